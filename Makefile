@@ -1,0 +1,52 @@
+# Every target calls something a person could type. `make help` lists them.
+DATA ?= data/sample
+PYTHON ?= python3
+export APPORTION_DATA = $(abspath $(DATA))
+export DAGSTER_HOME = $(CURDIR)/.dagster
+export DO_NOT_TRACK = 1
+BIN = .venv/bin
+COMPILE = $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-header
+
+.PHONY: help run test lint dev clean lock
+
+help: ## one line per target
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+run: .venv/run.stamp ## run the whole pipeline on data/sample, or on DATA=/my/folder
+	@$(BIN)/python -m dagster_project run
+
+test: .venv/dev.stamp lint ## run every check and test
+	$(BIN)/python -m pytest
+
+lint: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --processes 2 dbt/models dbt/tests
+
+dev: .venv/run.stamp ## Dagster's web UI on this project, at http://127.0.0.1:3000
+	exec $(BIN)/dagster dev -m dagster_project.definitions
+
+lock: .venv/uv.stamp ## pin the packages of pyproject.toml again, with hashes
+	$(COMPILE) --extra dev --output-file requirements/dev.txt
+	$(COMPILE) --constraints requirements/dev.txt --output-file requirements/run.txt
+
+clean: ## remove what was built on DATA (never landing or ledger)
+	rm -rf $(DATA)/warehouse.duckdb* $(DATA)/published $(DATA)/exports $(DATA)/.run dbt/target
+
+# --- set-up: once, and again when the pinned packages change -------------------------
+.venv/uv.stamp: requirements/setup.txt
+	@echo "Setting up .venv (once; about a minute) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Apportion needs Python 3.11 or newer")'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/setup.txt
+	@touch $@
+
+.venv/run.stamp: .venv/uv.stamp requirements/run.txt
+	@$(BIN)/uv pip install --quiet --require-hashes --compile-bytecode -r requirements/run.txt
+	@touch $@
+
+.venv/dev.stamp: .venv/run.stamp requirements/dev.txt
+	@$(BIN)/uv pip install --quiet --require-hashes --compile-bytecode -r requirements/dev.txt
+	@touch $@

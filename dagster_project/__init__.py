@@ -1,0 +1,1 @@
+"""Apportion's pipeline: landing files to raw tables, dbt models, published marts."""

@@ -1,0 +1,65 @@
+"""Every way a run or a landed file can be refused, by name.
+
+A refused file is listed in `quarantined_rows` with the message of its error, and the run goes
+on with the other files. Errors that end a run derive from ApportionError alone.
+"""
+
+
+class ApportionError(Exception):
+    """Ends a run with a message for the person who started it."""
+
+
+class NoLandingFolder(ApportionError):
+    """The data folder has no `landing/` to read."""
+
+
+class WarehouseBusy(ApportionError):
+    """Another run kept the warehouse's lock for longer than we wait."""
+
+
+class RefusedFile(ApportionError):
+    """A landed file that cannot be used; the message says why, for the person who dropped it."""
+
+
+class NotAPlainFile(RefusedFile):
+    """A symbolic link, a device or the like."""
+
+
+class UnknownFeed(RefusedFile):
+    """The file lies outside the folders of the feeds."""
+
+
+class UnknownFormat(RefusedFile):
+    """The header is that of no format we know."""
+
+
+class WrongFeed(RefusedFile):
+    """The header is that of another feed's format."""
+
+
+class MissingColumns(RefusedFile):
+    """The header lacks columns that the format needs."""
+
+
+class RepeatedColumns(RefusedFile):
+    """Two columns of the header have one name."""
+
+
+class EmptyFile(RefusedFile):
+    """No header, or nothing at all."""
+
+
+class BrokenArchive(RefusedFile):
+    """A gzip file that is cut or damaged; half a file is never loaded."""
+
+
+class TooLarge(RefusedFile):
+    """Over the limit for a file, packed or unpacked."""
+
+
+class UnreadableText(RefusedFile):
+    """Not text in an encoding we read, or not CSV or JSON at all."""
+
+
+class ChangedWhileRead(RefusedFile):
+    """Somebody still writes to the file; it is read again on the next run."""

@@ -1,0 +1,71 @@
+"""Where things are and how large they may be.
+
+Belongs here: the folders of a data folder and the limits a user may set. Does not: anything
+that reads or writes them.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+DBT_FOLDER = PROJECT_ROOT / "dbt"
+FEEDS = ("billing_lines", "split_history", "cost_centers", "organizations", "invoices")
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """The folders and files of one data folder (see "The data folder" in README.md)."""
+
+    root: Path
+
+    @classmethod
+    def from_environment(cls) -> "DataFolder":
+        """The folder named by APPORTION_DATA; without it, the sample company's."""
+        named = os.environ.get("APPORTION_DATA")
+        return cls(Path(named).resolve() if named else PROJECT_ROOT / "data" / "sample")
+
+    @property
+    def landing(self) -> Path:
+        """What users drop; never written by us."""
+        return self.root / "landing"
+
+    @property
+    def warehouse(self) -> Path:
+        """The DuckDB file that ingestion and dbt write; disposable."""
+        return self.root / "warehouse.duckdb"
+
+    @property
+    def published(self) -> Path:
+        """What BI reads: marts only."""
+        return self.root / "published"
+
+    @property
+    def published_database(self) -> Path:
+        """The DuckDB file for BI tools, switched in one step."""
+        return self.published / "apportion.duckdb"
+
+    @property
+    def run_folder(self) -> Path:
+        """Housekeeping of runs: the writer's lock, dbt's logs and compiled SQL."""
+        return self.root / ".run"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much of the outside world one file may bring. Sizes in bytes."""
+
+    file_bytes: int = 4 * 1024**3
+    unpacked_bytes: int = 8 * 1024**3
+    lock_wait_seconds: int = 3600
+
+    @classmethod
+    def from_environment(cls) -> "Limits":
+        """The defaults, or what APPORTION_MAX_FILE_BYTES and the like say."""
+        return cls(
+            file_bytes=int(os.environ.get("APPORTION_MAX_FILE_BYTES", cls.file_bytes)),
+            unpacked_bytes=int(os.environ.get("APPORTION_MAX_UNPACKED_BYTES", cls.unpacked_bytes)),
+            lock_wait_seconds=int(
+                os.environ.get("APPORTION_LOCK_WAIT_SECONDS", cls.lock_wait_seconds)
+            ),
+        )

@@ -1,0 +1,58 @@
+{#-
+A landed day, or null where the text is none: ISO dates and instants (their UTC day), and dates
+with the month in letters (6 Jan 2026, 06-Jan-26). Dates like 06/01/2026 are not guessed at.
+-#}
+{% macro date_value(column) -%}
+    coalesce(
+        cast({{ timestamp_value(column) }} as date), {{ date_with_month_name(column) }}
+    )
+{%- endmacro %}
+
+{% macro date_with_month_name(column) -%}
+    {{ return(adapter.dispatch('date_with_month_name')(column)) }}
+{%- endmacro %}
+
+{#- The short year stands first: %Y would read 26 as the year 26. -#}
+{% macro duckdb__date_with_month_name(column) -%}
+    cast(
+        try_strptime(
+            trim({{ column }}),
+            ['%d-%b-%y', '%d %b %y', '%d %b %Y', '%d-%b-%Y', '%d %B %Y', '%b %d, %Y', '%B %d, %Y']
+        ) as date
+    )
+{%- endmacro %}
+
+{#-
+A landed instant as a UTC timestamp, or null where the text is none: ISO 8601, with or without
+offset; without one it is UTC, a bare date its first instant.
+-#}
+{% macro timestamp_value(column) -%}
+    case
+        when {{ matches('trim(' ~ column ~ ')', iso_instant() ~ offset()) }}
+            then {{ timestamp_with_offset('trim(' ~ column ~ ')') }}
+        when {{ matches('trim(' ~ column ~ ')', iso_instant() ~ '|' ~ iso_date()) }}
+            then try_cast(trim({{ column }}) as timestamp)
+    end
+{%- endmacro %}
+
+{% macro iso_date() -%}
+    [0-9]{4}-[0-9]{2}-[0-9]{2}
+{%- endmacro %}
+
+{% macro iso_instant() -%}
+    {{ iso_date() }}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?
+{%- endmacro %}
+
+{% macro offset() -%}
+    (Z|[+-][0-9]{2}:?[0-9]{2})
+{%- endmacro %}
+
+{% macro timestamp_with_offset(text) -%}
+    {{ return(adapter.dispatch('timestamp_with_offset')(text)) }}
+{%- endmacro %}
+
+{#- A cast to timestamp would drop the offset, and a cast by way of the session's zone would
+depend on the machine; the microseconds since 1970 do neither. -#}
+{% macro duckdb__timestamp_with_offset(text) -%}
+    make_timestamp(epoch_us(try_cast({{ text }} as timestamptz)))
+{%- endmacro %}

@@ -1,0 +1,35 @@
+{#-
+A landed number as decimal(38, 18), or null where the text is none.
+
+Spreadsheet guards (a leading apostrophe) are taken off; exponents are read (`0E-20` is zero).
+Thousands separators, decimal commas, currency signs and parentheses are not guessed at.
+-#}
+{% macro decimal_value(column) -%}
+    case
+        when
+            {{ matches(
+                "ltrim(trim(" ~ column ~ "), '''')",
+                '[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?'
+            ) }}
+            then try_cast(ltrim(trim({{ column }}), '''') as decimal(38, 18))
+    end
+{%- endmacro %}
+
+{#-
+A decimal(38, 18) rounded half to even to the decimal(28, 10) of our measures.
+
+The cast rounds halves away from zero; where the value was exactly half way and the cast made
+the last digit odd, one unit is taken back.
+-#}
+{% macro measure(exact) -%}
+    cast(
+        try_cast({{ exact }} as decimal(28, 10))
+        - case
+            when
+                abs(try_cast({{ exact }} as decimal(28, 10)) - {{ exact }}) = 0.00000000005
+                and try_cast({{ exact }} as decimal(28, 10)) % 0.0000000002 <> 0
+                then sign({{ exact }}) * 0.0000000001
+            else 0
+        end as decimal(28, 10)
+    )
+{%- endmacro %}

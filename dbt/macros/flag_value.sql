@@ -1,0 +1,7 @@
+{#- Yes or no as people and spreadsheets write it; null where it is neither. -#}
+{% macro flag_value(column) -%}
+    case
+        when lower(trim({{ column }})) in ('true', 'yes', 'y', '1', 'x', 'wahr', 'ja') then true
+        when lower(trim({{ column }})) in ('false', 'no', 'n', '0', 'falsch', 'nein') then false
+    end
+{%- endmacro %}

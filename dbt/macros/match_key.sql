@@ -1,0 +1,12 @@
+{#- A name without regard to case, spaces and punctuation: `Cycle fee` and `cycleFee` are one. -#}
+{% macro match_key(column) -%}
+    {{ return(adapter.dispatch('match_key')(column)) }}
+{%- endmacro %}
+
+{% macro duckdb__match_key(column) -%}
+    regexp_replace(lower({{ column }}), '[^a-z0-9]', '', 'g')
+{%- endmacro %}
+
+{% macro default__match_key(column) -%}
+    regexp_replace(lower({{ column }}), '[^a-z0-9]', '')
+{%- endmacro %}

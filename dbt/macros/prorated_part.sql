@@ -1,0 +1,67 @@
+{#-
+The part of an amount that falls to one cost center of a split, as decimal(28, 10).
+
+Cumulative rounding: the part is what the amount rounds to (whole millionths, halves up) at the
+end of the cost center's stretch of the split, less what it rounds to at the beginning. So the
+parts of one amount sum to it by construction and none is off by a millionth. The last stretch
+ends at the amount itself and takes the exact rest. Rounding is done on the absolute value, so
+that a refund mirrors its charge.
+
+`low`, `high`, `total` are whole allocation units, computed once per snapshot row. The narrow
+path is 64-bit arithmetic, some fifty times faster than the wide one; `narrow_limit` says up to
+which amount it cannot overflow.
+-#}
+{% macro prorated_part(amount, low, high, total, narrow_limit) -%}
+    cast(
+        case
+            when {{ amount }} is null then null
+            when {{ low }} = {{ high }} then 0
+            when abs({{ amount }}) <= {{ narrow_limit }}
+                then {{ _prorated(amount, low, high, total, 'bigint') }}
+            else {{ _prorated(amount, low, high, total, 'hugeint') }}
+        end as decimal(28, 10)
+    )
+{%- endmacro %}
+
+{% macro _prorated(amount, low, high, total, integer_type) -%}
+    case when {{ amount }} < 0 then -1 else 1 end
+    * (
+        case
+            when {{ high }} = {{ total }} then abs({{ amount }})
+            else {{ _rounded(amount, high, total, integer_type) }}
+        end
+        - {{ _rounded(amount, low, total, integer_type) }}
+    )
+{%- endmacro %}
+
+{#- |amount| x units / total in whole millionths, halves up. -#}
+{% macro _rounded(amount, units, total, integer_type) -%}
+    cast(
+        (
+            2 * cast(abs({{ amount }}) * 10000000000 as {{ integer_type }}) * {{ units }}
+            + 10000 * {{ total }}
+        ) // (20000 * {{ total }}) as decimal(22, 0)
+    ) * 0.000001
+{%- endmacro %}
+
+{#- Up to which amount prorated_part may count in 64 bits for a split of this many units. -#}
+{% macro narrow_limit(total) -%}
+    cast(
+        greatest(9223372036854775807 // (2 * greatest({{ total }}, 1)) - 5001, 0)
+        as decimal(20, 0)
+    ) * 0.0000000001
+{%- endmacro %}
+
+{#- Units / total, rounded half up to 10 decimals; differences of these sum to 1 exactly. -#}
+{% macro cumulative_share(units, total) -%}
+    cast(
+        (
+            20000000000 * cast({{ units }} as hugeint) + {{ total }}
+        ) // (2 * {{ total }}) as decimal(18, 0)
+    ) * 0.0000000001
+{%- endmacro %}
+
+{#- The id of the split that gives everything to an organization's Default. -#}
+{% macro default_split_id(organization_id) -%}
+    concat('default:', {{ organization_id }})
+{%- endmacro %}

@@ -1,0 +1,8 @@
+{#- An id made of the values of some columns: the same values give the same id on every build. -#}
+{% macro surrogate_id(columns) -%}
+    md5(concat_ws('|',
+        {%- for column in columns %}
+        coalesce(cast({{ column }} as varchar), '~'){{ ',' if not loop.last }}
+        {%- endfor %}
+    ))
+{%- endmacro %}

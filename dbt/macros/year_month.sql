@@ -1,0 +1,9 @@
+{#- The month of a day as text: 2026-01. -#}
+{% macro year_month(day) -%}
+    substr(cast({{ day }} as varchar), 1, 7)
+{%- endmacro %}
+
+{#- The instant that ends every range which is still open. -#}
+{% macro far_future() -%}
+    timestamp '9999-12-31 00:00:00'
+{%- endmacro %}

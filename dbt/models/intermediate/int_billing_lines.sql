@@ -1,0 +1,145 @@
+with
+
+billing_lines as (
+
+    select * from {{ ref('int_billing_lines_current') }}
+
+),
+
+line_organizations as (
+
+    select * from {{ ref('int_line_organizations') }}
+
+),
+
+invoices as (
+
+    select * from {{ ref('int_invoices') }}
+
+),
+
+charge_types as (
+
+    select
+        *,
+        {{ match_key('charge_type') }} as charge_type_key
+    from {{ ref('charge_types') }}
+
+),
+
+any_other_charge_type as (
+
+    select * from charge_types where charge_type = '(any other)'
+
+),
+
+-- Without an invoice's date: the assumed day of the month after its last charge begins.
+assumed_invoice_dates as (
+
+    select
+        invoice_number,
+        {{ assumed_invoice_date('max(charge_start_date)') }} as invoice_date
+    from billing_lines
+    where invoice_number is not null
+    group by invoice_number
+
+),
+
+dated as (
+
+    select
+        billing_lines.*,
+        coalesce(
+            billing_lines.billing_date,
+            invoices.invoice_date,
+            assumed_invoice_dates.invoice_date
+        ) as bill_date,
+        billing_lines.billing_date is null
+        and invoices.invoice_date is null as is_billing_date_assumed
+    from billing_lines
+    left join invoices
+        on
+            billing_lines.invoice_number = invoices.invoice_number
+            and billing_lines.currency = invoices.currency
+    left join assumed_invoice_dates
+        on billing_lines.invoice_number = assumed_invoice_dates.invoice_number
+
+),
+
+-- The charge type and the sign of the money tell what a line is for splitting.
+classified as (
+
+    select
+        dated.*,
+        charge_types.charge_type is not null as is_known_charge_type,
+        case
+            when coalesce(nullif(dated.total_cost, 0), dated.total_sales, 0) < 0
+                then
+                    coalesce(
+                        charge_types.kind_when_negative,
+                        any_other_charge_type.kind_when_negative
+                    )
+            else
+                coalesce(
+                    charge_types.kind_when_positive,
+                    any_other_charge_type.kind_when_positive
+                )
+        end as charge_kind
+    from dated
+    left join charge_types
+        on {{ match_key('dated.charge_type') }} = charge_types.charge_type_key
+    cross join any_other_charge_type
+
+),
+
+with_organization as (
+
+    select
+        classified.line_id,
+        classified.source_format,
+        classified.file,
+        classified.row_number,
+        classified.invoice_number,
+        classified.bill_date as billing_date,
+        {{ year_month('classified.bill_date') }} as billing_period,
+        classified.is_billing_date_assumed,
+        line_organizations.organization_id,
+        line_organizations.organization_name,
+        line_organizations.is_known as is_known_organization,
+        line_organizations.refund_policy,
+        classified.subscription_id,
+        classified.product_id,
+        classified.product_name,
+        classified.sku_id,
+        classified.charge_type,
+        classified.charge_kind,
+        classified.is_known_charge_type,
+        classified.charge_start_date,
+        classified.charge_end_date,
+        classified.billing_line_details,
+        -- Refunds are printed with either sign; here quantity has none and money has.
+        abs(classified.billed_quantity) as quantity,
+        classified.billed_quantity,
+        classified.unit_price,
+        classified.total_cost,
+        classified.total_sales,
+        classified.total_sales - classified.total_cost as total_margin,
+        classified.billed_margin,
+        classified.rounding_residual,
+        -- ISO 4217 has XXX for "no currency": better than a guess.
+        coalesce(classified.currency, line_organizations.currency, 'XXX') as currency,
+        classified.reference_id,
+        classified.copy_count
+    from classified
+    inner join line_organizations
+        on
+            classified.customer_id is not distinct from line_organizations.customer_id
+            and classified.customer_domain
+            is not distinct from line_organizations.customer_domain
+            and classified.customer_name is not distinct from line_organizations.customer_name
+            and classified.subscription_id
+            is not distinct from line_organizations.subscription_id
+
+)
+
+select * from with_organization

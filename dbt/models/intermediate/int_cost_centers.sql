@@ -1,0 +1,62 @@
+with
+
+cost_centers as (
+
+    select * from {{ ref('stg_cost_centers__cost_centers') }}
+    where rejected_reason is null
+
+),
+
+organization_keys as (
+
+    select * from {{ ref('int_organization_keys') }}
+
+),
+
+files as (
+
+    select * from {{ ref('stg_landing__files') }}
+    where status = 'loaded'
+
+),
+
+-- A cost center that is listed twice is what the file written last says.
+ranked as (
+
+    select
+        cost_centers.*,
+        coalesce(
+            organization_keys.organization_id, cost_centers.organization
+        ) as organization_id,
+        row_number() over (
+            partition by
+                coalesce(organization_keys.organization_id, cost_centers.organization),
+                cost_centers.cost_center_id
+            order by
+                files.modified_at desc,
+                cost_centers.file desc,
+                cost_centers.row_number desc
+        ) as newest_first
+    from cost_centers
+    inner join files on cost_centers.content_hash = files.content_hash
+    left join organization_keys
+        on lower(cost_centers.organization) = organization_keys.organization_key
+
+)
+
+select
+    organization_id,
+    cost_center_id,
+    cost_center_name,
+    parent_id,
+    business_unit,
+    location,
+    charge_code,
+    gl_account,
+    is_default,
+    is_shared,
+    successor_id,
+    valid_from,
+    valid_to
+from ranked
+where newest_first = 1

@@ -1,0 +1,44 @@
+with
+
+organizations as (
+
+    select * from {{ ref('stg_organizations__organizations') }}
+    where rejected_reason is null
+
+),
+
+files as (
+
+    select * from {{ ref('stg_landing__files') }}
+    where status = 'loaded'
+
+),
+
+-- An organization that is listed twice is what the file written last says.
+ranked as (
+
+    select
+        organizations.*,
+        row_number() over (
+            partition by organizations.organization_id
+            order by
+                files.modified_at desc,
+                organizations.file desc,
+                organizations.row_number desc
+        ) as newest_first
+    from organizations
+    inner join files on organizations.content_hash = files.content_hash
+
+)
+
+select
+    organization_id,
+    organization_name,
+    tenant_id,
+    domain,
+    currency,
+    refund_policy,
+    split_source,
+    split_attribute
+from ranked
+where newest_first = 1

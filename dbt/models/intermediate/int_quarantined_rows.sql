@@ -1,0 +1,174 @@
+with
+
+billing_lines as (
+
+    select * from {{ ref('int_billing_lines_unioned') }}
+
+),
+
+landed_invoices as (
+
+    select * from {{ ref('int_landed_invoices') }}
+
+),
+
+files as (
+
+    select * from {{ ref('stg_landing__files') }}
+
+),
+
+no_rows as (
+
+    select * from {{ ref('stg_landing__rejected_rows') }}
+
+),
+
+refused_files as (
+
+    select
+        feed,
+        cast(null as varchar) as source_format,
+        file,
+        cast(null as varchar) as content_hash,
+        cast(null as bigint) as row_number,
+        cast(null as varchar) as column_name,
+        cast(null as varchar) as value,
+        reason,
+        cast(null as varchar) as raw_row,
+        cast(null as varchar) as invoice_number,
+        cast(null as date) as billing_date,
+        cast(null as varchar) as currency,
+        cast(null as decimal(28, 10)) as total_cost
+    from files
+    where status = 'refused'
+
+),
+
+broken_rows as (
+
+    select
+        feed,
+        source_format,
+        file,
+        content_hash,
+        row_number,
+        column_name,
+        value,
+        reason,
+        raw_row,
+        invoice_number,
+        billing_date,
+        currency,
+        {{ measure('total_cost') }} as total_cost
+    from no_rows
+
+),
+
+unusable_billing_lines as (
+
+    select
+        'billing_lines' as feed,
+        source_format,
+        file,
+        content_hash,
+        row_number,
+        rejected_column as column_name,
+        rejected_value as value,
+        concat(rejected_column, ' ', rejected_reason) as reason,
+        raw_row,
+        invoice_number,
+        billing_date,
+        currency,
+        total_cost
+    from billing_lines
+    where rejected_reason is not null
+
+),
+
+unusable_rows_of_other_feeds as (
+
+    {% for feed, model in [
+        ('split_history', 'stg_split_history__events'),
+        ('cost_centers', 'stg_cost_centers__cost_centers'),
+        ('organizations', 'stg_organizations__organizations'),
+        ('invoices', 'stg_invoices__invoices'),
+    ] %}
+    select
+        '{{ feed }}' as feed,
+        '{{ feed }}' as source_format,
+        file,
+        content_hash,
+        row_number,
+        rejected_column as column_name,
+        rejected_value as value,
+        concat(rejected_column, ' ', rejected_reason) as reason,
+        raw_row,
+        cast(null as varchar) as invoice_number,
+        cast(null as date) as billing_date,
+        cast(null as varchar) as currency,
+        cast(null as decimal(28, 10)) as total_cost
+    from {{ ref(model) }}
+    where rejected_reason is not null
+    {% if not loop.last %}union all{% endif %}
+    {% endfor %}
+
+),
+
+unioned as (
+
+    select * from refused_files
+    union all
+    select * from broken_rows
+    union all
+    select * from unusable_billing_lines
+    union all
+    select * from unusable_rows_of_other_feeds
+
+),
+
+-- A damaged row belongs to the bill that the other rows of its file belong to.
+bills_of_files as (
+
+    select
+        content_hash,
+        case
+            when count(distinct invoice_number) = 1 then max(invoice_number)
+        end as invoice_number,
+        case when count(distinct billing_date) = 1 then max(billing_date) end as billing_date,
+        case when count(distinct currency) = 1 then max(currency) end as currency
+    from billing_lines
+    group by content_hash
+
+),
+
+attributed as (
+
+    select
+        unioned.* exclude (invoice_number, billing_date, currency),
+        coalesce(unioned.invoice_number, bills_of_files.invoice_number) as invoice_number,
+        case
+            when coalesce(unioned.invoice_number, bills_of_files.invoice_number) is null
+                then coalesce(unioned.billing_date, bills_of_files.billing_date)
+        end as billing_date,
+        coalesce(unioned.currency, bills_of_files.currency) as currency
+    from unioned
+    left join bills_of_files on unioned.content_hash = bills_of_files.content_hash
+
+),
+
+-- Once a newer file has brought the invoice again, the older file's bad rows are history.
+superseded as (
+
+    select
+        attributed.*,
+        coalesce(not landed_invoices.is_current, false) as is_superseded
+    from attributed
+    left join landed_invoices
+        on
+            attributed.invoice_number = landed_invoices.invoice_number
+            and attributed.content_hash = landed_invoices.content_hash
+
+)
+
+select * from superseded

@@ -1,0 +1,88 @@
+with
+
+split_events as (
+
+    select * from {{ ref('int_split_events') }}
+
+),
+
+allocations as (
+
+    select * from {{ ref('int_split_allocations') }}
+
+),
+
+totaled as (
+
+    select
+        event_id,
+        cast(sum(allocated_quantity) as decimal(28, 10)) as allocated_total,
+        bool_or(is_inherited) as has_inherited
+    from allocations
+    group by event_id
+
+),
+
+-- A deletion that the cost center list implies makes a snapshot only where it moves seats.
+snapshots as (
+
+    select
+        split_events.event_id as snapshot_id,
+        split_events.subscription_id,
+        split_events.organization_id,
+        split_events.event,
+        split_events.event_kind,
+        split_events.event_number,
+        split_events.effective_at,
+        split_events.recorded_at,
+        split_events.is_full_snapshot,
+        split_events.is_implied,
+        coalesce(split_events.total_quantity, totaled.allocated_total) as total_quantity,
+        totaled.allocated_total,
+        totaled.has_inherited
+    from split_events
+    inner join totaled on split_events.event_id = totaled.event_id
+    where not split_events.is_implied or totaled.has_inherited
+
+),
+
+-- From inclusive, to exclusive; of several at one instant all but the last hold for no time.
+ranged as (
+
+    select
+        *,
+        effective_at as valid_from,
+        coalesce(
+            lead(effective_at) over (
+                partition by subscription_id
+                order by event_number
+            ),
+            {{ far_future() }}
+        ) as valid_to,
+        allocated_total > total_quantity as is_over_allocated,
+        allocated_total = 0 as is_zero_total
+    from snapshots
+
+),
+
+with_neighbors as (
+
+    select
+        *,
+        last_value(
+            case when not is_zero_total and valid_to > valid_from then snapshot_id end
+            ignore nulls
+        ) over (
+            partition by subscription_id
+            order by event_number
+            rows between unbounded preceding and current row
+        ) as last_filled_snapshot_id,
+        row_number() over (
+            partition by subscription_id, valid_to > valid_from
+            order by event_number
+        ) = 1 and valid_to > valid_from as is_first
+    from ranged
+
+)
+
+select * from with_neighbors

@@ -1,0 +1,108 @@
+{%- set period_pattern = '^(.+?)[.]? +[Ff]rom +(.+?) +to +(.+?)( *[(].*)?$' -%}
+with
+
+landed as (
+
+    select * from {{ source('raw', 'broker_report') }}
+
+),
+
+parsed as (
+
+    select
+        *,
+        regexp_extract(trim(billing_line_details), '{{ period_pattern }}', 1) as charge_type_text,
+        regexp_extract(trim(billing_line_details), '{{ period_pattern }}', 2) as period_start_text,
+        regexp_extract(trim(billing_line_details), '{{ period_pattern }}', 3) as period_end_text
+    from landed
+
+),
+
+typed as (
+
+    select
+        parsed.*,
+        {{ decimal_value('quantity') }} as exact_quantity,
+        {{ decimal_value('total_cost') }} as exact_total_cost,
+        {{ decimal_value('total_sales') }} as exact_total_sales,
+        {{ decimal_value('total_margin') }} as exact_total_margin,
+        {{ date_value('charge_start_date') }} as charge_start_day,
+        {{ date_value('period_start_text') }} as period_start_day,
+        {{ date_value('period_end_text') }} as period_end_day,
+        {{ date_value('billing_date') }} as billing_day
+    from parsed
+
+),
+
+checked as (
+
+    select
+        typed.*,
+        {{ failed_check([
+            needs_text('Subscription ID', 'subscription_id'),
+            needs_text('ProductName', 'product_name'),
+            needs_number('Quantity', 'quantity', 'exact_quantity'),
+            needs_number('TotalCost', 'total_cost', 'exact_total_cost'),
+            number_if_given('TotalSales', 'total_sales', 'exact_total_sales'),
+            number_if_given('TotalMargin', 'total_margin', 'exact_total_margin'),
+            needs_date('ChargeStartDate', 'charge_start_date', 'charge_start_day'),
+            needs_date('BillingDate', 'billing_date', 'billing_day'),
+            (
+                'BillingLineDetails',
+                'billing_line_details',
+                "charge_type_text = '' or charge_type_text is null",
+                'names no charge type and period like: addQuantity. From 17 Dec 2025 to'
+                ~ ' 27 Dec 2025 (11 days)'
+            ),
+            needs_date('BillingLineDetails', 'billing_line_details', 'period_start_day'),
+            needs_date('BillingLineDetails', 'billing_line_details', 'period_end_day'),
+            (
+                'BillingLineDetails',
+                'billing_line_details',
+                'period_end_day < charge_start_day',
+                'the period ends before ChargeStartDate'
+            ),
+        ]) }}
+    from typed
+
+),
+
+renamed as (
+
+    select
+        'broker_report' as source_format,
+        file,
+        row_number,
+        content_hash,
+        cast(null as varchar) as invoice_number,
+        billing_day as billing_date,
+        {{ text_value('organization') }} as customer_id,
+        cast(null as varchar) as customer_domain,
+        {{ text_value('organization') }} as customer_name,
+        {{ id_value('subscription_id') }} as subscription_id,
+        cast(null as varchar) as product_id,
+        {{ text_value('product_name') }} as product_name,
+        {{ text_value('sku') }} as sku_id,
+        {{ text_value('charge_type_text') }} as charge_type,
+        charge_start_day as charge_start_date,
+        period_end_day as charge_end_date,
+        trim(billing_line_details) as billing_line_details,
+        {{ measure('exact_quantity') }} as billed_quantity,
+        cast(null as decimal(28, 10)) as unit_price,
+        {{ measure('exact_total_cost') }} as total_cost,
+        {{ measure('exact_total_sales') }} as total_sales,
+        {{ measure('exact_total_margin') }} as billed_margin,
+        exact_total_cost - {{ measure('exact_total_cost') }} as rounding_residual,
+        upper({{ text_value('currency') }}) as currency,
+        cast(null as varchar) as reference_id,
+        rejected_column,
+        rejected_value,
+        rejected_reason,
+        case
+            when rejected_reason is not null then {{ row_as_json('checked') }}
+        end as raw_row
+    from checked
+
+)
+
+select * from renamed

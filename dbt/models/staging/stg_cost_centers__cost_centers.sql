@@ -1,0 +1,77 @@
+with
+
+landed as (
+
+    select * from {{ source('raw', 'cost_centers') }}
+
+),
+
+typed as (
+
+    select
+        landed.*,
+        {{ flag_value('is_default') }} as is_default_flag,
+        {{ flag_value('is_shared') }} as is_shared_flag,
+        {{ date_value('valid_from') }} as valid_from_day,
+        {{ date_value('valid_to') }} as valid_to_day
+    from landed
+
+),
+
+checked as (
+
+    select
+        typed.*,
+        {{ failed_check([
+            needs_text('Cost Center ID', 'cost_center_id'),
+            needs_text('Organization', 'organization'),
+            needs_text('Name', 'name'),
+            (
+                'Is Default',
+                'is_default',
+                text_value('is_default') ~ ' is not null and is_default_flag is null',
+                'is neither yes nor no'
+            ),
+            (
+                'Is Shared',
+                'is_shared',
+                text_value('is_shared') ~ ' is not null and is_shared_flag is null',
+                'is neither yes nor no'
+            ),
+            date_if_given('Valid From', 'valid_from', 'valid_from_day'),
+            date_if_given('Valid To', 'valid_to', 'valid_to_day'),
+        ]) }}
+    from typed
+
+),
+
+renamed as (
+
+    select
+        file,
+        row_number,
+        content_hash,
+        {{ text_value('cost_center_id') }} as cost_center_id,
+        {{ text_value('organization') }} as organization,
+        {{ text_value('name') }} as cost_center_name,
+        {{ text_value('parent_id') }} as parent_id,
+        {{ text_value('business_unit') }} as business_unit,
+        {{ text_value('location') }} as location,
+        {{ text_value('charge_code') }} as charge_code,
+        {{ text_value('gl_account') }} as gl_account,
+        coalesce(is_default_flag, false) as is_default,
+        coalesce(is_shared_flag, false) as is_shared,
+        {{ text_value('successor_id') }} as successor_id,
+        cast(valid_from_day as timestamp) as valid_from,
+        cast(valid_to_day as timestamp) as valid_to,
+        rejected_column,
+        rejected_value,
+        rejected_reason,
+        case
+            when rejected_reason is not null then {{ row_as_json('checked') }}
+        end as raw_row
+    from checked
+
+)
+
+select * from renamed

@@ -1,0 +1,61 @@
+with
+
+landed as (
+
+    select * from {{ source('raw', 'invoices') }}
+
+),
+
+typed as (
+
+    select
+        landed.*,
+        {{ date_value('invoice_date') }} as invoice_day,
+        {{ decimal_value('subtotal') }} as exact_subtotal,
+        {{ decimal_value('tax_total') }} as exact_tax_total,
+        {{ decimal_value('total') }} as exact_total
+    from landed
+
+),
+
+checked as (
+
+    select
+        typed.*,
+        {{ failed_check([
+            needs_text('Invoice Number', 'invoice_number'),
+            needs_date('Invoice Date', 'invoice_date', 'invoice_day'),
+            needs_text('Currency', 'currency'),
+            needs_number('Subtotal', 'subtotal', 'exact_subtotal'),
+            number_if_given('Tax Total', 'tax_total', 'exact_tax_total'),
+            number_if_given('Total', 'total', 'exact_total'),
+        ]) }}
+    from typed
+
+),
+
+renamed as (
+
+    select
+        file,
+        row_number,
+        content_hash,
+        {{ text_value('invoice_number') }} as invoice_number,
+        invoice_day as invoice_date,
+        upper({{ text_value('currency') }}) as currency,
+        {{ measure('exact_subtotal') }} as subtotal,
+        -- 12.5 has one decimal: the invoice itself says how finely it was rounded.
+        length(regexp_extract(trim(subtotal), '[.]([0-9]*)', 1)) as subtotal_decimals,
+        {{ measure('exact_tax_total') }} as tax_total,
+        {{ measure('exact_total') }} as total,
+        rejected_column,
+        rejected_value,
+        rejected_reason,
+        case
+            when rejected_reason is not null then {{ row_as_json('checked') }}
+        end as raw_row
+    from checked
+
+)
+
+select * from renamed

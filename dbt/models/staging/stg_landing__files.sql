@@ -1,0 +1,9 @@
+with
+
+landed_files as (
+
+    select * from {{ source('raw', 'landed_files') }}
+
+)
+
+select * from landed_files

@@ -1,0 +1,87 @@
+with
+
+landed as (
+
+    select * from {{ source('raw', 'new_commerce_reconciliation') }}
+
+),
+
+typed as (
+
+    select
+        landed.*,
+        {{ decimal_value('quantity') }} as exact_quantity,
+        {{ decimal_value('unit_price') }} as exact_unit_price,
+        {{ decimal_value('subtotal') }} as exact_subtotal,
+        {{ date_value('charge_start_date') }} as charge_start_day,
+        {{ date_value('charge_end_date') }} as charge_end_day
+    from landed
+
+),
+
+checked as (
+
+    select
+        typed.*,
+        {{ failed_check([
+            needs_text('InvoiceNumber', 'invoice_number'),
+            needs_text('ChargeType', 'charge_type'),
+            needs_text('Currency', 'currency'),
+            number_if_given('Quantity', 'quantity', 'exact_quantity'),
+            number_if_given('UnitPrice', 'unit_price', 'exact_unit_price'),
+            needs_number('Subtotal', 'subtotal', 'exact_subtotal'),
+            needs_date('ChargeStartDate', 'charge_start_date', 'charge_start_day'),
+            needs_date('ChargeEndDate', 'charge_end_date', 'charge_end_day'),
+            (
+                'ChargeEndDate',
+                'charge_end_date',
+                'charge_end_day < charge_start_day',
+                'the period ends before ChargeStartDate'
+            ),
+        ]) }}
+    from typed
+
+),
+
+renamed as (
+
+    select
+        'new_commerce_reconciliation' as source_format,
+        file,
+        row_number,
+        content_hash,
+        {{ text_value('invoice_number') }} as invoice_number,
+        -- The file has no billing date: it is the invoice's, found further on.
+        cast(null as date) as billing_date,
+        {{ id_value('customer_id') }} as customer_id,
+        {{ text_value('customer_domain_name') }} as customer_domain,
+        {{ text_value('customer_name') }} as customer_name,
+        {{ id_value('subscription_id') }} as subscription_id,
+        {{ text_value('product_id') }} as product_id,
+        {{ text_value('product_name') }} as product_name,
+        {{ text_value('sku_id') }} as sku_id,
+        {{ text_value('charge_type') }} as charge_type,
+        charge_start_day as charge_start_date,
+        charge_end_day as charge_end_date,
+        {{ line_details('trim(charge_type)', 'charge_start_day', 'charge_end_day') }}
+            as billing_line_details,
+        -- A credit or a tax line may have no quantity.
+        {{ measure('coalesce(exact_quantity, 0)') }} as billed_quantity,
+        {{ measure('exact_unit_price') }} as unit_price,
+        {{ measure('exact_subtotal') }} as total_cost,
+        cast(null as decimal(28, 10)) as total_sales,
+        cast(null as decimal(28, 10)) as billed_margin,
+        exact_subtotal - {{ measure('exact_subtotal') }} as rounding_residual,
+        upper({{ text_value('currency') }}) as currency,
+        {{ text_value('reference_id') }} as reference_id,
+        rejected_column,
+        rejected_value,
+        rejected_reason,
+        case
+            when rejected_reason is not null then {{ row_as_json('checked') }}
+        end as raw_row
+    from checked
+
+)
+
+select * from renamed

@@ -1,0 +1,95 @@
+with
+
+landed as (
+
+    select * from {{ source('raw', 'split_history') }}
+
+),
+
+typed as (
+
+    select
+        landed.*,
+        coalesce(
+            {{ timestamp_value('datetime') }},
+            cast({{ date_value('datetime') }} as timestamp)
+        ) as effective_instant,
+        coalesce(
+            {{ timestamp_value('recorded_at') }},
+            cast({{ date_value('recorded_at') }} as timestamp)
+        ) as recorded_instant,
+        {{ decimal_value('total_quantity') }} as exact_total_quantity,
+        {{ decimal_value('allocated_quantity') }} as exact_allocated_quantity,
+        {{ decimal_value('sequence') }} as exact_sequence
+    from landed
+
+),
+
+checked as (
+
+    select
+        typed.*,
+        {{ failed_check([
+            needs_text('Subscription ID', 'subscription_id'),
+            needs_text('Event', 'event'),
+            needs_date('Datetime', 'datetime', 'effective_instant'),
+            date_if_given('Recorded At', 'recorded_at', 'recorded_instant'),
+            number_if_given('Total Quantity', 'total_quantity', 'exact_total_quantity'),
+            (
+                'Total Quantity',
+                'total_quantity',
+                'exact_total_quantity < 0',
+                'is negative'
+            ),
+            number_if_given(
+                'Allocated Quantity', 'allocated_quantity', 'exact_allocated_quantity'
+            ),
+            (
+                'Allocated Quantity',
+                'allocated_quantity',
+                'exact_allocated_quantity < 0',
+                'is negative'
+            ),
+            (
+                'Cost Center',
+                'cost_center',
+                text_value('cost_center') ~ ' is null and ' ~ text_value('cost_center_id')
+                ~ ' is null and exact_allocated_quantity is not null',
+                'is empty although a quantity is allocated'
+            ),
+            number_if_given('Sequence', 'sequence', 'exact_sequence'),
+        ]) }}
+    from typed
+
+),
+
+renamed as (
+
+    select
+        file,
+        row_number,
+        content_hash,
+        {{ id_value('subscription_id') }} as subscription_id,
+        {{ text_value('event') }} as event,
+        {{ match_key('event') }} as event_key,
+        effective_instant as effective_at,
+        {{ timestamp_value('datetime') }} is null
+        or {{ matches('trim(datetime)', iso_date()) }} as is_date_only,
+        coalesce(recorded_instant, effective_instant) as recorded_at,
+        cast(exact_sequence as decimal(18, 0)) as event_sequence,
+        {{ measure('exact_total_quantity') }} as total_quantity,
+        {{ text_value('cost_center_id') }} as cost_center_id,
+        {{ text_value('cost_center') }} as cost_center_name,
+        {{ measure('exact_allocated_quantity') }} as allocated_quantity,
+        {{ text_value('organization') }} as organization,
+        rejected_column,
+        rejected_value,
+        rejected_reason,
+        case
+            when rejected_reason is not null then {{ row_as_json('checked') }}
+        end as raw_row
+    from checked
+
+)
+
+select * from renamed
