@@ -1,0 +1,68 @@
+"""The command line: `python -m dagster_project run`."""
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+from dagster_project import run_state
+from dagster_project.errors import ApportionError
+from dagster_project.settings import PROJECT_ROOT, DataFolder
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse the command line and do what it says; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m dagster_project",
+        description="License chargeback: landing files in, a reconciled and split bill out.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    run_command = commands.add_parser("run", help="run the whole pipeline on a data folder")
+    run_command.add_argument(
+        "--again", action="store_true", help="run even if nothing changed since the last run"
+    )
+    for command in (run_command,):
+        command.add_argument(
+            "--data",
+            type=Path,
+            help="the data folder (default: the variable APPORTION_DATA, else data/sample)",
+        )
+    options = parser.parse_args(arguments)
+    if options.data:
+        os.environ["APPORTION_DATA"] = str(options.data.resolve())
+    os.environ.setdefault("DAGSTER_HOME", str(PROJECT_ROOT / ".dagster"))
+    data = DataFolder.from_environment()
+    try:
+        return run(data, again=options.again)
+    except ApportionError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 2
+
+
+def run(data: DataFolder, again: bool = False) -> int:
+    """Run the pipeline on `data` unless nothing changed; print the summary. 0 is success."""
+    started = time.monotonic()
+    print(f"Apportion     {data.root}", flush=True)
+    state = run_state.current(data)
+    if not again and run_state.is_published(data, state):
+        print("Nothing changed since the last run; its results stand.\n")
+    else:
+        # Imported only now: this takes seconds, which a run without changes need not spend.
+        from dagster_project.pipeline import run_pipeline
+
+        if not run_pipeline(data):
+            print(
+                "\nThe run failed; what was published before stays as it was.", file=sys.stderr
+            )
+            return 1
+        run_state.remember(data, state)
+    from dagster_project.summary import summarize
+
+    print(summarize(data))
+    print(f"\nDone in {time.monotonic() - started:.1f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,32 @@
+"""What BI reads: the marts, published once every blocking check has passed."""
+
+import dagster as dg
+
+from dagster_project import publish
+from dagster_project.assets.resources import Warehouse
+from dagster_project.assets.warehouse import MANIFEST, warehouse_models
+
+MART_KEYS = [key for key in warehouse_models.keys if key.path[0] == "marts"]
+
+
+@dg.asset(
+    key="published",
+    deps=MART_KEYS,
+    group_name="published",
+    kinds={"duckdb", "parquet"},
+    description="The marts as one DuckDB file and Parquet files, switched in one step.",
+)
+def published(warehouse: Warehouse) -> dg.MaterializeResult:
+    """Switch `published/` to the marts just built."""
+    marts = publish.publish(warehouse.data, MANIFEST)
+    return dg.MaterializeResult(
+        metadata={
+            "path": dg.MetadataValue.path(str(warehouse.data.published_database)),
+            "rows": dg.MetadataValue.md(
+                "\n".join(
+                    ["| mart | rows |", "|---|---|"]
+                    + [f"| {mart.name} | {mart.row_count:,} |" for mart in marts]
+                )
+            ),
+        }
+    )

@@ -1,0 +1,75 @@
+"""The raw tables: one asset per landed format, all filled by one pass over landing."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import duckdb
+
+from dagster_project import ingest
+from dagster_project.assets.resources import Warehouse
+from dagster_project.feeds.formats import FORMATS
+
+REGISTRY_TABLES = {
+    "landed_files": "Every file in landing and what became of it.",
+    "rejected_rows": "Landed rows that are no rows of their file's table.",
+}
+
+RAW_SPECS = [
+    dg.AssetSpec(
+        key=["raw", name],
+        description=description,
+        group_name="raw",
+        kinds={"duckdb"},
+        skippable=True,
+    )
+    for name, description in {
+        **{each.name: each.description for each in FORMATS},
+        **REGISTRY_TABLES,
+    }.items()
+]
+
+
+@dg.multi_asset(specs=RAW_SPECS, name="landing_files", can_subset=False)
+def raw_tables(
+    context: dg.AssetExecutionContext, warehouse: Warehouse
+) -> Iterator[dg.MaterializeResult]:
+    """Read what is new in landing into the raw tables; withdraw what is gone."""
+    data = warehouse.data
+    with duckdb.connect(str(data.warehouse)) as connection:
+        report = ingest.sync(data.landing, connection, progress=context.log.info)
+    for each in FORMATS:
+        files = [file for file in report.files if file.format == each.name]
+        yield dg.MaterializeResult(
+            asset_key=["raw", each.name],
+            metadata={
+                "dagster/row_count": report.row_counts[each.name],
+                "files": sum(file.status == "loaded" for file in files),
+                "rejected_rows": sum(file.rejected_count for file in files),
+            },
+        )
+    yield dg.MaterializeResult(
+        asset_key=["raw", "landed_files"],
+        metadata={
+            "dagster/row_count": len(report.files),
+            "loaded": report.count("loaded"),
+            "duplicate": report.count("duplicate"),
+            "refused": report.count("refused"),
+            "files": dg.MetadataValue.md(_file_table(report)),
+        },
+    )
+    yield dg.MaterializeResult(
+        asset_key=["raw", "rejected_rows"],
+        metadata={
+            "dagster/row_count": sum(file.rejected_count for file in report.files),
+            "withdrawn_rows": report.withdrawn_row_count,
+        },
+    )
+
+
+def _file_table(report: ingest.IngestReport) -> str:
+    rows = [
+        f"| {file.file} | {file.format or ''} | {file.status} | {file.row_count:,}"
+        f" | {file.reason or ''} |"
+        for file in report.files
+    ]
+    return "\n".join(["| file | format | status | rows | reason |", "|---|---|---|---|---|", *rows])

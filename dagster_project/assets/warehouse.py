@@ -1,0 +1,117 @@
+"""The dbt project as assets, its tests as asset checks; dbt runs inside this process."""
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+import duckdb
+from dagster_dbt import DagsterDbtTranslator, dbt_assets
+from dagster_dbt.asset_utils import get_subset_selection_for_context
+from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
+
+from dagster_project import dbt_runner
+from dagster_project.settings import DataFolder
+
+MANIFEST = dbt_runner.read_manifest()
+
+MONEY_COLUMNS = ("total_cost", "total_sales", "total_margin", "variance", "quarantined_total")
+
+
+class LayerTranslator(DagsterDbtTranslator):
+    """Groups assets by layer: rules, staging, intermediate, marts."""
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        """The schema is the layer is the group."""
+        layer: str | None = dbt_resource_props.get("config", {}).get("schema")
+        return layer or super().get_group_name(dbt_resource_props)
+
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """The model's own words, without its SQL."""
+        return str(dbt_resource_props.get("description") or dbt_resource_props["name"])
+
+
+TRANSLATOR = LayerTranslator()
+
+
+@dbt_assets(
+    manifest=MANIFEST,
+    dagster_dbt_translator=TRANSLATOR,
+    name="models",
+    required_resource_keys={"warehouse"},
+)
+def warehouse_models(context: dg.AssetExecutionContext) -> Iterator[Any]:
+    """One `dbt build`: seeds, models and their tests. A failing blocking test fails this step,
+
+    so that nothing downstream of it runs (dbt's checks alone would not hold back a Python asset).
+    """
+    data = DataFolder.from_environment()
+    selection, indirect_selection = get_subset_selection_for_context(
+        context, MANIFEST, None, None, None, TRANSLATOR, None
+    )
+    if indirect_selection:
+        os.environ["DBT_INDIRECT_SELECTION"] = indirect_selection
+    events: list[dbt_runner.DbtEvent] = []
+    try:
+        outcome = dbt_runner.invoke(
+            # Unit tests test the SQL, not the data: `make test` runs them.
+            ["build", "--exclude-resource-type", "unit_test", *selection],
+            data,
+            data.run_folder / "dbt",
+            on_event=events.append,
+        )
+    finally:
+        os.environ.pop("DBT_INDIRECT_SELECTION", None)
+
+    figures = _figures(data)
+    for event in events:
+        message = DbtCoreCliEventMessage(raw_event=event, event_history_metadata={})
+        for result in message.to_default_asset_events(
+            MANIFEST, dagster_dbt_translator=TRANSLATOR, context=context
+        ):
+            if isinstance(result, dg.Output) and "unique_id" in result.metadata:
+                unique_id = str(result.metadata["unique_id"].value)
+                result = result.with_metadata(
+                    {**result.metadata, **figures.get(unique_id.split(".")[-1], {})}
+                )
+            yield result
+    if not outcome.is_success:
+        raise dg.Failure(
+            description="dbt build failed: " + "; ".join(outcome.failures),
+            metadata={"failures": dg.MetadataValue.md("\n".join(map("- {}".format, outcome.failures)))},
+            allow_retries=False,
+        )
+
+
+def _figures(data: DataFolder) -> dict[str, dict[str, Any]]:
+    """Row counts of every table and money totals of the marts, by table name."""
+    figures: dict[str, dict[str, Any]] = {}
+    with duckdb.connect(str(data.warehouse), read_only=True) as connection:
+        tables = connection.execute(
+            """
+            select
+                tables.schema_name, tables.table_name,
+                list(columns.column_name) filter (columns.data_type like 'DECIMAL%')
+            from duckdb_tables() as tables
+            inner join duckdb_columns() as columns
+                on tables.schema_name = columns.schema_name
+                and tables.table_name = columns.table_name
+            where tables.schema_name in ('rules', 'intermediate', 'marts')
+            group by all
+            """
+        ).fetchall()
+        for schema, table, decimal_columns in tables:
+            has_levels = table == "billing_summary"
+            sums = [
+                column
+                for column in MONEY_COLUMNS
+                if schema == "marts" and column in (decimal_columns or []) and not has_levels
+            ]
+            selected = ", ".join(["count(*)", *(f'sum("{column}")' for column in sums)])
+            row = connection.execute(f'select {selected} from "{schema}"."{table}"').fetchone()
+            count, *totals = row or (0,)
+            figures[table] = {"dagster/row_count": count} | {
+                column: str(total.normalize()) if total is not None else "none"
+                for column, total in zip(sums, totals, strict=True)
+            }
+    return figures

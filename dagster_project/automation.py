@@ -1,0 +1,52 @@
+"""When runs start by themselves: the job, its monthly schedule, the sensor on landing.
+
+Both are off until somebody switches them on in the web UI (Automation).
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from dagster_project import ingest
+from dagster_project.settings import DataFolder
+
+chargeback_job = dg.define_asset_job(
+    "chargeback",
+    selection=dg.AssetSelection.all(),
+    description="Landing files to published marts, everything in one process.",
+)
+
+monthly_schedule = dg.ScheduleDefinition(
+    name="monthly_after_invoice",
+    job=chargeback_job,
+    # Partner Center's invoices come on the 6th to 8th; on the 9th the last one is there.
+    cron_schedule="0 5 9 * *",
+    execution_timezone="UTC",
+    description="On the 9th of each month at 05:00 UTC, after the provider's invoice.",
+)
+
+
+@dg.sensor(
+    job=chargeback_job,
+    minimum_interval_seconds=60,
+    description="Starts a run when a file in landing is added, changed or removed.",
+)
+def landing_sensor(
+    context: dg.SensorEvaluationContext,
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """One run per state of landing; files that are still being copied are waited for."""
+    landing = DataFolder.from_environment().landing
+    if not landing.is_dir():
+        yield dg.SkipReason(f"no folder {landing}")
+        return
+    fingerprint = ingest.landing_fingerprint(landing)
+    seen, _, started = (context.cursor or ":").partition(":")
+    if fingerprint == started:
+        yield dg.SkipReason("landing is as it was at the last run")
+    elif fingerprint != seen:
+        # A copy that is under way changes from look to look: start when two looks agree.
+        context.update_cursor(f"{fingerprint}:{started}")
+        yield dg.SkipReason("landing changed; a run starts when it stays so until the next look")
+    else:
+        context.update_cursor(f"{fingerprint}:{fingerprint}")
+        yield dg.RunRequest(run_key=fingerprint)

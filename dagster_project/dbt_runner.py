@@ -1,0 +1,113 @@
+"""dbt inside our own process: a process of its own would cost seconds for its imports alone.
+
+Belongs here: the manifest, one invocation and its events. Does not: what Dagster makes of them
+(assets/warehouse.py).
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dagster_project.settings import DBT_FOLDER, DataFolder
+
+MANIFEST = DBT_FOLDER / "target" / "manifest.json"
+FINGERPRINT = DBT_FOLDER / "target" / "manifest.fingerprint"
+
+DbtEvent = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class DbtOutcome:
+    """What one dbt invocation came to: `failures` says, per failed node, what failed."""
+
+    is_success: bool
+    failures: tuple[str, ...]
+
+
+def project_files() -> Iterator[Path]:
+    """The files that make up the dbt project, in order of name."""
+    for path in sorted(DBT_FOLDER.rglob("*")):
+        inside = path.relative_to(DBT_FOLDER).parts[0]
+        if path.is_file() and inside not in ("target", "logs") and not path.name.startswith("."):
+            yield path
+
+
+def project_fingerprint() -> str:
+    """A hash of the dbt project's files."""
+    digest = hashlib.sha256()
+    for path in project_files():
+        digest.update(f"{path.relative_to(DBT_FOLDER)}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def prepared_manifest() -> Path:
+    """The path of the manifest of the project as it is now, parsed anew if anything changed."""
+    fingerprint = project_fingerprint()
+    known = FINGERPRINT.read_text() if FINGERPRINT.exists() else None
+    if known != fingerprint or not MANIFEST.exists():
+        FINGERPRINT.unlink(missing_ok=True)
+        outcome = invoke(["parse"], DataFolder.from_environment(), MANIFEST.parent)
+        if not outcome.is_success:
+            raise RuntimeError("dbt could not parse the project: " + "; ".join(outcome.failures))
+        FINGERPRINT.write_text(fingerprint)
+    return MANIFEST
+
+
+def invoke(
+    arguments: Sequence[str],
+    data: DataFolder,
+    target_path: Path,
+    on_event: Callable[[DbtEvent], None] = lambda event: None,
+) -> DbtOutcome:
+    """Run one dbt command on a data folder's warehouse and hand every event to `on_event`."""
+    from dbt.cli.main import dbtRunner
+    from google.protobuf.json_format import MessageToDict
+
+    # The profile finds the warehouse by this variable.
+    os.environ["APPORTION_DATA"] = str(data.root)
+    os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
+
+    def translate(message: Any) -> None:
+        on_event(MessageToDict(message, preserving_proto_field_name=True))
+
+    result = dbtRunner(callbacks=[translate]).invoke(
+        [
+            *arguments,
+            "--project-dir",
+            str(DBT_FOLDER),
+            "--profiles-dir",
+            str(DBT_FOLDER),
+            "--target-path",
+            str(target_path),
+            "--log-path",
+            str(data.run_folder / "dbt-logs"),
+            "--quiet",
+            "--no-use-colors",
+        ]
+    )
+    _release_warehouse()
+    failures = []
+    if result.exception:
+        failures.append(str(result.exception))
+    for node in getattr(result.result, "results", None) or []:
+        if node.status in ("error", "fail", "runtime error"):
+            failures.append(f"{node.node.name}: {(node.message or '').strip()}")
+    return DbtOutcome(is_success=result.success, failures=tuple(failures))
+
+
+def _release_warehouse() -> None:
+    """dbt keeps its handle on the DuckDB file until its process ends; ours goes on."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    DuckDBConnectionManager.close_all_connections()
+
+
+def read_manifest() -> dict[str, Any]:
+    """The manifest as parsed JSON."""
+    manifest: dict[str, Any] = json.loads(prepared_manifest().read_text())
+    return manifest

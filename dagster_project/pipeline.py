@@ -1,0 +1,36 @@
+"""One run of the job in this process, with its story told on the terminal."""
+
+import logging
+
+import dagster as dg
+
+from dagster_project.settings import DataFolder
+
+
+def run_pipeline(data: DataFolder) -> bool:
+    """Run every asset on `data`; prints steps and failures, returns whether all succeeded."""
+    logging.getLogger("dagster").setLevel(logging.WARNING)
+    print("Starting      Dagster and dbt ...", flush=True)
+    from dagster_project.definitions import defs
+
+    job = defs.resolve_job_def("chargeback")
+    print("Running       landing -> raw -> models and checks -> published", flush=True)
+    with dg.DagsterInstance.get() as instance:
+        result = job.execute_in_process(
+            instance=instance,
+            raise_on_error=False,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+    evaluations = result.get_asset_check_evaluations()
+    passed = sum(evaluation.passed for evaluation in evaluations)
+    print(f"Checks        {passed} of {len(evaluations)} passed")
+    for evaluation in evaluations:
+        if not evaluation.passed:
+            print(f"  {evaluation.severity.value}: {evaluation.check_name}")
+    print(flush=True)
+    if not result.success:
+        for event in result.all_events:
+            if event.is_step_failure:
+                failure = event.step_failure_data
+                print(f"Step {event.step_key} failed: {failure.user_failure_data or failure.error}")
+    return result.success

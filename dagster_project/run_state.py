@@ -1,0 +1,51 @@
+"""Whether a run would change anything: the state of all that results depend on."""
+
+import hashlib
+from pathlib import Path
+
+from dagster_project import dbt_runner, ingest
+from dagster_project.errors import NoLandingFolder
+from dagster_project.settings import PROJECT_ROOT, DataFolder
+
+
+def current(data: DataFolder) -> str:
+    """A hash of landing, the code and the pinned packages, all as they are now."""
+    if not data.landing.is_dir():
+        raise NoLandingFolder(
+            f"no folder {data.landing}: put bills into {data.landing}/billing_lines/"
+            " (README.md, 'The data folder', says what else may lie there)"
+        )
+    digest = hashlib.sha256()
+    digest.update(ingest.landing_fingerprint(data.landing).encode())
+    digest.update(dbt_runner.project_fingerprint().encode())
+    for path in sorted((PROJECT_ROOT / "dagster_project").rglob("*.py")):
+        digest.update(path.read_bytes())
+    digest.update((PROJECT_ROOT / "requirements" / "run.txt").read_bytes())
+    return digest.hexdigest()
+
+
+def is_published(data: DataFolder, state: str) -> bool:
+    """Whether what is published was made from this very state and is still the file we wrote."""
+    record = _record(data)
+    return (
+        data.warehouse.exists()
+        and record.exists()
+        and record.read_text() == _entry(data, state)
+    )
+
+
+def remember(data: DataFolder, state: str) -> None:
+    """Record that what is published now was made from this state."""
+    _record(data).write_text(_entry(data, state))
+
+
+def _record(data: DataFolder) -> Path:
+    return data.run_folder / "published_state"
+
+
+def _entry(data: DataFolder, state: str) -> str:
+    try:
+        status = data.published_database.stat()
+    except FileNotFoundError:
+        return ""
+    return f"{state} {status.st_size} {status.st_mtime_ns}"
