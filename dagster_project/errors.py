@@ -17,6 +17,14 @@ class WarehouseBusy(ApportionError):
     """Another run kept the warehouse's lock for longer than we wait."""
 
 
+class LedgerBroken(ApportionError):
+    """The ledger is not as it was written: a posting is edited, missing or added."""
+
+
+class ClosingRefused(ApportionError):
+    """A period cannot be closed as things stand; the message says what has to be done first."""
+
+
 class RefusedFile(ApportionError):
     """A landed file that cannot be used; the message says why, for the person who dropped it."""
 

@@ -127,7 +127,10 @@ def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
     version = connection.execute("select version from raw.reader_version").fetchone()
     if version != (reader_version(),):
         for (table,) in connection.execute(
-            "select table_name from information_schema.tables where table_schema = 'raw'"
+            """
+            select table_name from information_schema.tables
+            where table_schema = 'raw' and table_name not like 'ledger%'
+            """
         ).fetchall():
             connection.execute(f'drop table raw."{table}"')
         connection.execute("create table raw.reader_version (version varchar)")

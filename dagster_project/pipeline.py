@@ -32,5 +32,7 @@ def run_pipeline(data: DataFolder) -> bool:
         for event in result.all_events:
             if event.is_step_failure:
                 failure = event.step_failure_data
-                print(f"Step {event.step_key} failed: {failure.user_failure_data or failure.error}")
+                told = failure.user_failure_data.description if failure.user_failure_data else None
+                cause = failure.error.cause if failure.error and failure.error.cause else failure.error
+                print(f"Step {event.step_key} failed: {told or (cause.message if cause else '')}")
     return result.success

@@ -17,6 +17,7 @@ def current(data: DataFolder) -> str:
         )
     digest = hashlib.sha256()
     digest.update(ingest.landing_fingerprint(data.landing).encode())
+    digest.update(ingest.landing_fingerprint(data.ledger).encode())
     digest.update(dbt_runner.project_fingerprint().encode())
     for path in sorted((PROJECT_ROOT / "dagster_project").rglob("*.py")):
         digest.update(path.read_bytes())

@@ -10,7 +10,14 @@ from pathlib import Path
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 DBT_FOLDER = PROJECT_ROOT / "dbt"
-FEEDS = ("billing_lines", "split_history", "cost_centers", "organizations", "invoices")
+FEEDS = (
+    "billing_lines",
+    "split_history",
+    "cost_centers",
+    "organizations",
+    "invoices",
+    "corrections",
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,11 @@ class DataFolder:
     def warehouse(self) -> Path:
         """The DuckDB file that ingestion and dbt write; disposable."""
         return self.root / "warehouse.duckdb"
+
+    @property
+    def ledger(self) -> Path:
+        """Closed periods; the only state that landing cannot rebuild."""
+        return self.root / "ledger"
 
     @property
     def published(self) -> Path:

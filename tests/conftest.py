@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from dagster_project import dbt_runner, ingest
+from dagster_project import dbt_runner, ingest, ledger
 from dagster_project.settings import PROJECT_ROOT, DataFolder
 
 SAMPLE = PROJECT_ROOT / "data" / "sample"
@@ -28,9 +28,10 @@ class Company:
         return path
 
     def ingest(self) -> ingest.IngestReport:
-        """Landing to raw tables."""
+        """Landing and ledger to raw tables."""
         self.data.landing.mkdir(parents=True, exist_ok=True)
         with duckdb.connect(str(self.data.warehouse)) as connection:
+            ledger.load(self.data.ledger, connection)
             return ingest.sync(self.data.landing, connection)
 
     def build(self, *arguments: str, expect_success: bool = True) -> "Company":

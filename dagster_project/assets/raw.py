@@ -5,13 +5,15 @@ from collections.abc import Iterator
 import dagster as dg
 import duckdb
 
-from dagster_project import ingest
+from dagster_project import ingest, ledger
 from dagster_project.assets.resources import Warehouse
 from dagster_project.feeds.formats import FORMATS
 
 REGISTRY_TABLES = {
     "landed_files": "Every file in landing and what became of it.",
     "rejected_rows": "Landed rows that are no rows of their file's table.",
+    "ledger_lines": "The rows of closed periods, as they were posted.",
+    "ledger_postings": "The closed periods and the instants they were closed.",
 }
 
 RAW_SPECS = [
@@ -36,6 +38,7 @@ def raw_tables(
     """Read what is new in landing into the raw tables; withdraw what is gone."""
     data = warehouse.data
     with duckdb.connect(str(data.warehouse)) as connection:
+        postings = ledger.load(data.ledger, connection)
         report = ingest.sync(data.landing, connection, progress=context.log.info)
     for each in FORMATS:
         files = [file for file in report.files if file.format == each.name]
@@ -62,6 +65,17 @@ def raw_tables(
         metadata={
             "dagster/row_count": sum(file.rejected_count for file in report.files),
             "withdrawn_rows": report.withdrawn_row_count,
+        },
+    )
+    yield dg.MaterializeResult(
+        asset_key=["raw", "ledger_lines"],
+        metadata={"dagster/row_count": sum(posting.row_count for posting in postings)},
+    )
+    yield dg.MaterializeResult(
+        asset_key=["raw", "ledger_postings"],
+        metadata={
+            "dagster/row_count": len(postings),
+            "closed_periods": ", ".join(posting.billing_period for posting in postings) or "none",
         },
     )
 

@@ -18,7 +18,7 @@ def match_key(header: str) -> str:
 
 
 def snake_case(header: str) -> str:
-    """The raw table's column name for a header: `PCToBCExchangeRate` is `pc_to_bc_exchange_rate`."""
+    """The raw table's column name for a header: `SkuId` is `sku_id`, `MPNID` is `mpnid`."""
     words = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", header)
     words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", words)
     return re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")
@@ -184,6 +184,20 @@ INVOICES = FileFormat(
     optional=("Tax Total", "Total"),
 )
 
+CORRECTIONS = FileFormat(
+    name="corrections",
+    feed="corrections",
+    description="Approved corrections of splits in closed periods.",
+    needed=(
+        "Subscription ID",
+        "Billing Period",
+        "Cost Center ID",
+        "Allocated Quantity",
+        "Approved By",
+        "Reason",
+    ),
+)
+
 FORMATS: tuple[FileFormat, ...] = (
     BROKER_REPORT,
     NEW_COMMERCE_RECONCILIATION,
@@ -191,6 +205,7 @@ FORMATS: tuple[FileFormat, ...] = (
     COST_CENTERS,
     ORGANIZATIONS,
     INVOICES,
+    CORRECTIONS,
 )
 
 

@@ -44,6 +44,20 @@ which amount it cannot overflow.
     ) * 0.000001
 {%- endmacro %}
 
+{#-
+What the part would be without rounding to millionths (to 10 decimals), to show what the rounding
+made of it.
+-#}
+{% macro unrounded_part(amount, low, high, total) -%}
+    case when {{ amount }} < 0 then -1 else 1 end
+    * cast(
+        (
+            2 * cast(abs({{ amount }}) * 10000000000 as hugeint) * ({{ high }} - {{ low }})
+            + {{ total }}
+        ) // (2 * {{ total }}) as decimal(28, 0)
+    ) * 0.0000000001
+{%- endmacro %}
+
 {#- Up to which amount prorated_part may count in 64 bits for a split of this many units. -#}
 {% macro narrow_limit(total) -%}
     cast(

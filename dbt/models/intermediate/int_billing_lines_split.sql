@@ -26,9 +26,7 @@ fanned_out as (
         billing_lines.quantity,
         billing_lines.total_cost,
         billing_lines.total_sales,
-        line_snapshots.split_reason as line_split_reason,
-        line_snapshots.snapshot_id,
-        shares.*  exclude (snapshot_id)
+        shares.* exclude (snapshot_id)
     from billing_lines
     inner join line_snapshots on billing_lines.line_id = line_snapshots.line_id
     inner join shares on line_snapshots.split_id = shares.snapshot_id
@@ -39,11 +37,10 @@ prorated as (
 
     select
         line_id,
-        snapshot_id,
-        line_split_reason,
         cost_center_id,
         cost_center_name as cost_center_name_then,
         allocated_quantity,
+        allocated_total,
         is_unallocated,
         share,
         low_units,

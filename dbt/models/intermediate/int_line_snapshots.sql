@@ -1,9 +1,3 @@
-{%- set anchor_day -%}
-case charge_kinds.cutoff_anchor
-                when 'charge_start' then cast(billing_lines.charge_start_date as timestamp)
-                when 'charge_end' then cast(billing_lines.charge_end_date as timestamp)
-            end
-{%- endset -%}
 with
 
 billing_lines as (
@@ -12,102 +6,85 @@ billing_lines as (
 
 ),
 
-charge_kinds as (
+line_cutoffs as (
 
-    select * from {{ ref('charge_kinds') }}
-
-),
-
-snapshots as (
-
-    select * from {{ ref('int_split_snapshots') }}
+    select * from {{ ref('int_line_cutoffs') }}
 
 ),
 
--- Nothing that happened after billing counts: the billing date bounds every cutoff.
-with_cutoff as (
+refund_links as (
+
+    select * from {{ ref('int_refund_links') }}
+
+),
+
+ledger_splits as (
+
+    select * from {{ ref('int_ledger_splits') }}
+
+),
+
+-- The split a charge was given: in a closed period the posted one, whatever came later.
+applied_to_charges as (
 
     select
-        billing_lines.line_id,
-        billing_lines.organization_id,
-        billing_lines.subscription_id,
-        billing_lines.charge_kind,
-        charge_kinds.cutoff_anchor is not null as is_splittable,
-        cast(billing_lines.billing_date as timestamp) as billing_cut_at,
-        least(
-            cast(billing_lines.billing_date as timestamp),
-            {{ dbt.dateadd('day', 'charge_kinds.cutoff_days_after', anchor_day) }}
-        ) as cutoff_at
-    from billing_lines
-    inner join charge_kinds on billing_lines.charge_kind = charge_kinds.charge_kind
+        line_cutoffs.line_id,
+        coalesce(
+            ledger_splits.split_id,
+            line_cutoffs.snapshot_id,
+            {{ default_split_id('line_cutoffs.organization_id') }}
+        ) as split_id,
+        coalesce(ledger_splits.snapshot_id, line_cutoffs.snapshot_id) as snapshot_id
+    from line_cutoffs
+    left join ledger_splits on line_cutoffs.line_id = ledger_splits.line_id
 
 ),
 
--- The latest snapshot with effective_at < cutoff.
-matched as (
+with_original as (
 
     select
-        with_cutoff.*,
-        as_of.snapshot_id as as_of_snapshot_id,
-        as_of.is_zero_total,
-        as_of.last_filled_snapshot_id,
-        first_ones.snapshot_id as first_snapshot_id,
-        first_ones.is_zero_total as is_first_zero_total
-    from with_cutoff
-    left join snapshots as as_of
-        on
-            with_cutoff.is_splittable
-            and with_cutoff.subscription_id = as_of.subscription_id
-            and with_cutoff.cutoff_at > as_of.valid_from
-            and with_cutoff.cutoff_at <= as_of.valid_to
-    left join snapshots as first_ones
-        on
-            with_cutoff.is_splittable
-            and with_cutoff.subscription_id = first_ones.subscription_id
-            and first_ones.is_first
-            and first_ones.valid_from < with_cutoff.billing_cut_at
-
-),
-
-reasoned as (
-
-    select
-        *,
+        line_cutoffs.*,
+        refund_links.refund_of_line_id,
+        applied_to_charges.split_id as original_split_id,
+        applied_to_charges.snapshot_id as original_snapshot_id,
         case
-            when not is_splittable then 'not_a_license'
-            when is_zero_total then 'zero_total'
-            when as_of_snapshot_id is not null then 'snapshot'
-            when charge_kind = 'refund' or first_snapshot_id is null then 'no_snapshot'
-            when is_first_zero_total then 'zero_total'
-            else 'first_snapshot'
-        end as split_reason
-    from matched
+            when refund_links.is_full_reversal then 'full_reversal'
+            when
+                refund_links.line_id is not null
+                and billing_lines.refund_policy = 'mirror_original'
+                then 'mirror_original'
+            when refund_links.line_id is not null and line_cutoffs.split_reason = 'no_snapshot'
+                then 'original_charge'
+        end as original_reason
+    from line_cutoffs
+    inner join billing_lines on line_cutoffs.line_id = billing_lines.line_id
+    left join refund_links on line_cutoffs.line_id = refund_links.line_id
+    left join applied_to_charges
+        on refund_links.refund_of_line_id = applied_to_charges.line_id
 
 ),
 
-chosen as (
+decided as (
 
     select
         line_id,
-        organization_id,
         cutoff_at,
         billing_cut_at,
-        split_reason,
+        refund_of_line_id,
+        coalesce(original_reason, split_reason) as split_reason,
         case
-            when split_reason = 'snapshot' then as_of_snapshot_id
-            when split_reason = 'first_snapshot' then first_snapshot_id
-            when split_reason = 'zero_total' and charge_kind = 'refund'
-                then last_filled_snapshot_id
-        end as snapshot_id
-    from reasoned
+            when original_reason is not null then original_snapshot_id else snapshot_id
+        end as snapshot_id,
+        case
+            when original_reason is not null then original_split_id
+            else coalesce(snapshot_id, {{ default_split_id('organization_id') }})
+        end as split_id,
+        -- The split under either policy, to show by how much they differ.
+        coalesce(snapshot_id, {{ default_split_id('organization_id') }})
+            as documented_split_id,
+        original_split_id
+    from with_original
 
 )
 
-select
-    line_id,
-    cutoff_at,
-    billing_cut_at,
-    split_reason,
-    snapshot_id,
-    coalesce(snapshot_id, {{ default_split_id('organization_id') }}) as split_id
-from chosen
+select * from decided

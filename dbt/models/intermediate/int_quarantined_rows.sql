@@ -93,6 +93,7 @@ unusable_rows_of_other_feeds as (
         ('cost_centers', 'stg_cost_centers__cost_centers'),
         ('organizations', 'stg_organizations__organizations'),
         ('invoices', 'stg_invoices__invoices'),
+        ('corrections', 'stg_corrections__corrections'),
     ] %}
     select
         '{{ feed }}' as feed,

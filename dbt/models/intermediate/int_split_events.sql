@@ -55,7 +55,8 @@ landed_events as (
 
 ),
 
--- A cost center with an end is deleted at that instant in every split that holds it.
+-- A cost center with an end is deleted at that instant in every split that holds it,
+-- unless the subscription's own history tells of a deletion that day.
 implied_deletions as (
 
     select
@@ -81,10 +82,17 @@ implied_deletions as (
         on
             event_rows.organization_id = cost_centers.organization_id
             and event_rows.cost_center_id = cost_centers.cost_center_id
+    left join landed_events as told_deletions
+        on
+            event_rows.subscription_id = told_deletions.subscription_id
+            and told_deletions.event_key = 'costcenterdeleted'
+            and cast(cost_centers.valid_to as date)
+            = cast(told_deletions.effective_at as date)
     where
         cost_centers.valid_to is not null
         and event_rows.allocated_quantity > 0
         and event_rows.effective_at < cost_centers.valid_to
+        and told_deletions.event_id is null
     group by
         event_rows.subscription_id,
         event_rows.organization_id,

@@ -22,6 +22,24 @@ default_cost_centers as (
 
 ),
 
+ledger_rows as (
+
+    select * from {{ ref('stg_ledger__lines') }}
+
+),
+
+ledger_splits as (
+
+    select * from {{ ref('int_ledger_splits') }}
+
+),
+
+corrections as (
+
+    select * from {{ ref('int_corrections') }}
+
+),
+
 -- Lines that no split applies to take this one: everything to Default.
 all_to_default as (
 
@@ -48,11 +66,44 @@ of_snapshots as (
 
 ),
 
+-- A refund may have to go by a split that was posted and is not known otherwise any more.
+of_ledger as (
+
+    select
+        ledger_splits.split_id as snapshot_id,
+        ledger_rows.cost_center_id,
+        ledger_rows.cost_center_name_then as cost_center_name,
+        ledger_rows.allocated_quantity,
+        ledger_rows.is_unallocated
+    from ledger_splits
+    inner join ledger_rows
+        on
+            ledger_splits.line_id = ledger_rows.line_id
+            and ledger_splits.posting_number = ledger_rows.posting_number
+
+),
+
+of_corrections as (
+
+    select
+        concat('correction:', correction_id) as snapshot_id,
+        cost_center_id,
+        cast(null as varchar) as cost_center_name,
+        allocated_quantity,
+        false as is_unallocated
+    from corrections
+
+),
+
 all_splits as (
 
     select * from all_to_default
     union all
     select * from of_snapshots
+    union all
+    select * from of_ledger
+    union all
+    select * from of_corrections
 
 ),
 
@@ -108,6 +159,9 @@ shared_out as (
         cost_center_id,
         cost_center_name,
         allocated_quantity,
+        cast(
+            sum(allocated_quantity) over (partition by snapshot_id) as decimal(28, 10)
+        ) as allocated_total,
         is_unallocated,
         high_units - allocated_units as low_units,
         high_units,

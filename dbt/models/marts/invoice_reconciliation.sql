@@ -6,9 +6,21 @@ billing_lines as (
 
 ),
 
-split_lines as (
+report_rows as (
 
-    select * from {{ ref('int_billing_lines_split') }}
+    select * from {{ ref('int_report_rows') }}
+
+),
+
+ledger_balances as (
+
+    select * from {{ ref('int_ledger_balances') }}
+
+),
+
+ledger_lines as (
+
+    select * from {{ ref('int_ledger_lines') }}
 
 ),
 
@@ -25,13 +37,53 @@ invoices as (
 
 ),
 
-allocated as (
+landed_invoices as (
+
+    select invoice_number
+    from billing_lines
+    where invoice_number is not null
+    group by invoice_number
+
+),
+
+-- Lines as landed; of a closed period whose files are gone, lines as posted.
+posted_lines as (
 
     select
-        line_id,
-        sum(total_cost) as total_cost
-    from split_lines
-    group by line_id
+        ledger_lines.invoice_number,
+        ledger_lines.billing_date,
+        ledger_lines.currency,
+        ledger_lines.line_id,
+        sum(ledger_balances.total_cost) as total_cost
+    from ledger_lines
+    inner join ledger_balances on ledger_lines.line_id = ledger_balances.line_id
+    left join billing_lines on ledger_lines.line_id = billing_lines.line_id
+    left join landed_invoices
+        on ledger_lines.invoice_number = landed_invoices.invoice_number
+    where
+        ledger_lines.is_standing
+        and billing_lines.line_id is null
+        and landed_invoices.invoice_number is null
+    group by
+        ledger_lines.invoice_number,
+        ledger_lines.billing_date,
+        ledger_lines.currency,
+        ledger_lines.line_id
+
+),
+
+lines as (
+
+    select invoice_number, billing_date, currency, total_cost, rounding_residual
+    from billing_lines
+    union all
+    select
+        invoice_number,
+        billing_date,
+        currency,
+        total_cost,
+        cast(0 as decimal(38, 18)) as rounding_residual
+    from posted_lines
 
 ),
 
@@ -39,21 +91,33 @@ allocated as (
 of_lines as (
 
     select
-        billing_lines.invoice_number,
-        case
-            when billing_lines.invoice_number is null then billing_lines.billing_date
-        end as report_date,
-        billing_lines.currency,
+        invoice_number,
+        case when invoice_number is null then billing_date end as report_date,
+        currency,
         count(*) as line_count,
-        sum(billing_lines.total_cost) as lines_total,
-        sum(allocated.total_cost) as allocated_total,
-        sum(billing_lines.rounding_residual) as rounding_residual
-    from billing_lines
-    left join allocated on billing_lines.line_id = allocated.line_id
+        sum(total_cost) as lines_total,
+        sum(rounding_residual) as rounding_residual
+    from lines
     group by
-        billing_lines.invoice_number,
-        case when billing_lines.invoice_number is null then billing_lines.billing_date end,
-        billing_lines.currency
+        invoice_number,
+        case when invoice_number is null then billing_date end,
+        currency
+
+),
+
+-- All that was billed for it, corrections included.
+of_report as (
+
+    select
+        invoice_number,
+        case when invoice_number is null then billing_date end as report_date,
+        currency,
+        sum(total_cost) as allocated_total
+    from report_rows
+    group by
+        invoice_number,
+        case when invoice_number is null then billing_date end,
+        currency
 
 ),
 
@@ -104,7 +168,7 @@ compared as (
         bills.currency,
         of_invoices.subtotal as invoice_total,
         coalesce(of_lines.lines_total, 0) as lines_total,
-        coalesce(of_lines.allocated_total, 0) as allocated_total,
+        coalesce(of_report.allocated_total, 0) as allocated_total,
         coalesce(of_quarantine.quarantined_total, 0) as quarantined_total,
         of_invoices.subtotal
         - coalesce(of_lines.lines_total, 0)
@@ -119,6 +183,11 @@ compared as (
             bills.invoice_number is not distinct from of_lines.invoice_number
             and bills.report_date is not distinct from of_lines.report_date
             and bills.currency is not distinct from of_lines.currency
+    left join of_report
+        on
+            bills.invoice_number is not distinct from of_report.invoice_number
+            and bills.report_date is not distinct from of_report.report_date
+            and bills.currency is not distinct from of_report.currency
     left join of_quarantine
         on
             bills.invoice_number is not distinct from of_quarantine.invoice_number
@@ -143,6 +212,7 @@ judged as (
         cast(quarantined_total as decimal(28, 10)) as quarantined_total,
         cast(variance as decimal(28, 10)) as variance,
         case
+            when lines_total <> allocated_total then 'not_allocated'
             when quarantined_row_count > 0 then 'quarantined'
             when invoice_total is null then 'no_invoice'
             when line_count = 0 then 'no_lines'

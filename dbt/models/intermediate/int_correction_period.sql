@@ -1,0 +1,42 @@
+{#- One row: up to which period everything is closed, and where corrections of it are posted. -#}
+with
+
+postings as (
+
+    select * from {{ ref('stg_ledger__postings') }}
+
+),
+
+billing_lines as (
+
+    select * from {{ ref('int_billing_lines') }}
+
+),
+
+closed as (
+
+    select max(billing_period) as closed_through
+    from postings
+
+),
+
+-- The oldest open period; where no bill of it is there yet, the month after the last closed.
+oldest_open as (
+
+    select min(billing_lines.billing_period) as billing_period
+    from billing_lines
+    cross join closed
+    where billing_lines.billing_period > closed.closed_through
+
+)
+
+select
+    closed.closed_through,
+    coalesce(
+        oldest_open.billing_period,
+        {{ year_month(
+            dbt.dateadd('month', 1, "cast(closed.closed_through || '-01' as date)")
+        ) }}
+    ) as correction_period
+from closed
+cross join oldest_open

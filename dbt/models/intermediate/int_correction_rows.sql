@@ -1,0 +1,292 @@
+{#-
+What has come to light about closed periods since they were closed, as rows for the oldest open
+period: late lines, lines of re-issued invoices, approved corrections of splits. Once that period
+is closed these rows are in the ledger and do not come again.
+-#}
+with
+
+computed_rows as (
+
+    select * from {{ ref('int_computed_rows') }}
+
+),
+
+billing_lines as (
+
+    select * from {{ ref('int_billing_lines') }}
+
+),
+
+correction_period as (
+
+    select * from {{ ref('int_correction_period') }}
+
+),
+
+ledger_lines as (
+
+    select * from {{ ref('int_ledger_lines') }}
+
+),
+
+ledger_balances as (
+
+    select * from {{ ref('int_ledger_balances') }}
+
+),
+
+corrections as (
+
+    select * from {{ ref('int_corrections') }}
+
+),
+
+shares as (
+
+    select * from {{ ref('int_split_shares') }}
+
+),
+
+cost_centers as (
+
+    select * from {{ ref('int_cost_centers') }}
+
+),
+
+-- 1. Lines of a closed period that are not in it: they came late or with a new invoice.
+late_rows as (
+
+    select
+        computed_rows.* exclude (billing_period),
+        correction_period.correction_period as billing_period,
+        cast(null as varchar) as corrects_line_id
+    from computed_rows
+    inner join correction_period
+        on computed_rows.billing_period <= correction_period.closed_through
+    left join ledger_lines
+        on
+            computed_rows.line_id = ledger_lines.line_id
+            and ledger_lines.is_standing
+    where ledger_lines.line_id is null
+
+),
+
+-- 2. Lines that a re-issued invoice has no more. An invoice that is merely gone from landing
+-- takes nothing back: closed periods do not need their files.
+invoices_in_landing as (
+
+    select invoice_number
+    from billing_lines
+    where invoice_number is not null
+    group by invoice_number
+
+),
+
+withdrawn_lines as (
+
+    select ledger_lines.*
+    from ledger_lines
+    inner join invoices_in_landing
+        on ledger_lines.invoice_number = invoices_in_landing.invoice_number
+    left join billing_lines on ledger_lines.line_id = billing_lines.line_id
+    where ledger_lines.is_standing and billing_lines.line_id is null
+
+),
+
+reversal_rows as (
+
+    select
+        withdrawn_lines.* exclude (
+            billing_period, line_id, cost_center_id, cost_center_name, quantity, total_cost,
+            total_sales, total_margin, share, split_reason, corrects_line_id, explanation,
+            charge_class, posting_number, reversal_count, is_standing
+        ),
+        correction_period.correction_period as billing_period,
+        {{ surrogate_id([
+            "'reversal'", 'withdrawn_lines.line_id', 'withdrawn_lines.reversal_count',
+        ]) }} as line_id,
+        withdrawn_lines.line_id as corrects_line_id,
+        ledger_balances.cost_center_id,
+        ledger_balances.cost_center_name,
+        -ledger_balances.quantity as quantity,
+        -ledger_balances.total_cost as total_cost,
+        -ledger_balances.total_sales as total_sales,
+        -ledger_balances.total_margin as total_margin,
+        withdrawn_lines.share,
+        'reversed' as split_reason,
+        concat(
+            'the invoice was issued again without this line of closed period ',
+            withdrawn_lines.original_billing_period,
+            ': what ', ledger_balances.cost_center_name, ' was billed for it, ',
+            {{ plain_number('ledger_balances.total_cost') }}, ', is taken back'
+        ) as explanation
+    from withdrawn_lines
+    cross join correction_period
+    inner join ledger_balances on withdrawn_lines.line_id = ledger_balances.line_id
+
+),
+
+-- 3. Approved corrections: what each cost center should have had, less what it was billed.
+line_totals as (
+
+    select
+        line_id,
+        sum(quantity) as quantity,
+        sum(total_cost) as total_cost,
+        sum(total_sales) as total_sales
+    from ledger_balances
+    group by line_id
+
+),
+
+correction_sets as (
+
+    select
+        correction_id,
+        subscription_id,
+        billing_period,
+        max(approved_by) as approved_by,
+        max(reason) as reason
+    from corrections
+    group by correction_id, subscription_id, billing_period
+
+),
+
+corrected_lines as (
+
+    select
+        ledger_lines.*,
+        correction_sets.correction_id,
+        correction_sets.approved_by,
+        correction_sets.reason,
+        cast(line_totals.quantity as decimal(28, 10)) as line_quantity,
+        cast(line_totals.total_cost as decimal(28, 10)) as line_total_cost,
+        cast(line_totals.total_sales as decimal(28, 10)) as line_total_sales
+    from ledger_lines
+    inner join correction_sets
+        on
+            ledger_lines.subscription_id = correction_sets.subscription_id
+            and ledger_lines.original_billing_period = correction_sets.billing_period
+    inner join line_totals on ledger_lines.line_id = line_totals.line_id
+    left join withdrawn_lines on ledger_lines.line_id = withdrawn_lines.line_id
+    where ledger_lines.is_standing and withdrawn_lines.line_id is null
+
+),
+
+should_have_been as (
+
+    select
+        corrected_lines.line_id,
+        shares.cost_center_id,
+        {{ prorated_part(
+            'corrected_lines.line_quantity',
+            'shares.low_units', 'shares.high_units', 'shares.total_units',
+            'shares.narrow_limit'
+        ) }} as quantity,
+        {{ prorated_part(
+            'corrected_lines.line_total_cost',
+            'shares.low_units', 'shares.high_units', 'shares.total_units',
+            'shares.narrow_limit'
+        ) }} as total_cost,
+        {{ prorated_part(
+            'corrected_lines.line_total_sales',
+            'shares.low_units', 'shares.high_units', 'shares.total_units',
+            'shares.narrow_limit'
+        ) }} as total_sales
+    from corrected_lines
+    inner join shares
+        on concat('correction:', corrected_lines.correction_id) = shares.snapshot_id
+    where shares.total_units > 0
+
+),
+
+differences as (
+
+    select
+        coalesce(should_have_been.line_id, ledger_balances.line_id) as line_id,
+        coalesce(should_have_been.cost_center_id, ledger_balances.cost_center_id)
+            as cost_center_id,
+        coalesce(ledger_balances.cost_center_name, '') as cost_center_name_billed,
+        coalesce(should_have_been.quantity, 0) - coalesce(ledger_balances.quantity, 0)
+            as quantity,
+        coalesce(should_have_been.total_cost, 0) - coalesce(ledger_balances.total_cost, 0)
+            as total_cost,
+        coalesce(should_have_been.total_sales, 0) - coalesce(ledger_balances.total_sales, 0)
+            as total_sales
+    from should_have_been
+    full outer join ledger_balances
+        on
+            should_have_been.line_id = ledger_balances.line_id
+            and should_have_been.cost_center_id = ledger_balances.cost_center_id
+
+),
+
+approved_rows as (
+
+    select
+        corrected_lines.* exclude (
+            billing_period, line_id, cost_center_id, cost_center_name, quantity, total_cost,
+            total_sales, total_margin, share, split_reason, corrects_line_id, explanation,
+            charge_class, posting_number, reversal_count, is_standing, correction_id,
+            approved_by, reason, line_quantity, line_total_cost, line_total_sales,
+            snapshot_effective_at, snapshot_id, is_unallocated
+        ),
+        correction_period.correction_period as billing_period,
+        {{ surrogate_id([
+            "'correction'", 'corrected_lines.line_id', 'corrected_lines.correction_id',
+        ]) }} as line_id,
+        corrected_lines.line_id as corrects_line_id,
+        differences.cost_center_id,
+        coalesce(
+            cost_centers.cost_center_name,
+            nullif(differences.cost_center_name_billed, ''),
+            differences.cost_center_id
+        ) as cost_center_name,
+        differences.quantity,
+        differences.total_cost,
+        case
+            when corrected_lines.line_total_sales is not null then differences.total_sales
+        end as total_sales,
+        case
+            when corrected_lines.line_total_sales is not null
+                then differences.total_sales - differences.total_cost
+        end as total_margin,
+        corrected_lines.share,
+        cast(null as timestamp) as snapshot_effective_at,
+        cast(null as varchar) as snapshot_id,
+        false as is_unallocated,
+        'corrected' as split_reason,
+        concat(
+            'correction of closed period ', corrected_lines.original_billing_period,
+            ', approved by ', corrected_lines.approved_by, ' (', corrected_lines.reason,
+            '): the cost center should have borne ',
+            {{ plain_number('differences.total_cost') }}, ' more cost of this line'
+        ) as explanation
+    from corrected_lines
+    cross join correction_period
+    inner join differences on corrected_lines.line_id = differences.line_id
+    left join cost_centers
+        on
+            corrected_lines.organization_id = cost_centers.organization_id
+            and differences.cost_center_id = cost_centers.cost_center_id
+    where
+        differences.quantity <> 0
+        or differences.total_cost <> 0
+        or differences.total_sales <> 0
+
+),
+
+unioned as (
+
+    select * from late_rows
+    union all by name
+    select * from reversal_rows
+    union all by name
+    select * from approved_rows
+
+)
+
+select
+    *,
+    'Correction' as charge_class
+from unioned

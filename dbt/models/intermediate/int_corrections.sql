@@ -1,0 +1,67 @@
+with
+
+corrections as (
+
+    select * from {{ ref('stg_corrections__corrections') }}
+    where rejected_reason is null
+
+),
+
+files as (
+
+    select * from {{ ref('stg_landing__files') }}
+    where status = 'loaded'
+
+),
+
+-- What was approved last for a subscription and period is the split that should have been.
+ranked_files as (
+
+    select
+        corrections.subscription_id,
+        corrections.billing_period,
+        corrections.content_hash,
+        row_number() over (
+            partition by corrections.subscription_id, corrections.billing_period
+            order by files.modified_at desc, files.file desc
+        ) as newest_first
+    from corrections
+    inner join files on corrections.content_hash = files.content_hash
+    group by
+        corrections.subscription_id,
+        corrections.billing_period,
+        corrections.content_hash,
+        files.modified_at,
+        files.file
+
+),
+
+newest as (
+
+    select
+        {{ surrogate_id([
+            'corrections.subscription_id', 'corrections.billing_period',
+            'corrections.content_hash',
+        ]) }} as correction_id,
+        corrections.subscription_id,
+        corrections.billing_period,
+        corrections.cost_center_id,
+        cast(sum(corrections.allocated_quantity) as decimal(28, 10)) as allocated_quantity,
+        max(corrections.approved_by) as approved_by,
+        max(corrections.reason) as reason
+    from corrections
+    inner join ranked_files
+        on
+            corrections.subscription_id = ranked_files.subscription_id
+            and corrections.billing_period = ranked_files.billing_period
+            and corrections.content_hash = ranked_files.content_hash
+            and ranked_files.newest_first = 1
+    group by
+        corrections.subscription_id,
+        corrections.billing_period,
+        corrections.content_hash,
+        corrections.cost_center_id
+
+)
+
+select * from newest

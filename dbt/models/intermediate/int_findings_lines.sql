@@ -1,0 +1,229 @@
+with
+
+billing_lines as (
+
+    select * from {{ ref('int_billing_lines') }}
+
+),
+
+line_snapshots as (
+
+    select * from {{ ref('int_line_snapshots') }}
+
+),
+
+snapshots as (
+
+    select * from {{ ref('int_split_snapshots') }}
+
+),
+
+proration as (
+
+    select * from {{ ref('int_line_proration') }}
+
+),
+
+unknown_charge_types as (
+
+    select
+        'unknown_charge_type' as kind,
+        organization_id,
+        subscription_id,
+        billing_period,
+        currency,
+        sum(abs(total_cost)) as amount_at_stake,
+        concat(
+            'charge type "', charge_type, '" is in no list; ', count(*),
+            ' line(s) were split as ', charge_kind, ' by their sign'
+        ) as message
+    from billing_lines
+    where not is_known_charge_type
+    group by
+        organization_id, subscription_id, billing_period, currency, charge_type, charge_kind
+
+),
+
+unknown_organizations as (
+
+    select
+        'unknown_organization' as kind,
+        organization_id,
+        cast(null as varchar) as subscription_id,
+        billing_period,
+        currency,
+        sum(abs(total_cost)) as amount_at_stake,
+        concat(
+            'customer "', organization_name, '" is in no list of organizations; ', count(*),
+            ' line(s) are kept under that name'
+        ) as message
+    from billing_lines
+    where not is_known_organization
+    group by organization_id, organization_name, billing_period, currency
+
+),
+
+assumed_billing_dates as (
+
+    select
+        'billing_date_assumed' as kind,
+        organization_id,
+        cast(null as varchar) as subscription_id,
+        billing_period,
+        currency,
+        sum(abs(total_cost)) as amount_at_stake,
+        concat(
+            'invoice ', invoice_number, ' is in no list of invoices; its billing date was',
+            ' assumed to be ', billing_date
+        ) as message
+    from billing_lines
+    where is_billing_date_assumed
+    group by organization_id, billing_period, currency, invoice_number, billing_date
+
+),
+
+lines_in_several_files as (
+
+    select
+        'line_in_several_files' as kind,
+        organization_id,
+        subscription_id,
+        billing_period,
+        currency,
+        sum(abs(total_cost)) as amount_at_stake,
+        concat(
+            count(*), ' line(s) of ', file, ' lie in other files too and count once;',
+            ' if they were bought twice, give the report an invoice number or one file'
+        ) as message
+    from billing_lines
+    where copy_count > 0
+    group by organization_id, subscription_id, billing_period, currency, file
+
+),
+
+without_currency as (
+
+    select
+        'no_currency' as kind,
+        organization_id,
+        cast(null as varchar) as subscription_id,
+        billing_period,
+        currency,
+        sum(abs(total_cost)) as amount_at_stake,
+        concat(count(*), ' line(s) name no currency, and neither does the organization')
+            as message
+    from billing_lines
+    where currency = 'XXX'
+    group by organization_id, billing_period, currency
+
+),
+
+-- Differences below a millionth are below what is split: bills print cut figures.
+differing_margins as (
+
+    select
+        'margin_differs' as kind,
+        organization_id,
+        subscription_id,
+        billing_period,
+        currency,
+        abs(billed_margin - total_margin) as amount_at_stake,
+        concat(
+            'the bill says margin ', {{ plain_number('billed_margin') }},
+            ', but sales less cost is ', {{ plain_number('total_margin') }}, ' (',
+            billing_line_details, ')'
+        ) as message
+    from billing_lines
+    where abs(billed_margin - total_margin) >= 0.000001
+
+),
+
+-- Lines alike but for price are one purchase: their quantities count together.
+quantities as (
+
+    select
+        billing_lines.organization_id,
+        billing_lines.subscription_id,
+        billing_lines.billing_period,
+        billing_lines.currency,
+        billing_lines.billing_line_details,
+        snapshots.total_quantity,
+        snapshots.effective_at,
+        sum(billing_lines.quantity) as quantity,
+        sum(abs(billing_lines.total_cost)) as amount_at_stake
+    from billing_lines
+    inner join line_snapshots on billing_lines.line_id = line_snapshots.line_id
+    inner join snapshots on line_snapshots.snapshot_id = snapshots.snapshot_id
+    group by
+        billing_lines.organization_id,
+        billing_lines.subscription_id,
+        billing_lines.billing_period,
+        billing_lines.currency,
+        billing_lines.billing_line_details,
+        billing_lines.charge_kind,
+        snapshots.total_quantity,
+        snapshots.effective_at
+
+),
+
+quantity_mismatches as (
+
+    select
+        'quantity_mismatch' as kind,
+        organization_id,
+        subscription_id,
+        billing_period,
+        currency,
+        amount_at_stake,
+        concat(
+            'billed for ', {{ plain_number('quantity') }}, ' licenses, but the split of ',
+            {{ plain_instant('effective_at') }}, ' is of ',
+            {{ plain_number('total_quantity') }}, '; split in proportion (',
+            billing_line_details, ')'
+        ) as message
+    from quantities
+    where quantity <> total_quantity
+
+),
+
+unexplained as (
+
+    select
+        'unexplained_proration' as kind,
+        billing_lines.organization_id,
+        billing_lines.subscription_id,
+        billing_lines.billing_period,
+        billing_lines.currency,
+        abs(proration.proration_variance) as amount_at_stake,
+        concat(
+            'billed ', {{ plain_number('billing_lines.total_cost') }}, ', which is ',
+            {{ plain_number('abs(proration.proration_variance)') }},
+            case when proration.proration_variance > 0 then ' more' else ' less' end,
+            ' than ', {{ plain_number('billing_lines.quantity') }}, ' x ',
+            {{ plain_number('abs(billing_lines.unit_price)') }}, ' x ',
+            proration.charge_days, ' / ', proration.cycle_days, ' days (',
+            billing_lines.billing_line_details, ')'
+        ) as message
+    from proration
+    inner join billing_lines on proration.line_id = billing_lines.line_id
+    where
+        proration.proration_rule = 'unexplained'
+        and abs(proration.proration_variance) > {{ var('unexplained_proration_above') }}
+
+)
+
+select * from unknown_charge_types
+union all
+select * from unknown_organizations
+union all
+select * from assumed_billing_dates
+union all
+select * from lines_in_several_files
+union all
+select * from without_currency
+union all
+select * from differing_margins
+union all
+select * from quantity_mismatches
+union all
+select * from unexplained

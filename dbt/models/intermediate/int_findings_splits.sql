@@ -1,0 +1,258 @@
+with
+
+billing_lines as (
+
+    select * from {{ ref('int_billing_lines') }}
+
+),
+
+computed_rows as (
+
+    select * from {{ ref('int_computed_rows') }}
+
+),
+
+snapshots as (
+
+    select * from {{ ref('int_split_snapshots') }}
+
+),
+
+shares as (
+
+    select * from {{ ref('int_split_shares') }}
+
+),
+
+split_events as (
+
+    select * from {{ ref('int_split_events') }}
+
+),
+
+seat_comparison as (
+
+    select * from {{ ref('int_seat_comparison') }}
+
+),
+
+-- What a subscription costs in its latest billing period is what its split puts at stake.
+latest_costs as (
+
+    select
+        subscription_id,
+        organization_id,
+        currency,
+        max(billing_period) as billing_period,
+        sum(abs(total_cost)) as amount_at_stake,
+        max(billing_date) as billing_date
+    from (
+        select
+            *,
+            max(billing_period) over (partition by subscription_id) as latest_billing_period
+        from billing_lines
+        where subscription_id is not null and charge_kind in ('cycle', 'extra', 'refund')
+    ) as with_latest
+    where billing_period = latest_billing_period
+    group by subscription_id, organization_id, currency
+
+),
+
+current_snapshots as (
+
+    select
+        snapshots.*,
+        latest_costs.currency,
+        latest_costs.billing_period,
+        latest_costs.billing_date,
+        latest_costs.amount_at_stake
+    from snapshots
+    inner join latest_costs
+        on snapshots.subscription_id = latest_costs.subscription_id
+    where snapshots.valid_to = {{ far_future() }}
+
+),
+
+without_split as (
+
+    select
+        'no_split' as kind,
+        latest_costs.organization_id,
+        latest_costs.subscription_id,
+        latest_costs.billing_period,
+        latest_costs.currency,
+        latest_costs.amount_at_stake,
+        'the subscription has no split: all of it is billed to Default' as message
+    from latest_costs
+    left join snapshots on latest_costs.subscription_id = snapshots.subscription_id
+    where snapshots.subscription_id is null
+
+),
+
+in_default as (
+
+    select
+        'in_default' as kind,
+        current_snapshots.organization_id,
+        current_snapshots.subscription_id,
+        current_snapshots.billing_period,
+        current_snapshots.currency,
+        cast(
+            current_snapshots.amount_at_stake * shares.share as decimal(28, 10)
+        ) as amount_at_stake,
+        concat(
+            {{ plain_number('shares.allocated_quantity') }}, ' of ',
+            {{ plain_number('current_snapshots.total_quantity') }},
+            ' licenses are in Default since ',
+            {{ plain_instant('current_snapshots.effective_at') }}
+        ) as message
+    from current_snapshots
+    inner join shares on current_snapshots.snapshot_id = shares.snapshot_id
+    inner join split_events on current_snapshots.snapshot_id = split_events.event_id
+    where
+        shares.cost_center_id = split_events.default_cost_center_id
+        and shares.allocated_quantity > 0
+
+),
+
+over_allocated as (
+
+    select
+        'over_allocated' as kind,
+        computed_rows.organization_id,
+        computed_rows.subscription_id,
+        computed_rows.billing_period,
+        computed_rows.currency,
+        sum(abs(computed_rows.total_cost)) as amount_at_stake,
+        concat(
+            'the split of ', {{ plain_instant('snapshots.effective_at') }}, ' gives away ',
+            {{ plain_number('snapshots.allocated_total') }}, ' licenses of ',
+            {{ plain_number('snapshots.total_quantity') }},
+            '; shares are taken of what it gives away'
+        ) as message
+    from computed_rows
+    inner join snapshots on computed_rows.snapshot_id = snapshots.snapshot_id
+    where snapshots.is_over_allocated
+    group by
+        computed_rows.organization_id,
+        computed_rows.subscription_id,
+        computed_rows.billing_period,
+        computed_rows.currency,
+        snapshots.effective_at,
+        snapshots.allocated_total,
+        snapshots.total_quantity
+
+),
+
+zero_totals as (
+
+    select
+        'zero_total' as kind,
+        organization_id,
+        subscription_id,
+        billing_period,
+        currency,
+        sum(abs(total_cost)) as amount_at_stake,
+        concat(
+            count(distinct line_id),
+            ' line(s) met a split without licenses before their cutoff'
+        ) as message
+    from computed_rows
+    where split_reason = 'zero_total'
+    group by organization_id, subscription_id, billing_period, currency
+
+),
+
+stale as (
+
+    select
+        'stale_split' as kind,
+        organization_id,
+        subscription_id,
+        billing_period,
+        currency,
+        amount_at_stake,
+        concat(
+            'the split was last touched on ', {{ plain_instant('effective_at') }},
+            ', more than {{ var("stale_split_months") }} months before the bill'
+        ) as message
+    from current_snapshots
+    where
+        effective_at
+        < {{ dbt.dateadd('month', -var('stale_split_months'), 'cast(billing_date as timestamp)') }}
+        and not is_zero_total
+
+),
+
+deleted_centers as (
+
+    select
+        'deleted_cost_center' as kind,
+        organization_id,
+        subscription_id,
+        billing_period,
+        currency,
+        amount_at_stake,
+        concat(
+            'the split of ', {{ plain_instant('effective_at') }}, ' names a cost center that',
+            ' was deleted before; its licenses went to its successor or to Default'
+        ) as message
+    from current_snapshots
+    where has_inherited and is_full_snapshot
+
+),
+
+unknown_events as (
+
+    select
+        'unknown_event' as kind,
+        organization_id,
+        subscription_id,
+        {{ year_month('max(effective_at)') }} as billing_period,
+        cast(null as varchar) as currency,
+        cast(0 as decimal(28, 10)) as amount_at_stake,
+        concat('event "', event, '" is in no list; its quantities count all the same')
+            as message
+    from split_events
+    where event_kind = 'other'
+    group by organization_id, subscription_id, event
+
+),
+
+seat_mismatches as (
+
+    select
+        'seat_mismatch' as kind,
+        latest_costs.organization_id,
+        seat_comparison.subscription_id,
+        seat_comparison.billing_period,
+        latest_costs.currency,
+        latest_costs.amount_at_stake,
+        concat(
+            'on ', seat_comparison.compared_on, ' the bills charge ',
+            {{ plain_number('seat_comparison.billed_seats') }},
+            ' licenses, the split history has ',
+            {{ plain_number('seat_comparison.split_seats') }}
+        ) as message
+    from seat_comparison
+    inner join latest_costs
+        on seat_comparison.subscription_id = latest_costs.subscription_id
+    where seat_comparison.billed_seats <> seat_comparison.split_seats
+
+)
+
+select * from without_split
+union all
+select * from in_default
+union all
+select * from over_allocated
+union all
+select * from zero_totals
+union all
+select * from stale
+union all
+select * from deleted_centers
+union all
+select * from unknown_events
+union all
+select * from seat_mismatches

@@ -1,0 +1,25 @@
+{#- What closed periods hold of each line and cost center, corrections posted since included. -#}
+with
+
+ledger_rows as (
+
+    select * from {{ ref('stg_ledger__lines') }}
+
+),
+
+balances as (
+
+    select
+        coalesce(corrects_line_id, line_id) as line_id,
+        cost_center_id,
+        arg_min(cost_center_name, posting_number) as cost_center_name,
+        cast(sum(quantity) as decimal(28, 10)) as quantity,
+        cast(sum(total_cost) as decimal(28, 10)) as total_cost,
+        cast(sum(total_sales) as decimal(28, 10)) as total_sales,
+        cast(sum(total_margin) as decimal(28, 10)) as total_margin
+    from ledger_rows
+    group by coalesce(corrects_line_id, line_id), cost_center_id
+
+)
+
+select * from balances

@@ -1,0 +1,63 @@
+{#- One row per line that was ever posted, with what it was and whether it still stands. -#}
+with
+
+ledger_rows as (
+
+    select * from {{ ref('stg_ledger__lines') }}
+
+),
+
+ledger_splits as (
+
+    select * from {{ ref('int_ledger_splits') }}
+
+),
+
+postings_of_lines as (
+
+    select
+        line_id,
+        count(distinct posting_number) as posting_count
+    from ledger_rows
+    where corrects_line_id is null
+    group by line_id
+
+),
+
+reversals_of_lines as (
+
+    select
+        corrects_line_id as line_id,
+        count(distinct line_id) as reversal_count
+    from ledger_rows
+    where split_reason = 'reversed'
+    group by corrects_line_id
+
+),
+
+-- One row of the line's first posting tells what the line is.
+described as (
+
+    select
+        ledger_rows.*,
+        row_number() over (
+            partition by ledger_rows.line_id
+            order by ledger_rows.cost_center_id
+        ) as any_row
+    from ledger_rows
+    inner join ledger_splits
+        on
+            ledger_rows.line_id = ledger_splits.line_id
+            and ledger_rows.posting_number = ledger_splits.posting_number
+
+)
+
+select
+    described.* exclude (any_row),
+    coalesce(reversals_of_lines.reversal_count, 0) as reversal_count,
+    postings_of_lines.posting_count > coalesce(reversals_of_lines.reversal_count, 0)
+        as is_standing
+from described
+inner join postings_of_lines on described.line_id = postings_of_lines.line_id
+left join reversals_of_lines on described.line_id = reversals_of_lines.line_id
+where described.any_row = 1

@@ -1,0 +1,127 @@
+{#- What the table of charge kinds says of each line, before any look at refunded charges. -#}
+{%- set anchor_day -%}
+case charge_kinds.cutoff_anchor
+                when 'charge_start' then cast(billing_lines.charge_start_date as timestamp)
+                when 'charge_end' then cast(billing_lines.charge_end_date as timestamp)
+            end
+{%- endset -%}
+with
+
+billing_lines as (
+
+    select * from {{ ref('int_billing_lines') }}
+
+),
+
+charge_kinds as (
+
+    select * from {{ ref('charge_kinds') }}
+
+),
+
+snapshots as (
+
+    select * from {{ ref('int_split_snapshots') }}
+
+),
+
+closed_periods as (
+
+    select * from {{ ref('stg_ledger__postings') }}
+
+),
+
+-- Nothing that happened after billing counts: the instant the period was closed, else the
+-- billing date, bounds every cutoff.
+with_cutoff as (
+
+    select
+        billing_lines.line_id,
+        billing_lines.organization_id,
+        billing_lines.subscription_id,
+        billing_lines.charge_kind,
+        charge_kinds.cutoff_anchor is not null as is_splittable,
+        coalesce(
+            closed_periods.closed_at, cast(billing_lines.billing_date as timestamp)
+        ) as billing_cut_at,
+        least(
+            coalesce(
+                closed_periods.closed_at, cast(billing_lines.billing_date as timestamp)
+            ),
+            {{ dbt.dateadd('day', 'charge_kinds.cutoff_days_after', anchor_day) }}
+        ) as cutoff_at
+    from billing_lines
+    inner join charge_kinds on billing_lines.charge_kind = charge_kinds.charge_kind
+    left join closed_periods
+        on billing_lines.billing_period = closed_periods.billing_period
+
+),
+
+-- The latest snapshot with effective_at < cutoff.
+matched as (
+
+    select
+        with_cutoff.*,
+        as_of.snapshot_id as as_of_snapshot_id,
+        as_of.is_zero_total,
+        as_of.last_filled_snapshot_id,
+        first_ones.snapshot_id as first_snapshot_id,
+        first_ones.is_zero_total as is_first_zero_total
+    from with_cutoff
+    left join snapshots as as_of
+        on
+            with_cutoff.is_splittable
+            and with_cutoff.subscription_id = as_of.subscription_id
+            and with_cutoff.cutoff_at > as_of.valid_from
+            and with_cutoff.cutoff_at <= as_of.valid_to
+    left join snapshots as first_ones
+        on
+            with_cutoff.is_splittable
+            and with_cutoff.subscription_id = first_ones.subscription_id
+            and first_ones.is_first
+            and first_ones.valid_from < with_cutoff.billing_cut_at
+
+),
+
+reasoned as (
+
+    select
+        *,
+        case
+            when not is_splittable then 'not_a_license'
+            when is_zero_total then 'zero_total'
+            when as_of_snapshot_id is not null then 'snapshot'
+            when charge_kind = 'refund' or first_snapshot_id is null then 'no_snapshot'
+            when is_first_zero_total then 'zero_total'
+            else 'first_snapshot'
+        end as split_reason
+    from matched
+
+),
+
+chosen as (
+
+    select
+        line_id,
+        organization_id,
+        cutoff_at,
+        billing_cut_at,
+        split_reason,
+        case
+            when split_reason = 'snapshot' then as_of_snapshot_id
+            when split_reason = 'first_snapshot' then first_snapshot_id
+            when split_reason = 'zero_total' and charge_kind = 'refund'
+                then last_filled_snapshot_id
+        end as snapshot_id
+    from reasoned
+
+)
+
+select
+    line_id,
+    organization_id,
+    cutoff_at,
+    billing_cut_at,
+    split_reason,
+    snapshot_id
+from chosen

@@ -1,0 +1,79 @@
+{#- Per refund and cost center: what either refund policy would give it. -#}
+with
+
+line_snapshots as (
+
+    select * from {{ ref('int_line_snapshots') }}
+    where original_split_id is not null and documented_split_id <> original_split_id
+
+),
+
+billing_lines as (
+
+    select * from {{ ref('int_billing_lines') }}
+
+),
+
+shares as (
+
+    select * from {{ ref('int_split_shares') }}
+
+),
+
+-- A day before the day of the change and the charge's own day may know the same split.
+by_documented as (
+
+    select
+        line_snapshots.line_id,
+        shares.cost_center_id,
+        {{ prorated_part(
+            'billing_lines.total_cost',
+            'shares.low_units', 'shares.high_units', 'shares.total_units',
+            'shares.narrow_limit'
+        ) }} as total_cost
+    from line_snapshots
+    inner join billing_lines on line_snapshots.line_id = billing_lines.line_id
+    inner join shares on line_snapshots.documented_split_id = shares.snapshot_id
+
+),
+
+by_original as (
+
+    select
+        line_snapshots.line_id,
+        shares.cost_center_id,
+        {{ prorated_part(
+            'billing_lines.total_cost',
+            'shares.low_units', 'shares.high_units', 'shares.total_units',
+            'shares.narrow_limit'
+        ) }} as total_cost
+    from line_snapshots
+    inner join billing_lines on line_snapshots.line_id = billing_lines.line_id
+    inner join shares on line_snapshots.original_split_id = shares.snapshot_id
+
+),
+
+compared as (
+
+    select
+        coalesce(by_documented.line_id, by_original.line_id) as line_id,
+        coalesce(by_documented.cost_center_id, by_original.cost_center_id)
+            as cost_center_id,
+        coalesce(by_documented.total_cost, 0) as documented_cost,
+        coalesce(by_original.total_cost, 0) as mirrored_cost
+    from by_documented
+    full outer join by_original
+        on
+            by_documented.line_id = by_original.line_id
+            and by_documented.cost_center_id = by_original.cost_center_id
+
+)
+
+select
+    line_id,
+    cost_center_id,
+    documented_cost,
+    mirrored_cost,
+    mirrored_cost - documented_cost as drift
+from compared
+where mirrored_cost <> documented_cost

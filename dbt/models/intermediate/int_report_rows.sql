@@ -1,0 +1,49 @@
+{#- The bill: what was posted as it was posted, the open periods as they are now. -#}
+with
+
+ledger_rows as (
+
+    select * from {{ ref('stg_ledger__lines') }}
+
+),
+
+computed_rows as (
+
+    select * from {{ ref('int_computed_rows') }}
+
+),
+
+correction_rows as (
+
+    select * from {{ ref('int_correction_rows') }}
+
+),
+
+correction_period as (
+
+    select * from {{ ref('int_correction_period') }}
+
+),
+
+open_rows as (
+
+    select computed_rows.*
+    from computed_rows
+    cross join correction_period
+    where
+        correction_period.closed_through is null
+        or computed_rows.billing_period > correction_period.closed_through
+
+),
+
+unioned as (
+
+    select * from ledger_rows
+    union all by name
+    select * from open_rows
+    union all by name
+    select * from correction_rows
+
+)
+
+select * from unioned

@@ -1,0 +1,40 @@
+{#- The same money as chargeback, but each correction in the period it corrects. -#}
+with
+
+billing_report as (
+
+    select * from {{ ref('billing_report') }}
+
+),
+
+charged as (
+
+    select
+        original_billing_period as billing_period,
+        organization_id,
+        organization_name,
+        cost_center_id,
+        cost_center_name,
+        product_name,
+        currency,
+        cast(sum(quantity) as decimal(28, 10)) as quantity,
+        cast(sum(total_cost) as decimal(28, 10)) as total_cost,
+        cast(sum(total_sales) as decimal(28, 10)) as total_sales,
+        cast(sum(total_margin) as decimal(28, 10)) as total_margin,
+        cast(
+            coalesce(sum(total_cost) filter (where charge_class = 'Correction'), 0)
+            as decimal(28, 10)
+        ) as corrected_cost
+    from billing_report
+    group by
+        original_billing_period,
+        organization_id,
+        organization_name,
+        cost_center_id,
+        cost_center_name,
+        product_name,
+        currency
+
+)
+
+select * from charged
