@@ -1,4 +1,4 @@
-"""The command line: `python -m dagster_project run`."""
+"""The command line: `python -m dagster_project run` and `close`; `--help` says more."""
 
 import argparse
 import os
@@ -22,7 +22,12 @@ def main(arguments: list[str] | None = None) -> int:
     run_command.add_argument(
         "--again", action="store_true", help="run even if nothing changed since the last run"
     )
-    for command in (run_command,):
+    close_command = commands.add_parser("close", help="close a billing period for good")
+    close_command.add_argument("period", help="the billing period, a month like 2026-01")
+    close_command.add_argument(
+        "--reason", help="close in spite of obstacles; the reason is recorded in the ledger"
+    )
+    for command in (run_command, close_command):
         command.add_argument(
             "--data",
             type=Path,
@@ -34,6 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("DAGSTER_HOME", str(PROJECT_ROOT / ".dagster"))
     data = DataFolder.from_environment()
     try:
+        if options.command == "close":
+            return close(data, options.period, options.reason)
         return run(data, again=options.again)
     except ApportionError as error:
         print(f"Error: {error}", file=sys.stderr)
@@ -52,9 +59,7 @@ def run(data: DataFolder, again: bool = False) -> int:
         from dagster_project.pipeline import run_pipeline
 
         if not run_pipeline(data):
-            print(
-                "\nThe run failed; what was published before stays as it was.", file=sys.stderr
-            )
+            print("\nThe run failed; what was published before stays as it was.", file=sys.stderr)
             return 1
         run_state.remember(data, state)
     from dagster_project.summary import summarize
@@ -62,6 +67,24 @@ def run(data: DataFolder, again: bool = False) -> int:
     print(summarize(data))
     print(f"\nDone in {time.monotonic() - started:.1f} s")
     return 0
+
+
+def close(data: DataFolder, period: str, reason: str | None) -> int:
+    """Bring the results up to date, post the period, publish it as closed. 0 is success."""
+    if run(data) != 0:
+        print(f"\n{period} is not closed: the run before closing failed.", file=sys.stderr)
+        return 1
+    from dagster_project import closing
+    from dagster_project.settings import Limits
+    from dagster_project.writer import only_writer
+
+    with only_writer(data, Limits.from_environment(), progress=print):
+        posting = closing.close(data, period, reason)
+    print(
+        f"\nClosed        {period}: {posting.row_count:,} rows, cost {posting.total_cost},"
+        f" in {data.ledger / posting.file}\n"
+    )
+    return run(data)
 
 
 if __name__ == "__main__":

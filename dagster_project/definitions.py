@@ -6,12 +6,12 @@ Policy: one process per run and one run at a time, since DuckDB takes one writer
 import dagster as dg
 
 from dagster_project import automation
-from dagster_project.assets import published, raw, warehouse
+from dagster_project.assets import closing, published, raw, warehouse
 from dagster_project.assets.resources import Warehouse
 
 defs = dg.Definitions(
     assets=[raw.raw_tables, warehouse.warehouse_models, published.published],
-    jobs=[automation.chargeback_job],
+    jobs=[automation.chargeback_job, closing.close_period],
     schedules=[automation.monthly_schedule],
     sensors=[automation.landing_sensor],
     resources={"warehouse": Warehouse()},

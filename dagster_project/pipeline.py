@@ -33,6 +33,8 @@ def run_pipeline(data: DataFolder) -> bool:
             if event.is_step_failure:
                 failure = event.step_failure_data
                 told = failure.user_failure_data.description if failure.user_failure_data else None
-                cause = failure.error.cause if failure.error and failure.error.cause else failure.error
+                cause = (
+                    failure.error.cause if failure.error and failure.error.cause else failure.error
+                )
                 print(f"Step {event.step_key} failed: {told or (cause.message if cause else '')}")
     return result.success

@@ -90,8 +90,7 @@ def _describe(
         connection.execute(f"comment on table {table} is {_literal(node['description'])}")
         for column in node["columns"].values():
             connection.execute(
-                f'comment on column {table}."{column["name"]}"'
-                f" is {_literal(column['description'])}"
+                f'comment on column {table}."{column["name"]}" is {_literal(column["description"])}'
             )
 
 

@@ -28,11 +28,7 @@ def current(data: DataFolder) -> str:
 def is_published(data: DataFolder, state: str) -> bool:
     """Whether what is published was made from this very state and is still the file we wrote."""
     record = _record(data)
-    return (
-        data.warehouse.exists()
-        and record.exists()
-        and record.read_text() == _entry(data, state)
-    )
+    return data.warehouse.exists() and record.exists() and record.read_text() == _entry(data, state)
 
 
 def remember(data: DataFolder, state: str) -> None:

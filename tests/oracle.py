@@ -148,9 +148,14 @@ class BillingLine:
         return None if self.printed_sales is None else staged(self.printed_sales)
 
     @property
+    def money(self) -> Decimal:
+        """What tells a refund from a charge: the cost, or the sales where nothing is paid."""
+        return self.total_cost or self.total_sales or Decimal(0)
+
+    @property
     def kind(self) -> str:
         charge_type = self.charge_type.lower()
-        if self.printed_cost < 0:
+        if self.money < 0:
             return "credit" if charge_type in CREDIT_TYPES else "refund"
         return "cycle" if charge_type in CYCLE_TYPES else "extra"
 
@@ -250,12 +255,12 @@ def half_up(size: Fraction) -> Fraction:
 def in_order(events: Sequence[SplitEvent]) -> list[SplitEvent]:
     """Events of one subscription, later ones last; what ties stays in the order of the file."""
 
-    def place(event: SplitEvent) -> tuple[datetime, datetime, bool, int]:
+    def place(event: SplitEvent) -> tuple[datetime, datetime, int, bool]:
         return (
             event.effective_at,
             event.recorded_at or event.effective_at,
-            event.is_date_only and event.name == MANUAL_EVENT,
             event.sequence or 0,
+            event.is_date_only and event.name == MANUAL_EVENT,
         )
 
     return sorted(events, key=place)
@@ -283,7 +288,7 @@ def snapshots(history: History) -> list[Snapshot]:
         for cost_center_id, seats in held.items():
             hold(organization.heir(cost_center_id, instant), seats)
         rest = max(total - sum(named.values()), Fraction(0))
-        made.append(Snapshot(instant, total, {**named, default_id: rest}))
+        made.append(Snapshot(instant, total, {**named, default_id: Fraction(0)}, rest))
 
     def apply_deletions(after: datetime, until: datetime) -> None:
         for instant in sorted(set(deletions)):
@@ -306,7 +311,7 @@ def snapshots(history: History) -> list[Snapshot]:
             carry_forward(event.effective_at, total)
             continue
         named.clear()
-        listed_seats: dict[str, Fraction] = {}
+        listed_seats = {default_id: Fraction(0)}
         for center in event.allocations:
             cost_center_id = organization.heir(organization.find(center), event.effective_at)
             seats = Fraction(center.seats or 0)
@@ -331,7 +336,7 @@ def linked_lines(history: History, refund: BillingLine) -> tuple[int, ...]:
     candidates = {
         position: (line.charge_start, line.billing_date)
         for position, line in enumerate(history.lines)
-        if line.printed_cost > 0
+        if line.money > 0
         and key(line) == key(refund)
         and line.charge_start <= refund.charge_start
         and line.billing_date <= refund.billing_date
@@ -360,10 +365,7 @@ def split_of(history: History, line: BillingLine, made: Sequence[Snapshot]) -> S
         return Split("not_a_license", None, all_default)
     if line.kind == "refund" and (linked := linked_lines(history, line)):
         original = history.lines[linked[0]]
-        if (
-            original.charge_start == line.charge_start
-            and original.total_cost == -line.total_cost
-        ):
+        if original.charge_start == line.charge_start and original.total_cost == -line.total_cost:
             return as_linked("full_reversal")
         if history.organization.refund_policy == "mirror_original":
             return as_linked("mirror_original")
@@ -383,4 +385,4 @@ def split_of(history: History, line: BillingLine, made: Sequence[Snapshot]) -> S
     with_seats = [each for each in before if each.total]
     if line.kind == "refund" and with_seats:
         return by("zero_total", with_seats[-1])
-    return Split("zero_total", before[-1], all_default, linked)
+    return Split("zero_total", None, all_default, linked)

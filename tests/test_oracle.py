@@ -107,9 +107,7 @@ def make_organization(random: Random, number: int) -> Organization:
         elif random.random() < 0.2:
             others = [label[:2] for label in labels] + ["D"]
             successor = random.choice((None, f"{number}-{random.choice(others)}"))
-            centers[-1] = replace(
-                centers[-1], successor_id=successor, deleted_on=some_day(random)
-            )
+            centers[-1] = replace(centers[-1], successor_id=successor, deleted_on=some_day(random))
     if random.random() < 0.6:
         label = random.choice((DEFAULT, "Unallocated"))
         centers.append(CostCenter(f"{number}-D", label, is_default=True))
@@ -489,7 +487,9 @@ class Books:
             for event in history.events
             for row in split_rows(history, event)
         )
-        organizations = {each.organization.organization_id: each.organization for each in self.histories}
+        organizations = {
+            each.organization.organization_id: each.organization for each in self.histories
+        }
         broker, new_commerce = self.lines_of("broker"), self.lines_of("new_commerce")
         return {
             "broker": Table(BROKER_HEADER, tuple(broker_row(*each) for each in broker)),

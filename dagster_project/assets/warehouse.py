@@ -78,7 +78,9 @@ def warehouse_models(context: dg.AssetExecutionContext) -> Iterator[Any]:
     if not outcome.is_success:
         raise dg.Failure(
             description="dbt build failed: " + "; ".join(outcome.failures),
-            metadata={"failures": dg.MetadataValue.md("\n".join(map("- {}".format, outcome.failures)))},
+            metadata={
+                "failures": dg.MetadataValue.md("\n".join(map("- {}".format, outcome.failures)))
+            },
             allow_retries=False,
         )
 

@@ -146,7 +146,7 @@ quantities as (
         billing_lines.subscription_id,
         billing_lines.billing_period,
         billing_lines.currency,
-        billing_lines.billing_line_details,
+        min(billing_lines.billing_line_details) as billing_line_details,
         snapshots.total_quantity,
         snapshots.effective_at,
         sum(billing_lines.quantity) as quantity,
@@ -159,7 +159,7 @@ quantities as (
         billing_lines.subscription_id,
         billing_lines.billing_period,
         billing_lines.currency,
-        billing_lines.billing_line_details,
+        {{ match_key('billing_lines.billing_line_details') }},
         billing_lines.charge_kind,
         snapshots.total_quantity,
         snapshots.effective_at

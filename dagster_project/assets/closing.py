@@ -1,0 +1,40 @@
+"""The job that closes a billing period, for those who close from the web UI."""
+
+import dagster as dg
+
+from dagster_project import closing
+from dagster_project.assets.resources import Warehouse
+
+
+class ClosePeriod(dg.Config):
+    """Which period to close, and why in spite of obstacles, if there are any."""
+
+    billing_period: str
+    override_reason: str | None = None
+
+
+@dg.op(
+    description="Post the period's split lines to the ledger, where nothing changes them.",
+)
+def post_to_ledger(
+    context: dg.OpExecutionContext, config: ClosePeriod, warehouse: Warehouse
+) -> None:
+    """Close the configured period as the warehouse has it."""
+    posting = closing.close(warehouse.data, config.billing_period, config.override_reason)
+    context.add_output_metadata(
+        {
+            "billing_period": posting.billing_period,
+            "rows": posting.row_count,
+            "total_cost": posting.total_cost,
+            "file": posting.file,
+        }
+    )
+
+
+@dg.job(
+    description="Closes a billing period on the warehouse as last built; run chargeback before "
+    "and after it.",
+)
+def close_period() -> None:
+    """Post one period; the chargeback job then serves it as closed."""
+    post_to_ledger()

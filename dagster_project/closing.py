@@ -1,0 +1,117 @@
+"""Closing a billing period: what has to hold before its lines are posted to the ledger."""
+
+import getpass
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import duckdb
+
+from dagster_project import ledger
+from dagster_project.errors import ClosingRefused
+from dagster_project.ledger import Posting
+from dagster_project.settings import DataFolder
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Something that speaks against closing, in words for the person who closes."""
+
+    message: str
+
+
+def close(data: DataFolder, billing_period: str, override_reason: str | None = None) -> Posting:
+    """Post the period's lines of the warehouse as built; returns the posting.
+
+    The caller has run the pipeline, so that the warehouse is what landing and ledger give, and
+    holds the writer's lock. Raises ClosingRefused, with every obstacle in the message, where
+    the period is closed already, has no lines, an older one is still open, or money sits in
+    quarantine or does not tie to an invoice. Only the last two can be overridden, by a reason
+    that is kept in the posting.
+    """
+    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", billing_period):
+        raise ClosingRefused(f"{billing_period!r} is not a month like 2026-01")
+    with duckdb.connect(str(data.warehouse)) as connection:
+        _refuse_impossible(connection, billing_period)
+        obstacles = [
+            *_quarantine(connection, billing_period),
+            *_variances(connection, billing_period),
+        ]
+        if obstacles and not override_reason:
+            raise ClosingRefused(
+                f"{billing_period} is not closed:\n"
+                + "\n".join(f"  - {obstacle.message}" for obstacle in obstacles)
+                + '\nMend it, or close all the same with REASON="why" (the reason is recorded)'
+            )
+        return ledger.append(
+            data.ledger,
+            connection,
+            billing_period,
+            closed_at=datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="seconds"),
+            closed_by=getpass.getuser(),
+            override_reason=override_reason if obstacles else None,
+        )
+
+
+def _refuse_impossible(connection: duckdb.DuckDBPyConnection, billing_period: str) -> None:
+    periods = dict(
+        connection.execute(
+            "select billing_period, max(status) from marts.billing_periods group by billing_period"
+        ).fetchall()
+    )
+    open_periods = sorted(period for period, status in periods.items() if status == "open")
+    if periods.get(billing_period) == "closed":
+        raise ClosingRefused(f"{billing_period} is closed already; closed periods never change")
+    if billing_period not in periods:
+        raise ClosingRefused(
+            f"{billing_period} has no billing lines; open periods are:"
+            f" {', '.join(open_periods) or 'none'}"
+        )
+    if open_periods[0] < billing_period:
+        raise ClosingRefused(
+            f"{open_periods[0]} is still open and comes before {billing_period}; close it first"
+        )
+
+
+def _quarantine(connection: duckdb.DuckDBPyConnection, billing_period: str) -> list[Obstacle]:
+    """Rows of bills that could not be used; those of no known bill may be of this one."""
+    rows = connection.execute(
+        """
+        select quarantined.file, count(*), sum(quarantined.total_cost)
+        from marts.quarantined_rows as quarantined
+        left join marts.invoice_reconciliation as invoices
+            on quarantined.invoice_number = invoices.invoice_number
+        where quarantined.feed = 'billing_lines' and not quarantined.is_superseded
+            and coalesce(
+                strftime(coalesce(invoices.billing_date, quarantined.billing_date), '%Y-%m'), ?
+            ) = ?
+        group by quarantined.file
+        order by quarantined.file
+        """,
+        [billing_period, billing_period],
+    ).fetchall()
+    return [
+        Obstacle(f"{count} row(s) of {file} are in quarantine, {_money(amount)}")
+        for file, count, amount in rows
+    ]
+
+
+def _variances(connection: duckdb.DuckDBPyConnection, billing_period: str) -> list[Obstacle]:
+    rows = connection.execute(
+        """
+        select invoice_number, currency, variance
+        from marts.invoice_reconciliation
+        where status in ('variance', 'no_lines') and strftime(billing_date, '%Y-%m') = ?
+        order by invoice_number
+        """,
+        [billing_period],
+    ).fetchall()
+    return [
+        Obstacle(f"invoice {invoice} does not tie: {currency} {_money(variance)} is missing")
+        for invoice, currency, variance in rows
+    ]
+
+
+def _money(amount: Decimal | None) -> str:
+    return f"{amount.normalize():,f}" if amount is not None else "amount unknown"
