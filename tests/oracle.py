@@ -267,14 +267,14 @@ def in_order(events: Sequence[SplitEvent]) -> list[SplitEvent]:
 
 
 def snapshots(history: History) -> list[Snapshot]:
-    """Every snapshot of the subscription, the one in force at an instant last."""
+    """The snapshots of the subscription in order of time; of one instant, the last alone."""
     organization = history.organization
     default_id = organization.default_id
-    deletions = [
-        start_of(center.deleted_on)
+    deletions = {
+        center.cost_center_id: start_of(center.deleted_on)
         for center in organization.cost_centers
         if center.is_listed and center.deleted_on
-    ]
+    }
     made: list[Snapshot] = []
     named: dict[str, Fraction] = {}
 
@@ -291,8 +291,9 @@ def snapshots(history: History) -> list[Snapshot]:
         made.append(Snapshot(instant, total, {**named, default_id: Fraction(0)}, rest))
 
     def apply_deletions(after: datetime, until: datetime) -> None:
-        for instant in sorted(set(deletions)):
-            if after < instant <= until:
+        """A bare event at each instant that deletes a center the subscription names."""
+        for instant in sorted(set(deletions.values())):
+            if after < instant <= until and any(deletions.get(each) == instant for each in named):
                 carry_forward(instant, made[-1].total)
 
     for event in in_order(history.events):
@@ -321,7 +322,8 @@ def snapshots(history: History) -> list[Snapshot]:
         made.append(Snapshot(event.effective_at, total, listed_seats, rest))
     if made:
         apply_deletions(made[-1].effective_at, datetime.max.replace(tzinfo=UTC))
-    return made
+    in_force = {each.effective_at: each for each in made}
+    return list(in_force.values())
 
 
 def linked_lines(history: History, refund: BillingLine) -> tuple[int, ...]:
@@ -378,8 +380,7 @@ def split_of(history: History, line: BillingLine, made: Sequence[Snapshot]) -> S
         allowed = [each for each in made if each.effective_at < line.billing_cut]
         if not allowed:
             return Split("no_snapshot", None, all_default)
-        before = [each for each in allowed if each.effective_at == allowed[0].effective_at]
-        reason = "first_snapshot"
+        before, reason = allowed[:1], "first_snapshot"
     if before[-1].total:
         return by(reason, before[-1])
     with_seats = [each for each in before if each.total]

@@ -207,12 +207,12 @@ differences as (
         coalesce(should_have_been.cost_center_id, ledger_balances.cost_center_id)
             as cost_center_id,
         coalesce(ledger_balances.cost_center_name, '') as cost_center_name_billed,
-        coalesce(should_have_been.quantity, 0) - coalesce(ledger_balances.quantity, 0)
-            as quantity,
-        coalesce(should_have_been.total_cost, 0) - coalesce(ledger_balances.total_cost, 0)
-            as total_cost,
-        coalesce(should_have_been.total_sales, 0) - coalesce(ledger_balances.total_sales, 0)
-            as total_sales
+        {%- for measure in ['quantity', 'total_cost', 'total_sales'] %}
+        cast(
+            coalesce(should_have_been.{{ measure }}, 0)
+            - coalesce(ledger_balances.{{ measure }}, 0) as decimal(28, 10)
+        ) as {{ measure }}{{ ',' if not loop.last }}
+        {%- endfor %}
     from should_have_been
     full outer join ledger_balances
         on
@@ -249,7 +249,9 @@ approved_rows as (
         end as total_sales,
         case
             when corrected_lines.line_total_sales is not null
-                then differences.total_sales - differences.total_cost
+                then cast(
+                    differences.total_sales - differences.total_cost as decimal(28, 10)
+                )
         end as total_margin,
         corrected_lines.share,
         cast(null as timestamp) as snapshot_effective_at,
