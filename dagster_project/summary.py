@@ -103,8 +103,8 @@ def _quarantine(connection: duckdb.DuckDBPyConnection) -> list[str]:
     lines = [f"Quarantine    {len(rows):,} rows or files could not be used"]
     for file, row_number, reason, value, total_cost, currency in rows[:QUARANTINE_SHOWN]:
         place = f"row {row_number}: " if row_number is not None else ""
-        shown = f" (it says {value!r})" if value else ""
-        money = f" [{currency} {_money(total_cost)}]" if total_cost is not None else ""
+        shown = f" (found: {value!r})" if value else ""
+        money = f"; {currency} {_money(total_cost)} at stake" if total_cost is not None else ""
         lines.append(f"  {file}: {place}{reason}{shown}{money}")
     if len(rows) > QUARANTINE_SHOWN:
         lines.append(f"  ... and {len(rows) - QUARANTINE_SHOWN:,} more in marts.quarantined_rows")

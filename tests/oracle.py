@@ -278,48 +278,54 @@ def snapshots(history: History) -> list[Snapshot]:
     made: list[Snapshot] = []
     named: dict[str, Fraction] = {}
 
-    def hold(cost_center_id: str, seats: Fraction) -> None:
-        if cost_center_id != default_id:
-            named[cost_center_id] = named.get(cost_center_id, Fraction(0)) + seats
+    def hold(cost_center_id: str, seats: Fraction, instant: datetime) -> None:
+        """Name the center; one that is deleted leaves its seats to its heir, if it has any."""
+        heir = organization.heir(cost_center_id, instant)
+        if heir != default_id and (seats or heir == cost_center_id):
+            named[heir] = named.get(heir, Fraction(0)) + seats
 
     def carry_forward(instant: datetime, total: Fraction) -> None:
         held = dict(named)
         named.clear()
         for cost_center_id, seats in held.items():
-            hold(organization.heir(cost_center_id, instant), seats)
+            hold(cost_center_id, seats, instant)
         rest = max(total - sum(named.values()), Fraction(0))
         made.append(Snapshot(instant, total, {**named, default_id: Fraction(0)}, rest))
 
     def apply_deletions(after: datetime, until: datetime) -> None:
-        """A bare event at each instant that deletes a center the subscription names."""
+        """A bare event at each instant that deletes a center the subscription has seats in."""
         for instant in sorted(set(deletions.values())):
-            if after < instant <= until and any(deletions.get(each) == instant for each in named):
+            gone = (seats for each, seats in named.items() if deletions.get(each) == instant)
+            if after < instant <= until and any(gone):
                 carry_forward(instant, made[-1].total)
 
     for event in in_order(history.events):
         if made:
             apply_deletions(made[-1].effective_at, event.effective_at)
         total = Fraction(event.total)
+        instant = event.effective_at
         if event.is_bare:
             for center in event.allocations:
                 cost_center_id = organization.find(center)
                 if event.name == CENTER_DELETED:
                     listed = organization.listed(cost_center_id)
-                    heir = (listed and listed.successor_id) or default_id
-                    hold(heir, named.pop(cost_center_id, Fraction(0)))
+                    successor = (listed and listed.successor_id) or default_id
+                    if seats := named.pop(cost_center_id, Fraction(0)):
+                        hold(successor, seats, instant)
                 else:
-                    hold(cost_center_id, Fraction(0))
-            carry_forward(event.effective_at, total)
+                    hold(cost_center_id, Fraction(0), instant)
+            carry_forward(instant, total)
             continue
         named.clear()
-        listed_seats = {default_id: Fraction(0)}
         for center in event.allocations:
-            cost_center_id = organization.heir(organization.find(center), event.effective_at)
-            seats = Fraction(center.seats or 0)
-            listed_seats[cost_center_id] = listed_seats.get(cost_center_id, Fraction(0)) + seats
-            hold(cost_center_id, seats)
-        rest = max(total - sum(listed_seats.values()), Fraction(0))
-        made.append(Snapshot(event.effective_at, total, listed_seats, rest))
+            hold(organization.find(center), Fraction(center.seats or 0), instant)
+        in_default = sum(
+            Fraction(center.seats or 0)
+            for center in event.allocations
+            if organization.heir(organization.find(center), instant) == default_id
+        )
+        rest = max(total - sum(named.values()) - in_default, Fraction(0))
+        made.append(Snapshot(instant, total, {**named, default_id: Fraction(in_default)}, rest))
     if made:
         apply_deletions(made[-1].effective_at, datetime.max.replace(tzinfo=UTC))
     in_force = {each.effective_at: each for each in made}

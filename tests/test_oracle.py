@@ -105,7 +105,7 @@ def make_organization(random: Random, number: int) -> Organization:
         if not is_listed:
             centers[-1] = replace(centers[-1], is_listed=False)
         elif random.random() < 0.2:
-            others = [label[:2] for label in labels] + ["D"]
+            others = [each[:2] for each in labels if each != label] + ["D"]
             successor = random.choice((None, f"{number}-{random.choice(others)}"))
             centers[-1] = replace(centers[-1], successor_id=successor, deleted_on=some_day(random))
     if random.random() < 0.6:

@@ -1,8 +1,14 @@
 with
 
-billing_lines as (
+landed_lines as (
 
     select * from {{ ref('int_billing_lines_unioned') }}
+
+),
+
+billing_lines as (
+
+    select * from {{ ref('int_billing_lines') }}
 
 ),
 
@@ -81,7 +87,7 @@ unusable_billing_lines as (
         billing_date,
         currency,
         total_cost
-    from billing_lines
+    from landed_lines
     where rejected_reason is not null
 
 ),
@@ -136,10 +142,19 @@ bills_of_files as (
         case
             when count(distinct invoice_number) = 1 then max(invoice_number)
         end as invoice_number,
-        case when count(distinct billing_date) = 1 then max(billing_date) end as billing_date,
+        case when count(distinct billing_date) = 1 then max(billing_date) end as billing_date
+    from landed_lines
+    group by content_hash
+
+),
+
+currencies_of_files as (
+
+    select
+        file,
         case when count(distinct currency) = 1 then max(currency) end as currency
     from billing_lines
-    group by content_hash
+    group by file
 
 ),
 
@@ -152,9 +167,13 @@ attributed as (
             when coalesce(unioned.invoice_number, bills_of_files.invoice_number) is null
                 then coalesce(unioned.billing_date, bills_of_files.billing_date)
         end as billing_date,
-        coalesce(unioned.currency, bills_of_files.currency) as currency
+        case
+            when unioned.feed = 'billing_lines'
+                then coalesce(unioned.currency, currencies_of_files.currency, 'XXX')
+        end as currency
     from unioned
     left join bills_of_files on unioned.content_hash = bills_of_files.content_hash
+    left join currencies_of_files on unioned.file = currencies_of_files.file
 
 ),
 
