@@ -29,7 +29,8 @@ charge_types as (
 
 any_other_charge_type as (
 
-    select * from charge_types where charge_type = '(any other)'
+    select * from charge_types
+    where charge_type = '(any other)'
 
 ),
 

@@ -207,12 +207,12 @@ differences as (
         coalesce(should_have_been.cost_center_id, ledger_balances.cost_center_id)
             as cost_center_id,
         coalesce(ledger_balances.cost_center_name, '') as cost_center_name_billed,
-        {%- for measure in ['quantity', 'total_cost', 'total_sales'] %}
+    {%- for measure in ['quantity', 'total_cost', 'total_sales'] %}
         cast(
             coalesce(should_have_been.{{ measure }}, 0)
             - coalesce(ledger_balances.{{ measure }}, 0) as decimal(28, 10)
         ) as {{ measure }}{{ ',' if not loop.last }}
-        {%- endfor %}
+    {%- endfor %}
     from should_have_been
     full outer join ledger_balances
         on

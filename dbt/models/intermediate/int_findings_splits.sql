@@ -179,7 +179,9 @@ stale as (
     from current_snapshots
     where
         effective_at
-        < {{ dbt.dateadd('month', '-' ~ var('stale_split_months'), 'cast(billing_date as timestamp)') }}
+        < {{ dbt.dateadd(
+            'month', '-' ~ var('stale_split_months'), 'cast(billing_date as timestamp)'
+        ) }}
         and not is_zero_total
 
 ),

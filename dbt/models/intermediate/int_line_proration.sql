@@ -33,7 +33,9 @@ with_days as (
 
     select
         billing_lines.*,
-        {{ dbt.datediff('billing_lines.charge_start_date', 'billing_lines.charge_end_date', 'day') }}
+        {{ dbt.datediff(
+            'billing_lines.charge_start_date', 'billing_lines.charge_end_date', 'day'
+        ) }}
         + 1 as charge_days,
         {{ dbt.datediff(
             "coalesce(known_cycles.cycle_start_date, cast("

@@ -9,16 +9,28 @@ organizations as (
 -- What a bill may call an organization by, the surest first.
 keys as (
 
-    select lower(organization_id) as organization_key, organization_id, 1 as preference
+    select
+        lower(organization_id) as organization_key,
+        organization_id,
+        1 as preference
     from organizations
     union all
-    select lower(tenant_id) as organization_key, organization_id, 2 as preference
+    select
+        lower(tenant_id) as organization_key,
+        organization_id,
+        2 as preference
     from organizations
     union all
-    select lower(domain) as organization_key, organization_id, 3 as preference
+    select
+        lower(domain) as organization_key,
+        organization_id,
+        3 as preference
     from organizations
     union all
-    select lower(organization_name) as organization_key, organization_id, 4 as preference
+    select
+        lower(organization_name) as organization_key,
+        organization_id,
+        4 as preference
     from organizations
 
 ),

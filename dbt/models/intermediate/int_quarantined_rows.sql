@@ -101,23 +101,23 @@ unusable_rows_of_other_feeds as (
         ('invoices', 'stg_invoices__invoices'),
         ('corrections', 'stg_corrections__corrections'),
     ] %}
-    select
-        '{{ feed }}' as feed,
-        '{{ feed }}' as source_format,
-        file,
-        content_hash,
-        row_number,
-        rejected_column as column_name,
-        rejected_value as value,
-        concat(rejected_column, ' ', rejected_reason) as reason,
-        raw_row,
-        cast(null as varchar) as invoice_number,
-        cast(null as date) as billing_date,
-        cast(null as varchar) as currency,
-        cast(null as decimal(28, 10)) as total_cost
-    from {{ ref(model) }}
-    where rejected_reason is not null
-    {% if not loop.last %}union all{% endif %}
+        select
+            '{{ feed }}' as feed,
+            '{{ feed }}' as source_format,
+            file,
+            content_hash,
+            row_number,
+            rejected_column as column_name,
+            rejected_value as value,
+            concat(rejected_column, ' ', rejected_reason) as reason,
+            raw_row,
+            cast(null as varchar) as invoice_number,
+            cast(null as date) as billing_date,
+            cast(null as varchar) as currency,
+            cast(null as decimal(28, 10)) as total_cost
+        from {{ ref(model) }}
+        where rejected_reason is not null
+        {% if not loop.last %}union all{% endif %}
     {% endfor %}
 
 ),

@@ -104,9 +104,15 @@ implied_deletions as (
 
 all_events as (
 
-    select *, false as is_implied from landed_events
+    select
+        *,
+        false as is_implied
+    from landed_events
     union all
-    select *, true as is_implied from implied_deletions
+    select
+        *,
+        true as is_implied
+    from implied_deletions
 
 ),
 

@@ -74,7 +74,12 @@ posted_lines as (
 
 lines as (
 
-    select invoice_number, billing_date, currency, total_cost, rounding_residual
+    select
+        invoice_number,
+        billing_date,
+        currency,
+        total_cost,
+        rounding_residual
     from billing_lines
     union all
     select
@@ -152,11 +157,23 @@ of_invoices as (
 
 bills as (
 
-    select invoice_number, report_date, currency from of_lines
+    select
+        invoice_number,
+        report_date,
+        currency
+    from of_lines
     union
-    select invoice_number, report_date, currency from of_quarantine
+    select
+        invoice_number,
+        report_date,
+        currency
+    from of_quarantine
     union
-    select invoice_number, report_date, currency from of_invoices
+    select
+        invoice_number,
+        report_date,
+        currency
+    from of_invoices
 
 ),
 
