@@ -168,7 +168,7 @@ def _sync(
     landing: Path, connection: duckdb.DuckDBPyConnection, limits: Limits, progress: Progress
 ) -> IngestReport:
     _create_tables(connection)
-    known_by_file_hash = {
+    known_by_file_hash: dict[str | None, LandedFile] = {
         each.file_hash: each
         for each in _read_registry(connection)
         if each.file_hash and each.status != "refused"
@@ -305,7 +305,7 @@ def _insert(
         file_format.column_by_key.get(match_key(header), header): header for header in rows.headers
     }
     unknown = json.loads(landed.unknown_columns)
-    others = [
+    others: list[str | None] = [
         json.dumps({key: value for key, value in row.items() if value}, ensure_ascii=False)
         for row in rows.table.select(unknown).to_pylist()
     ]

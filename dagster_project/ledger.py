@@ -10,7 +10,6 @@ period, and these are posted with it. Belongs here: the files. Does not: what ma
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -207,8 +206,8 @@ def append(
     chain_building = folder / (CHAIN + BUILDING)
     lines = [*(each.as_line() for each in postings), posting.as_line()]
     chain_building.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
-    os.replace(chain_building, folder / CHAIN)
-    os.replace(building, folder / file)
+    chain_building.replace(folder / CHAIN)
+    building.replace(folder / file)
     return posting
 
 
@@ -222,7 +221,7 @@ def _finish_interrupted(path: Path, file_hash: str) -> None:
     """A posting that is in the chain but whose file was not renamed yet."""
     building = path.with_name(path.name + BUILDING)
     if not path.exists() and building.exists() and _hash(building) == file_hash:
-        os.replace(building, path)
+        building.replace(path)
 
 
 def _hash(path: Path) -> str:

@@ -4,7 +4,6 @@ A reader that has the published file open keeps reading the old one; whoever ope
 the new one. A run that fails before the switch leaves what was published as it was.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,10 +69,10 @@ def publish(data: DataFolder, manifest: Mapping[str, Any]) -> tuple[PublishedMar
         connection.execute("checkpoint published")
         connection.execute("detach published")
 
-    os.replace(building, data.published_database)
+    building.replace(data.published_database)
     for name in names:
         target = parquet_folder / f"{name}.parquet"
-        os.replace(target.with_suffix(".parquet.building"), target)
+        target.with_suffix(".parquet.building").replace(target)
     for path in parquet_folder.glob("*.parquet"):
         if path.stem not in names:
             path.unlink()

@@ -1,0 +1,436 @@
+"""Bytes to rows: what people and programs do to CSV and JSON files, one mishap at a time.
+
+Landed rows are written as (row number, value, value, ...), rejected ones as
+(row number, raw row). Row 1 is the header, as a spreadsheet shows it.
+"""
+
+import gzip
+from collections.abc import Callable
+
+import pytest
+
+from dagster_project.errors import BrokenArchive, EmptyFile, RefusedFile, TooLarge, UnreadableText
+from dagster_project.feeds.readers import RAW_ROW_LIMIT, LandedRows, read_rows, unpack
+
+THREE = "seat,product,cost\n1,E3,10\n2,E5,20\n"
+
+
+def read(content: str | bytes) -> LandedRows:
+    return read_rows(content.encode() if isinstance(content, str) else content)
+
+
+def landed(rows: LandedRows) -> list[tuple[object, ...]]:
+    values = [tuple(row.values()) for row in rows.table.to_pylist()]
+    return [(at, *each) for at, each in zip(rows.row_numbers.to_pylist(), values, strict=True)]
+
+
+def rejected(rows: LandedRows) -> list[tuple[int, str]]:
+    return [(each.row_number, each.raw_row) for each in rows.rejected]
+
+
+# --- encodings and line ends ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        lambda text: text.encode(),
+        lambda text: text.encode("utf-8-sig"),
+        lambda text: text.encode("utf-16"),
+        lambda text: b"\xfe\xff" + text.encode("utf-16-be"),
+        lambda text: text.replace("\n", "\r\n").encode(),
+        lambda text: text.replace("\n", "\r\n").encode("utf-16"),
+        lambda text: text.replace("\n", "\r").encode(),
+        lambda text: text.rstrip("\n").encode(),
+    ],
+    ids=["plain", "mark", "utf-16", "utf-16-be", "crlf", "utf-16 crlf", "cr", "no last newline"],
+)
+def test_a_file_reads_alike_in_every_encoding_and_with_every_line_end(
+    encode: Callable[[str], bytes],
+) -> None:
+    rows = read(encode("seat,produit,coût\n1,Café,10\n2,E5,20\n"))
+    assert rows.headers == ("seat", "produit", "coût")
+    assert landed(rows) == [(2, "1", "Café", "10"), (3, "2", "E5", "20")]
+    assert rows.rejected == ()
+
+
+def test_a_header_that_ends_in_cr_before_rows_that_end_in_lf_is_read() -> None:
+    assert landed(read("seat,cost\r1,10\n2,20\n")) == [(2, "1", "10"), (3, "2", "20")]
+
+
+def test_one_row_of_another_encoding_is_set_apart_and_the_others_go_on() -> None:
+    rows = read(b"seat,product,cost\n1,E3,10\n2,Caf\xe9,20\n3,E5,30\n")
+    assert landed(rows) == [(2, "1", "E3", "10"), (4, "3", "E5", "30")]
+    (bad,) = rows.rejected
+    assert (bad.row_number, bad.column_name) == (3, "product")
+    assert bad.value == "Caf\N{REPLACEMENT CHARACTER}"
+    assert "UTF-8" in bad.reason
+    assert bad.known_values["cost"] == "20"
+    assert '"cost": "20"' in bad.raw_row
+
+
+def test_a_row_of_another_encoding_is_set_apart_even_where_a_true_replacement_mark_stands() -> None:
+    rows = read("product,cost\n\N{REPLACEMENT CHARACTER},10\n".encode() + b"Caf\xe9,20\n")
+    assert (3, "Caf\N{REPLACEMENT CHARACTER}", "20") not in landed(rows)
+    assert [each.row_number for each in rows.rejected] == [3]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"PK\x03\x04\x14\x00\x06\x00\x08\x00\x00\x00!\x00",
+        b"PAR1\x15\x04\x15\x00\x15\x00",
+        "seat,cost\n1,10\n".encode("utf-16-le"),
+        "seat,cost\n1,10\n".encode("utf-32"),
+        b"seat,cost\n1,\x0010\n",
+    ],
+    ids=["workbook", "parquet", "utf-16 without mark", "utf-32", "zero byte"],
+)
+def test_what_is_no_text_is_refused_with_words_and_not_with_a_crash(content: bytes) -> None:
+    with pytest.raises(UnreadableText, match="zero bytes"):
+        read(content)
+
+
+# --- nothing to read --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", " ", "  \r\n \n\t\n", "\ufeff", ",,,\n", ",,,\n1,2,3,4\n"],
+    ids=["no byte", "a space", "spaces", "a mark", "delimiters", "a header of nothing"],
+)
+def test_a_file_without_header_is_refused_as_empty(content: str) -> None:
+    with pytest.raises(EmptyFile, match="empty"):
+        read(content)
+
+
+@pytest.mark.parametrize("content", ["seat,cost", "seat,cost\n", "seat,cost\r\n\r\n,\r\n"])
+def test_a_header_alone_is_a_file_of_no_rows(content: str) -> None:
+    rows = read(content)
+    assert rows.headers == ("seat", "cost")
+    assert landed(rows) == []
+    assert rows.rejected == ()
+
+
+# --- delimiters -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_the_delimiter_is_found_from_the_header(delimiter: str) -> None:
+    rows = read(THREE.replace(",", delimiter))
+    assert landed(rows) == [(2, "1", "E3", "10"), (3, "2", "E5", "20")]
+
+
+def test_a_decimal_comma_stays_in_its_cell_where_semicolons_delimit() -> None:
+    assert landed(read("seat;cost\n1;12,5\n")) == [(2, "1", "12,5")]
+
+
+@pytest.mark.parametrize("line", ["sep=;\n", "sep=;\r\n", "SEP=;\n", "\ufeffsep=;\n"])
+def test_the_line_that_names_the_delimiter_counts_as_row_1(line: str) -> None:
+    rows = read(line + "seat;cost\n1;12,5\n")
+    assert rows.headers == ("seat", "cost")
+    assert landed(rows) == [(3, "1", "12,5")]
+
+
+def test_the_line_that_names_the_delimiter_wins_over_what_the_header_looks_like() -> None:
+    rows = read('sep=;\n"a,b,c,d";cost\n1;2\n')
+    assert rows.headers == ("a,b,c,d", "cost")
+
+
+def test_a_tab_can_be_named_as_delimiter() -> None:
+    assert landed(read("sep=\t\nseat\tcost\n1\t10\n")) == [(3, "1", "10")]
+
+
+def test_delimiters_behind_the_last_column_are_left_out() -> None:
+    rows = read("seat,cost,,\n1,10,,\n2,20,,\n")
+    assert rows.headers == ("seat", "cost")
+    assert landed(rows) == [(2, "1", "10"), (3, "2", "20")]
+
+
+def test_a_column_without_name_that_has_values_is_kept() -> None:
+    rows = read("seat,,cost,\n1,x,10,y\n")
+    assert rows.headers == ("seat", "column 2", "cost", "column 4")
+    assert landed(rows) == [(2, "1", "x", "10", "y")]
+
+
+def test_delimiters_behind_the_rows_alone_lose_no_row() -> None:
+    rows = read("seat,cost\n1,10,\n2,20,\n")
+    found = [row[0] for row in landed(rows)] + [each.row_number for each in rows.rejected]
+    assert sorted(map(str, found)) == ["2", "3"]
+
+
+# --- quotes -----------------------------------------------------------------------------------
+
+
+def test_quoted_delimiters_newlines_and_doubled_quotes_are_part_of_the_value() -> None:
+    rows = read('seat,product,cost\n1,"a, ""b""\nc",10\n2,E5,20\n')
+    assert landed(rows) == [(2, "1", 'a, "b"\nc', "10"), (3, "2", "E5", "20")]
+    assert rows.rejected == ()
+
+
+def test_a_line_break_inside_a_header_cell_is_part_of_its_name() -> None:
+    rows = read('seat,"cost\n(EUR)"\n1,10\n2,20\n')
+    assert [header.split()[0] for header in rows.headers] == ["seat", "cost"]
+    assert landed(rows) == [(2, "1", "10"), (3, "2", "20")]
+
+
+def test_an_inch_mark_inside_a_value_harms_nothing() -> None:
+    rows = read('seat,product,cost\n1,24" screen,10\n2,E5,20\n')
+    assert landed(rows) == [(2, "1", '24" screen', "10"), (3, "2", "E5", "20")]
+
+
+def test_an_unclosed_quote_costs_its_own_row_only() -> None:
+    rows = read('seat,product,cost\n1,E3,10\n2,"E5,20\n3,F1,30\n4,F3,40\n')
+    assert landed(rows) == [(2, "1", "E3", "10"), (4, "3", "F1", "30"), (5, "4", "F3", "40")]
+    assert rejected(rows) == [(3, '2,"E5,20')]
+    assert "quote" in rows.rejected[0].reason
+
+
+def test_an_unclosed_quote_before_a_quoted_value_costs_its_own_row_only() -> None:
+    rows = read('seat,product,cost\n1,"E3,10\n2,E5,20\n3,"F1",30\n4,F3,40\n')
+    assert sorted(landed(rows)) == [(3, "2", "E5", "20"), (4, "3", "F1", "30"), (5, "4", "F3", "40")]
+    assert rejected(rows) == [(2, '1,"E3,10')]
+
+
+def test_an_unclosed_quote_before_a_quoted_delimiter_keeps_every_row_number() -> None:
+    rows = read('seat,product,cost\n1,"E3,10\n2,E5,20\n3,"F1, new",30\n4,F3,40\n')
+    assert sorted(landed(rows)) == [
+        (3, "2", "E5", "20"),
+        (4, "3", "F1, new", "30"),
+        (5, "4", "F3", "40"),
+    ]
+    assert rejected(rows) == [(2, '1,"E3,10')]
+
+
+def test_an_unclosed_quote_in_the_last_column_swallows_no_row() -> None:
+    rows = read('seat,cost,note\n1,10,fine\n2,20,"oops\n3,30,fine\n4,40,fine\n')
+    assert landed(rows) == [(2, "1", "10", "fine"), (4, "3", "30", "fine"), (5, "4", "40", "fine")]
+    assert rejected(rows) == [(3, '2,20,"oops')]
+
+
+@pytest.mark.parametrize("last", ['2,20,"cut he', '2,20,"cut he\n', '2,"20'])
+def test_a_file_that_ends_inside_quotes_shows_its_last_row_as_damaged(last: str) -> None:
+    rows = read("seat,cost,note\n1,10,fine\n" + last)
+    assert landed(rows) == [(2, "1", "10", "fine")]
+    assert [each.row_number for each in rows.rejected] == [3]
+
+
+def test_a_lost_closing_quote_where_all_is_quoted_shows_no_money_of_another_column() -> None:
+    rows = read('"seat","product","cost","sales"\n"1","E3,"10","99"\n"2","E5","20","88"\n')
+    assert landed(rows) == [(3, "2", "E5", "20", "88")]
+    (bad,) = rows.rejected
+    assert bad.row_number == 2
+    assert bad.known_values.get("cost") in (None, "10")
+
+
+def test_a_row_with_a_line_break_that_is_too_long_is_rejected_as_one_row() -> None:
+    rows = read('seat,product,cost\n1,"E3\nnew",10,oops\n2,E5,20\n3,F1,30\n')
+    assert landed(rows) == [(3, "2", "E5", "20"), (4, "3", "F1", "30")]
+    assert rejected(rows) == [(2, '1,"E3\nnew",10,oops')]
+
+
+def test_no_row_is_made_up_of_the_second_half_of_a_broken_one() -> None:
+    rows = read('seat,product,cost\n1,"E3\nnew",10,20\n2,E5,20\n')
+    assert landed(rows) == [(3, "2", "E5", "20")]
+
+
+def test_thousands_of_damaged_rows_neither_crash_nor_take_forever() -> None:
+    rows = read("seat,cost\n" + '5" x","y\n' * 3000 + "1,10\n")
+    assert landed(rows) == [(3002, "1", "10")]
+    assert len(rows.rejected) == 3000
+
+
+# --- rows of another width --------------------------------------------------------------------
+
+
+def test_a_row_that_is_too_short_is_rejected_with_the_values_it_still_has() -> None:
+    rows = read("seat,product,cost\n1,E3,10\n2,E5\n3,F1,30\n")
+    assert landed(rows) == [(2, "1", "E3", "10"), (4, "3", "F1", "30")]
+    (bad,) = rows.rejected
+    assert (bad.row_number, bad.raw_row) == (3, "2,E5")
+    assert bad.reason == "the row has 2 columns, the header has 3"
+    assert bad.known_values == {"seat": "2", "product": "E5"}
+
+
+def test_a_row_that_is_too_long_is_rejected_and_none_of_its_values_trusted() -> None:
+    rows = read("seat,product,cost\n2,E5, new,20\n3,F1,30\n")
+    assert landed(rows) == [(3, "3", "F1", "30")]
+    (bad,) = rows.rejected
+    assert (bad.row_number, bad.raw_row) == (2, "2,E5, new,20")
+    assert bad.reason == "the row has 4 columns, the header has 3"
+    assert bad.known_values == {}
+
+
+def test_rows_behind_rejected_ones_keep_the_numbers_a_person_sees() -> None:
+    rows = read("seat,cost\n1\n2,20\n\n3,30,x\n4,40\n")
+    assert landed(rows) == [(3, "2", "20"), (6, "4", "40")]
+    assert rejected(rows) == [(2, "1"), (5, "3,30,x")]
+
+
+def test_blank_lines_are_no_rows_but_count() -> None:
+    rows = read("seat,cost\n1,10\n\n,\n2,20\n\n\n")
+    assert landed(rows) == [(2, "1", "10"), (5, "2", "20")]
+    assert rows.rejected == ()
+
+
+def test_a_line_of_spaces_is_a_blank_line() -> None:
+    rows = read("seat,cost\n1,10\n   \n2,20\n \n")
+    assert landed(rows) == [(2, "1", "10"), (4, "2", "20")]
+    assert rows.rejected == ()
+
+
+@pytest.mark.parametrize("blank", ["\n", "\n\n", "\r\n", "  \n"])
+def test_blank_lines_before_the_header_are_passed_over_but_count(blank: str) -> None:
+    rows = read(blank + "seat,cost\n1,10\n")
+    assert rows.headers == ("seat", "cost")
+    assert landed(rows) == [(2 + blank.count("\n"), "1", "10")]
+
+
+def test_words_for_nothing_stay_the_words_they_are() -> None:
+    assert landed(read("a,b,c\nNULL,NA,nan\n")) == [(2, "NULL", "NA", "nan")]
+
+
+def test_a_value_of_a_million_characters_is_kept_whole() -> None:
+    ((_, value, _),) = landed(read(f"note,cost\n{'x' * 1_000_000},10\n"))
+    assert value == "x" * 1_000_000
+
+
+@pytest.mark.parametrize("row", ["x" * 200_000, f"1,10,{'x' * 200_000}"], ids=["short", "long"])
+def test_a_damaged_row_of_great_length_is_rejected_and_kept_in_part(row: str) -> None:
+    rows = read(f"seat,cost\n{row}\n2,20\n")
+    assert landed(rows) == [(3, "2", "20")]
+    assert rejected(rows) == [(2, row[:RAW_ROW_LIMIT])]
+
+
+def test_a_header_of_great_length_is_no_crash() -> None:
+    rows = read(f"seat,{'x' * 200_000}\n1,10\n")
+    assert landed(rows) == [(2, "1", "10")]
+
+
+# --- JSON -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['{"seat":"1","cost":10}\n{"seat":"2","cost":20}\n', '[{"seat":"1","cost":10},{"seat":"2","cost":20}]'],
+    ids=["lines", "array"],
+)
+def test_json_lines_and_a_json_array_read_alike(content: str) -> None:
+    rows = read(content)
+    assert rows.headers == ("seat", "cost")
+    assert landed(rows) == [(1, "1", "10"), (2, "2", "20")]
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["0.100000000000000001", "12345678901234567890123", "1E-20", "1.10", "-0.0", "1e400"],
+)
+def test_a_json_number_keeps_the_text_that_stood_in_the_file(number: str) -> None:
+    assert landed(read(f'{{"cost": {number}}}')) == [(1, number)]
+    assert landed(read(f'[{{"cost": {number}}}]')) == [(1, number)]
+
+
+def test_json_nulls_are_nothing_and_nested_values_keep_their_text() -> None:
+    rows = read('{"a": null, "b": {"price": 1.10, "é": [1, null]}, "c": [], "d": true}')
+    assert landed(rows) == [(1, None, '{"price": "1.10", "é": ["1", null]}', "[]", "true")]
+
+
+def test_json_records_may_each_have_other_keys() -> None:
+    rows = read('{"seat": "1"}\n{"cost": 20}\n')
+    assert rows.headers == ("seat", "cost")
+    assert landed(rows) == [(1, "1", None), (2, None, "20")]
+
+
+def test_json_lines_survive_a_mark_crlf_and_blank_lines() -> None:
+    rows = read('\ufeff{"seat":"1"}\r\n\r\n{"seat":"2"}\r\n')
+    assert landed(rows) == [(1, "1"), (3, "2")]
+
+
+def test_a_broken_json_line_is_rejected_and_the_others_go_on() -> None:
+    rows = read('{"seat":"1"}\n{"seat":\n"text"\n{"seat":"2"}\n{"seat":"3", "cos')
+    assert landed(rows) == [(1, "1"), (4, "2")]
+    assert rejected(rows) == [(2, '{"seat":'), (3, '"text"'), (5, '{"seat":"3", "cos')]
+    assert "no JSON" in rows.rejected[0].reason
+    assert "not a JSON object" in rows.rejected[1].reason
+
+
+def test_an_entry_of_a_json_array_that_is_no_object_is_rejected() -> None:
+    rows = read('[{"seat":"1"}, 7, {"seat":"2"}]')
+    assert landed(rows) == [(1, "1"), (3, "2")]
+    assert [each.row_number for each in rows.rejected] == [2]
+
+
+@pytest.mark.parametrize("content", ['[{"seat":"1"},{"se', '[{"seat":"1"}', '[{"seat":"1"},]'])
+def test_a_cut_json_array_is_refused_whole(content: str) -> None:
+    with pytest.raises(UnreadableText, match="cut or damaged"):
+        read(content)
+
+
+@pytest.mark.parametrize("content", ["[]", "{", "[1, 2]", '{\n  "seat": "1"\n}'])
+def test_json_without_any_record_is_refused(content: str) -> None:
+    with pytest.raises(UnreadableText, match="no JSON object"):
+        read(content)
+
+
+def test_a_json_row_of_another_encoding_is_set_apart() -> None:
+    rows = read(b'{"p":"E3"}\n{"p":"Caf\xe9"}\n')
+    assert landed(rows) == [(1, "E3")]
+    assert [each.row_number for each in rows.rejected] == [2]
+
+
+def test_json_text_that_is_no_unicode_costs_its_own_row_only() -> None:
+    rows = read('{"p":"E3"}\n{"p":"\\ud800"}\n{"p":"E5"}\n')
+    assert landed(rows) == [(1, "E3"), (3, "E5")]
+    assert [each.row_number for each in rows.rejected] == [2]
+
+
+def test_a_json_line_nested_without_end_costs_its_own_row_only() -> None:
+    rows = read('{"p":"E3"}\n{"p":' + "[" * 100_000 + "\n" + '{"p":"E5"}\n')
+    assert landed(rows) == [(1, "E3"), (3, "E5")]
+    assert [each.row_number for each in rows.rejected] == [2]
+
+
+def test_a_json_array_nested_without_end_is_refused() -> None:
+    with pytest.raises(RefusedFile):
+        read("[" * 100_000)
+
+
+def test_a_json_key_given_twice_does_not_lose_a_value_in_silence() -> None:
+    rows = read('{"seat":"1","cost":10}\n{"seat":"2","cost":20,"cost":30}\n')
+    assert landed(rows) == [(1, "1", "10")]
+    assert [each.row_number for each in rows.rejected] == [2]
+
+
+# --- gzip -------------------------------------------------------------------------------------
+
+
+def test_a_gzip_file_of_two_members_is_one_content() -> None:
+    assert unpack(gzip.compress(b"seat\n1\n") + gzip.compress(b"2\n"), 100) == b"seat\n1\n2\n"
+
+
+def test_what_is_not_packed_passes_through() -> None:
+    assert unpack(b"seat\n1\n", 3) == b"seat\n1\n"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda packed: packed[:-1],
+        lambda packed: packed[:12],
+        lambda packed: packed[:2],
+        lambda packed: packed[:20] + b"\xff\xff" + packed[22:],
+        lambda packed: packed + b"more",
+    ],
+    ids=["last byte", "in the middle", "after the magic", "overwritten", "something behind it"],
+)
+def test_half_a_gzip_file_is_never_read(damage: Callable[[bytes], bytes]) -> None:
+    packed = gzip.compress(bytes(range(256)) * 4)
+    with pytest.raises(BrokenArchive, match="cut or damaged"):
+        unpack(damage(packed), 10_000)
+
+
+def test_a_gzip_file_may_unpack_to_the_limit_and_not_a_byte_more() -> None:
+    packed = gzip.compress(b"0" * 1000)
+    assert len(unpack(packed, 1000)) == 1000
+    with pytest.raises(TooLarge, match="999"):
+        unpack(packed, 999)

@@ -1,0 +1,54 @@
+"""The dbt project's own tests of its SQL, and what every model owes its reader."""
+
+import re
+from collections.abc import Callable
+
+from conftest import Company
+
+from dagster_project import dbt_runner
+
+
+def test_the_unit_tests_of_the_models_pass(new_company: Callable[[], Company]) -> None:
+    company = new_company().build()
+    outcome = dbt_runner.invoke(
+        ["test", "--select", "test_type:unit"], company.data, company.data.run_folder / "dbt"
+    )
+    assert outcome.is_success, "\n".join(outcome.failures)
+
+
+def test_a_folder_without_any_file_gives_empty_marts(new_company: Callable[[], Company]) -> None:
+    company = new_company().build()
+    assert company.query("select count(*) from marts.billing_report") == [(0,)]
+
+
+def test_every_model_says_its_grain_first() -> None:
+    models = [
+        node
+        for node in dbt_runner.read_manifest()["nodes"].values()
+        if node["resource_type"] == "model"
+    ]
+    assert models
+    ungrained = [node["name"] for node in models if not node["description"].startswith("One row")]
+    assert ungrained == []
+
+
+def test_every_column_of_a_mart_is_described_in_the_glossary() -> None:
+    undescribed = [
+        f"{node['name']}.{column['name']}"
+        for node in dbt_runner.read_manifest()["nodes"].values()
+        if node["resource_type"] == "model" and node["schema"] == "marts"
+        for column in node["columns"].values()
+        if not re.search(r"\w", column["description"])
+    ]
+    assert undescribed == []
+
+
+def test_only_staging_reads_what_landed() -> None:
+    offenders = [
+        node["name"]
+        for node in dbt_runner.read_manifest()["nodes"].values()
+        if node["resource_type"] == "model"
+        and node["schema"] != "staging"
+        and any(parent.startswith("source.") for parent in node["depends_on"]["nodes"])
+    ]
+    assert offenders == []

@@ -1,0 +1,77 @@
+"""The code location: what an operator sees in the asset graph, and what starts runs."""
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from conftest import Company
+
+from dagster_project import automation
+from dagster_project.definitions import defs
+
+
+def test_the_graph_goes_from_raw_to_published() -> None:
+    graph = defs.resolve_asset_graph()
+    groups: dict[str, set[str]] = {}
+    for key in graph.get_all_asset_keys():
+        groups.setdefault(graph.get(key).group_name, set()).add(key.path[-1])
+    assert set(groups) == {"raw", "rules", "staging", "intermediate", "marts", "published"}
+    assert groups["raw"] >= {"broker_report", "new_commerce_reconciliation", "split_history"}
+    assert groups["marts"] == {
+        "billing_periods",
+        "billing_report",
+        "billing_summary",
+        "chargeback",
+        "chargeback_as_corrected",
+        "cost_center_history",
+        "findings",
+        "invoice_reconciliation",
+        "quarantined_rows",
+    }
+    published = graph.get(dg.AssetKey(["published"]))
+    assert {key.path[-1] for key in published.parent_keys} == groups["marts"]
+
+
+def test_every_asset_says_what_it_is() -> None:
+    graph = defs.resolve_asset_graph()
+    silent = [
+        key.to_user_string()
+        for key in graph.get_all_asset_keys()
+        if not graph.get(key).description or graph.get(key).description == key.path[-1]
+    ]
+    assert silent == []
+
+
+def test_every_source_of_the_models_is_filled_by_an_asset() -> None:
+    graph = defs.resolve_asset_graph()
+    assert [key for key in graph.get_all_asset_keys() if not graph.get(key).is_executable] == []
+
+
+def test_the_schedule_comes_after_the_invoice_in_utc() -> None:
+    assert automation.monthly_schedule.cron_schedule == "0 5 9 * *"
+    assert automation.monthly_schedule.execution_timezone == "UTC"
+
+
+def test_the_sensor_starts_one_run_when_landing_has_changed_and_settled(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("APPORTION_DATA", str(company.data.root))
+    company.drop("billing_lines/january.csv", "half a fi")
+
+    def look(cursor: str | None) -> tuple[str | None, bool]:
+        context = dg.build_sensor_context(cursor=cursor)
+        outcome = automation.landing_sensor.evaluate_tick(context)
+        return outcome.cursor, bool(outcome.run_requests)
+
+    cursor, started = look(None)
+    assert not started, "the first look only remembers"
+    path: Path = company.drop("billing_lines/january.csv", "half a file, now whole")
+    cursor, started = look(cursor)
+    assert not started, "it changed between the looks: somebody still writes"
+    cursor, started = look(cursor)
+    assert started
+    cursor, started = look(cursor)
+    assert not started, "nothing changed since that run"
+    path.unlink()
+    cursor, started = look(look(cursor)[0])
+    assert started, "a removed file is a change too"

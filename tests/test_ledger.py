@@ -1,0 +1,619 @@
+"""The ledger's files alone: append, read, verify, interruption. Closing is test_closing.py's."""
+
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
+
+import duckdb
+import pytest
+from conftest import Company
+
+from dagster_project import ledger, run_state
+from dagster_project.errors import LedgerBroken
+from dagster_project.ledger import Posting
+from dagster_project.settings import PROJECT_ROOT
+
+# period    line         cost center  cost             sales
+BILLS = """
+2025-01     seats        marketing    40               50
+2025-01     seats        sales        60               75
+2025-01     support      sales        12.345678        15
+2025-02     seats        marketing    40               50
+2025-02     seats        sales        60               75
+2025-02     seats back   sales        -0.0000000001    -
+2025-03     seats        sales        123456789012345678.0123456789  -
+"""
+CLOSED_AT = {
+    "2025-01": "2025-02-09T08:00:00",
+    "2025-02": "2025-03-09T08:00:00",
+    "2025-03": "2025-04-09T08:00:00",
+}
+
+
+class Books:
+    """A ledger folder and the warehouse rows that it is fed from."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.chain = folder / "chain.jsonl"
+        self.connection = duckdb.connect()
+        self.connection.execute("create schema intermediate")
+        columns = ", ".join(f"{name} {kind}" for name, kind in ledger.ROW_TYPES.items())
+        self.connection.execute(f"create table intermediate.int_report_rows ({columns})")
+        for bill in BILLS.strip().splitlines():
+            self.bill(*(word.strip() for word in bill.split("  ") if word.strip()))
+
+    def bill(self, period: str, line: str, cost_center: str, cost: str, sales: str = "-") -> None:
+        """Put one row into the report that periods are posted from."""
+        self.connection.execute(
+            """
+            insert into intermediate.int_report_rows by name
+            select
+                $period as billing_period, $line as line_id, $cost_center as cost_center_id,
+                cast($cost as decimal(28, 10)) as total_cost,
+                cast(nullif($sales, '-') as decimal(28, 10)) as total_sales
+            """,
+            {
+                "period": period,
+                "line": line,
+                "cost_center": cost_center,
+                "cost": cost,
+                "sales": sales,
+            },
+        )
+
+    def post(self, period: str, reason: str | None = None) -> Posting:
+        return ledger.append(self.folder, self.connection, period, CLOSED_AT[period], "ada", reason)
+
+    def read(self) -> tuple[Posting, ...]:
+        return ledger.read_postings(self.folder)
+
+    def load(self) -> tuple[Posting, ...]:
+        return ledger.load(self.folder, self.connection)
+
+    def rows(self, sql: str) -> list[tuple]:
+        return self.connection.execute(sql).fetchall()
+
+    def lines(self) -> list[str]:
+        return self.chain.read_text(encoding="utf-8").splitlines()
+
+    def write_lines(self, lines: list[str]) -> None:
+        self.chain.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+
+    def names(self) -> list[str]:
+        return sorted(path.name for path in self.folder.iterdir())
+
+    def contents(self) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in self.folder.iterdir()}
+
+
+@pytest.fixture
+def books(tmp_path: Path) -> Iterator[Books]:
+    """An empty ledger, and three months of rows that can be posted."""
+    made = Books(tmp_path / "ledger")
+    yield made
+    made.connection.close()
+
+
+@pytest.fixture
+def closed_books(books: Books) -> Books:
+    """January, February and March are posted."""
+    for period in CLOSED_AT:
+        books.post(period)
+    assert len(books.read()) == 3
+    return books
+
+
+# --- what is posted -----------------------------------------------------------------------------
+
+
+def test_without_a_folder_nothing_is_posted_yet(books: Books) -> None:
+    assert books.load() == ()
+    assert books.rows("select * from raw.ledger_lines") == []
+    assert books.rows("select * from raw.ledger_postings") == []
+    assert not books.folder.exists()
+
+
+def test_a_posting_holds_the_rows_of_its_period_and_no_others(books: Books) -> None:
+    books.post("2025-02")
+    books.load()
+    assert books.rows(
+        """
+        select posting_number, billing_period, line_id, cost_center_id, total_cost, total_sales
+        from raw.ledger_lines
+        """
+    ) == [
+        (1, "2025-02", "seats", "marketing", Decimal("40"), Decimal("50")),
+        (1, "2025-02", "seats", "sales", Decimal("60"), Decimal("75")),
+        (1, "2025-02", "seats back", "sales", Decimal("-0.0000000001"), None),
+    ]
+
+
+def test_every_column_comes_back_as_it_was_posted(books: Books) -> None:
+    books.connection.execute(
+        """
+        update intermediate.int_report_rows set
+            billing_date = date '2025-02-06', invoice_number = 'G1', organization_id = 'alder',
+            organization_name = 'Alder & Birch', subscription_id = 's', product_name = 'E3',
+            sku_id = '0001', charge_type = 'new', charge_kind = 'cycle',
+            charge_start_date = date '2025-01-01', charge_end_date = date '2025-01-31',
+            billing_line_details = 'new. From 1 Jan', cost_center_name = 'Büro "Süd", 1st',
+            quantity = 0.3333333333, total_margin = 0.0000000001, currency = 'EUR',
+            share = 0.6666666667, snapshot_effective_at = timestamp '2025-01-01 09:30:00.123456',
+            split_reason = 'snapshot', is_unallocated = true, refund_of_line_id = 'earlier',
+            charge_class = 'Correction', explanation = 'because', cost_center_name_then = 'then',
+            original_billing_period = '2024-12', corrects_line_id = 'late', file = 'a.csv',
+            source_format = 'broker_report', row_number = 9007199254740993,
+            snapshot_id = 'split', allocated_quantity = 2.5
+        """
+    )
+    posted = "select * replace (1 as posting_number) from intermediate.int_report_rows"
+    expected = books.rows(f"{posted} where billing_period = '2025-01' order by all")
+    assert all(value is not None for row in expected for value in row), "a column is not tested"
+    books.post("2025-01")
+    books.load()
+    assert books.rows("select * from raw.ledger_lines order by all") == expected
+
+
+def test_the_largest_and_the_smallest_amount_keep_their_last_decimal(closed_books: Books) -> None:
+    closed_books.load()
+    assert closed_books.rows("select min(total_cost), max(total_cost) from raw.ledger_lines") == [
+        (Decimal("-0.0000000001"), Decimal("123456789012345678.0123456789"))
+    ]
+
+
+def test_counts_and_sums_in_the_chain_are_those_of_the_files(closed_books: Books) -> None:
+    # January by head: 40 + 60 + 12.345678 = 112.345678.
+    assert Decimal(closed_books.read()[0].total_cost) == Decimal("112.345678")
+    for posting in closed_books.read():
+        path = closed_books.folder / posting.file
+        found = closed_books.connection.execute(
+            "select count(*), sum(total_cost), any_value(billing_period) from read_parquet(?)",
+            [str(path)],
+        ).fetchone()
+        assert found == (posting.row_count, Decimal(posting.total_cost), posting.billing_period)
+        assert posting.file_hash == sha256(path.read_bytes()).hexdigest()
+
+
+def test_every_entry_holds_the_hash_of_the_entry_before(closed_books: Books) -> None:
+    postings = closed_books.read()
+    assert [posting.posting_number for posting in postings] == [1, 2, 3]
+    assert [posting.previous_hash for posting in postings] == [
+        "0" * 64,
+        postings[0].entry_hash,
+        postings[1].entry_hash,
+    ]
+    assert len({posting.entry_hash for posting in postings}) == 3
+    assert [json.loads(line)["posting_number"] for line in closed_books.lines()] == [1, 2, 3]
+
+
+def test_who_closed_when_and_why_is_kept_with_the_posting(books: Books) -> None:
+    books.post("2025-01", reason="invoice is disputed, ticket 7")
+    books.load()
+    assert books.rows(
+        """
+        select
+            billing_period, cast(closed_at as varchar), closed_by, override_reason, row_count
+        from raw.ledger_postings
+        """
+    ) == [("2025-01", "2025-02-09 08:00:00", "ada", "invoice is disputed, ticket 7", 3)]
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        'Müller said "go"; 100 %\\n',
+        "two\nlines\r\nof text",
+        "pasted from a web page:\u2028next line",
+        "pasted from a mainframe:\x85next line",
+        "form\x0cfeed, file\x1cseparator, null\x00",
+        "借方 🧾",
+    ],
+    ids=["quotes", "newlines", "line separator", "next line", "control characters", "unicode"],
+)
+def test_a_reason_in_any_characters_leaves_the_ledger_readable(books: Books, reason: str) -> None:
+    books.post("2025-01", reason=reason)
+    books.post("2025-02")
+    assert [posting.override_reason for posting in books.read()] == [reason, None]
+
+
+def test_posting_again_rewrites_nothing_that_was_posted_before(books: Books) -> None:
+    books.post("2025-01")
+    before = books.contents()
+    books.post("2025-02")
+    after = books.contents()
+    assert after["000001-2025-01.parquet"] == before["000001-2025-01.parquet"]
+    assert after["chain.jsonl"].startswith(before["chain.jsonl"])
+    assert len(after["chain.jsonl"]) > len(before["chain.jsonl"])
+
+
+def test_many_postings_keep_their_order(books: Books) -> None:
+    periods = [f"{year}-{month:02d}" for year in (2020, 2021) for month in range(1, 13)]
+    for number, period in enumerate(periods):
+        books.bill(period, "seats", "sales", str(number))
+        ledger.append(books.folder, books.connection, period, "2025-02-09T08:00:00", "ada", None)
+    assert [posting.billing_period for posting in books.load()] == periods
+    assert books.rows(
+        "select posting_number, billing_period, total_cost from raw.ledger_lines"
+    ) == [(number + 1, period, Decimal(number)) for number, period in enumerate(periods)]
+
+
+def test_loading_twice_loads_once(closed_books: Books) -> None:
+    closed_books.load()
+    closed_books.load()
+    assert closed_books.rows("select count(*) from raw.ledger_lines") == [(7,)]
+    assert closed_books.rows("select count(*) from raw.ledger_postings") == [(3,)]
+
+
+def test_reading_changes_no_byte(closed_books: Books) -> None:
+    before = closed_books.contents()
+    closed_books.load()
+    assert closed_books.contents() == before
+
+
+def test_a_posting_of_an_older_version_has_null_where_columns_came_later(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = {
+        name: kind
+        for name, kind in ledger.ROW_TYPES.items()
+        if name not in ("allocated_quantity", "snapshot_id")
+    }
+    books.connection.execute("update intermediate.int_report_rows set allocated_quantity = 5")
+    with monkeypatch.context() as years_ago:
+        years_ago.setattr(ledger, "ROW_TYPES", older)
+        books.post("2025-01")
+    books.post("2025-02")
+    books.load()
+    assert books.rows(
+        """
+        select distinct posting_number, allocated_quantity, snapshot_id
+        from raw.ledger_lines
+        order by posting_number
+        """
+    ) == [(1, None, None), (2, Decimal("5"), None)]
+
+
+@pytest.mark.parametrize("name", ["Chargeback [EU]", "it's ours", "100 %", "año * 2025"])
+def test_the_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
+    books = Books(tmp_path / name / "ledger")
+    books.post("2025-01")
+    assert len(books.load()) == 1
+    assert books.rows("select count(*) from raw.ledger_lines") == [(3,)]
+
+
+# --- postings that are not what they were -------------------------------------------------------
+
+FILES = ("000001-2025-01.parquet", "000002-2025-02.parquet", "000003-2025-03.parquet")
+
+
+def assert_broken(books: Books, named: str) -> None:
+    """Reading, loading and posting all stop with an error that names the file."""
+    attempts: tuple[Callable[[], object], ...] = (
+        books.read,
+        books.load,
+        lambda: books.post("2025-01"),
+    )
+    for attempt in attempts:
+        with pytest.raises(LedgerBroken) as broken:
+            attempt()
+        assert str(books.folder / named) in str(broken.value)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_one_flipped_bit_of_a_posting_is_found(closed_books: Books, file: str) -> None:
+    path = closed_books.folder / file
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert_broken(closed_books, file)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_posting_written_anew_with_other_money_is_found(closed_books: Books, file: str) -> None:
+    path = closed_books.folder / file
+    closed_books.connection.execute(
+        f"create table cheaper as select * replace (1 as total_cost) from '{path}'"
+    )
+    closed_books.connection.execute(f"copy cheaper to '{path}' (format parquet)")
+    assert_broken(closed_books, file)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_missing_posting_is_found(closed_books: Books, file: str) -> None:
+    (closed_books.folder / file).unlink()
+    assert_broken(closed_books, file)
+
+
+def test_an_emptied_posting_is_found(closed_books: Books) -> None:
+    (closed_books.folder / FILES[1]).write_bytes(b"")
+    assert_broken(closed_books, FILES[1])
+
+
+def test_two_postings_that_changed_places_are_found(closed_books: Books) -> None:
+    first, second = (closed_books.folder / file for file in FILES[:2])
+    aside = first.with_suffix(".aside")
+    first.rename(aside)
+    second.rename(first)
+    aside.rename(second)
+    assert_broken(closed_books, FILES[0])
+
+
+@pytest.mark.parametrize(
+    "added", ["000004-2025-04.parquet", "000001-2025-01 (1).parquet", "chain.jsonl.bak", "notes"]
+)
+def test_a_file_that_was_added_is_found(closed_books: Books, added: str) -> None:
+    shutil.copy(closed_books.folder / FILES[0], closed_books.folder / added)
+    assert_broken(closed_books, added)
+
+
+def test_hidden_files_of_the_operating_system_do_no_harm(closed_books: Books) -> None:
+    (closed_books.folder / ".DS_Store").write_bytes(b"Finder was here")
+    assert len(closed_books.read()) == 3
+    assert (closed_books.folder / ".DS_Store").exists()
+
+
+# --- a chain that is not what it was ------------------------------------------------------------
+
+EDITS: dict[str, object] = {
+    "posting_number": 7,
+    "billing_period": "2025-12",
+    "closed_at": "2025-01-01T00:00:00",
+    "closed_by": "somebody else",
+    "override_reason": "all was well",
+    "file": "000009-2025-09.parquet",
+    "row_count": 1,
+    "total_cost": "0",
+    "file_hash": "f" * 64,
+    "previous_hash": "f" * 64,
+}
+
+
+def test_every_field_of_an_entry_is_edited_by_the_tests_below() -> None:
+    assert set(EDITS) == {each.name for each in dataclasses.fields(Posting)}
+
+
+@pytest.mark.parametrize("line", [0, 1, 2], ids=["first entry", "middle entry", "last entry"])
+@pytest.mark.parametrize("edited", EDITS)
+def test_an_edited_entry_is_found(closed_books: Books, edited: str, line: int) -> None:
+    lines = closed_books.lines()
+    entry = json.loads(lines[line])
+    assert entry[edited] != EDITS[edited]
+    entry[edited] = EDITS[edited]
+    lines[line] = json.dumps(entry, sort_keys=True)
+    closed_books.write_lines(lines)
+    with pytest.raises(LedgerBroken) as broken:
+        closed_books.read()
+    # A file or hash that is wrong in the chain may as well be told of the file.
+    assert str(closed_books.folder) in str(broken.value)
+
+
+def test_the_only_entry_of_a_ledger_is_protected_too(books: Books) -> None:
+    books.post("2025-01")
+    entry = json.loads(books.lines()[0]) | {"closed_at": "2030-01-01T00:00:00"}
+    books.write_lines([json.dumps(entry, sort_keys=True)])
+    assert_broken(books, "chain.jsonl")
+
+
+@pytest.mark.parametrize(
+    "order",
+    [(1, 0, 2), (0, 2, 1), (2, 1, 0), (1, 2), (0, 2), (0, 1, 1, 2), (0, 0, 1, 2)],
+    ids=str,
+)
+def test_a_reordered_repeated_or_cut_chain_is_found(
+    closed_books: Books, order: tuple[int, ...]
+) -> None:
+    lines = closed_books.lines()
+    closed_books.write_lines([lines[index] for index in order])
+    assert_broken(closed_books, "chain.jsonl")
+
+
+def test_a_chain_cut_at_its_end_leaves_a_posting_that_nobody_knows(closed_books: Books) -> None:
+    closed_books.write_lines(closed_books.lines()[:2])
+    assert_broken(closed_books, FILES[2])
+
+
+def test_a_chain_that_is_gone_leaves_postings_that_nobody_knows(closed_books: Books) -> None:
+    closed_books.chain.unlink()
+    assert_broken(closed_books, FILES[0])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"no json\n",
+        b"[1, 2]\n",
+        b"7\n",
+        b"null\n",
+        b"{}\n",
+        b'{"posting_number": 1}\n',
+        b"\n",
+        b"\xff\xfe\x00",
+        b"\x89PNG\r\n",
+    ],
+    ids=str,
+)
+def test_a_chain_that_is_no_chain_is_found(closed_books: Books, content: bytes) -> None:
+    closed_books.chain.write_bytes(content)
+    assert_broken(closed_books, "chain.jsonl")
+
+
+@pytest.mark.parametrize("bit", [0x01, 0x80], ids=["another letter", "no letter at all"])
+def test_one_flipped_bit_of_the_chain_is_found_wherever_it_is(
+    closed_books: Books, bit: int
+) -> None:
+    content = closed_books.chain.read_bytes()
+    unnoticed = []
+    for place in range(0, len(content), 37):
+        flipped = bytearray(content)
+        flipped[place] ^= bit
+        closed_books.chain.write_bytes(flipped)
+        try:
+            closed_books.read()
+        except LedgerBroken as broken:
+            assert str(closed_books.folder) in str(broken)
+        else:
+            unnoticed.append((place, bytes(flipped[max(0, place - 20) : place + 20])))
+    assert unnoticed == []
+
+
+def test_an_edit_that_keeps_size_and_time_is_no_unchanged_state(tmp_path: Path) -> None:
+    # A disk that rots changes neither. A run may not say "nothing changed" to it.
+    company = Company(data=run_state.DataFolder(tmp_path))
+    company.data.landing.mkdir()
+    books = Books(company.data.ledger)
+    books.post("2025-01")
+    before = run_state.current(company.data)
+    path = books.folder / FILES[0]
+    status = path.stat()
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    try:
+        after = run_state.current(company.data)
+    except LedgerBroken:
+        return
+    assert after != before
+
+
+# --- interruption -------------------------------------------------------------------------------
+
+
+class PowerCut(BaseException):
+    """The process ends here."""
+
+
+@pytest.fixture
+def cut_power(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Makes the process end just before a file of this name gets its final name."""
+
+    def before(name: str) -> None:
+        def replace(source: Path, target: Path) -> None:
+            if Path(target).name == name:
+                raise PowerCut
+            Path(source).rename(target)
+
+        monkeypatch.setattr(ledger.os, "replace", replace)
+
+    return before
+
+
+def interrupt(books: Books, period: str) -> None:
+    with pytest.raises(PowerCut):
+        books.post(period)
+
+
+def test_cut_before_the_chain_names_it_a_posting_never_was(
+    books: Books, cut_power: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = books.post("2025-01")
+    before = books.contents()
+    cut_power("chain.jsonl")
+    interrupt(books, "2025-02")
+    monkeypatch.undo()
+    assert len(books.names()) > len(before), "nothing was left over: this tests nothing"
+    assert books.read() == (first,)
+    assert books.contents() == before
+
+
+def test_cut_between_chain_and_rename_a_posting_is_completed(
+    books: Books, cut_power: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    books.post("2025-01")
+    cut_power(FILES[1])
+    interrupt(books, "2025-02")
+    monkeypatch.undo()
+    assert FILES[1] not in books.names()
+    assert [posting.billing_period for posting in books.load()] == ["2025-01", "2025-02"]
+    assert books.names() == [*FILES[:2], "chain.jsonl"]
+    # 112.345678 of January, 40 + 60 - 0.0000000001 of February.
+    assert books.rows("select sum(total_cost) from raw.ledger_lines") == [
+        (Decimal("212.3456779999"),)
+    ]
+
+
+def test_cut_while_the_very_first_posting_is_made_it_is_completed(
+    books: Books, cut_power: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_power(FILES[0])
+    interrupt(books, "2025-01")
+    monkeypatch.undo()
+    assert [posting.billing_period for posting in books.read()] == ["2025-01"]
+
+
+@pytest.mark.parametrize("at", ["chain.jsonl", FILES[1]])
+def test_closing_again_after_an_interruption_works(
+    books: Books, cut_power: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    books.post("2025-01")
+    cut_power(at)
+    interrupt(books, "2025-02")
+    monkeypatch.undo()
+    next_period = "2025-02" if at == "chain.jsonl" else "2025-03"
+    books.post(next_period)
+    postings = books.read()
+    assert [posting.posting_number for posting in postings] == list(range(1, len(postings) + 1))
+    assert postings[-1].billing_period == next_period
+    assert sum(posting.billing_period == "2025-02" for posting in postings) == 1
+
+
+def test_half_a_file_of_an_interrupted_posting_is_not_taken_for_it(
+    books: Books, cut_power: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    books.post("2025-01")
+    cut_power(FILES[1])
+    interrupt(books, "2025-02")
+    monkeypatch.undo()
+    building = books.folder / (FILES[1] + ".building")
+    building.write_bytes(building.read_bytes()[:-1])
+    assert_broken(books, FILES[1])
+    assert building.exists(), "what a person could still mend by hand was thrown away"
+
+
+def test_leftovers_of_interrupted_postings_are_cleaned(closed_books: Books) -> None:
+    for leftover in ("000004-2025-04.parquet.building", "chain.jsonl.building"):
+        (closed_books.folder / leftover).write_bytes(b"half of it")
+    assert len(closed_books.read()) == 3
+    assert closed_books.names() == [*FILES, "chain.jsonl"]
+
+
+# --- from the command line ----------------------------------------------------------------------
+
+
+def test_a_run_on_a_broken_ledger_says_so_and_publishes_nothing(
+    company: Company, tmp_path: Path
+) -> None:
+    company.drop(
+        "billing_lines/january.csv",
+        "Subscription ID,ProductName,Quantity,TotalCost,ChargeStartDate,BillingDate,"
+        "BillingLineDetails\n"
+        "s,E3,1,10,2025-01-01,2025-02-06,new. From 1 Jan 2025 to 31 Jan 2025 (31 days)\n",
+    )
+    books = Books(company.data.ledger)
+    books.post("2025-01")
+    path = books.folder / FILES[0]
+    path.write_bytes(path.read_bytes() + b" ")
+    home = tmp_path / "dagster"
+    home.mkdir()
+    outcome = subprocess.run(
+        [sys.executable, "-m", "dagster_project", "run", "--data", str(company.data.root)],
+        cwd=PROJECT_ROOT,
+        env=os.environ | {"DAGSTER_HOME": str(home), "DO_NOT_TRACK": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    told = outcome.stdout + outcome.stderr
+    assert outcome.returncode != 0, told
+    assert f"{path} was edited after it was posted" in told
+    assert "Traceback" not in told
+    assert not company.data.published_database.exists()

@@ -1,0 +1,102 @@
+"""The command line as a person types it, in processes of their own."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+from conftest import SAMPLE
+
+from dagster_project.settings import PROJECT_ROOT
+
+
+def apportion(root: Path, data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`python -m dagster_project` in the checkout at `root` on a data folder."""
+    return subprocess.run(
+        [sys.executable, "-m", "dagster_project", *arguments, "--data", str(data)],
+        cwd=root,
+        env={**os.environ, "DAGSTER_HOME": str(root / ".dagster"), "TZ": "Pacific/Auckland"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project that a test may break."""
+    root = tmp_path_factory.mktemp("checkout")
+    for name in ("dagster_project", "dbt", ".dagster", "requirements"):
+        shutil.copytree(
+            PROJECT_ROOT / name,
+            root / name,
+            ignore=shutil.ignore_patterns("target", "storage", "history", "schedules", "logs"),
+        )
+    return root
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the sample company's landing folder."""
+    folder = tmp_path_factory.mktemp("data")
+    shutil.copytree(SAMPLE / "landing", folder / "landing")
+    return folder
+
+
+def rows(data: Path, sql: str) -> list[tuple]:
+    with duckdb.connect(str(data / "published" / "apportion.duckdb"), read_only=True) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def test_a_run_ends_with_a_summary_and_a_second_one_changes_nothing(
+    checkout: Path, data: Path
+) -> None:
+    first = apportion(checkout, data, "run")
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "Quarantine    empty" in first.stdout
+    assert "ties to the invoice" in first.stdout
+    published = (data / "published" / "apportion.duckdb").read_bytes()
+
+    second = apportion(checkout, data, "run")
+    assert second.returncode == 0
+    assert "Nothing changed since the last run" in second.stdout
+    assert (data / "published" / "apportion.duckdb").read_bytes() == published
+
+    # The summary is the same one, whichever way it came about.
+    def body(output: str) -> str:
+        return output[output.index("Files") : output.index("Done in")]
+
+    assert body(first.stdout) == body(second.stdout)
+
+
+def test_everything_comes_back_from_landing_alone(checkout: Path, data: Path) -> None:
+    before = rows(data, "from marts.billing_report order by all")
+    assert before
+    shutil.rmtree(data / "published")
+    (data / "warehouse.duckdb").unlink()
+    assert apportion(checkout, data, "run").returncode == 0
+    assert rows(data, "from marts.billing_report order by all") == before
+
+
+def test_a_failing_blocking_check_keeps_what_was_published(checkout: Path, data: Path) -> None:
+    before = (data / "published" / "apportion.duckdb").read_bytes()
+    broken = checkout / "dbt" / "tests" / "no_line_is_ever_billed.sql"
+    broken.write_text("select * from {{ ref('billing_report') }}")
+    try:
+        run = apportion(checkout, data, "run")
+    finally:
+        broken.unlink()
+    assert run.returncode == 1
+    assert "no_line_is_ever_billed" in run.stdout + run.stderr
+    assert "what was published before stays as it was" in run.stderr
+    assert (data / "published" / "apportion.duckdb").read_bytes() == before
+
+
+def test_a_folder_without_landing_is_told_so(checkout: Path, tmp_path: Path) -> None:
+    run = apportion(checkout, tmp_path / "nowhere", "run")
+    assert run.returncode == 2
+    assert f"no folder {tmp_path / 'nowhere' / 'landing'}" in run.stderr
+    assert "Traceback" not in run.stderr

@@ -1,0 +1,104 @@
+from collections.abc import Callable
+
+import duckdb
+import pytest
+from conftest import SAMPLE, Company
+
+from dagster_project import dbt_runner, publish
+from dagster_project.settings import DataFolder
+
+
+@pytest.fixture(scope="module")
+def published(new_company: Callable[[], Company]) -> Company:
+    company = new_company()
+    for path in (SAMPLE / "landing").rglob("*"):
+        if path.is_file():
+            company.drop(str(path.relative_to(SAMPLE / "landing")), path.read_bytes())
+    company.build()
+    publish.publish(company.data, dbt_runner.read_manifest())
+    return company
+
+
+def tables(data: DataFolder) -> dict[str, int]:
+    with duckdb.connect(str(data.published_database), read_only=True) as connection:
+        return dict(
+            connection.execute(
+                """
+                select schema_name || '.' || table_name, estimated_size
+                from duckdb_tables() order by 1
+                """
+            ).fetchall()
+        )
+
+
+def test_what_is_published_is_the_marts_and_nothing_else(published: Company) -> None:
+    marts = {
+        f"marts.{name}"
+        for (name,) in published.query(
+            "select table_name from duckdb_tables() where schema_name = 'marts'"
+        )
+    }
+    assert set(tables(published.data)) == marts
+    files = {path.stem for path in (published.data.published / "marts").iterdir()}
+    assert {f"marts.{name}" for name in files} == marts
+    assert not list(published.data.published.rglob("*.building*"))
+
+
+def test_parquet_and_duckdb_hold_the_same_rows(published: Company) -> None:
+    with duckdb.connect(str(published.data.published_database), read_only=True) as connection:
+        for table in tables(published.data):
+            parquet = published.data.published / "marts" / f"{table.split('.')[1]}.parquet"
+            differing = connection.execute(
+                f"""
+                (from {table} except all from read_parquet('{parquet}'))
+                union all
+                (from read_parquet('{parquet}') except all from {table})
+                """
+            ).fetchall()
+            assert differing == [], table
+
+
+def test_every_published_table_and_column_says_what_it_is(published: Company) -> None:
+    with duckdb.connect(str(published.data.published_database), read_only=True) as connection:
+        silent = connection.execute(
+            """
+            select table_name, column_name from duckdb_columns()
+            where schema_name = 'marts' and coalesce(comment, '') = ''
+            union all
+            select table_name, null from duckdb_tables() where coalesce(comment, '') = ''
+            """
+        ).fetchall()
+    assert silent == []
+
+
+def test_clients_of_the_last_years_can_open_the_file(published: Company) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{published.data.published_database}' as published (read_only)")
+        row = connection.execute(
+            "select tags['storage_version'] from duckdb_databases() where database_name = ?",
+            ["published"],
+        ).fetchone()
+    assert row is not None
+    assert row[0].startswith("v1.0.0")
+
+
+def test_a_reader_keeps_reading_while_a_new_file_is_published(published: Company) -> None:
+    reader = duckdb.connect(str(published.data.published_database), read_only=True)
+    before = reader.execute("select count(*) from marts.billing_report").fetchall()
+    publish.publish(published.data, dbt_runner.read_manifest())
+    assert reader.execute("select count(*) from marts.billing_report").fetchall() == before
+    reader.close()
+
+
+def test_a_publication_that_fails_leaves_the_old_one_in_place(
+    published: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = published.data.published_database.read_bytes()
+
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(publish, "_describe", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        publish.publish(published.data, dbt_runner.read_manifest())
+    assert published.data.published_database.read_bytes() == before

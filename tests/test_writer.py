@@ -1,0 +1,46 @@
+import multiprocessing
+import time
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+import pytest
+
+from dagster_project.errors import WarehouseBusy
+from dagster_project.settings import DataFolder, Limits
+from dagster_project.writer import only_writer
+
+
+def hold_the_lock(root: Path, held: Event, release: Event) -> None:
+    with only_writer(DataFolder(root), Limits()):
+        held.set()
+        release.wait(30)
+
+
+def test_a_second_writer_waits_says_so_and_gives_up_in_the_end(tmp_path: Path) -> None:
+    held, release = multiprocessing.Event(), multiprocessing.Event()
+    other = multiprocessing.Process(target=hold_the_lock, args=(tmp_path, held, release))
+    other.start()
+    assert held.wait(30)
+    told: list[str] = []
+    with (
+        pytest.raises(WarehouseBusy),
+        only_writer(DataFolder(tmp_path), Limits(lock_wait_seconds=1), told.append),
+    ):
+        pass
+    assert told == [f"another run is writing to {tmp_path}; waiting for it"]
+    release.set()
+    other.join()
+    with only_writer(DataFolder(tmp_path), Limits(lock_wait_seconds=1)):
+        pass
+
+
+def test_a_writer_that_was_killed_leaves_no_lock_behind(tmp_path: Path) -> None:
+    held, release = multiprocessing.Event(), multiprocessing.Event()
+    other = multiprocessing.Process(target=hold_the_lock, args=(tmp_path, held, release))
+    other.start()
+    assert held.wait(30)
+    other.kill()
+    other.join()
+    started = time.monotonic()
+    with only_writer(DataFolder(tmp_path), Limits(lock_wait_seconds=5)):
+        assert time.monotonic() - started < 5
