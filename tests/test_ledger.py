@@ -18,7 +18,7 @@ from conftest import Company
 from dagster_project import ledger, run_state
 from dagster_project.errors import LedgerBroken
 from dagster_project.ledger import Posting
-from dagster_project.settings import PROJECT_ROOT
+from dagster_project.settings import PROJECT_ROOT, DataFolder
 
 # period    line         cost center  cost             sales
 BILLS = """
@@ -466,7 +466,7 @@ def test_one_flipped_bit_of_the_chain_is_found_wherever_it_is(
 
 def test_an_edit_that_keeps_size_and_time_is_no_unchanged_state(tmp_path: Path) -> None:
     # A disk that rots changes neither. A run may not say "nothing changed" to it.
-    company = Company(data=run_state.DataFolder(tmp_path))
+    company = Company(DataFolder(tmp_path))
     company.data.landing.mkdir()
     books = Books(company.data.ledger)
     books.post("2025-01")
@@ -501,7 +501,7 @@ def cut_power(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
                 raise PowerCut
             Path(source).rename(target)
 
-        monkeypatch.setattr(ledger.os, "replace", replace)
+        monkeypatch.setattr("dagster_project.ledger.os.replace", replace)
 
     return before
 

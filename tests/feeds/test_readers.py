@@ -169,9 +169,9 @@ def test_quoted_delimiters_newlines_and_doubled_quotes_are_part_of_the_value() -
 
 
 def test_a_line_break_inside_a_header_cell_is_part_of_its_name() -> None:
-    rows = read('seat,"cost\n(EUR)"\n1,10\n2,20\n')
-    assert [header.split()[0] for header in rows.headers] == ["seat", "cost"]
-    assert landed(rows) == [(2, "1", "10"), (3, "2", "20")]
+    rows = read('seat,"cost\n(EUR)",note\n1,10,x\n2,20,y\n')
+    assert [header.split()[0] for header in rows.headers] == ["seat", "cost", "note"]
+    assert landed(rows) == [(2, "1", "10", "x"), (3, "2", "20", "y")]
 
 
 def test_an_inch_mark_inside_a_value_harms_nothing() -> None:
@@ -188,7 +188,11 @@ def test_an_unclosed_quote_costs_its_own_row_only() -> None:
 
 def test_an_unclosed_quote_before_a_quoted_value_costs_its_own_row_only() -> None:
     rows = read('seat,product,cost\n1,"E3,10\n2,E5,20\n3,"F1",30\n4,F3,40\n')
-    assert sorted(landed(rows)) == [(3, "2", "E5", "20"), (4, "3", "F1", "30"), (5, "4", "F3", "40")]
+    assert sorted(landed(rows)) == [
+        (3, "2", "E5", "20"),
+        (4, "3", "F1", "30"),
+        (5, "4", "F3", "40"),
+    ]
     assert rejected(rows) == [(2, '1,"E3,10')]
 
 
@@ -312,7 +316,10 @@ def test_a_header_of_great_length_is_no_crash() -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ['{"seat":"1","cost":10}\n{"seat":"2","cost":20}\n', '[{"seat":"1","cost":10},{"seat":"2","cost":20}]'],
+    [
+        '{"seat":"1","cost":10}\n{"seat":"2","cost":20}\n',
+        '[{"seat":"1","cost":10},{"seat":"2","cost":20}]',
+    ],
     ids=["lines", "array"],
 )
 def test_json_lines_and_a_json_array_read_alike(content: str) -> None:

@@ -1,0 +1,151 @@
+"""Header to format: how people write headers, and what they are told when one does not fit."""
+
+import pytest
+
+from dagster_project.errors import MissingColumns, RepeatedColumns, UnknownFormat, WrongFeed
+from dagster_project.feeds.formats import (
+    BROKER_REPORT,
+    COST_CENTERS,
+    FORMATS,
+    NEW_COMMERCE_RECONCILIATION,
+    SPLIT_HISTORY,
+    FileFormat,
+    find_format,
+    match_key,
+    snake_case,
+)
+from dagster_project.settings import FEEDS
+
+
+def by_name(file_format: FileFormat) -> str:
+    return file_format.name
+
+
+@pytest.mark.parametrize("file_format", FORMATS, ids=by_name)
+def test_a_format_is_found_by_its_needed_columns_and_by_all_of_its_columns(
+    file_format: FileFormat,
+) -> None:
+    assert find_format(file_format.feed, file_format.needed) == file_format
+    assert find_format(file_format.feed, file_format.needed + file_format.optional) == file_format
+    assert find_format(file_format.feed, file_format.needed[::-1]) == file_format
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        str.upper,
+        str.lower,
+        lambda header: snake_case(header),
+        lambda header: snake_case(header).replace("_", " ").title(),
+        lambda header: f"  {header}\u00a0",
+        lambda header: header[0].lower() + header[1:],
+    ],
+    ids=["UPPER", "lower", "snake_case", "Title Case", "spaces around", "camelCase"],
+)
+@pytest.mark.parametrize("file_format", FORMATS, ids=by_name)
+def test_headers_match_without_regard_to_case_spaces_and_underscores(
+    file_format: FileFormat, write: "type[str]"
+) -> None:
+    headers = tuple(write(header) for header in file_format.needed)
+    assert find_format(file_format.feed, headers) == file_format
+
+
+@pytest.mark.parametrize("file_format", FORMATS, ids=by_name)
+def test_no_two_columns_of_a_format_are_one_to_the_matching(file_format: FileFormat) -> None:
+    headers = file_format.needed + file_format.optional
+    assert len({match_key(header) for header in headers}) == len(headers)
+    assert len(set(file_format.columns)) == len(headers)
+
+
+def test_unknown_columns_change_nothing() -> None:
+    headers = ("Note", *SPLIT_HISTORY.needed, "備考", "%", "")
+    assert find_format("split_history", headers) == SPLIT_HISTORY
+
+
+@pytest.mark.parametrize("file_format", FORMATS, ids=by_name)
+def test_every_missing_column_is_named(file_format: FileFormat) -> None:
+    for column in file_format.needed:
+        rest = tuple(each for each in file_format.needed if each != column)
+        with pytest.raises((MissingColumns, WrongFeed)) as caught:
+            find_format(file_format.feed, rest)
+        if caught.type is MissingColumns:
+            assert f"missing column {column} " in str(caught.value)
+
+
+def test_several_missing_columns_are_named_with_the_format_that_was_meant() -> None:
+    headers = tuple(each for each in BROKER_REPORT.needed if each not in ("Quantity", "TotalCost"))
+    with pytest.raises(MissingColumns) as caught:
+        find_format("billing_lines", headers)
+    assert "missing columns Quantity, TotalCost (read as broker_report" in str(caught.value)
+
+
+def test_the_nearest_format_is_the_one_that_is_meant() -> None:
+    headers = tuple(each for each in NEW_COMMERCE_RECONCILIATION.needed if each != "Subtotal")
+    with pytest.raises(MissingColumns, match="Subtotal .*new_commerce_reconciliation"):
+        find_format("billing_lines", headers)
+
+
+@pytest.mark.parametrize("file_format", FORMATS, ids=by_name)
+@pytest.mark.parametrize("feed", FEEDS)
+def test_a_file_in_the_folder_of_another_feed_is_told_where_it_belongs(
+    file_format: FileFormat, feed: str
+) -> None:
+    if feed == file_format.feed:
+        return
+    with pytest.raises(WrongFeed) as caught:
+        find_format(feed, file_format.needed)
+    assert f"belongs in landing/{file_format.feed}, not landing/{feed}" in str(caught.value)
+
+
+def test_cost_centers_in_the_folder_of_organizations_do_not_become_organizations() -> None:
+    headers = ("Cost Center ID", "Organization", "Name", "Charge Code", "Is Default")
+    assert find_format("cost_centers", headers) == COST_CENTERS
+    with pytest.raises(WrongFeed, match="landing/cost_centers"):
+        find_format("organizations", headers)
+
+
+def test_a_header_of_no_known_format_is_shown_in_the_refusal() -> None:
+    with pytest.raises(UnknownFormat, match="no format known for billing_lines: hello, world"):
+        find_format("billing_lines", ("hello", "world"))
+
+
+def test_a_refusal_is_short_however_long_the_header_is() -> None:
+    with pytest.raises(UnknownFormat) as caught:
+        find_format("billing_lines", tuple(f"column {number}" for number in range(10_000)))
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    "again",
+    ["Quantity", "quantity", "QUANTITY ", "Quan_tity"],
+)
+def test_a_column_that_is_named_twice_is_refused_by_name(again: str) -> None:
+    with pytest.raises(RepeatedColumns, match="twice: Quantity"):
+        find_format("billing_lines", (*BROKER_REPORT.needed, again))
+
+
+@pytest.mark.parametrize("header", ["Note", "備考", "%"])
+def test_an_unknown_column_that_is_named_twice_is_refused_by_name(header: str) -> None:
+    with pytest.raises(RepeatedColumns, match=f"twice: {header}"):
+        find_format("billing_lines", (*BROKER_REPORT.needed, header, header))
+
+
+def test_two_names_of_one_column_in_one_file_are_refused() -> None:
+    headers = (*NEW_COMMERCE_RECONCILIATION.needed, "Total", "TotalForCustomer")
+    with pytest.raises(RepeatedColumns, match="Total"):
+        find_format("billing_lines", headers)
+
+
+@pytest.mark.parametrize(
+    ("header", "column"),
+    [
+        ("SkuId", "sku_id"),
+        ("MPNID", "mpnid"),
+        ("Subscription ID", "subscription_id"),
+        ("BillingLineDetails", "billing_line_details"),
+        ("PCToBCExchangeRate", "pc_to_bc_exchange_rate"),
+        ("GL Account", "gl_account"),
+    ],
+)
+def test_a_header_gives_the_column_name_a_person_would_write(header: str, column: str) -> None:
+    assert snake_case(header) == column
