@@ -30,7 +30,7 @@ lint: .venv/dev.stamp
 	$(BIN)/sqlfluff lint --processes 2 dbt/models dbt/tests
 
 dev: .venv/run.stamp ## Dagster's web UI on this project, at http://127.0.0.1:3000
-	exec $(BIN)/dagster dev -m dagster_project.definitions
+	@exec $(BIN)/python -m dagster_project dev
 
 lock: .venv/uv.stamp ## pin the packages of pyproject.toml again, with hashes
 	$(COMPILE) --extra dev --output-file requirements/dev.txt

@@ -1,10 +1,12 @@
-"""The command line: `python -m dagster_project run` and `close`; `--help` says more."""
+"""The command line: `python -m dagster_project run`, `close` and `dev`; `--help` says more."""
 
 import argparse
 import os
+import signal
 import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
 from dagster_project import run_state
 from dagster_project.errors import ApportionError
@@ -27,7 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     close_command.add_argument(
         "--reason", help="close in spite of obstacles; the reason is recorded in the ledger"
     )
-    for command in (run_command, close_command):
+    dev_command = commands.add_parser("dev", help="Dagster's web UI on this project")
+    for command in (run_command, close_command, dev_command):
         command.add_argument(
             "--data",
             type=Path,
@@ -39,6 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("DAGSTER_HOME", str(PROJECT_ROOT / ".dagster"))
     data = DataFolder.from_environment()
     try:
+        if options.command == "dev":
+            serve_web_ui()
         if options.command == "close":
             return close(data, options.period, options.reason)
         return run(data, again=options.again)
@@ -85,6 +90,14 @@ def close(data: DataFolder, period: str, reason: str | None) -> int:
         f" in {data.ledger / posting.file}\n"
     )
     return run(data)
+
+
+def serve_web_ui() -> NoReturn:
+    """Become Dagster's web server and daemon; ends on Ctrl-C or SIGTERM."""
+    # A process that a script starts with & ignores interrupts, and Dagster stops by them.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    dagster = str(Path(sys.executable).with_name("dagster"))
+    os.execv(dagster, [dagster, "dev", "-m", "dagster_project.definitions"])
 
 
 if __name__ == "__main__":
