@@ -501,7 +501,7 @@ def cut_power(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
                 raise PowerCut
             Path(source).rename(target)
 
-        monkeypatch.setattr("dagster_project.ledger.os.replace", replace)
+        monkeypatch.setattr(os, "replace", replace)
 
     return before
 

@@ -20,7 +20,8 @@ from random import Random
 
 import pytest
 from conftest import Company
-from hypothesis import given, seed, settings
+from hypothesis import given, settings
+from hypothesis import seed as starting_seed
 from hypothesis import strategies as st
 from oracle import (
     CENTER_DELETED,
@@ -46,37 +47,21 @@ FIRST_DAY = date(2025, 12, 1)
 NewCompany = Callable[[], Company]
 
 
+def words(text: str) -> tuple[str, ...]:
+    return tuple(text.split(", "))
+
+
 # --- making histories ---------------------------------------------------------------------------
 
-NEW_COMMERCE_TYPES = (
-    "new",
-    "renew",
-    "cycleCharge",
-    "CycleCharge",
-    "cyclecharge",
-    "addQuantity",
-    "removeQuantity",
-    "moveQuantity",
-    "convert",
-    "cancelImmediate",
-    "changeBillingPlan",
-    "customerCredit",
-    "extendTerm",
-    "extendedServiceTerm",
+NEW_COMMERCE_TYPES = words(
+    "new, renew, cycleCharge, CycleCharge, cyclecharge, addQuantity, removeQuantity, "
+    "moveQuantity, convert, cancelImmediate, changeBillingPlan, customerCredit, extendTerm, "
+    "extendedServiceTerm"
 )
-LEGACY_TYPES = (
-    "Cycle fee",
-    "New purchase cycle fee",
-    "Purchase fee",
-    "Prorate fees when purchase",
-    "Prorate fee when renew",
-    "Cycle instance prorate",
-    "Cancel instance prorate",
-    "Cancel fee",
-    "Prorate fees when cancel",
-    "Prorate fees when convert to a new offering",
-    "Activation fee",
-    "Offset a line item",
+LEGACY_TYPES = words(
+    "Cycle fee, New purchase cycle fee, Purchase fee, Prorate fees when purchase, Prorate fee "
+    "when renew, Cycle instance prorate, Cancel instance prorate, Cancel fee, Prorate fees when "
+    "cancel, Prorate fees when convert to a new offering, Activation fee, Offset a line item"
 )
 AUTOMATIC_EVENTS = (
     "Subscription created",
@@ -85,7 +70,7 @@ AUTOMATIC_EVENTS = (
     "Cost center created",
     CENTER_DELETED,
 )
-TIMES = (time(0), time(0, 0, 1), time(9, 30), time(12), time(23, 59, 59))
+TIMES = (time(0), time(0, 0, 0, 1), time(9, 30), time(12), time(23, 59, 59, 999_999))
 
 
 def some_day(random: Random) -> date:
@@ -119,28 +104,25 @@ def make_organization(random: Random, number: int) -> Organization:
     return Organization(name, policy, tuple(centers))
 
 
-def make_history(random: Random, organization: Organization, number: int) -> History:
-    """A history of at most seven events and eight lines, all within some eight weeks."""
+def make_history(random: Random, organization: Organization, number: int, most: int = 8) -> History:
+    """A history of at most so many events and lines, all within some eight weeks."""
     ordering = random.choice(("by file", "by sequence", "by recorded_at"))
     unit = random.choice((Decimal(1), Decimal(1), Decimal(1), Decimal("0.25"), Decimal("0.000001")))
     scale = random.choice((12, 12, 40, 300_000))
     events: list[SplitEvent] = []
-    for _ in range(random.choice((0, 1, 1, 2, 3, 4, 5, 7))):
+    for _ in range(min(random.choice((0, 1, 1, 2, 3, 4, 5, 7)), most)):
         event = make_event(random, organization, events, scale, unit)
         if ordering == "by sequence":
             event = replace(event, sequence=len(events) + 1)
         if ordering == "by recorded_at":
-            recorded_at = start_of(FIRST_DAY) + timedelta(days=90, minutes=len(events))
+            recorded_at = start_of(FIRST_DAY) + timedelta(days=90, minutes=len(events) // 2)
             event = replace(event, recorded_at=recorded_at)
-        if ordering != "by file" or all(
-            (event.name, event.effective_at) != (each.name, each.effective_at) for each in events
-        ):
+        if all(identity(event) != identity(each) for each in events):
             events.append(event)
     events = after_deletions(events)
-    if ordering != "by file":
-        random.shuffle(events)
+    random.shuffle(events)
     lines: list[BillingLine] = []
-    for _ in range(random.choice((1, 2, 2, 3, 4, 5, 6, 8))):
+    for _ in range(min(random.choice((1, 2, 2, 3, 4, 5, 6, 8)), most)):
         charges = [line for line in lines if line.printed_cost > 0]
         if charges and random.random() < 0.45:
             lines.append(make_refund(random, random.choice(charges)))
@@ -151,10 +133,15 @@ def make_history(random: Random, organization: Organization, number: int) -> His
     return History(f"S-{number}", organization, tuple(events), tuple(one_charge_per_key(lines)))
 
 
+def identity(event: SplitEvent) -> tuple[object, ...]:
+    """What tells the rows of one event from those of another."""
+    return event.name, event.effective_at, event.recorded_at, event.sequence
+
+
 def after_deletions(events: Sequence[SplitEvent]) -> list[SplitEvent]:
     """The events without what names a center once a bare event has deleted it."""
     gone: dict[str, SplitEvent] = {}
-    for event in events:
+    for event in sorted(events, key=lambda each: each.effective_at):
         if event.is_bare and event.name == CENTER_DELETED:
             gone.setdefault(event.allocations[0].name, event)
 
@@ -177,10 +164,10 @@ def make_event(
     scale: int,
     unit: Decimal,
 ) -> SplitEvent:
-    is_date_only = random.random() < 0.35
+    is_date_only = random.random() < 0.4
     at = time(0) if is_date_only else random.choice(TIMES)
     effective_at = datetime.combine(some_day(random), at, UTC)
-    if earlier and random.random() < 0.25:
+    if earlier and random.random() < 0.3:
         same = random.choice(earlier)
         effective_at, is_date_only = same.effective_at, same.is_date_only
     elif not is_date_only and at == time(0):
@@ -231,7 +218,7 @@ def name_center(random: Random, center: CostCenter, seats: Decimal | None) -> Al
 
 def make_money(random: Random) -> Decimal:
     """Money of either sign with 2 to 18 decimals: none, tiny, common or of nine digits."""
-    decimals = random.choice((2, 2, 2, 4, 8, 10, 11, 18))
+    decimals = random.choice((2, 2, 2, 4, 6, 7, 8, 10, 11, 18))
     digits = random.choice((0, 1, 2, 2, 3, 4, 9))
     size = random.randint(0, 10 ** (digits + decimals) - 1)
     if random.random() < 0.08:
@@ -289,6 +276,7 @@ def make_refund(random: Random, charge: BillingLine) -> BillingLine:
         changes: tuple[dict[str, object], ...] = (
             {"product": "Visio, Plan 2"},
             {"currency": "EUR"},
+            {"unit_price": charge.unit_price and charge.unit_price + 1},
             {"printed_quantity": charge.printed_quantity + 1},
             {"charge_end": charge.charge_end + timedelta(days=1)},
             {"billing_date": charge.billing_date - timedelta(days=1)},
@@ -308,9 +296,9 @@ def one_charge_per_key(lines: Iterable[BillingLine]) -> list[BillingLine]:
     charges: dict[tuple[object, ...], BillingLine] = {}
     kept = []
     for line in lines:
-        key = (line.source, line.product, line.sku, line.charge_start, line.charge_end)
-        key += (line.quantity, line.unit_price, line.currency, line.billing_date)
-        if line.printed_cost <= 0 or charges.setdefault(key, line) == line:
+        period = line.charge_start, line.charge_end, line.billing_date
+        what = line.product, line.sku, line.quantity, line.unit_price, line.currency
+        if line.money <= 0 or charges.setdefault((*period, *what), line) == line:
             kept.append(line)
     return kept
 
@@ -331,64 +319,25 @@ class Table:
         writer.writerows([self.header, *self.rows])
         return text.getvalue()
 
-    def keep(self, is_kept: Callable[[tuple[str, ...]], bool]) -> "Table":
-        return Table(self.header, tuple(row for row in self.rows if is_kept(row)))
 
-
-BROKER_HEADER = (
-    "Subscription ID",
-    "ProductName",
-    "Quantity",
-    "TotalCost",
-    "TotalSales",
-    "ChargeStartDate",
-    "BillingDate",
-    "BillingLineDetails",
-    "Organization",
-    "Currency",
-    "SKU",
+BROKER_HEADER = words(
+    "Subscription ID, ProductName, Quantity, TotalCost, TotalSales, ChargeStartDate, "
+    "BillingDate, BillingLineDetails, Organization, Currency, SKU"
 )
-NEW_COMMERCE_HEADER = (
-    "InvoiceNumber",
-    "CustomerId",
-    "ProductId",
-    "SkuId",
-    "ProductName",
-    "ChargeType",
-    "UnitPrice",
-    "Quantity",
-    "Subtotal",
-    "TaxTotal",
-    "Total",
-    "Currency",
-    "SubscriptionId",
-    "ChargeStartDate",
-    "ChargeEndDate",
-    "BillableQuantity",
+NEW_COMMERCE_HEADER = words(
+    "InvoiceNumber, CustomerId, ProductId, SkuId, ProductName, ChargeType, UnitPrice, Quantity, "
+    "Subtotal, TaxTotal, Total, Currency, SubscriptionId, ChargeStartDate, ChargeEndDate, "
+    "BillableQuantity"
 )
-SPLIT_HEADER = (
-    "Subscription ID",
-    "Datetime",
-    "Event",
-    "Total Quantity",
-    "Cost Center",
-    "Allocated Quantity",
-    "Cost Center ID",
-    "Organization",
-    "Recorded At",
-    "Sequence",
+SPLIT_HEADER = words(
+    "Subscription ID, Datetime, Event, Total Quantity, Cost Center, Allocated Quantity, Cost "
+    "Center ID, Organization, Recorded At, Sequence"
 )
-CENTER_HEADER = (
-    "Cost Center ID",
-    "Organization",
-    "Name",
-    "Is Default",
-    "Successor ID",
-    "Valid From",
-    "Valid To",
+CENTER_HEADER = words(
+    "Cost Center ID, Organization, Name, Is Default, Successor ID, Valid From, Valid To"
 )
-ORGANIZATION_HEADER = ("Organization", "Name", "Tenant ID", "Refund Policy")
-INVOICE_HEADER = ("Invoice Number", "Invoice Date", "Currency", "Subtotal")
+ORGANIZATION_HEADER = words("Organization, Name, Tenant ID, Refund Policy")
+INVOICE_HEADER = words("Invoice Number, Invoice Date, Currency, Subtotal")
 
 
 def text_of(value: object) -> str:
@@ -442,7 +391,7 @@ def new_commerce_row(history: History, line: BillingLine) -> tuple[str, ...]:
 
 
 def split_rows(history: History, event: SplitEvent) -> Iterable[tuple[str, ...]]:
-    effective_at = f"{event.effective_at:%Y-%m-%dT%H:%M:%SZ}"
+    effective_at = event.effective_at.isoformat().replace("+00:00", "Z")
     for center in event.allocations or (Allocation("", None, None),):
         yield (
             history.subscription_id,
@@ -614,9 +563,10 @@ class Case:
             f" Default is {organization.default_id}"
         ]
         for center in organization.cost_centers:
-            if center.deleted_on:
+            if center.deleted_on or center.successor_id:
+                until = center.deleted_on or "an event says so"
                 heir = center.successor_id or "Default"
-                text.append(f"  {center.cost_center_id} deleted {center.deleted_on}, then {heir}")
+                text.append(f"  {center.cost_center_id} until {until}, then {heir}")
         for event in self.history.events:
             at = f"{event.effective_at:%Y-%m-%d}" if event.is_date_only else event.effective_at
             centers = ", ".join(
@@ -636,10 +586,10 @@ class Case:
             )
         effective_at = self.split.snapshot and self.split.snapshot.effective_at
         text.append(f"  expected {self.line.kind}, {self.split.reason} ({effective_at})")
-        measures = {measure: self.expected_parts(measure) for measure in MEASURES}
-        for center in sorted(self.split.seats):
-            amounts = " ".join(f"{decimal_text(measures[each][center]):>22}" for each in MEASURES)
-            text.append(f"    {center:<12} {amounts}  {self.split.row_reason(center)}")
+        measures = [self.expected_parts(measure) for measure in MEASURES]
+        for each in sorted(self.split.seats):
+            amounts = " ".join(f"{decimal_text(came[each]):>22}" for came in measures)
+            text.append(f"    {each:<12} {amounts}  {self.split.row_reason(each)}")
         text += ["  came", *(f"    {part}" for part in self.parts)]
         return "\n".join(text)
 
@@ -750,6 +700,9 @@ def margin_differs(case: Case) -> str | None:
 
 
 def part_is_off(case: Case) -> str | None:
+    """Of lines whose split is the oracle's; the others have failed already."""
+    if snapshot_and_reason_differ(case):
+        return None
     for measure in MEASURES:
         amount = getattr(case.line, measure)
         for part in case.parts:
@@ -780,18 +733,10 @@ def test_the_histories_reach_every_reason(outcome: Outcome) -> None:
     reached = Counter(
         case.split.row_reason(center) for case in outcome.cases for center in case.split.seats
     )
-    reasons = [
-        "snapshot",
-        "first_snapshot",
-        "original_charge",
-        "full_reversal",
-        "mirror_original",
-        "over_allocated",
-        "unallocated",
-        "zero_total",
-        "no_snapshot",
-        "not_a_license",
-    ]
+    reasons = words(
+        "snapshot, first_snapshot, original_charge, full_reversal, mirror_original, "
+        "over_allocated, unallocated, zero_total, no_snapshot, not_a_license"
+    )
     assert min(reached[reason] for reason in reasons) >= 20, (outcome.books.seed, reached)
 
 
@@ -844,7 +789,7 @@ def test_every_refund_shows_the_line_it_refunds(
     def link_differs(case: Case) -> str | None:
         line_ids = {part.line_id for each in outcome.originals(case) for part in each.parts}
         came = {linked for part in case.parts for linked in shown[part.line_id]}
-        if len(came) == 1 and came <= (line_ids or {None}):
+        if came == {None} if not line_ids else len(came) == 1 and came <= line_ids:
             return None
         return f"refund_of_line_id is {came}, expected one of lines {case.split.linked}."
 
@@ -854,9 +799,10 @@ def test_every_refund_shows_the_line_it_refunds(
 # --- the same, landed in another way ------------------------------------------------------------
 
 OF_THE_FILE = {"file", "row_number"}
+Marts = dict[str, Counter[tuple[object, ...]]]
 
 
-def mart_rows(company: Company) -> dict[str, Counter[tuple[object, ...]]]:
+def mart_rows(company: Company) -> Marts:
     """Every mart as a bag of rows, without the columns that name files."""
     columns: dict[str, list[str]] = {}
     for mart, column in company.query(
@@ -872,8 +818,8 @@ def mart_rows(company: Company) -> dict[str, Counter[tuple[object, ...]]]:
 
 
 def assert_same_marts(
-    now: dict[str, Counter[tuple[object, ...]]],
-    before: dict[str, Counter[tuple[object, ...]]],
+    now: Marts,
+    before: Marts,
     seed: int,
 ) -> None:
     for mart, rows in before.items():
@@ -898,9 +844,8 @@ def shuffled_splits(random: Random, table: Table) -> Table:
     """Split rows in another order; what only the file orders keeps it: rows of one instant."""
     blocks: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
     for number, row in enumerate(table.rows):
-        subscription_id, instant, *_, recorded_at, sequence = row
-        is_ordered = bool(recorded_at or sequence)
-        key = (str(number),) if is_ordered else (subscription_id, instant[:10])
+        subscription_id, instant, *_, sequence = row
+        key = (str(number),) if sequence else (subscription_id, instant[:10])
         blocks.setdefault(key, []).append(row)
     mixed = random.sample(list(blocks.values()), len(blocks))
     return Table(table.header, tuple(row for block in mixed for row in block))
@@ -909,37 +854,36 @@ def shuffled_splits(random: Random, table: Table) -> Table:
 def drop_otherwise(books: Books, company: Company, random: Random) -> Company:
     """Land the books in other files: shuffled, two for a feed, Windows line ends, packed."""
     tables = books.tables
-    halves = {
-        "billing_lines/z/broker": shuffled(random, tables["broker"]),
-        "billing_lines/a/new_commerce": tables["new_commerce"],
-        "split_history/deep/er/splits": shuffled_splits(random, tables["split_history"]),
-        "cost_centers/centers": shuffled(random, tables["cost_centers"]),
+    invoice_lines = tables["new_commerce"]
+    mixed_lines = random.sample(invoice_lines.rows, len(invoice_lines.rows))
+    # An invoice stays in one file, and so does a subscription's history: their first column.
+    two_files = {
+        "billing_lines/z/broker": (shuffled(random, tables["broker"]), None),
+        "billing_lines/a/new_commerce": (replace(invoice_lines, rows=tuple(mixed_lines)), 1),
+        "split_history/deep/er/splits": (shuffled_splits(random, tables["split_history"]), 1),
+        "cost_centers/centers": (shuffled(random, tables["cost_centers"]), None),
     }
-    whole = {
-        "organizations/all.csv": shuffled(random, tables["organizations"]),
-        "invoices/all.csv": shuffled(random, tables["invoices"]),
+    one_file = {
+        "organizations/all": shuffled(random, tables["organizations"]),
+        "invoices/all": shuffled(random, tables["invoices"]),
     }
-    for name, table in halves.items():
-        first_column = {row[0] for row in table.rows}
-        if name == "billing_lines/z/broker":
-            in_first = set(random.sample(table.rows, len(table.rows) // 2))
-            first = table.keep(lambda row, kept=in_first: row in kept)
-            second = table.keep(lambda row, kept=in_first: row not in kept)
-        else:
-            some = set(random.sample(sorted(first_column), len(first_column) // 2))
-            first = table.keep(lambda row, kept=some: row[0] in kept)
-            second = table.keep(lambda row, kept=some: row[0] not in kept)
-        company.drop(f"{name}-2.csv", first.as_csv("\r\n"))
-        company.drop(f"{name}-1.csv.gz", gzip.compress(second.as_csv().encode()))
-    for name, table in whole.items():
-        company.drop(name, "\ufeff" + table.as_csv("\r\n"))
+    for name, (table, key_length) in two_files.items():
+        keys = sorted({row[:key_length] for row in table.rows})
+        in_first = set(random.sample(keys, len(keys) // 2))
+        first = [row for row in table.rows if row[:key_length] in in_first]
+        second = [row for row in table.rows if row[:key_length] not in in_first]
+        company.drop(f"{name}-2.csv", replace(table, rows=tuple(first)).as_csv("\r\n"))
+        packed = gzip.compress(replace(table, rows=tuple(second)).as_csv().encode())
+        company.drop(f"{name}-1.csv.gz", packed)
+    for name, table in one_file.items():
+        company.drop(f"{name}.csv", "\ufeff" + table.as_csv("\r\n"))
     return company
 
 
 @pytest.fixture(scope="module")
 def landed_otherwise(
     company_of_all: tuple[Books, Company], new_company: NewCompany
-) -> tuple[Company, dict[str, Counter[tuple[object, ...]]]]:
+) -> tuple[Company, Marts]:
     books, _ = company_of_all
     company = drop_otherwise(books, new_company(), Random(SEED)).build()
     return company, mart_rows(company)
@@ -947,7 +891,7 @@ def landed_otherwise(
 
 def test_order_of_arrival_changes_nothing(
     company_of_all: tuple[Books, Company],
-    landed_otherwise: tuple[Company, dict[str, Counter[tuple[object, ...]]]],
+    landed_otherwise: tuple[Company, Marts],
 ) -> None:
     assert_same_marts(landed_otherwise[1], mart_rows(company_of_all[1]), SEED)
 
@@ -964,12 +908,12 @@ def horizon(history: History) -> datetime:
 
 def test_a_later_snapshot_changes_no_earlier_line(
     company_of_all: tuple[Books, Company],
-    landed_otherwise: tuple[Company, dict[str, Counter[tuple[object, ...]]]],
+    landed_otherwise: tuple[Company, Marts],
 ) -> None:
     books, _ = company_of_all
     company, before = landed_otherwise
     random = Random(SEED)
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for history in books.histories:
         effective_at = horizon(history) + timedelta(seconds=random.choice((0, 0, 1, 86_400)))
         allocations = make_allocations(random, history.organization, Decimal(24), Decimal(1))
@@ -987,14 +931,15 @@ def test_a_later_snapshot_changes_no_earlier_line(
 # --- one small history at a time, made smaller when it fails --------------------------------------
 
 
-@seed(SEED)
+@starting_seed(SEED)
 @settings(max_examples=5, deadline=None, database=None)
 @given(st.randoms(use_true_random=False))
 def test_a_single_history_comes_out_as_the_oracle_says(
     new_company: NewCompany, random: Random
 ) -> None:
-    books = make_books(random, SEED, history_count=1, organization_count=1)
-    cases = make_cases(books, books.drop(new_company()).build())
-    outcome = Outcome(books, tuple(cases))
+    history = make_history(random, make_organization(random, 0), number=0, most=2)
+    books = Books(SEED, (history,))
+    company = books.drop(new_company()).build("--select", "+billing_report")
+    outcome = Outcome(books, tuple(make_cases(books, company)))
     for complaint in (snapshot_and_reason_differ, parts_differ, sums_differ, margin_differs):
         outcome.check(complaint)

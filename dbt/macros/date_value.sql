@@ -28,23 +28,16 @@ offset; without one it is UTC, a bare date its first instant.
 -#}
 {% macro timestamp_value(column) -%}
     case
-        when {{ matches('trim(' ~ column ~ ')', iso_instant() ~ offset()) }}
-            then {{ timestamp_with_offset('trim(' ~ column ~ ')') }}
-        when {{ matches('trim(' ~ column ~ ')', iso_instant() ~ '|' ~ iso_date()) }}
-            then try_cast(trim({{ column }}) as timestamp)
+        -- Year first, then a dash: words that a cast would take for dates are none here.
+        when substr(trim({{ column }}), 5, 1) <> '-' or {{ column }} like '%(%' then null
+        when {{ has_offset(column) }} then {{ timestamp_with_offset('trim(' ~ column ~ ')') }}
+        else try_cast(trim({{ column }}) as timestamp)
     end
 {%- endmacro %}
 
-{% macro iso_date() -%}
-    [0-9]{4}-[0-9]{2}-[0-9]{2}
-{%- endmacro %}
-
-{% macro iso_instant() -%}
-    {{ iso_date() }}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?
-{%- endmacro %}
-
-{% macro offset() -%}
-    (Z|[+-][0-9]{2}:?[0-9]{2})
+{#- Whether the time of day is followed by an offset other than Z. -#}
+{% macro has_offset(column) -%}
+    substr(trim({{ column }}), 17) like '%+%' or substr(trim({{ column }}), 17) like '%-%'
 {%- endmacro %}
 
 {% macro timestamp_with_offset(text) -%}

@@ -5,12 +5,13 @@ Spreadsheet guards (a leading apostrophe) are taken off; exponents are read (`0E
 Thousands separators, decimal commas, currency signs and parentheses are not guessed at.
 -#}
 {% macro decimal_value(column) -%}
+    {{ return(adapter.dispatch('decimal_value')(column)) }}
+{%- endmacro %}
+
+{#- DuckDB's cast takes digits, a point, an exponent, and underscores, which we do not. -#}
+{% macro duckdb__decimal_value(column) -%}
     case
-        when
-            {{ matches(
-                "ltrim(trim(" ~ column ~ "), '''')",
-                '[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?'
-            ) }}
+        when position('_' in {{ column }}) = 0
             then try_cast(ltrim(trim({{ column }}), '''') as decimal(38, 18))
     end
 {%- endmacro %}

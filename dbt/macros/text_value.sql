@@ -7,7 +7,10 @@
 {% macro id_value(column) -%}
     case
         when
-            {{ matches('trim(' ~ column ~ ')', '[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}') }}
+            length(trim({{ column }})) = 36
+            and substr(trim({{ column }}), 9, 1) = '-'
+            and substr(trim({{ column }}), 14, 1) = '-'
+            and substr(trim({{ column }}), 24, 1) = '-'
             then lower(trim({{ column }}))
         else {{ text_value(column) }}
     end

@@ -4,14 +4,20 @@ Landed rows are written as (row number, value, value, ...), rejected ones as
 (row number, raw row). Row 1 is the header, as a spreadsheet shows it.
 """
 
+import csv
 import gzip
+import io
+import os
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given, note, seed, settings
+from hypothesis import strategies as st
 
 from dagster_project.errors import BrokenArchive, EmptyFile, RefusedFile, TooLarge, UnreadableText
 from dagster_project.feeds.readers import RAW_ROW_LIMIT, LandedRows, read_rows, unpack
 
+SEED = int(os.environ.get("APPORTION_TEST_SEED", "20260106"))
 THREE = "seat,product,cost\n1,E3,10\n2,E5,20\n"
 
 
@@ -91,6 +97,15 @@ def test_what_is_no_text_is_refused_with_words_and_not_with_a_crash(content: byt
         read(content)
 
 
+def test_a_zero_byte_far_into_a_file_does_not_pass_in_silence() -> None:
+    content = "seat,cost\n" + "1,10\n" * 20_000 + "2,\x0020\n"
+    try:
+        rows = read(content)
+    except UnreadableText:
+        return
+    assert [each.row_number for each in rows.rejected] == [20_002]
+
+
 # --- nothing to read --------------------------------------------------------------------------
 
 
@@ -139,6 +154,14 @@ def test_the_line_that_names_the_delimiter_wins_over_what_the_header_looks_like(
 
 def test_a_tab_can_be_named_as_delimiter() -> None:
     assert landed(read("sep=\t\nseat\tcost\n1\t10\n")) == [(3, "1", "10")]
+
+
+@pytest.mark.parametrize("line", ["sep=é", 'sep="', "sep= ", "sep="])
+def test_a_delimiter_that_cannot_be_one_is_no_crash(line: str) -> None:
+    try:
+        read(line + "\nseat,cost\n1,10\n")
+    except RefusedFile as refusal:
+        assert str(refusal)
 
 
 def test_delimiters_behind_the_last_column_are_left_out() -> None:
@@ -242,6 +265,53 @@ def test_thousands_of_damaged_rows_neither_crash_nor_take_forever() -> None:
     rows = read("seat,cost\n" + '5" x","y\n' * 3000 + "1,10\n")
     assert landed(rows) == [(3002, "1", "10")]
     assert len(rows.rejected) == 3000
+
+
+CELL = st.text('a1 ,;"\n\té\x0b\x1c\x85\u2028', max_size=4)
+
+
+@seed(SEED)
+@settings(max_examples=300, deadline=None)
+@given(
+    st.integers(2, 4).flatmap(
+        lambda width: st.lists(st.lists(CELL, min_size=width, max_size=width))
+    ),
+    st.sampled_from((csv.QUOTE_MINIMAL, csv.QUOTE_ALL)),
+    st.sampled_from(("\n", "\r\n")),
+)
+def test_what_a_program_writes_well_comes_back_as_it_was_written(
+    cells: list[list[str]], quoting: int, line_end: str
+) -> None:
+    note(f"APPORTION_TEST_SEED={SEED}")
+    cells = [row for row in cells if "".join(row).strip()]
+    header = [f"column {index}" for index, _ in enumerate(cells[0] if cells else "ab")]
+    text = io.StringIO(newline="")
+    csv.writer(text, quoting=quoting, lineterminator=line_end).writerows([header, *cells])
+    rows = read(text.getvalue())
+    assert landed(rows) == [(at, *row) for at, row in enumerate(cells, start=2)]
+    assert rows.rejected == ()
+
+
+PIECE = st.one_of(
+    st.sampled_from(list(",;\t|\"'\n\r a1é\\{}[]:\x00\ufeff\ud800")),
+    st.sampled_from(("sep=", '""', "\r\n", '{"a": 1}\n', "a,b,c\n1,2,3\n")),
+)
+
+
+@seed(SEED)
+@settings(max_examples=1000, deadline=None)
+@given(
+    st.lists(PIECE, max_size=20).map("".join),
+    st.sampled_from(("utf-8", "utf-8-sig", "utf-16", "cp1252")),
+)
+def test_no_content_whatever_makes_the_reader_crash(text: str, encoding: str) -> None:
+    note(f"APPORTION_TEST_SEED={SEED}")
+    try:
+        rows = read(text.encode(encoding, "replace"))
+    except RefusedFile:
+        return
+    numbers = [row[0] for row in landed(rows)] + [each.row_number for each in rows.rejected]
+    assert len(numbers) == len(set(numbers)), "two rows have one number"
 
 
 # --- rows of another width --------------------------------------------------------------------

@@ -1,5 +1,4 @@
 {#- Every source format's rows in one shape, usable or not. One line here per format. -#}
-{{ config(materialized='view') }}
 
 with
 

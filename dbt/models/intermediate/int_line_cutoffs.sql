@@ -32,7 +32,7 @@ closed_periods as (
 ),
 
 -- Nothing that happened after billing counts: the instant the period was closed, else the
--- billing date, bounds every cutoff.
+-- billing date, bounds every cutoff. A kind without an anchor has no cutoff and so no match.
 with_cutoff as (
 
     select
@@ -44,12 +44,8 @@ with_cutoff as (
         coalesce(
             closed_periods.closed_at, cast(billing_lines.billing_date as timestamp)
         ) as billing_cut_at,
-        least(
-            coalesce(
-                closed_periods.closed_at, cast(billing_lines.billing_date as timestamp)
-            ),
-            {{ dbt.dateadd('day', 'charge_kinds.cutoff_days_after', anchor_day) }}
-        ) as cutoff_at
+        {{ dbt.dateadd('day', 'charge_kinds.cutoff_days_after', anchor_day) }}
+            as kind_cutoff_at
     from billing_lines
     inner join charge_kinds on billing_lines.charge_kind = charge_kinds.charge_kind
     left join closed_periods
@@ -57,29 +53,40 @@ with_cutoff as (
 
 ),
 
--- The latest snapshot with effective_at < cutoff.
+bounded as (
+
+    select
+        *,
+        case
+            when kind_cutoff_at < billing_cut_at then kind_cutoff_at
+            when kind_cutoff_at is not null then billing_cut_at
+        end as cutoff_at
+    from with_cutoff
+
+),
+
+-- The latest snapshot with effective_at < cutoff. The conditions name both sides, so that the
+-- engine joins by hash; one on the lines alone would make it compare all with all.
 matched as (
 
     select
-        with_cutoff.*,
+        bounded.*,
         as_of.snapshot_id as as_of_snapshot_id,
         as_of.is_zero_total,
         as_of.last_filled_snapshot_id,
         first_ones.snapshot_id as first_snapshot_id,
         first_ones.is_zero_total as is_first_zero_total
-    from with_cutoff
+    from bounded
     left join snapshots as as_of
         on
-            with_cutoff.is_splittable
-            and with_cutoff.subscription_id = as_of.subscription_id
-            and with_cutoff.cutoff_at > as_of.valid_from
-            and with_cutoff.cutoff_at <= as_of.valid_to
+            bounded.subscription_id = as_of.subscription_id
+            and bounded.cutoff_at > as_of.valid_from
+            and bounded.cutoff_at <= as_of.valid_to
     left join snapshots as first_ones
         on
-            with_cutoff.is_splittable
-            and with_cutoff.subscription_id = first_ones.subscription_id
+            bounded.subscription_id = first_ones.subscription_id
             and first_ones.is_first
-            and first_ones.valid_from < with_cutoff.billing_cut_at
+            and first_ones.valid_from < bounded.billing_cut_at
 
 ),
 

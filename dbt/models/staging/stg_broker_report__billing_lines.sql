@@ -1,4 +1,3 @@
-{%- set period_pattern = '^(.+?)[.]? +[Ff]rom +(.+?) +to +(.+?)( *[(].*)?$' -%}
 with
 
 landed as (
@@ -7,14 +6,25 @@ landed as (
 
 ),
 
-parsed as (
+-- "addQuantity. From 17 Dec 2025 to 27 Dec 2025 (11 days)"
+worded as (
 
     select
         *,
-        regexp_extract(trim(billing_line_details), '{{ period_pattern }}', 1) as charge_type_text,
-        regexp_extract(trim(billing_line_details), '{{ period_pattern }}', 2) as period_start_text,
-        regexp_extract(trim(billing_line_details), '{{ period_pattern }}', 3) as period_end_text
+        split_part(billing_line_details, 'From ', 1) as type_words,
+        split_part(billing_line_details, 'From ', 2) as period_words
     from landed
+
+),
+
+parsed as (
+
+    select
+        * exclude (type_words, period_words),
+        rtrim(trim(type_words), '. ') as charge_type_text,
+        split_part(period_words, ' to ', 1) as period_start_text,
+        split_part(split_part(period_words, ' to ', 2), '(', 1) as period_end_text
+    from worded
 
 ),
 
@@ -50,7 +60,7 @@ checked as (
             (
                 'BillingLineDetails',
                 'billing_line_details',
-                "charge_type_text = '' or charge_type_text is null",
+                "coalesce(charge_type_text, '') = '' or coalesce(period_end_text, '') = ''",
                 'names no charge type and period like: addQuantity. From 17 Dec 2025 to'
                 ~ ' 27 Dec 2025 (11 days)'
             ),

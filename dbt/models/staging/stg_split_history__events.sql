@@ -1,3 +1,6 @@
+{#- A table, not a view: several models read it, and casting text is most of the work. -#}
+{{ config(materialized='table') }}
+
 with
 
 landed as (
@@ -73,8 +76,8 @@ renamed as (
         {{ text_value('event') }} as event,
         {{ match_key('event') }} as event_key,
         effective_instant as effective_at,
-        {{ timestamp_value('datetime') }} is null
-        or {{ matches('trim(datetime)', iso_date()) }} as is_date_only,
+        -- An instant has a time of day: 2025-12-17T09:30, not 2025-12-17 or 17 December 2025.
+        position(':' in datetime) = 0 as is_date_only,
         coalesce(recorded_instant, effective_instant) as recorded_at,
         cast(exact_sequence as decimal(18, 0)) as event_sequence,
         {{ measure('exact_total_quantity') }} as total_quantity,
