@@ -7,6 +7,7 @@ All of it is one transaction: either the whole landing folder is in, or nothing 
 
 import hashlib
 import json
+import os
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -30,8 +31,8 @@ from dagster_project.settings import FEEDS, Limits
 
 Progress = Callable[[str], None]
 
-PLACE_COLUMNS = ("file", "row_number", "content_hash", "loaded_at", "other_columns")
-"""What every raw table has beside its format's own columns."""
+UNFINISHED = {".part", ".crdownload", ".filepart", ".tmp"}
+"""Endings that programs give to files they still write to."""
 
 
 @dataclass(frozen=True)
@@ -104,9 +105,12 @@ def landing_fingerprint(landing: Path) -> str:
     """A hash that changes when any landed file is added, removed or written to."""
     digest = hashlib.sha256()
     for path in list_landing(landing):
-        status = path.lstat()
-        digest.update(f"{path.relative_to(landing)}\0{status.st_size}\0".encode())
-        digest.update(f"{status.st_mtime_ns}\n".encode())
+        try:
+            status = path.lstat()
+        except FileNotFoundError:
+            continue
+        digest.update(os.fsencode(path.relative_to(landing)))
+        digest.update(f"\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
     return digest.hexdigest()
 
 
@@ -176,25 +180,19 @@ def _sync(
     loaded_contents = {each.content_hash for each in known_by_file_hash.values()}
     files: list[LandedFile] = []
     for path in list_landing(landing):
-        name = path.relative_to(landing).as_posix()
+        # A name in another encoding is shown as well as it can be.
+        name = os.fsencode(path.relative_to(landing).as_posix()).decode("utf-8", "replace")
         try:
             landed = _read_file(
                 path, name, connection, limits, known_by_file_hash, loaded_contents, progress
             )
+        except FileNotFoundError:
+            # It was there when landing was listed; whoever took it away meant to.
+            progress(f"gone      {name}")
+            continue
         except RefusedFile as refusal:
-            status = path.lstat()
             progress(f"refused   {name}: {refusal}")
-            landed = LandedFile(
-                file=name,
-                feed=_feed_of(name),
-                format=None,
-                status="refused",
-                reason=str(refusal),
-                file_hash=None,
-                content_hash=None,
-                size_bytes=status.st_size,
-                modified_at=_modified_at(status.st_mtime_ns),
-            )
+            landed = _refused(path, name, refusal)
         files.append(landed)
         if landed.content_hash:
             loaded_contents.add(landed.content_hash)
@@ -208,6 +206,25 @@ def _sync(
     )
 
 
+def _refused(path: Path, name: str, refusal: RefusedFile) -> LandedFile:
+    try:
+        status = path.lstat()
+        size_bytes, modified_ns = status.st_size, status.st_mtime_ns
+    except FileNotFoundError:
+        size_bytes, modified_ns = 0, 0
+    return LandedFile(
+        file=name,
+        feed=_feed_of(name),
+        format=None,
+        status="refused",
+        reason=str(refusal),
+        file_hash=None,
+        content_hash=None,
+        size_bytes=size_bytes,
+        modified_at=_modified_at(modified_ns),
+    )
+
+
 def _read_file(
     path: Path,
     name: str,
@@ -218,6 +235,8 @@ def _read_file(
     progress: Progress,
 ) -> LandedFile:
     feed = _feed_of(name)
+    if path.suffix.lower() in UNFINISHED:
+        raise RefusedFile(f"looks like an unfinished download ({path.suffix}); rename it when done")
     if feed is None:
         raise UnknownFeed(f"not in the folder of a feed; the feeds are {', '.join(FEEDS)}")
     data, modified_ns = _read_bytes(path, limits)
@@ -248,9 +267,7 @@ def _read_file(
     content_hash = hashlib.sha256(feed.encode() + b"\0" + content).hexdigest()
     rows = readers.read_rows(content)
     file_format = formats.find_format(feed, rows.headers)
-    unknown = [
-        header for header in rows.headers if match_key(header) not in file_format.column_by_key
-    ]
+    _, unknown = file_format.assign(rows.headers)
     landed = replace(
         here,
         format=file_format.name,
@@ -279,6 +296,8 @@ def _read_bytes(path: Path, limits: Limits) -> tuple[bytes, int]:
         raise TooLarge(f"{before.st_size:,} bytes, over the limit of {limits.file_bytes:,}")
     try:
         data = path.read_bytes()
+    except FileNotFoundError:
+        raise
     except OSError as error:
         raise RefusedFile(f"cannot be read: {error.strerror}") from error
     after = path.lstat()
@@ -301,13 +320,10 @@ def _insert(
 ) -> None:
     loaded_at = datetime.now(UTC).replace(tzinfo=None)
     count = rows.table.num_rows
-    by_column = {
-        file_format.column_by_key.get(match_key(header), header): header for header in rows.headers
-    }
-    unknown = json.loads(landed.unknown_columns)
+    header_by_column, unknown = file_format.assign(rows.headers)
     others: list[str | None] = [
         json.dumps({key: value for key, value in row.items() if value}, ensure_ascii=False)
-        for row in rows.table.select(unknown).to_pylist()
+        for row in rows.table.select(list(unknown)).to_pylist()
     ]
     columns: dict[str, pa.Array] = {
         "file": pa.array([landed.file] * count, pa.string()),
@@ -316,9 +332,9 @@ def _insert(
         "loaded_at": pa.array([loaded_at] * count, pa.timestamp("us")),
         "other_columns": pa.array(others if unknown else [None] * count, pa.string()),
     } | {
-        column: rows.table.column(by_column[column])
+        column: rows.table.column(header_by_column[column])
         for column in file_format.columns
-        if column in by_column
+        if column in header_by_column
     }
     new_rows = pa.table(columns)
     connection.register("new_rows", new_rows)

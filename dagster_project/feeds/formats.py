@@ -48,6 +48,18 @@ class FileFormat:
         columns |= {match_key(other): snake_case(ours) for other, ours in self.also_called}
         return columns
 
+    def assign(self, headers: Iterable[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+        """Header by raw column, and the headers that fill none, in the file's order."""
+        header_by_column: dict[str, str] = {}
+        others = []
+        for header in headers:
+            column = self.column_by_key.get(match_key(header))
+            if column is None or column in header_by_column:
+                others.append(header)
+            else:
+                header_by_column[column] = header
+        return header_by_column, tuple(others)
+
     def missing(self, headers: Iterable[str]) -> tuple[str, ...]:
         """The needed headers that are not among `headers`."""
         found = {self.column_by_key.get(match_key(header)) for header in headers}
@@ -216,28 +228,26 @@ def find_format(feed: str, headers: tuple[str, ...]) -> FileFormat:
     another feed's format fits, MissingColumns where the nearest format lacks some columns, and
     UnknownFormat where not even half of any format's needed columns are there.
     """
-    keys = [match_key(header) for header in headers]
-    repeated = sorted({headers[keys.index(key)] for key in keys if key and keys.count(key) > 1})
+    keys = [match_key(header) or header for header in headers]
+    repeated = sorted({headers[keys.index(key)] for key in keys if keys.count(key) > 1})
     if repeated:
         raise RepeatedColumns(f"the header names a column twice: {', '.join(repeated)}")
 
-    def known_count(file_format: FileFormat) -> int:
-        return sum(key in file_format.column_by_key for key in keys)
+    def known_count(file_format: FileFormat) -> tuple[int, bool]:
+        known = sum(key in file_format.column_by_key for key in keys)
+        return known, file_format.feed == feed
 
     fitting = [each for each in FORMATS if not each.missing(headers)]
-    here = [each for each in fitting if each.feed == feed]
-    if here:
-        return max(here, key=known_count)
-    if fitting:
-        other = max(fitting, key=known_count)
-        raise WrongFeed(
-            f"this is a {other.name} file; it belongs in landing/{other.feed}, not landing/{feed}"
-        )
-    nearest = max(
-        (each for each in FORMATS if each.feed == feed),
-        key=lambda each: 1 - len(each.missing(headers)) / len(each.needed),
-    )
+    best = max(fitting, key=known_count, default=None)
+    if best and best.feed == feed:
+        return best
+    nearest = max((each for each in FORMATS if each.feed == feed), key=known_count)
     missing = nearest.missing(headers)
+    # A list of cost centers without its ids also fits organizations, but it knows more here.
+    if best and known_count(best) > known_count(nearest):
+        raise WrongFeed(
+            f"this is a {best.name} file; it belongs in landing/{best.feed}, not landing/{feed}"
+        )
     if len(missing) * 2 <= len(nearest.needed):
         raise MissingColumns(
             f"missing column{'s'[: len(missing) != 1]} {', '.join(missing)}"

@@ -5,6 +5,7 @@ spreadsheet; in JSON lines it is the line. Every value stays the text that stood
 JSON numbers too, so that no amount ever passes through a binary float.
 """
 
+import codecs
 import csv
 import gzip
 import io
@@ -18,18 +19,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from dagster_project.errors import (
-    BrokenArchive,
-    EmptyFile,
-    TooLarge,
-    UnreadableText,
-)
+from dagster_project.errors import BrokenArchive, EmptyFile, TooLarge, UnreadableText
 
 GZIP_MAGIC = b"\x1f\x8b"
+OTHER_FORMATS = {b"PK\x03\x04": "a workbook or another zip archive", b"PAR1": "a Parquet file"}
 DELIMITERS = (",", ";", "\t", "|")
-UNDECODABLE = "\N{REPLACEMENT CHARACTER}"
+UNDECODABLE = "\ufdd0"
+MAX_LINES_OF_A_RECORD = 1000
 RAW_ROW_LIMIT = 10_000
 """Characters of a bad row that are kept; a row is longer only when its file is damaged."""
+
+csv.field_size_limit(2**31 - 1)
+
+
+def _mark_undecodable(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)
+    return UNDECODABLE, error.end
+
+
+# No text holds this character, so that rows which hold it can be told and rejected.
+codecs.register_error("apportion_mark", _mark_undecodable)
 
 
 @dataclass(frozen=True)
@@ -78,42 +87,49 @@ def read_rows(content: bytes) -> LandedRows:
 
     Raises EmptyFile, or UnreadableText where it is neither.
     """
+    for magic, name in OTHER_FORMATS.items():
+        if content.startswith(magic):
+            raise UnreadableText(f"{name}, which is not read here; save it as CSV UTF-8")
     encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    # What cannot be decoded becomes a mark; rows that hold the mark are rejected further on.
-    text = content.decode(encoding, errors="replace")
+    text = content.decode(encoding, errors="apportion_mark")
     beginning = text[:65536].lstrip()
     if not beginning:
         raise EmptyFile("the file is empty")
     if "\x00" in beginning:
-        raise UnreadableText("not text: the file has zero bytes (a workbook or a program?)")
+        raise UnreadableText("not text: the file has zero bytes; save it as CSV UTF-8")
+    text = text.replace("\x00", UNDECODABLE)
     rows = _read_json(text) if beginning.startswith(("{", "[")) else _read_delimited(text)
-    if UNDECODABLE in text and UNDECODABLE.encode() not in content:
-        return _reject_undecodable(rows)
-    return rows
+    return _reject_undecodable(rows) if UNDECODABLE in text else rows
 
 
 def _reject_undecodable(rows: LandedRows) -> LandedRows:
     rejected = []
+    keep = np.ones(rows.table.num_rows, dtype=bool)
     for index, row in enumerate(rows.table.to_pylist()):
-        for header, value in row.items():
-            if UNDECODABLE in (value or ""):
-                rejected.append(
-                    RejectedRow(
-                        row_number=rows.row_numbers[index].as_py(),
-                        reason="not UTF-8 text; save the file as CSV UTF-8",
-                        raw_row=json.dumps(row, ensure_ascii=False)[:RAW_ROW_LIMIT],
-                        column_name=header,
-                        value=value,
-                        known_values={key: each or "" for key, each in row.items()},
-                    )
+        shown = {
+            header: (value or "").replace(UNDECODABLE, "\N{REPLACEMENT CHARACTER}")
+            for header, value in row.items()
+        }
+        bad = next((header for header, value in row.items() if UNDECODABLE in (value or "")), None)
+        if bad is not None:
+            keep[index] = False
+            rejected.append(
+                RejectedRow(
+                    row_number=rows.row_numbers[index].as_py(),
+                    reason="not UTF-8 text; save the file as CSV UTF-8",
+                    raw_row=json.dumps(shown, ensure_ascii=False)[:RAW_ROW_LIMIT],
+                    column_name=bad,
+                    value=shown[bad],
+                    known_values={
+                        header: value for header, value in shown.items() if header != bad
+                    },
                 )
-                break
-    numbers = {each.row_number for each in rejected}
-    keep = pa.array([number.as_py() not in numbers for number in rows.row_numbers], pa.bool_())
+            )
+    mask = pa.array(keep)
     return replace(
         rows,
-        table=rows.table.filter(keep),
-        row_numbers=rows.row_numbers.filter(keep),
+        table=rows.table.filter(mask),
+        row_numbers=rows.row_numbers.filter(mask),
         rejected=(*rows.rejected, *rejected),
     )
 
@@ -121,114 +137,198 @@ def _reject_undecodable(rows: LandedRows) -> LandedRows:
 # --- delimited text --------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Records:
-    """Records of the header's width, with the row number of each."""
-
-    table: pa.Table
-    row_numbers: pa.Array
-
-
 def _read_delimited(text: str) -> LandedRows:
-    first_line, _, rest = text.partition("\n")
-    row_number = 1
-    delimiter = max(DELIMITERS, key=first_line.count)
-    if first_line.strip().lower().startswith("sep=") and rest:
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    first = next(index for index, line in enumerate(lines) if line.strip())
+    delimiter = max(DELIMITERS, key=lines[first].count)
+    named = lines[first].strip().lower()
+    if named.startswith("sep=") and any(line.strip() for line in lines[first + 1 :]):
         # Spreadsheet programs write this line to name the delimiter.
-        delimiter = first_line.strip()[4:5] or delimiter
-        text, row_number = rest, 2
-        first_line = text.partition("\n")[0]
-    width = len(next(csv.reader([first_line], delimiter=delimiter)))
-    parts = list(_split_records(text, delimiter, row_number, width))
-    tables = [each.table for each in parts if isinstance(each, _Records)]
-    table = pa.concat_tables(tables)
-    row_numbers = pa.concat_arrays(
-        [each.row_numbers for each in parts if isinstance(each, _Records)]
-    )
-    headers = [str(column[0]).strip() for column in table.columns]
-    table, row_numbers = table.slice(1), row_numbers.slice(1)
-    filled = _rows_with_values(table)
-    table, row_numbers = table.filter(filled), row_numbers.filter(filled)
-    while headers and not headers[-1] and not any(map(str, table.columns[-1])):
-        # The delimiters that spreadsheet programs leave behind the last column.
-        headers.pop()
-        table = table.remove_column(table.num_columns - 1)
-    if not any(headers):
-        raise EmptyFile("the header is empty")
-    headers = [header or f"column {index}" for index, header in enumerate(headers, start=1)]
-    rejected = [
-        replace(each, known_values=dict(zip(headers, each.known_values.values(), strict=False)))
-        for each in parts
-        if isinstance(each, RejectedRow)
-    ]
-    return LandedRows(tuple(headers), table.rename_columns(headers), row_numbers, tuple(rejected))
+        delimiter = named[4:5] if named[4:5] in DELIMITERS else delimiter
+        first = next(index for index, line in enumerate(lines) if index > first and line.strip())
+    records = _Records(delimiter)
+    after_header = records.add_header(lines, first)
+    records.add_rows(lines, after_header)
+    return records.finish()
 
 
-def _split_records(
-    text: str, delimiter: str, first_row_number: int, width: int
-) -> Iterator[_Records | RejectedRow]:
-    """Records of `width` columns, and rejected rows for those of another width.
+class _Records:
+    """The records of a file as they are read, in order; each takes one row number.
 
-    A quote that is never closed makes one record of everything behind it. Such a record is cut
-    at its first line and the lines behind it are read again, so one damaged row costs one row.
+    A record may go over several lines inside quotes. A quote that is opened and never closed
+    would take all lines behind it along, so a record of several lines has to be quoted well;
+    if it is not, its first line is the damaged row and the lines behind it are read for
+    themselves.
     """
-    invalid: list[pyarrow.csv.InvalidRow] = []
 
-    def keep_invalid(row: pyarrow.csv.InvalidRow) -> str:
-        invalid.append(row)
-        return "skip"
+    def __init__(self, delimiter: str) -> None:
+        self.delimiter = delimiter
+        self.headers: list[str] = []
+        self.next_row_number = 1
+        self.plain_lines: list[str] = []
+        self.plain_numbers: list[int] = []
+        self.quoted: list[tuple[int, list[str]]] = []
+        self.rejected: list[RejectedRow] = []
 
-    content = text.encode()
-    names = [f"column {index}" for index in range(width)]
-    try:
-        table = pyarrow.csv.read_csv(
-            io.BytesIO(content),
-            read_options=pyarrow.csv.ReadOptions(
-                use_threads=False, column_names=names, block_size=min(len(content) + 1, 2**30)
-            ),
-            parse_options=pyarrow.csv.ParseOptions(
-                delimiter=delimiter,
-                newlines_in_values=True,
-                ignore_empty_lines=False,
-                invalid_row_handler=keep_invalid,
-            ),
-            convert_options=pyarrow.csv.ConvertOptions(
-                strings_can_be_null=False, column_types=dict.fromkeys(names, pa.string())
-            ),
-        )
-    except pa.ArrowInvalid as error:
-        raise UnreadableText(f"not delimited text: {error}") from error
+    def add_header(self, lines: list[str], first: int) -> int:
+        """Read the header from line `first`; returns the line behind it."""
+        values, behind = self._well_quoted(lines, first) or (None, first + 1)
+        if values is None:
+            values = next(csv.reader([lines[first]], delimiter=self.delimiter))
+        self.headers = [value.strip() for value in values]
+        if not any(self.headers):
+            raise EmptyFile("the header is empty")
+        self.next_row_number = first + 2
+        return behind
 
-    record_numbers = np.arange(1, table.num_rows + len(invalid) + 1)
-    good = np.isin(record_numbers, [row.number for row in invalid], invert=True)
-    yield _Records(table, pa.array(record_numbers[good] + first_row_number - 1, pa.int64()))
-    for row in invalid:
-        row_number = first_row_number + row.number - 1
-        line, _, lines_behind = row.text.partition("\n")
-        if lines_behind.strip():
-            yield RejectedRow(
-                row_number, "a quote is opened and never closed", line[:RAW_ROW_LIMIT]
+    def add_rows(self, lines: list[str], first: int) -> None:
+        """Sort the lines from `first` on into records of one line, of several, and damaged."""
+        index = first
+        while index < len(lines):
+            line = lines[index]
+            row_number = self.next_row_number
+            self.next_row_number += 1
+            if not line or line.isspace():
+                index += 1
+            elif line.count('"') % 2 == 0 or not self._opens_a_quote(line):
+                self.plain_lines.append(line)
+                self.plain_numbers.append(row_number)
+                index += 1
+            else:
+                well_quoted = self._well_quoted(lines, index)
+                if well_quoted is None:
+                    self.rejected.append(
+                        RejectedRow(
+                            row_number,
+                            "a quote is opened and never closed",
+                            line[:RAW_ROW_LIMIT],
+                        )
+                    )
+                    index += 1
+                    continue
+                values, behind = well_quoted
+                if len(values) == len(self.headers):
+                    self.quoted.append((row_number, values))
+                else:
+                    self._reject_width("\n".join(lines[index:behind]), row_number, len(values))
+                index = behind
+
+    def finish(self) -> LandedRows:
+        """The table of all good records and the rejected ones, in order of row number."""
+        names = [f"column {index}" for index in range(1, len(self.headers) + 1)]
+        table, row_numbers = self._parse_plain(names)
+        if self.quoted:
+            quoted = pa.table(
+                [
+                    pa.array([values[index] for _, values in self.quoted], pa.string())
+                    for index in range(len(names))
+                ],
+                names=names,
             )
-            yield from _split_records(lines_behind, delimiter, row_number + 1, width)
-            continue
-        # A row that is too short is cut at its end: what stands in it stands in its place.
-        # In one that is too long nothing can be trusted to stand in its place.
-        is_short = row.actual_columns < width
-        values = next(csv.reader([row.text], delimiter=delimiter), []) if is_short else []
-        yield RejectedRow(
-            row_number,
-            f"the row has {row.actual_columns} columns, the header has {width}",
-            row.text[:RAW_ROW_LIMIT],
-            known_values=dict(zip(names, values, strict=False)),
+            numbers = np.concatenate([row_numbers, [number for number, _ in self.quoted]])
+            order = np.argsort(numbers, kind="stable")
+            table = pa.concat_tables([table, quoted]).take(pa.array(order))
+            row_numbers = numbers[order]
+        filled = _rows_with_values(table)
+        table, row_numbers = table.filter(pa.array(filled)), row_numbers[filled]
+        headers = list(self.headers)
+        while (
+            headers and not headers[-1] and not pc.any(pc.not_equal(table.columns[-1], "")).as_py()
+        ):
+            # The delimiters that spreadsheet programs leave behind the last column.
+            headers.pop()
+            table = table.remove_column(table.num_columns - 1)
+        headers = [header or name for header, name in zip(headers, names, strict=False)]
+        return LandedRows(
+            tuple(headers),
+            table.rename_columns(headers),
+            pa.array(row_numbers, pa.int64()),
+            tuple(sorted(self.rejected, key=lambda row: row.row_number)),
+        )
+
+    def _parse_plain(self, names: list[str]) -> tuple[pa.Table, np.ndarray]:
+        """The records of one line: a table of text and the row numbers."""
+        numbers = np.array(self.plain_numbers, dtype=np.int64)
+        if not self.plain_lines:
+            empty = pa.schema([(name, pa.string()) for name in names]).empty_table()
+            return empty, numbers
+        invalid: list[pyarrow.csv.InvalidRow] = []
+
+        def keep_invalid(row: pyarrow.csv.InvalidRow) -> str:
+            invalid.append(row)
+            return "skip"
+
+        content = "\n".join(self.plain_lines).encode("utf-8", "replace")
+        self.plain_lines = []
+        try:
+            table = pyarrow.csv.read_csv(
+                io.BytesIO(content),
+                read_options=pyarrow.csv.ReadOptions(
+                    use_threads=False, column_names=names, block_size=min(len(content) + 1, 2**30)
+                ),
+                parse_options=pyarrow.csv.ParseOptions(
+                    delimiter=self.delimiter,
+                    newlines_in_values=False,
+                    ignore_empty_lines=False,
+                    invalid_row_handler=keep_invalid,
+                ),
+                convert_options=pyarrow.csv.ConvertOptions(
+                    strings_can_be_null=False, column_types=dict.fromkeys(names, pa.string())
+                ),
+            )
+        except pa.ArrowInvalid as error:
+            raise UnreadableText(f"not delimited text: {error}") from error
+        for row in invalid:
+            self._reject_width(row.text, int(numbers[row.number - 1]), row.actual_columns)
+        good = np.ones(len(numbers), dtype=bool)
+        good[[row.number - 1 for row in invalid]] = False
+        return table, numbers[good]
+
+    def _opens_a_quote(self, line: str) -> bool:
+        """Whether any value begins with a quote; inside a value it is an inch mark."""
+        return line.startswith('"') or f'{self.delimiter}"' in line
+
+    def _well_quoted(self, lines: list[str], first: int) -> tuple[list[str], int] | None:
+        """The values of the record that begins at line `first` and the line behind it.
+
+        None where it is not quoted well: text behind a closing quote, or open at the end.
+        """
+        quotes = 0
+        for behind in range(first, min(len(lines), first + MAX_LINES_OF_A_RECORD)):
+            quotes += lines[behind].count('"')
+            if quotes % 2 == 0:
+                record = "\n".join(lines[first : behind + 1])
+                try:
+                    values = list(
+                        csv.reader(io.StringIO(record), delimiter=self.delimiter, strict=True)
+                    )
+                except csv.Error:
+                    return None
+                return (values[0], behind + 1) if len(values) == 1 else None
+        return None
+
+    def _reject_width(self, text: str, row_number: int, width: int) -> None:
+        # A row that is too short is cut at its end: what stands in it stands in its place. In
+        # one that is too long, or that quotes, nothing can be trusted to stand in its place.
+        is_cut = width < len(self.headers) and '"' not in text
+        values = text.split(self.delimiter) if is_cut else []
+        self.rejected.append(
+            RejectedRow(
+                row_number,
+                f"the row has {width} columns, the header has {len(self.headers)}",
+                text[:RAW_ROW_LIMIT],
+                known_values=dict(zip(self.headers, values, strict=False)),
+            )
         )
 
 
-def _rows_with_values(table: pa.Table) -> pa.Array:
-    """A mask that leaves out blank lines."""
-    filled = pa.array(np.zeros(table.num_rows, dtype=bool))
+def _rows_with_values(table: pa.Table) -> np.ndarray:
+    """A mask that leaves out rows of nothing but delimiters."""
+    filled = np.zeros(table.num_rows, dtype=bool)
     for column in table.columns:
-        filled = pc.or_(filled, pc.greater(pc.binary_length(column.combine_chunks()), 0))
-        if pc.all(filled).as_py():
+        lengths = pc.binary_length(column.combine_chunks())
+        filled |= np.asarray(pc.greater(lengths, 0).to_numpy(zero_copy_only=False), dtype=bool)
+        if filled.all():
             break
     return filled
 
@@ -263,23 +363,45 @@ def _json_records(text: str) -> Iterator[tuple[int, dict[str, object] | str, str
     """(row number, the object or what is wrong, the text) of JSON lines or of one JSON array."""
     if text.lstrip().startswith("["):
         try:
-            array = json.loads(text, parse_float=str, parse_int=str)
-        except ValueError as error:
+            array = _parse_json(text)
+        except (ValueError, RecursionError) as error:
             raise UnreadableText(f"the JSON array is cut or damaged ({error})") from error
+        assert isinstance(array, list)
         for index, record in enumerate(array, start=1):
-            good = isinstance(record, dict)
-            yield index, record if good else "not a JSON object", json.dumps(record)
+            yield index, _usable(record), json.dumps(record)
         return
     for row_number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
-            record = json.loads(line, parse_float=str, parse_int=str)
-        except ValueError as error:
+            record = _parse_json(line)
+        except (ValueError, RecursionError) as error:
             yield row_number, f"the line is no JSON ({error})", line
             continue
-        good = isinstance(record, dict)
-        yield row_number, record if good else "not a JSON object", line
+        yield row_number, _usable(record), line
+
+
+def _parse_json(text: str) -> object:
+    def unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        values = dict(pairs)
+        if len(values) < len(pairs):
+            keys = [key for key, _ in pairs]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise ValueError(f"the key {twice!r} stands twice in one object")
+        return values
+
+    parsed: object = json.loads(text, parse_float=str, parse_int=str, object_pairs_hook=unique_keys)
+    return parsed
+
+
+def _usable(record: object) -> dict[str, object] | str:
+    if not isinstance(record, dict):
+        return "not a JSON object"
+    try:
+        json.dumps(record, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        return f"text that is no Unicode ({error.reason})"
+    return record
 
 
 def _json_text(value: object) -> str | None:
