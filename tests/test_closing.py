@@ -171,12 +171,12 @@ def total(company: Company, where: str = "true", measure: str = "total_cost") ->
     return Decimal(found)
 
 
-def as_corrected(company: Company, period: str) -> list[str]:
-    """What each cost center has of a period once all corrections are in: quantity, cost, sales."""
+def charged(company: Company, mart: str, period: str) -> list[str]:
+    """What each cost center has of each product in a period: quantity, cost, sales."""
     rows = company.query(
-        """
+        f"""
         select product_name, cost_center_id, sum(quantity), sum(total_cost), sum(total_sales)
-        from marts.chargeback_as_corrected
+        from marts.{mart}
         where billing_period = $period
         group by all
         having sum(quantity) <> 0 or sum(total_cost) <> 0
@@ -184,21 +184,14 @@ def as_corrected(company: Company, period: str) -> list[str]:
         {"period": period},
     )
     return sorted(" ".join(map(plain, row)) for row in rows)
+
+
+def as_corrected(company: Company, period: str) -> list[str]:
+    return charged(company, "chargeback_as_corrected", period)
 
 
 def as_billed(company: Company, period: str) -> list[str]:
-    """The same of a period that is open and was never corrected."""
-    rows = company.query(
-        """
-        select product_name, cost_center_id, sum(quantity), sum(total_cost), sum(total_sales)
-        from marts.chargeback
-        where billing_period = $period
-        group by all
-        having sum(quantity) <> 0 or sum(total_cost) <> 0
-        """,
-        {"period": period},
-    )
-    return sorted(" ".join(map(plain, row)) for row in rows)
+    return charged(company, "chargeback", period)
 
 
 def frozen(company: Company, period: str) -> list[tuple]:

@@ -233,18 +233,17 @@ def find_format(feed: str, headers: tuple[str, ...]) -> FileFormat:
     if repeated:
         raise RepeatedColumns(f"the header names a column twice: {', '.join(repeated)}")
 
-    def known_count(file_format: FileFormat) -> tuple[int, bool]:
-        known = sum(key in file_format.column_by_key for key in keys)
-        return known, file_format.feed == feed
+    def known_count(file_format: FileFormat) -> int:
+        return sum(key in file_format.column_by_key for key in keys)
 
     fitting = [each for each in FORMATS if not each.missing(headers)]
-    best = max(fitting, key=known_count, default=None)
+    best = max(fitting, key=lambda each: (known_count(each), each.feed == feed), default=None)
     if best and best.feed == feed:
         return best
     nearest = max((each for each in FORMATS if each.feed == feed), key=known_count)
     missing = nearest.missing(headers)
     # A list of cost centers without its ids also fits organizations, but it knows more here.
-    if best and known_count(best) > known_count(nearest):
+    if best and known_count(best) >= known_count(nearest):
         raise WrongFeed(
             f"this is a {best.name} file; it belongs in landing/{best.feed}, not landing/{feed}"
         )

@@ -8,6 +8,11 @@ with the month in letters (6 Jan 2026, 06-Jan-26). Dates like 06/01/2026 are not
     )
 {%- endmacro %}
 
+{#- No bill and no split is of another time; a year outside is a slip of the pen. -#}
+{% macro is_of_our_time(day) -%}
+    {{ day }} >= date '1990-01-01' and {{ day }} < date '2200-01-01'
+{%- endmacro %}
+
 {% macro date_with_month_name(column) -%}
     {{ return(adapter.dispatch('date_with_month_name')(column)) }}
 {%- endmacro %}
@@ -47,5 +52,16 @@ offset; without one it is UTC, a bare date its first instant.
 {#- A cast to timestamp would drop the offset, and a cast by way of the session's zone would
 depend on the machine; the microseconds since 1970 do neither. -#}
 {% macro duckdb__timestamp_with_offset(text) -%}
-    make_timestamp(epoch_us(try_cast({{ text }} as timestamptz)))
+    case
+        when {{ _offset_in_seconds(text) }} between -50400 and 50400
+            then make_timestamp(epoch_us(try_cast({{ text }} as timestamptz)))
+    end
+{%- endmacro %}
+
+{#- By how much the offset moves the instant: no zone is more than 14 hours from UTC. -#}
+{% macro _offset_in_seconds(text) -%}
+    (
+        epoch_us(try_cast(substr({{ text }}, 1, 19) as timestamp))
+        - epoch_us(try_cast({{ text }} as timestamptz))
+    ) / 1000000
 {%- endmacro %}

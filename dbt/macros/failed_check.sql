@@ -35,6 +35,11 @@ where the row fails, reason); the first that fails counts.
     )) }}
 {%- endmacro %}
 
+{#- Far above any bill, and low enough that no sum or product of them overflows. -#}
+{% macro not_too_large(column, value, parsed, limit) -%}
+    {{ return((column, value, 'abs(' ~ parsed ~ ') >= ' ~ limit, 'is too large')) }}
+{%- endmacro %}
+
 {% macro number_if_given(column, value, parsed) -%}
     {{ return((
         column,
@@ -48,7 +53,7 @@ where the row fails, reason); the first that fails counts.
     {{ return((
         column,
         value,
-        parsed ~ ' is null',
+        'not coalesce(' ~ is_of_our_time(parsed) ~ ', false)',
         'is not a date we can read without guessing (write 2025-12-17 or 17 Dec 2025)'
     )) }}
 {%- endmacro %}
@@ -57,7 +62,8 @@ where the row fails, reason); the first that fails counts.
     {{ return((
         column,
         value,
-        parsed ~ ' is null and ' ~ text_value(value) ~ ' is not null',
+        'not coalesce(' ~ is_of_our_time(parsed) ~ ', false) and '
+        ~ text_value(value) ~ ' is not null',
         'is not a date we can read without guessing (write 2025-12-17 or 17 Dec 2025)'
     )) }}
 {%- endmacro %}

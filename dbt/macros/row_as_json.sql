@@ -1,14 +1,32 @@
-{#- A whole row of a relation as JSON text, for people to look at. -#}
-{% macro row_as_json(relation) -%}
-    {{ return(adapter.dispatch('row_as_json')(relation)) }}
+{#- A whole row of a relation as one value, to be kept until it is known whether it is needed. -#}
+{% macro whole_row(relation) -%}
+    {{ return(adapter.dispatch('whole_row')(relation)) }}
 {%- endmacro %}
 
-{% macro duckdb__row_as_json(relation) -%}
-    cast(to_json({{ relation }}) as varchar)
+{% macro duckdb__whole_row(relation) -%}
+    {{ relation }}
 {%- endmacro %}
 
-{% macro default__row_as_json(relation) -%}
-    to_json(struct({{ relation }}.*))
+{% macro default__whole_row(relation) -%}
+    struct({{ relation }}.*)
+{%- endmacro %}
+
+{#- A landed row as JSON text, for people to look at, without what we added to it. -#}
+{% macro row_as_json(row) -%}
+    {{ return(adapter.dispatch('row_as_json')(row)) }}
+{%- endmacro %}
+
+{% macro duckdb__row_as_json(row) -%}
+    cast(
+        json_merge_patch(
+            to_json({{ row }}),
+            '{"file": null, "row_number": null, "content_hash": null, "loaded_at": null}'
+        ) as varchar
+    )
+{%- endmacro %}
+
+{% macro default__row_as_json(row) -%}
+    to_json({{ row }})
 {%- endmacro %}
 
 {#- One value of a JSON object, as text. -#}

@@ -114,19 +114,24 @@ explained as (
         ),
         concat(
             named.charge_kind,
-            coalesce(concat(' (cutoff ', {{ plain_instant('named.cutoff_at') }}, ')'), ''),
+            case
+                when named.cutoff_at is not null
+                    then concat(' (cutoff ', {{ plain_instant('named.cutoff_at') }}, ')')
+                else ''
+            end,
             ', ',
             split_reasons.meaning,
-            coalesce(
-                concat(
-                    ': split of ',
-                    {{ plain_instant('named.snapshot_effective_at') }},
-                    ' (',
-                    named.snapshot_event,
-                    ')'
-                ),
-                ''
-            ),
+            case
+                when named.snapshot_effective_at is null then ''
+                else
+                    concat(
+                        ': split of ',
+                        {{ plain_instant('named.snapshot_effective_at') }},
+                        ' (',
+                        named.snapshot_event,
+                        ')'
+                    )
+            end,
             case
                 when named.snapshot_id is null then ''
                 else

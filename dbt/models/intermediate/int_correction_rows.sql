@@ -82,6 +82,16 @@ invoices_in_landing as (
 
 ),
 
+invoices_in_quarantine as (
+
+    select invoice_number
+    from {{ ref('int_quarantined_rows') }}
+    where not is_superseded and invoice_number is not null
+    group by invoice_number
+
+),
+
+-- Nor does an invoice that could not be read whole: the line may be in what is missing.
 withdrawn_lines as (
 
     select ledger_lines.*
@@ -89,7 +99,12 @@ withdrawn_lines as (
     inner join invoices_in_landing
         on ledger_lines.invoice_number = invoices_in_landing.invoice_number
     left join billing_lines on ledger_lines.line_id = billing_lines.line_id
-    where ledger_lines.is_standing and billing_lines.line_id is null
+    left join invoices_in_quarantine
+        on ledger_lines.invoice_number = invoices_in_quarantine.invoice_number
+    where
+        ledger_lines.is_standing
+        and billing_lines.line_id is null
+        and invoices_in_quarantine.invoice_number is null
 
 ),
 
@@ -149,6 +164,8 @@ correction_sets as (
         max(reason) as reason
     from corrections
     group by correction_id, subscription_id, billing_period
+    -- A split that gives nobody anything says nothing about who should have borne the line.
+    having sum(allocated_quantity) > 0
 
 ),
 

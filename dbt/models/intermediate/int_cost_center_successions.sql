@@ -15,7 +15,7 @@ successions as (
         successor_id,
         1 as distance
     from cost_centers
-    where valid_to is not null and successor_id is not null
+    where successor_id is not null
 
     union all
 
@@ -31,8 +31,7 @@ successions as (
             successions.organization_id = cost_centers.organization_id
             and successions.successor_id = cost_centers.cost_center_id
     where
-        cost_centers.valid_to is not null
-        and cost_centers.successor_id is not null
+        cost_centers.successor_id is not null
         and successions.distance < 10
 
 ),

@@ -99,16 +99,20 @@ unapplied as (
         concat(
             'the correction approved by ', max(corrections.approved_by), ' is for ',
             corrections.billing_period,
-            ', which is not closed or has no line of this subscription;',
-            ' in an open period change the split history instead'
+            case
+                when sum(corrections.allocated_quantity) = 0 then ' and gives nobody anything'
+                else
+                    ', which is not closed or has no line of this subscription;'
+                    || ' in an open period change the split history instead'
+            end
         ) as message
     from corrections
     left join ledger_lines
         on
             corrections.subscription_id = ledger_lines.subscription_id
             and corrections.billing_period = ledger_lines.original_billing_period
-    where ledger_lines.line_id is null
     group by corrections.subscription_id, corrections.billing_period
+    having max(ledger_lines.line_id) is null or sum(corrections.allocated_quantity) = 0
 
 )
 

@@ -35,7 +35,7 @@ reversals_of_lines as (
 
 ),
 
--- One row of the line's first posting tells what the line is.
+-- One row of the line's last posting tells what the line is.
 described as (
 
     select

@@ -6,12 +6,12 @@ ledger_rows as (
 
 ),
 
--- Of a line that was posted more than once, the first posting is the bill.
-first_postings as (
+-- A line that was taken back and came again stands as it was posted last.
+last_postings as (
 
     select
         line_id,
-        min(posting_number) as posting_number
+        max(posting_number) as posting_number
     from ledger_rows
     where corrects_line_id is null
     group by line_id
@@ -24,8 +24,8 @@ select
     max(ledger_rows.snapshot_id) as snapshot_id,
     concat('ledger:', ledger_rows.line_id) as split_id
 from ledger_rows
-inner join first_postings
+inner join last_postings
     on
-        ledger_rows.line_id = first_postings.line_id
-        and ledger_rows.posting_number = first_postings.posting_number
+        ledger_rows.line_id = last_postings.line_id
+        and ledger_rows.posting_number = last_postings.posting_number
 group by ledger_rows.line_id, ledger_rows.posting_number

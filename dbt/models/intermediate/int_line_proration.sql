@@ -13,6 +13,9 @@ billing_lines as (
         and unit_price is not null
         and quantity > 0
         and total_cost <> 0
+        -- Beyond these no license is priced, and the products below would overflow.
+        and quantity < 1000000
+        and abs(unit_price) < 1000000
 
 ),
 

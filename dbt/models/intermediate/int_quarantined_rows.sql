@@ -86,7 +86,8 @@ unusable_billing_lines as (
         invoice_number,
         billing_date,
         currency,
-        total_cost
+        -- An amount that is too large to be one is not shown as one.
+        case when abs(total_cost) < 1000000000000 then total_cost end as total_cost
     from landed_lines
     where rejected_reason is not null
 
@@ -177,17 +178,55 @@ attributed as (
 
 ),
 
+-- A report without invoice number that is exported again brings its bad rows again.
+keyed as (
+
+    select
+        *,
+        {{ surrogate_id([
+            'feed', 'source_format', 'column_name', 'value', 'reason', 'raw_row',
+        ]) }} as row_key
+    from attributed
+
+),
+
+counted as (
+
+    select
+        *,
+        row_number() over (
+            partition by content_hash, row_key
+            order by row_number
+        ) as occurrence
+    from keyed
+
+),
+
+ranked as (
+
+    select
+        *,
+        row_number() over (
+            partition by row_key, occurrence
+            order by file
+        ) as copy_number
+    from counted
+
+),
+
 -- Once a newer file has brought the invoice again, the older file's bad rows are history.
 superseded as (
 
     select
-        attributed.*,
-        coalesce(not landed_invoices.is_current, false) as is_superseded
-    from attributed
+        ranked.* exclude (row_key, occurrence, copy_number),
+        coalesce(not landed_invoices.is_current, false)
+        or (ranked.invoice_number is null and ranked.raw_row is not null and ranked.copy_number > 1)
+            as is_superseded
+    from ranked
     left join landed_invoices
         on
-            attributed.invoice_number = landed_invoices.invoice_number
-            and attributed.content_hash = landed_invoices.content_hash
+            ranked.invoice_number = landed_invoices.invoice_number
+            and ranked.content_hash = landed_invoices.content_hash
 
 )
 

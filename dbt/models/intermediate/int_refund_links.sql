@@ -12,8 +12,7 @@ billing_lines as (
 
 ),
 
--- Lines that are alike in all that links them; the second refund takes the second charge.
-numbered as (
+lines as (
 
     select
         line_id,
@@ -28,13 +27,7 @@ numbered as (
         abs(unit_price) as unit_price,
         currency,
         total_cost,
-        total_sales,
-        row_number() over (
-            partition by
-                charge_kind = 'refund', subscription_id, product_id, product_name, sku_id,
-                charge_start_date, charge_end_date, quantity, abs(unit_price), currency
-            order by billing_date, total_cost, line_id
-        ) as twin_number
+        total_sales
     from billing_lines
     where charge_kind in ('refund', 'cycle', 'extra') and subscription_id is not null
 
@@ -42,14 +35,14 @@ numbered as (
 
 refunds as (
 
-    select * from numbered
+    select * from lines
     where charge_kind = 'refund'
 
 ),
 
 charges as (
 
-    select * from numbered
+    select * from lines
     where charge_kind <> 'refund' and coalesce(nullif(total_cost, 0), total_sales) > 0
 
 ),
@@ -58,15 +51,20 @@ candidates as (
 
     select
         refunds.line_id,
-        charges.line_id as refund_of_line_id,
+        refunds.charge_start_date as refund_start_date,
+        refunds.billing_date as refund_billing_date,
+        charges.line_id as charge_line_id,
+        charges.charge_start_date,
+        charges.billing_date,
         refunds.charge_start_date = charges.charge_start_date
         and refunds.total_cost = -charges.total_cost
         and coalesce(refunds.total_sales, 0) = -coalesce(charges.total_sales, 0)
             as is_full_reversal,
-        charges.charge_start_date,
-        charges.billing_date,
-        refunds.twin_number as refund_number,
-        charges.twin_number as charge_number
+        {{ surrogate_id([
+            'refunds.subscription_id', 'refunds.product', 'refunds.sku_id',
+            'refunds.charge_end_date', 'refunds.quantity', 'refunds.unit_price',
+            'refunds.currency', 'charges.charge_start_date',
+        ]) }} as twins_key
     from refunds
     inner join charges
         on
@@ -82,27 +80,42 @@ candidates as (
 
 ),
 
-ranked as (
+-- The charges a refund may refund: reversals first, else those that begin last.
+preferred as (
 
     select
         *,
+        rank() over (
+            partition by line_id
+            order by is_full_reversal desc, charge_start_date desc
+        ) as preference
+    from candidates
+
+),
+
+-- Several charges may be alike in all of that. The first refund takes the latest of them, the
+-- second the one before, so that no charge is refunded twice while its twin is not.
+numbered as (
+
+    select
+        *,
+        dense_rank() over (
+            partition by twins_key, is_full_reversal
+            order by refund_start_date, refund_billing_date, line_id
+        ) as refund_number,
         row_number() over (
             partition by line_id
-            order by
-                is_full_reversal desc,
-                charge_start_date desc,
-                billing_date desc,
-                charge_number = refund_number desc,
-                charge_number desc,
-                refund_of_line_id
-        ) as latest_first
-    from candidates
+            order by billing_date desc, charge_line_id
+        ) as charge_number,
+        count(*) over (partition by line_id) as charge_count
+    from preferred
+    where preference = 1
 
 )
 
 select
     line_id,
-    refund_of_line_id,
+    charge_line_id as refund_of_line_id,
     is_full_reversal
-from ranked
-where latest_first = 1
+from numbered
+where (refund_number - 1) % charge_count = charge_number - 1

@@ -104,7 +104,7 @@ with_deletion as (
             and named.cost_center_id = deletions.named_cost_center_id
             and deletions.event_kind = 'center_deleted'
             and deletions.event_number <= named.event_number
-            and deletions.event_number > named.allocations_event_number
+            and deletions.event_number > coalesce(named.allocations_event_number, 0)
     group by named.event_id, named.cost_center_id
 
 ),
@@ -159,6 +159,17 @@ inherited as (
 
 ),
 
+-- Whether any seats changed hands, be it to Default.
+inheritances as (
+
+    select
+        event_id,
+        bool_or(is_inherited) as has_inherited
+    from inherited
+    group by event_id
+
+),
+
 -- In a bare event Default is not carried: it is what the others leave of the total.
 carried as (
 
@@ -166,8 +177,7 @@ carried as (
         inherited.event_id,
         inherited.cost_center_id,
         max(inherited.cost_center_name) as cost_center_name,
-        sum(inherited.allocated_quantity) as allocated_quantity,
-        bool_or(inherited.is_inherited) as is_inherited
+        sum(inherited.allocated_quantity) as allocated_quantity
     from inherited
     inner join split_events on inherited.event_id = split_events.event_id
     where
@@ -202,8 +212,7 @@ with_left_over as (
         carried.cost_center_name,
         coalesce(carried.allocated_quantity, 0)
         + coalesce(left_over.unallocated_quantity, 0) as allocated_quantity,
-        coalesce(left_over.unallocated_quantity, 0) > 0 as is_unallocated,
-        coalesce(carried.is_inherited, false) as is_inherited
+        coalesce(left_over.unallocated_quantity, 0) > 0 as is_unallocated
     from carried
     full outer join left_over
         on
@@ -213,10 +222,11 @@ with_left_over as (
 )
 
 select
-    event_id,
-    cost_center_id,
-    cost_center_name,
-    cast(allocated_quantity as decimal(28, 10)) as allocated_quantity,
-    is_unallocated,
-    is_inherited
+    with_left_over.event_id,
+    with_left_over.cost_center_id,
+    with_left_over.cost_center_name,
+    cast(with_left_over.allocated_quantity as decimal(28, 10)) as allocated_quantity,
+    with_left_over.is_unallocated,
+    coalesce(inheritances.has_inherited, false) as has_inherited
 from with_left_over
+left join inheritances on with_left_over.event_id = inheritances.event_id

@@ -12,6 +12,12 @@ cost_centers as (
 
 ),
 
+successions as (
+
+    select * from {{ ref('int_cost_center_successions') }}
+
+),
+
 split_events as (
 
     select
@@ -33,7 +39,10 @@ landed_events as (
         is_date_only,
         recorded_at,
         event_sequence,
-        total_quantity,
+        -- Where nobody says how many there are, there are as many as were given.
+        cast(
+            coalesce(total_quantity, sum(allocated_quantity)) as decimal(28, 10)
+        ) as total_quantity,
         min(event) as event,
         min(row_number) as file_sequence,
         -- Who lists quantities lists all of them; an event without any is a bare event.
@@ -55,48 +64,92 @@ landed_events as (
 
 ),
 
+-- Who holds seats, and who may inherit them.
+holders as (
+
+    select
+        event_rows.subscription_id,
+        event_rows.organization_id,
+        event_rows.default_cost_center_id,
+        event_rows.cost_center_id,
+        min(event_rows.effective_at) as held_from
+    from event_rows
+    where event_rows.allocated_quantity > 0
+    group by
+        event_rows.subscription_id,
+        event_rows.organization_id,
+        event_rows.default_cost_center_id,
+        event_rows.cost_center_id
+
+),
+
+heirs as (
+
+    select
+        holders.subscription_id,
+        holders.organization_id,
+        holders.default_cost_center_id,
+        successions.successor_id as cost_center_id,
+        holders.held_from
+    from holders
+    inner join successions
+        on
+            holders.organization_id = successions.organization_id
+            and holders.cost_center_id = successions.cost_center_id
+
+),
+
+holders_and_heirs as (
+
+    select * from holders
+    union
+    select * from heirs
+
+),
+
 -- A cost center with an end is deleted at that instant in every split that holds it,
 -- unless the subscription's own history tells of a deletion that day.
 implied_deletions as (
 
     select
         {{ surrogate_id([
-            'event_rows.subscription_id', "'implied deletion'", 'cost_centers.cost_center_id',
-            'cost_centers.valid_to',
+            'holders_and_heirs.subscription_id', "'implied deletion'",
+            'cost_centers.cost_center_id', 'cost_centers.valid_to',
         ]) }} as event_id,
-        event_rows.subscription_id,
-        event_rows.organization_id,
-        event_rows.default_cost_center_id,
+        holders_and_heirs.subscription_id,
+        holders_and_heirs.organization_id,
+        holders_and_heirs.default_cost_center_id,
         'costcenterdeleted' as event_key,
         cost_centers.valid_to as effective_at,
         false as is_date_only,
         cost_centers.valid_to as recorded_at,
-        cast(null as decimal(18, 0)) as event_sequence,
+        cast(null as decimal(28, 10)) as event_sequence,
         cast(null as decimal(28, 10)) as total_quantity,
         'Cost center deleted' as event,
         cast(0 as bigint) as file_sequence,
         false as is_full_snapshot,
         cost_centers.cost_center_id as named_cost_center_id
-    from event_rows
+    from holders_and_heirs
     inner join cost_centers
         on
-            event_rows.organization_id = cost_centers.organization_id
-            and event_rows.cost_center_id = cost_centers.cost_center_id
+            holders_and_heirs.organization_id = cost_centers.organization_id
+            and holders_and_heirs.cost_center_id = cost_centers.cost_center_id
     left join landed_events as told_deletions
         on
-            event_rows.subscription_id = told_deletions.subscription_id
+            holders_and_heirs.subscription_id = told_deletions.subscription_id
             and told_deletions.event_key = 'costcenterdeleted'
             and cast(cost_centers.valid_to as date)
             = cast(told_deletions.effective_at as date)
+            and coalesce(told_deletions.named_cost_center_id, cost_centers.cost_center_id)
+            = cost_centers.cost_center_id
     where
         cost_centers.valid_to is not null
-        and event_rows.allocated_quantity > 0
-        and event_rows.effective_at < cost_centers.valid_to
+        and holders_and_heirs.held_from < cost_centers.valid_to
         and told_deletions.event_id is null
     group by
-        event_rows.subscription_id,
-        event_rows.organization_id,
-        event_rows.default_cost_center_id,
+        holders_and_heirs.subscription_id,
+        holders_and_heirs.organization_id,
+        holders_and_heirs.default_cost_center_id,
         cost_centers.cost_center_id,
         cost_centers.valid_to
 

@@ -107,7 +107,7 @@ all_splits as (
 
 ),
 
--- Whole licenses are counted as they are, parts of licenses in the last decimal.
+-- Whole licenses are counted as they are, parts of licenses in ten thousandths.
 with_unit as (
 
     select
@@ -117,7 +117,7 @@ with_unit as (
                 bool_and(allocated_quantity = cast(allocated_quantity as bigint))
                     over (partition by snapshot_id)
                 then 1
-            else 10000000000
+            else 10000
         end as units_per_license
     from all_splits
 

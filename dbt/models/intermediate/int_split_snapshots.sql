@@ -17,7 +17,7 @@ totaled as (
     select
         event_id,
         cast(sum(allocated_quantity) as decimal(28, 10)) as allocated_total,
-        bool_or(is_inherited) as has_inherited
+        bool_or(has_inherited) as has_inherited
     from allocations
     group by event_id
 

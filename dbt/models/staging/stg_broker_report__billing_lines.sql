@@ -2,7 +2,10 @@ with
 
 landed as (
 
-    select * from {{ source('raw', 'broker_report') }}
+    select
+        landed_rows.*,
+        {{ whole_row('landed_rows') }} as landed_row
+    from {{ source('raw', 'broker_report') }} as landed_rows
 
 ),
 
@@ -55,6 +58,10 @@ checked as (
             needs_number('TotalCost', 'total_cost', 'exact_total_cost'),
             number_if_given('TotalSales', 'total_sales', 'exact_total_sales'),
             number_if_given('TotalMargin', 'total_margin', 'exact_total_margin'),
+            not_too_large('Quantity', 'quantity', 'exact_quantity', 1000000000000),
+            not_too_large('TotalCost', 'total_cost', 'exact_total_cost', 1000000000000),
+            not_too_large('TotalSales', 'total_sales', 'exact_total_sales', 1000000000000),
+            not_too_large('TotalMargin', 'total_margin', 'exact_total_margin', 1000000000000),
             needs_date('ChargeStartDate', 'charge_start_date', 'charge_start_day'),
             needs_date('BillingDate', 'billing_date', 'billing_day'),
             (
@@ -109,7 +116,7 @@ renamed as (
         rejected_value,
         rejected_reason,
         case
-            when rejected_reason is not null then {{ row_as_json('checked') }}
+            when rejected_reason is not null then {{ row_as_json('landed_row') }}
         end as raw_row
     from checked
 

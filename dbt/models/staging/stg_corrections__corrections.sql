@@ -2,7 +2,10 @@ with
 
 landed as (
 
-    select * from {{ source('raw', 'corrections') }}
+    select
+        landed_rows.*,
+        {{ whole_row('landed_rows') }} as landed_row
+    from {{ source('raw', 'corrections') }} as landed_rows
 
 ),
 
@@ -24,8 +27,7 @@ checked as (
             (
                 'Billing Period',
                 'billing_period',
-                'billing_period is null or not '
-                ~ matches('trim(billing_period)', '[0-9]{4}-(0[1-9]|1[0-2])'),
+                date_value("concat(trim(billing_period), '-01')") ~ ' is null',
                 'is not a month like 2026-01'
             ),
             needs_text('Cost Center ID', 'cost_center_id'),
@@ -37,6 +39,15 @@ checked as (
                 'allocated_quantity',
                 'exact_allocated_quantity < 0',
                 'is negative'
+            ),
+            not_too_large(
+                'Allocated Quantity', 'allocated_quantity', 'exact_allocated_quantity', 100000000
+            ),
+            (
+                'Allocated Quantity',
+                'allocated_quantity',
+                'exact_allocated_quantity <> round(exact_allocated_quantity, 4)',
+                'has more than four decimals'
             ),
             needs_text('Approved By', 'approved_by'),
             needs_text('Reason', 'reason'),
@@ -61,7 +72,7 @@ renamed as (
         rejected_value,
         rejected_reason,
         case
-            when rejected_reason is not null then {{ row_as_json('checked') }}
+            when rejected_reason is not null then {{ row_as_json('landed_row') }}
         end as raw_row
     from checked
 

@@ -2,7 +2,10 @@ with
 
 landed as (
 
-    select * from {{ source('raw', 'cost_centers') }}
+    select
+        landed_rows.*,
+        {{ whole_row('landed_rows') }} as landed_row
+    from {{ source('raw', 'cost_centers') }} as landed_rows
 
 ),
 
@@ -13,7 +16,9 @@ typed as (
         {{ flag_value('is_default') }} as is_default_flag,
         {{ flag_value('is_shared') }} as is_shared_flag,
         {{ date_value('valid_from') }} as valid_from_day,
-        {{ date_value('valid_to') }} as valid_to_day
+        {{ date_value('valid_to') }} as valid_to_day,
+        -- Systems that need an end print the last of all days.
+        coalesce(valid_to, '') like '9999-12-31%' as has_no_end
     from landed
 
 ),
@@ -39,7 +44,11 @@ checked as (
                 'is neither yes nor no'
             ),
             date_if_given('Valid From', 'valid_from', 'valid_from_day'),
-            date_if_given('Valid To', 'valid_to', 'valid_to_day'),
+            date_if_given(
+                'Valid To',
+                'valid_to',
+                "case when has_no_end then date '2199-12-31' else valid_to_day end"
+            ),
         ]) }}
     from typed
 
@@ -63,12 +72,12 @@ renamed as (
         coalesce(is_shared_flag, false) as is_shared,
         {{ text_value('successor_id') }} as successor_id,
         cast(valid_from_day as timestamp) as valid_from,
-        cast(valid_to_day as timestamp) as valid_to,
+        case when not has_no_end then cast(valid_to_day as timestamp) end as valid_to,
         rejected_column,
         rejected_value,
         rejected_reason,
         case
-            when rejected_reason is not null then {{ row_as_json('checked') }}
+            when rejected_reason is not null then {{ row_as_json('landed_row') }}
         end as raw_row
     from checked
 

@@ -2,7 +2,10 @@ with
 
 landed as (
 
-    select * from {{ source('raw', 'invoices') }}
+    select
+        landed_rows.*,
+        {{ whole_row('landed_rows') }} as landed_row
+    from {{ source('raw', 'invoices') }} as landed_rows
 
 ),
 
@@ -27,8 +30,11 @@ checked as (
             needs_date('Invoice Date', 'invoice_date', 'invoice_day'),
             needs_text('Currency', 'currency'),
             needs_number('Subtotal', 'subtotal', 'exact_subtotal'),
+            not_too_large('Subtotal', 'subtotal', 'exact_subtotal', 1000000000000000),
             number_if_given('Tax Total', 'tax_total', 'exact_tax_total'),
             number_if_given('Total', 'total', 'exact_total'),
+            not_too_large('Tax Total', 'tax_total', 'exact_tax_total', 1000000000000000),
+            not_too_large('Total', 'total', 'exact_total', 1000000000000000),
         ]) }}
     from typed
 
@@ -52,7 +58,7 @@ renamed as (
         rejected_value,
         rejected_reason,
         case
-            when rejected_reason is not null then {{ row_as_json('checked') }}
+            when rejected_reason is not null then {{ row_as_json('landed_row') }}
         end as raw_row
     from checked
 

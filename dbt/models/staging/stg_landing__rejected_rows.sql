@@ -21,13 +21,23 @@ with_known_values as (
         raw_row,
         {{ text_value(json_text('known_values', 'invoice_number')) }} as invoice_number,
         {{ date_value(json_text('known_values', 'billing_date')) }} as billing_date,
-        {{ text_value(json_text('known_values', 'currency')) }} as currency,
+        upper({{ text_value(json_text('known_values', 'currency')) }}) as currency,
         coalesce(
             {{ decimal_value(json_text('known_values', 'subtotal')) }},
             {{ decimal_value(json_text('known_values', 'total_cost')) }}
-        ) as total_cost
+        ) as exact_total_cost
     from rejected_rows
+
+),
+
+-- An amount that is too large to be one is not shown as one.
+bounded as (
+
+    select
+        * exclude (exact_total_cost),
+        case when abs(exact_total_cost) < 1000000000000 then exact_total_cost end as total_cost
+    from with_known_values
 
 )
 
-select * from with_known_values
+select * from bounded

@@ -2,7 +2,10 @@ with
 
 landed as (
 
-    select * from {{ source('raw', 'new_commerce_reconciliation') }}
+    select
+        landed_rows.*,
+        {{ whole_row('landed_rows') }} as landed_row
+    from {{ source('raw', 'new_commerce_reconciliation') }} as landed_rows
 
 ),
 
@@ -30,6 +33,9 @@ checked as (
             number_if_given('Quantity', 'quantity', 'exact_quantity'),
             number_if_given('UnitPrice', 'unit_price', 'exact_unit_price'),
             needs_number('Subtotal', 'subtotal', 'exact_subtotal'),
+            not_too_large('Quantity', 'quantity', 'exact_quantity', 1000000000000),
+            not_too_large('UnitPrice', 'unit_price', 'exact_unit_price', 1000000000000),
+            not_too_large('Subtotal', 'subtotal', 'exact_subtotal', 1000000000000),
             needs_date('ChargeStartDate', 'charge_start_date', 'charge_start_day'),
             needs_date('ChargeEndDate', 'charge_end_date', 'charge_end_day'),
             (
@@ -78,7 +84,7 @@ renamed as (
         rejected_value,
         rejected_reason,
         case
-            when rejected_reason is not null then {{ row_as_json('checked') }}
+            when rejected_reason is not null then {{ row_as_json('landed_row') }}
         end as raw_row
     from checked
 

@@ -2,7 +2,10 @@ with
 
 landed as (
 
-    select * from {{ source('raw', 'organizations') }}
+    select
+        landed_rows.*,
+        {{ whole_row('landed_rows') }} as landed_row
+    from {{ source('raw', 'organizations') }} as landed_rows
 
 ),
 
@@ -43,7 +46,7 @@ renamed as (
         rejected_value,
         rejected_reason,
         case
-            when rejected_reason is not null then {{ row_as_json('checked') }}
+            when rejected_reason is not null then {{ row_as_json('landed_row') }}
         end as raw_row
     from checked
 

@@ -5,7 +5,10 @@ with
 
 landed as (
 
-    select * from {{ source('raw', 'split_history') }}
+    select
+        landed_rows.*,
+        {{ whole_row('landed_rows') }} as landed_row
+    from {{ source('raw', 'split_history') }} as landed_rows
 
 ),
 
@@ -60,7 +63,18 @@ checked as (
                 ~ ' is null and exact_allocated_quantity is not null',
                 'is empty although a quantity is allocated'
             ),
+            not_too_large('Total Quantity', 'total_quantity', 'exact_total_quantity', 100000000),
+            not_too_large(
+                'Allocated Quantity', 'allocated_quantity', 'exact_allocated_quantity', 100000000
+            ),
+            (
+                'Allocated Quantity',
+                'allocated_quantity',
+                'exact_allocated_quantity <> round(exact_allocated_quantity, 4)',
+                'has more than four decimals'
+            ),
             number_if_given('Sequence', 'sequence', 'exact_sequence'),
+            not_too_large('Sequence', 'sequence', 'exact_sequence', 1000000000000000),
         ]) }}
     from typed
 
@@ -79,7 +93,7 @@ renamed as (
         -- An instant has a time of day: 2025-12-17T09:30, not 2025-12-17 or 17 December 2025.
         position(':' in datetime) = 0 as is_date_only,
         coalesce(recorded_instant, effective_instant) as recorded_at,
-        cast(exact_sequence as decimal(18, 0)) as event_sequence,
+        {{ measure('exact_sequence') }} as event_sequence,
         {{ measure('exact_total_quantity') }} as total_quantity,
         {{ text_value('cost_center_id') }} as cost_center_id,
         {{ text_value('cost_center') }} as cost_center_name,
@@ -89,7 +103,7 @@ renamed as (
         rejected_value,
         rejected_reason,
         case
-            when rejected_reason is not null then {{ row_as_json('checked') }}
+            when rejected_reason is not null then {{ row_as_json('landed_row') }}
         end as raw_row
     from checked
 
