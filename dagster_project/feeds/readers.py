@@ -89,7 +89,7 @@ def read_rows(content: bytes) -> LandedRows:
     """
     for magic, name in OTHER_FORMATS.items():
         if content.startswith(magic):
-            raise UnreadableText(f"{name}, which is not read here; save it as CSV UTF-8")
+            raise UnreadableText(f"not text but {name}; save it as CSV UTF-8")
     encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     text = content.decode(encoding, errors="apportion_mark")
     beginning = text[:65536].lstrip()

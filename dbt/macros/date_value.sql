@@ -3,14 +3,29 @@ A landed day, or null where the text is none: ISO dates and instants (their UTC 
 with the month in letters (6 Jan 2026, 06-Jan-26). Dates like 06/01/2026 are not guessed at.
 -#}
 {% macro date_value(column) -%}
+    case
+        when {{ _date_of_any_time(column) }} between date '1990-01-01' and date '2199-12-31'
+            then {{ _date_of_any_time(column) }}
+    end
+{%- endmacro %}
+
+{#- No bill and no split is of another time: a year outside these is a slip of the pen. -#}
+{% macro _date_of_any_time(column) -%}
     coalesce(
         cast({{ timestamp_value(column) }} as date), {{ date_with_month_name(column) }}
     )
 {%- endmacro %}
 
-{#- No bill and no split is of another time; a year outside is a slip of the pen. -#}
-{% macro is_of_our_time(day) -%}
-    {{ day }} >= date '1990-01-01' and {{ day }} < date '2200-01-01'
+{#- A landed instant or day as a UTC timestamp; a day is its first instant. -#}
+{% macro instant_value(column) -%}
+    case
+        when {{ date_value(column) }} is not null
+            then
+                coalesce(
+                    {{ timestamp_value(column) }},
+                    cast({{ date_with_month_name(column) }} as timestamp)
+                )
+    end
 {%- endmacro %}
 
 {% macro date_with_month_name(column) -%}

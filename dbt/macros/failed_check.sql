@@ -53,7 +53,7 @@ where the row fails, reason); the first that fails counts.
     {{ return((
         column,
         value,
-        'not coalesce(' ~ is_of_our_time(parsed) ~ ', false)',
+        parsed ~ ' is null',
         'is not a date we can read without guessing (write 2025-12-17 or 17 Dec 2025)'
     )) }}
 {%- endmacro %}
@@ -62,8 +62,7 @@ where the row fails, reason); the first that fails counts.
     {{ return((
         column,
         value,
-        'not coalesce(' ~ is_of_our_time(parsed) ~ ', false) and '
-        ~ text_value(value) ~ ' is not null',
+        parsed ~ ' is null and ' ~ text_value(value) ~ ' is not null',
         'is not a date we can read without guessing (write 2025-12-17 or 17 Dec 2025)'
     )) }}
 {%- endmacro %}

@@ -79,7 +79,9 @@ reissued as (
         cast(0 as decimal(28, 10)) as amount_at_stake,
         concat(
             'invoice ', invoice_number, ' lies in ', count(*), ' files; ',
-            max(case when is_current then file end), ' counts, the others do not'
+            max(case when is_current then file end), ' counts, ',
+            string_agg(case when not is_current then file end, ', ' order by file),
+            ' does not; if they are parts of one invoice, put them into one file'
         ) as message
     from landed_invoices
     group by invoice_number

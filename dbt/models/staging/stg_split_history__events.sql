@@ -16,14 +16,8 @@ typed as (
 
     select
         landed.*,
-        coalesce(
-            {{ timestamp_value('datetime') }},
-            cast({{ date_value('datetime') }} as timestamp)
-        ) as effective_instant,
-        coalesce(
-            {{ timestamp_value('recorded_at') }},
-            cast({{ date_value('recorded_at') }} as timestamp)
-        ) as recorded_instant,
+        {{ instant_value('datetime') }} as effective_instant,
+        {{ instant_value('recorded_at') }} as recorded_instant,
         {{ decimal_value('total_quantity') }} as exact_total_quantity,
         {{ decimal_value('allocated_quantity') }} as exact_allocated_quantity,
         {{ decimal_value('sequence') }} as exact_sequence
