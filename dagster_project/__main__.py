@@ -56,8 +56,7 @@ def run(data: DataFolder, again: bool = False) -> int:
     """Run the pipeline on `data` unless nothing changed; print the summary. 0 is success."""
     started = time.monotonic()
     print(f"Apportion     {data.root}", flush=True)
-    state = run_state.current(data)
-    if not again and run_state.is_published(data, state):
+    if not again and run_state.is_published(data, run_state.current(data)):
         print("Nothing changed since the last run; its results stand.\n")
     else:
         # Imported only now: this takes seconds, which a run without changes need not spend.
@@ -66,7 +65,6 @@ def run(data: DataFolder, again: bool = False) -> int:
         if not run_pipeline(data):
             print("\nThe run failed; what was published before stays as it was.", file=sys.stderr)
             return 1
-        run_state.remember(data, state)
     from dagster_project.summary import summarize
 
     print(summarize(data))

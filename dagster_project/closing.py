@@ -1,6 +1,7 @@
 """Closing a billing period: what has to hold before its lines are posted to the ledger."""
 
 import getpass
+import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,8 +33,12 @@ def close(data: DataFolder, billing_period: str, override_reason: str | None = N
     """
     if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", billing_period):
         raise ClosingRefused(f"{billing_period!r} is not a month like 2026-01")
+    override_reason = (override_reason or "").strip() or None
+    postings = ledger.read_postings(data.ledger)
+    if billing_period in {posting.billing_period for posting in postings}:
+        raise ClosingRefused(f"{billing_period} is closed already; closed periods never change")
     with duckdb.connect(str(data.warehouse)) as connection:
-        _refuse_impossible(connection, billing_period)
+        _refuse_impossible(connection, billing_period, len(postings))
         obstacles = [
             *_quarantine(connection, billing_period),
             *_variances(connection, billing_period),
@@ -49,20 +54,28 @@ def close(data: DataFolder, billing_period: str, override_reason: str | None = N
             connection,
             billing_period,
             closed_at=datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="seconds"),
-            closed_by=getpass.getuser(),
+            closed_by=_account(),
             override_reason=override_reason if obstacles else None,
         )
 
 
-def _refuse_impossible(connection: duckdb.DuckDBPyConnection, billing_period: str) -> None:
+def _refuse_impossible(
+    connection: duckdb.DuckDBPyConnection, billing_period: str, posting_count: int
+) -> None:
+    known = connection.execute("select count(*) from raw.ledger_postings").fetchone()
+    if known != (posting_count,):
+        raise ClosingRefused("the ledger has changed since the last run; run again first")
+    unallocated = connection.execute(
+        "select count(*) from marts.invoice_reconciliation where lines_total <> allocated_total"
+    ).fetchone()
+    if unallocated != (0,):
+        raise ClosingRefused("some lines are not split whole; a run says so in its checks")
     periods = dict(
         connection.execute(
             "select billing_period, max(status) from marts.billing_periods group by billing_period"
         ).fetchall()
     )
     open_periods = sorted(period for period, status in periods.items() if status == "open")
-    if periods.get(billing_period) == "closed":
-        raise ClosingRefused(f"{billing_period} is closed already; closed periods never change")
     if billing_period not in periods:
         raise ClosingRefused(
             f"{billing_period} has no billing lines; open periods are:"
@@ -74,22 +87,42 @@ def _refuse_impossible(connection: duckdb.DuckDBPyConnection, billing_period: st
         )
 
 
+BILLS_OF_PERIOD = """
+    select distinct invoice_number, billing_date
+    from marts.billing_report
+    where billing_period = $period
+    union
+    select invoice_number, billing_date
+    from marts.invoice_reconciliation
+    where strftime(billing_date, '%Y-%m') = $period
+"""
+"""Bills of the period, and older ones that have corrections in it."""
+
+
 def _quarantine(connection: duckdb.DuckDBPyConnection, billing_period: str) -> list[Obstacle]:
     """Rows of bills that could not be used; those of no known bill may be of this one."""
     rows = connection.execute(
-        """
+        f"""
+        with bills as ({BILLS_OF_PERIOD})
         select quarantined.file, count(*), sum(quarantined.total_cost)
         from marts.quarantined_rows as quarantined
         left join marts.invoice_reconciliation as invoices
             on quarantined.invoice_number = invoices.invoice_number
         where quarantined.feed = 'billing_lines' and not quarantined.is_superseded
-            and coalesce(
-                strftime(coalesce(invoices.billing_date, quarantined.billing_date), '%Y-%m'), ?
-            ) = ?
+            and (
+                coalesce(invoices.billing_date, quarantined.billing_date) is null
+                or quarantined.invoice_number in (select invoice_number from bills)
+                or (
+                    quarantined.invoice_number is null
+                    and quarantined.billing_date in (
+                        select billing_date from bills where invoice_number is null
+                    )
+                )
+            )
         group by quarantined.file
         order by quarantined.file
         """,
-        [billing_period, billing_period],
+        {"period": billing_period},
     ).fetchall()
     return [
         Obstacle(f"{count} row(s) of {file} are in quarantine, {_money(amount)}")
@@ -99,18 +132,28 @@ def _quarantine(connection: duckdb.DuckDBPyConnection, billing_period: str) -> l
 
 def _variances(connection: duckdb.DuckDBPyConnection, billing_period: str) -> list[Obstacle]:
     rows = connection.execute(
-        """
+        f"""
+        with bills as ({BILLS_OF_PERIOD})
         select invoice_number, currency, variance
         from marts.invoice_reconciliation
-        where status in ('variance', 'no_lines') and strftime(billing_date, '%Y-%m') = ?
+        where status in ('variance', 'no_lines')
+            and invoice_number in (select invoice_number from bills)
         order by invoice_number
         """,
-        [billing_period],
+        {"period": billing_period},
     ).fetchall()
     return [
         Obstacle(f"invoice {invoice} does not tie: {currency} {_money(variance)} is missing")
         for invoice, currency, variance in rows
     ]
+
+
+def _account() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # In a container an account may have a number and no name.
+        return f"uid {os.getuid()}"
 
 
 def _money(amount: Decimal | None) -> str:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import filelock
+
 from dagster_project.settings import DBT_FOLDER, DataFolder
 
 MANIFEST = DBT_FOLDER / "target" / "manifest.json"
@@ -47,6 +49,13 @@ def project_fingerprint() -> str:
 
 def prepared_manifest() -> Path:
     """The path of the manifest of the project as it is now, parsed anew if anything changed."""
+    MANIFEST.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(MANIFEST.parent / "manifest.lock"):
+        _parse_if_changed()
+    return MANIFEST
+
+
+def _parse_if_changed() -> None:
     fingerprint = project_fingerprint()
     known = FINGERPRINT.read_text() if FINGERPRINT.exists() else None
     if known != fingerprint or not MANIFEST.exists():
@@ -55,7 +64,6 @@ def prepared_manifest() -> Path:
         if not outcome.is_success:
             raise RuntimeError("dbt could not parse the project: " + "; ".join(outcome.failures))
         FINGERPRINT.write_text(fingerprint)
-    return MANIFEST
 
 
 def invoke(

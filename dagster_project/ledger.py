@@ -10,6 +10,7 @@ period, and these are posted with it. Belongs here: the files. Does not: what ma
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -59,6 +60,8 @@ ROW_TYPES = {
     "file": "varchar",
     "row_number": "bigint",
     "snapshot_id": "varchar",
+    "product_id": "varchar",
+    "unit_price": "decimal(28,10)",
     "allocated_quantity": "decimal(28,10)",
 }
 """Columns of a posted row. Columns may be added, with null for older postings; none may go."""
@@ -81,12 +84,22 @@ class Posting:
 
     @property
     def entry_hash(self) -> str:
-        """The hash that the next entry holds."""
-        return hashlib.sha256(self.as_line().encode()).hexdigest()
+        """The hash that stands behind the entry and that the next entry holds."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
     def as_line(self) -> str:
         """The entry as it stands in the chain."""
-        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
+        return json.dumps(asdict(self) | {"entry_hash": self.entry_hash}, sort_keys=True)
+
+    @classmethod
+    def from_line(cls, line: str) -> "Posting":
+        """The entry of a line; raises ValueError where it is not as it was written."""
+        values = json.loads(line)
+        entry_hash = values.pop("entry_hash")
+        posting = cls(**values)
+        if posting.entry_hash != entry_hash or posting.as_line() != line:
+            raise ValueError("the entry was edited")
+        return posting
 
 
 def read_postings(folder: Path) -> tuple[Posting, ...]:
@@ -99,8 +112,8 @@ def read_postings(folder: Path) -> tuple[Posting, ...]:
     previous_hash = GENESIS
     for number, line in enumerate(_chain_lines(folder), start=1):
         try:
-            posting = Posting(**json.loads(line))
-        except (ValueError, TypeError) as error:
+            posting = Posting.from_line(line)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise LedgerBroken(f"{folder / CHAIN} line {number} is no posting ({error})") from error
         if posting.previous_hash != previous_hash or posting.posting_number != number:
             raise LedgerBroken(
@@ -205,7 +218,9 @@ def append(
     )
     chain_building = folder / (CHAIN + BUILDING)
     lines = [*(each.as_line() for each in postings), posting.as_line()]
-    chain_building.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    chain_building.write_text("".join(line + "\n" for line in lines), encoding="ascii")
+    _flush(building)
+    _flush(chain_building)
     chain_building.replace(folder / CHAIN)
     building.replace(folder / file)
     return posting
@@ -214,7 +229,11 @@ def append(
 def _chain_lines(folder: Path) -> Iterator[str]:
     chain = folder / CHAIN
     if chain.exists():
-        yield from chain.read_text(encoding="utf-8").splitlines()
+        try:
+            text = chain.read_bytes().decode("ascii")
+        except UnicodeDecodeError as error:
+            raise LedgerBroken(f"{chain} is no chain of postings ({error})") from error
+        yield from text.removesuffix("\n").split("\n")
 
 
 def _finish_interrupted(path: Path, file_hash: str) -> None:
@@ -222,6 +241,12 @@ def _finish_interrupted(path: Path, file_hash: str) -> None:
     building = path.with_name(path.name + BUILDING)
     if not path.exists() and building.exists() and _hash(building) == file_hash:
         building.replace(path)
+
+
+def _flush(path: Path) -> None:
+    """Bring a file to the disk before anything refers to it."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _hash(path: Path) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from dagster_project import dbt_runner, ingest
+from dagster_project import dbt_runner, ingest, ledger
 from dagster_project.errors import NoLandingFolder
 from dagster_project.settings import PROJECT_ROOT, DataFolder
 
@@ -17,7 +17,9 @@ def current(data: DataFolder) -> str:
         )
     digest = hashlib.sha256()
     digest.update(ingest.landing_fingerprint(data.landing).encode())
-    digest.update(ingest.landing_fingerprint(data.ledger).encode())
+    # The ledger is read, not looked at: an edit may keep size and time.
+    for posting in ledger.read_postings(data.ledger):
+        digest.update(posting.entry_hash.encode())
     digest.update(dbt_runner.project_fingerprint().encode())
     for path in sorted((PROJECT_ROOT / "dagster_project").rglob("*.py")):
         digest.update(path.read_bytes())
@@ -31,9 +33,18 @@ def is_published(data: DataFolder, state: str) -> bool:
     return data.warehouse.exists() and record.exists() and record.read_text() == _entry(data, state)
 
 
-def remember(data: DataFolder, state: str) -> None:
-    """Record that what is published now was made from this state."""
-    _record(data).write_text(_entry(data, state))
+def begin(data: DataFolder) -> None:
+    """Keep the state that a run begins with: what changes while it goes on is for the next run."""
+    _begun(data).write_text(current(data))
+
+
+def remember(data: DataFolder) -> None:
+    """Record that what is published now was made from the state its run began with."""
+    _record(data).write_text(_entry(data, _begun(data).read_text()))
+
+
+def _begun(data: DataFolder) -> Path:
+    return data.run_folder / "begun_state"
 
 
 def _record(data: DataFolder) -> Path:

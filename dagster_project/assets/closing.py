@@ -2,8 +2,9 @@
 
 import dagster as dg
 
-from dagster_project import closing
+from dagster_project import closing, run_state
 from dagster_project.assets.resources import Warehouse
+from dagster_project.errors import ClosingRefused
 
 
 class ClosePeriod(dg.Config):
@@ -20,6 +21,8 @@ def post_to_ledger(
     context: dg.OpExecutionContext, config: ClosePeriod, warehouse: Warehouse
 ) -> None:
     """Close the configured period as the warehouse has it."""
+    if not run_state.is_published(warehouse.data, run_state.current(warehouse.data)):
+        raise ClosingRefused("landing or ledger changed since the last run; run chargeback first")
     posting = closing.close(warehouse.data, config.billing_period, config.override_reason)
     context.add_output_metadata(
         {

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from dagster_project import publish
+from dagster_project import publish, run_state
 from dagster_project.assets.resources import Warehouse
 from dagster_project.assets.warehouse import MANIFEST, warehouse_models
 
@@ -19,6 +19,7 @@ MART_KEYS = [key for key in warehouse_models.keys if key.path[0] == "marts"]
 def published(warehouse: Warehouse) -> dg.MaterializeResult:
     """Switch `published/` to the marts just built."""
     marts = publish.publish(warehouse.data, MANIFEST)
+    run_state.remember(warehouse.data)
     return dg.MaterializeResult(
         metadata={
             "path": dg.MetadataValue.path(str(warehouse.data.published_database)),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 import duckdb
 
-from dagster_project import ingest, ledger
+from dagster_project import ingest, ledger, run_state
 from dagster_project.assets.resources import Warehouse
 from dagster_project.feeds.formats import FORMATS
 
@@ -37,6 +37,7 @@ def raw_tables(
 ) -> Iterator[dg.MaterializeResult]:
     """Read what is new in landing into the raw tables; withdraw what is gone."""
     data = warehouse.data
+    run_state.begin(data)
     with duckdb.connect(str(data.warehouse)) as connection:
         postings = ledger.load(data.ledger, connection)
         report = ingest.sync(data.landing, connection, progress=context.log.info)

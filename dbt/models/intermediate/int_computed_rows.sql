@@ -1,4 +1,9 @@
-{#- The split of every line that lies in landing, as it would be billed today. -#}
+{#-
+The split of every line that lies in landing, as it would be billed today. A view, so that the
+sentence of each row is written once, in the report.
+-#}
+{{ config(materialized='view') }}
+
 with
 
 split_lines as (
@@ -83,6 +88,8 @@ named as (
         billing_lines.file,
         billing_lines.row_number,
         line_snapshots.snapshot_id,
+        billing_lines.product_id,
+        billing_lines.unit_price,
         split_lines.allocated_quantity,
         billing_lines.total_cost as line_total_cost,
         line_snapshots.cutoff_at,

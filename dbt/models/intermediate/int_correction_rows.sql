@@ -114,7 +114,9 @@ reversal_rows as (
         withdrawn_lines.* exclude (
             billing_period, line_id, cost_center_id, cost_center_name, quantity, total_cost,
             total_sales, total_margin, share, split_reason, corrects_line_id, explanation,
-            charge_class, posting_number, reversal_count, is_standing
+            charge_class, posting_number, reversal_count, is_standing, line_quantity,
+            line_total_cost, line_total_sales, cost_center_name_then, is_unallocated,
+            allocated_quantity
         ),
         correction_period.correction_period as billing_period,
         {{ surrogate_id([
@@ -122,12 +124,16 @@ reversal_rows as (
         ]) }} as line_id,
         withdrawn_lines.line_id as corrects_line_id,
         ledger_balances.cost_center_id,
-        ledger_balances.cost_center_name,
+        coalesce(cost_centers.cost_center_name, ledger_balances.cost_center_name)
+            as cost_center_name,
+        ledger_balances.cost_center_name_then,
+        ledger_balances.is_unallocated,
+        ledger_balances.allocated_quantity,
         -ledger_balances.quantity as quantity,
         -ledger_balances.total_cost as total_cost,
         -ledger_balances.total_sales as total_sales,
         -ledger_balances.total_margin as total_margin,
-        withdrawn_lines.share,
+        ledger_balances.share,
         'reversed' as split_reason,
         concat(
             'the invoice was issued again without this line of closed period ',
@@ -138,6 +144,10 @@ reversal_rows as (
     from withdrawn_lines
     cross join correction_period
     inner join ledger_balances on withdrawn_lines.line_id = ledger_balances.line_id
+    left join cost_centers
+        on
+            withdrawn_lines.organization_id = cost_centers.organization_id
+            and ledger_balances.cost_center_id = cost_centers.cost_center_id
 
 ),
 
@@ -172,7 +182,7 @@ correction_sets as (
 corrected_lines as (
 
     select
-        ledger_lines.*,
+        ledger_lines.* exclude (line_quantity, line_total_cost, line_total_sales),
         correction_sets.correction_id,
         correction_sets.approved_by,
         correction_sets.reason,
@@ -195,6 +205,8 @@ should_have_been as (
     select
         corrected_lines.line_id,
         shares.cost_center_id,
+        shares.share,
+        shares.allocated_quantity,
         {{ prorated_part(
             'corrected_lines.line_quantity',
             'shares.low_units', 'shares.high_units', 'shares.total_units',
@@ -223,7 +235,12 @@ differences as (
         coalesce(should_have_been.line_id, ledger_balances.line_id) as line_id,
         coalesce(should_have_been.cost_center_id, ledger_balances.cost_center_id)
             as cost_center_id,
-        coalesce(ledger_balances.cost_center_name, '') as cost_center_name_billed,
+        ledger_balances.cost_center_name,
+        ledger_balances.cost_center_name_then,
+        cast(coalesce(should_have_been.share, 0) as decimal(18, 10)) as share,
+        cast(
+            coalesce(should_have_been.allocated_quantity, 0) as decimal(28, 10)
+        ) as allocated_quantity,
     {%- for measure in ['quantity', 'total_cost', 'total_sales'] %}
         cast(
             coalesce(should_have_been.{{ measure }}, 0)
@@ -246,7 +263,8 @@ approved_rows as (
             total_sales, total_margin, share, split_reason, corrects_line_id, explanation,
             charge_class, posting_number, reversal_count, is_standing, correction_id,
             approved_by, reason, line_quantity, line_total_cost, line_total_sales,
-            snapshot_effective_at, snapshot_id, is_unallocated
+            snapshot_effective_at, snapshot_id, is_unallocated, cost_center_name_then,
+            allocated_quantity
         ),
         correction_period.correction_period as billing_period,
         {{ surrogate_id([
@@ -256,9 +274,12 @@ approved_rows as (
         differences.cost_center_id,
         coalesce(
             cost_centers.cost_center_name,
-            nullif(differences.cost_center_name_billed, ''),
+            differences.cost_center_name,
             differences.cost_center_id
         ) as cost_center_name,
+        coalesce(differences.cost_center_name_then, cost_centers.cost_center_name)
+            as cost_center_name_then,
+        differences.allocated_quantity,
         differences.quantity,
         differences.total_cost,
         case
@@ -270,7 +291,7 @@ approved_rows as (
                     differences.total_sales - differences.total_cost as decimal(28, 10)
                 )
         end as total_margin,
-        corrected_lines.share,
+        differences.share,
         cast(null as timestamp) as snapshot_effective_at,
         cast(null as varchar) as snapshot_id,
         false as is_unallocated,

@@ -3,7 +3,16 @@ with
 corrections as (
 
     select * from {{ ref('stg_corrections__corrections') }}
-    where rejected_reason is null
+
+),
+
+-- Half of an approved split is another split than the one approved.
+damaged_files as (
+
+    select content_hash
+    from corrections
+    where rejected_reason is not null
+    group by content_hash
 
 ),
 
@@ -26,7 +35,12 @@ ranked_files as (
             order by files.modified_at desc, files.file desc
         ) as newest_first
     from corrections
-    inner join files on corrections.content_hash = files.content_hash
+    inner join files
+        on
+            corrections.content_hash = files.content_hash
+            and files.rejected_count = 0
+    left join damaged_files on corrections.content_hash = damaged_files.content_hash
+    where damaged_files.content_hash is null
     group by
         corrections.subscription_id,
         corrections.billing_period,

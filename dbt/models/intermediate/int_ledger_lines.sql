@@ -43,7 +43,13 @@ described as (
         row_number() over (
             partition by ledger_rows.line_id
             order by ledger_rows.cost_center_id
-        ) as any_row
+        ) as any_row,
+    {%- for measure in ['quantity', 'total_cost', 'total_sales'] %}
+        cast(
+            sum(ledger_rows.{{ measure }}) over (partition by ledger_rows.line_id)
+            as decimal(28, 10)
+        ) as line_{{ measure }}{{ ',' if not loop.last }}
+    {%- endfor %}
     from ledger_rows
     inner join ledger_splits
         on

@@ -28,7 +28,7 @@ ledger_splits as (
 applied_to_charges as (
 
     select
-        line_cutoffs.line_id,
+        coalesce(line_cutoffs.line_id, ledger_splits.line_id) as line_id,
         coalesce(
             ledger_splits.split_id,
             line_cutoffs.snapshot_id,
@@ -36,7 +36,7 @@ applied_to_charges as (
         ) as split_id,
         coalesce(ledger_splits.snapshot_id, line_cutoffs.snapshot_id) as snapshot_id
     from line_cutoffs
-    left join ledger_splits on line_cutoffs.line_id = ledger_splits.line_id
+    full outer join ledger_splits on line_cutoffs.line_id = ledger_splits.line_id
 
 ),
 

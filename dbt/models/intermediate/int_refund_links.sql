@@ -12,24 +12,44 @@ billing_lines as (
 
 ),
 
+ledger_lines as (
+
+    select * from {{ ref('int_ledger_lines') }}
+    where is_standing
+
+),
+
+-- Of closed periods also lines whose files are gone.
+archived_lines as (
+
+    select ledger_lines.*
+    from ledger_lines
+    left join billing_lines on ledger_lines.line_id = billing_lines.line_id
+    where billing_lines.line_id is null
+
+),
+
 lines as (
 
-    select
-        line_id,
-        subscription_id,
-        coalesce(product_id, product_name, '') as product,
-        coalesce(sku_id, '') as sku_id,
-        charge_kind,
-        charge_start_date,
-        charge_end_date,
-        billing_date,
-        quantity,
-        abs(unit_price) as unit_price,
-        currency,
-        total_cost,
-        total_sales
-    from billing_lines
-    where charge_kind in ('refund', 'cycle', 'extra') and subscription_id is not null
+    {% for relation, prefix in [('billing_lines', ''), ('archived_lines', 'line_')] %}
+        select
+            line_id,
+            subscription_id,
+            coalesce(product_id, product_name, '') as product,
+            coalesce(sku_id, '') as sku_id,
+            charge_kind,
+            charge_start_date,
+            charge_end_date,
+            billing_date,
+                        {{ prefix }}quantity as quantity,
+            abs(unit_price) as unit_price,
+            currency,
+                        {{ prefix }}total_cost as total_cost,
+                        {{ prefix }}total_sales as total_sales
+        from {{ relation }}
+        where charge_kind in ('refund', 'cycle', 'extra') and subscription_id is not null
+        {% if not loop.last %}union all{% endif %}
+    {% endfor %}
 
 ),
 

@@ -1,4 +1,9 @@
-{#- The bill: what was posted as it was posted, the open periods as they are now. -#}
+{#-
+The bill: what was posted as it was posted, the open periods as they are now. A view: the report is
+written once, as a mart.
+-#}
+{{ config(materialized='view') }}
+
 with
 
 ledger_rows as (
@@ -19,6 +24,12 @@ correction_rows as (
 
 ),
 
+ledger_lines as (
+
+    select * from {{ ref('int_ledger_lines') }}
+
+),
+
 correction_period as (
 
     select * from {{ ref('int_correction_period') }}
@@ -30,9 +41,17 @@ open_rows as (
     select computed_rows.*
     from computed_rows
     cross join correction_period
+    left join ledger_lines
+        on
+            computed_rows.line_id = ledger_lines.line_id
+            and ledger_lines.is_standing
     where
-        correction_period.closed_through is null
-        or computed_rows.billing_period > correction_period.closed_through
+        -- A posted line stays posted, even if its bill has found another date since.
+        ledger_lines.line_id is null
+        and (
+            correction_period.closed_through is null
+            or computed_rows.billing_period > correction_period.closed_through
+        )
 
 ),
 

@@ -11,9 +11,9 @@ charged as (
     select
         billing_period,
         organization_id,
-        organization_name,
+        {{ latest_name('organization_name') }} as organization_name,
         cost_center_id,
-        cost_center_name,
+        {{ latest_name('cost_center_name') }} as cost_center_name,
         product_name,
         currency,
         cast(sum(quantity) as decimal(28, 10)) as quantity,
@@ -24,9 +24,7 @@ charged as (
     group by
         billing_period,
         organization_id,
-        organization_name,
         cost_center_id,
-        cost_center_name,
         product_name,
         currency
 

@@ -99,6 +99,7 @@ of_lines as (
         invoice_number,
         case when invoice_number is null then billing_date end as report_date,
         currency,
+        max(billing_date) as billing_date,
         count(*) as line_count,
         sum(total_cost) as lines_total,
         sum(rounding_residual) as rounding_residual
@@ -181,7 +182,8 @@ compared as (
 
     select
         bills.invoice_number,
-        coalesce(of_invoices.invoice_date, bills.report_date) as billing_date,
+        coalesce(of_invoices.invoice_date, bills.report_date, of_lines.billing_date)
+            as billing_date,
         bills.currency,
         of_invoices.subtotal as invoice_total,
         coalesce(of_lines.lines_total, 0) as lines_total,
