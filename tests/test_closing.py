@@ -705,7 +705,8 @@ def story_end(story: Story) -> StoryEnd:
     company = story.company
     close(company, "2025-03")
     land(company, "billing_lines/g1 version 4.csv", invoice("G1", FOURTH_BILL), 5)
-    land(company, "invoices/5.csv", invoices("G1  2025-01-07  150"), 5)
+    # Other bytes than the first list: a copy of it would count as that old.
+    land(company, "invoices/5.csv", invoices("G1  2025-01-07  150.00"), 5)
     company.build()
     fourth_bill = chapter(company, "fourth bill")
     close(company, "2025-04")

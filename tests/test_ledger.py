@@ -151,7 +151,7 @@ def test_every_column_comes_back_as_it_was_posted(books: Books) -> None:
             charge_class = 'Correction', explanation = 'because', cost_center_name_then = 'then',
             original_billing_period = '2024-12', corrects_line_id = 'late', file = 'a.csv',
             source_format = 'broker_report', row_number = 9007199254740993,
-            snapshot_id = 'split', allocated_quantity = 2.5
+            snapshot_id = 'split', allocated_quantity = 2.5, product_id = 'CFQ7', unit_price = 12.5
         """
     )
     posted = "select * replace (1 as posting_number) from intermediate.int_report_rows"
@@ -369,7 +369,7 @@ EDITS: dict[str, object] = {
     "closed_by": "somebody else",
     "override_reason": "all was well",
     "file": "000009-2025-09.parquet",
-    "row_count": 1,
+    "row_count": 99,
     "total_cost": "0",
     "file_hash": "f" * 64,
     "previous_hash": "f" * 64,

@@ -110,7 +110,7 @@ def make_organization(random: Random, number: int) -> Organization:
 def make_history(random: Random, organization: Organization, number: int, most: int = 8) -> History:
     """A history of at most so many events and lines, all within some eight weeks."""
     ordering = random.choice(("by file", "by sequence", "by recorded_at"))
-    unit = random.choice((Decimal(1), Decimal(1), Decimal(1), Decimal("0.25"), Decimal("0.000001")))
+    unit = random.choice((Decimal(1), Decimal(1), Decimal(1), Decimal("0.25"), Decimal("0.0001")))
     scale = random.choice((12, 12, 40, 300_000))
     events: list[SplitEvent] = []
     for _ in range(min(random.choice((0, 1, 1, 2, 3, 4, 5, 7)), most)):
