@@ -66,7 +66,7 @@ def _refuse_impossible(
     if known != (posting_count,):
         raise ClosingRefused("the ledger has changed since the last run; run again first")
     unallocated = connection.execute(
-        "select count(*) from marts.invoice_reconciliation where lines_total <> allocated_total"
+        "select count(*) from marts.invoice_reconciliation where status = 'not_allocated'"
     ).fetchone()
     if unallocated != (0,):
         raise ClosingRefused("some lines are not split whole; a run says so in its checks")

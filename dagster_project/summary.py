@@ -14,6 +14,7 @@ STATUS_WORDS = {
     "quarantined": "NOT COMPLETE: rows in quarantine",
     "no_invoice": "no invoice to tie to",
     "no_lines": "NO LINES for this invoice",
+    "not_allocated": "NOT SPLIT WHOLE",
 }
 QUARANTINE_SHOWN = 10
 

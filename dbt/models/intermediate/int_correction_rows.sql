@@ -41,6 +41,12 @@ corrections as (
 
 ),
 
+quarantined_rows as (
+
+    select * from {{ ref('int_quarantined_rows') }}
+
+),
+
 shares as (
 
     select * from {{ ref('int_split_shares') }}
@@ -50,6 +56,21 @@ shares as (
 cost_centers as (
 
     select * from {{ ref('int_cost_centers') }}
+
+),
+
+-- An invoice of a closed period that came again and could not be read whole corrects nothing
+-- yet: a line that is gone may be in what is missing, and a new one may be its other half.
+half_read_invoices as (
+
+    select quarantined_rows.invoice_number
+    from quarantined_rows
+    inner join ledger_lines
+        on
+            quarantined_rows.invoice_number = ledger_lines.invoice_number
+            and ledger_lines.is_standing
+    where not quarantined_rows.is_superseded
+    group by quarantined_rows.invoice_number
 
 ),
 
@@ -67,7 +88,11 @@ late_rows as (
         on
             computed_rows.line_id = ledger_lines.line_id
             and ledger_lines.is_standing
-    where ledger_lines.line_id is null
+    left join half_read_invoices
+        on computed_rows.invoice_number = half_read_invoices.invoice_number
+    where
+        ledger_lines.line_id is null
+        and half_read_invoices.invoice_number is null
 
 ),
 
@@ -82,16 +107,6 @@ invoices_in_landing as (
 
 ),
 
-invoices_in_quarantine as (
-
-    select invoice_number
-    from {{ ref('int_quarantined_rows') }}
-    where not is_superseded and invoice_number is not null
-    group by invoice_number
-
-),
-
--- Nor does an invoice that could not be read whole: the line may be in what is missing.
 withdrawn_lines as (
 
     select ledger_lines.*
@@ -99,12 +114,12 @@ withdrawn_lines as (
     inner join invoices_in_landing
         on ledger_lines.invoice_number = invoices_in_landing.invoice_number
     left join billing_lines on ledger_lines.line_id = billing_lines.line_id
-    left join invoices_in_quarantine
-        on ledger_lines.invoice_number = invoices_in_quarantine.invoice_number
+    left join half_read_invoices
+        on ledger_lines.invoice_number = half_read_invoices.invoice_number
     where
         ledger_lines.is_standing
         and billing_lines.line_id is null
-        and invoices_in_quarantine.invoice_number is null
+        and half_read_invoices.invoice_number is null
 
 ),
 

@@ -41,11 +41,11 @@ lines as (
             charge_start_date,
             charge_end_date,
             billing_date,
-                        {{ prefix }}quantity as quantity,
+            {{ prefix }}quantity as quantity,
             abs(unit_price) as unit_price,
             currency,
-                        {{ prefix }}total_cost as total_cost,
-                        {{ prefix }}total_sales as total_sales
+            {{ prefix }}total_cost as total_cost,
+            {{ prefix }}total_sales as total_sales
         from {{ relation }}
         where charge_kind in ('refund', 'cycle', 'extra') and subscription_id is not null
         {% if not loop.last %}union all{% endif %}
@@ -113,23 +113,98 @@ preferred as (
 
 ),
 
--- Several charges may be alike in all of that. The first refund takes the latest of them, the
--- second the one before, so that no charge is refunded twice while its twin is not.
-numbered as (
+-- Several charges may be alike in all of that. Then charges pile up as they are billed, and each
+-- refund takes the topmost: so no charge is refunded twice while its twin is not.
+refunds_of_twins as (
+
+    select
+        line_id,
+        twins_key,
+        max(refund_start_date) as start_date,
+        max(refund_billing_date) as billing_date,
+        true as is_refund
+    from preferred
+    where preference = 1
+    group by line_id, twins_key
+
+),
+
+charges_of_twins as (
+
+    select
+        candidates.charge_line_id as line_id,
+        candidates.twins_key,
+        max(candidates.charge_start_date) as start_date,
+        max(candidates.billing_date) as billing_date,
+        false as is_refund
+    from candidates
+    inner join refunds_of_twins on candidates.twins_key = refunds_of_twins.twins_key
+    group by candidates.charge_line_id, candidates.twins_key
+
+),
+
+twins as (
+
+    select * from charges_of_twins
+    union all
+    select * from refunds_of_twins
+
+),
+
+piled as (
 
     select
         *,
-        dense_rank() over (
-            partition by twins_key, is_full_reversal
-            order by refund_start_date, refund_billing_date, line_id
-        ) as refund_number,
         row_number() over (
-            partition by line_id
-            order by billing_date desc, charge_line_id
-        ) as charge_number,
-        count(*) over (partition by line_id) as charge_count
+            partition by twins_key
+            order by
+                billing_date,
+                is_refund,
+                start_date,
+                case when is_refund then line_id end,
+                line_id desc
+        ) as position,
+        sum(case when is_refund then -1 else 1 end) over (
+            partition by twins_key
+            order by
+                billing_date,
+                is_refund,
+                start_date,
+                case when is_refund then line_id end,
+                line_id desc
+            rows between unbounded preceding and current row
+        ) as height
+    from twins
+
+),
+
+-- The topmost charge is the last that made the pile as high as it was before the refund. Once all
+-- are taken, the latest is taken again, which findings tell of.
+taken as (
+
+    select
+        preferred.line_id,
+        preferred.charge_line_id,
+        preferred.is_full_reversal,
+        row_number() over (
+            partition by preferred.line_id
+            order by
+                coalesce(charge.height = refund.height + 1, false) desc,
+                charge.position desc
+        ) as topmost_first
     from preferred
-    where preference = 1
+    inner join piled as refund
+        on
+            preferred.line_id = refund.line_id
+            and preferred.twins_key = refund.twins_key
+            and refund.is_refund
+    inner join piled as charge
+        on
+            preferred.charge_line_id = charge.line_id
+            and preferred.twins_key = charge.twins_key
+            and not charge.is_refund
+            and charge.position < refund.position
+    where preferred.preference = 1
 
 )
 
@@ -137,5 +212,5 @@ select
     line_id,
     charge_line_id as refund_of_line_id,
     is_full_reversal
-from numbered
-where (refund_number - 1) % charge_count = charge_number - 1
+from taken
+where topmost_first = 1

@@ -38,6 +38,33 @@ full_snapshots as (
 
 ),
 
+-- Whom a bare event names: who was created, who was deleted.
+named_by_events as (
+
+    select
+        split_events.event_id,
+        split_events.subscription_id,
+        split_events.event_kind,
+        split_events.event_number,
+        event_rows.cost_center_id
+    from split_events
+    inner join event_rows on split_events.event_id = event_rows.event_id
+    where
+        event_rows.allocated_quantity is null
+        and event_rows.cost_center_id is not null
+        and split_events.event_kind in ('center_created', 'center_deleted')
+    union all
+    select
+        event_id,
+        subscription_id,
+        event_kind,
+        event_number,
+        named_cost_center_id as cost_center_id
+    from split_events
+    where is_implied
+
+),
+
 -- The split as of an event: the last one that was spelled out, up to that event.
 spelled_out as (
 
@@ -59,15 +86,14 @@ created_since as (
 
     select
         split_events.*,
-        creations.named_cost_center_id as cost_center_id,
+        creations.cost_center_id,
         cast(null as varchar) as cost_center_name,
         cast(0 as decimal(28, 10)) as allocated_quantity
     from split_events
-    inner join split_events as creations
+    inner join named_by_events as creations
         on
             split_events.subscription_id = creations.subscription_id
             and creations.event_kind = 'center_created'
-            and creations.named_cost_center_id is not null
             and creations.event_number <= split_events.event_number
             and creations.event_number > coalesce(split_events.allocations_event_number, 0)
 
@@ -98,10 +124,10 @@ with_deletion as (
         on
             named.organization_id = cost_centers.organization_id
             and named.cost_center_id = cost_centers.cost_center_id
-    left join split_events as deletions
+    left join named_by_events as deletions
         on
             named.subscription_id = deletions.subscription_id
-            and named.cost_center_id = deletions.named_cost_center_id
+            and named.cost_center_id = deletions.cost_center_id
             and deletions.event_kind = 'center_deleted'
             and deletions.event_number <= named.event_number
             and deletions.event_number > coalesce(named.allocations_event_number, 0)
@@ -130,7 +156,16 @@ heirs as (
                 successions.successor_valid_to is null
                 or successions.successor_valid_to > split_events.effective_at
             )
-    where with_deletion.is_deleted
+            and successions.successor_id <> with_deletion.cost_center_id
+    left join named_by_events as deletions
+        on
+            split_events.subscription_id = deletions.subscription_id
+            and successions.successor_id = deletions.cost_center_id
+            and deletions.event_kind = 'center_deleted'
+            and deletions.event_number <= split_events.event_number
+            and deletions.event_number
+            > coalesce(split_events.allocations_event_number, 0)
+    where with_deletion.is_deleted and deletions.event_id is null
 
 ),
 

@@ -231,8 +231,8 @@ judged as (
         cast(quarantined_total as decimal(28, 10)) as quarantined_total,
         cast(variance as decimal(28, 10)) as variance,
         case
-            when lines_total <> allocated_total then 'not_allocated'
             when quarantined_row_count > 0 then 'quarantined'
+            when lines_total <> allocated_total then 'not_allocated'
             when invoice_total is null then 'no_invoice'
             when line_count = 0 then 'no_lines'
             when variance = 0 then 'reconciled'
