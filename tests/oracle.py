@@ -4,7 +4,7 @@ Belongs here: plain words of a history (events, lines, cost centers) and, in Fra
 Decimal, the split of each line. Does not: anything of the pipeline, or how files look.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
@@ -81,15 +81,19 @@ class Organization:
             named.name,
         )
 
-    def heir(self, cost_center_id: str, instant: datetime) -> str:
-        """Who holds the center's seats at `instant`: itself, its successor or Default."""
+    def heir(self, cost_center_id: str, instant: datetime, gone: Container[str] = ()) -> str:
+        """Who holds the center's seats at `instant`: itself, its successor or Default.
+
+        `gone` are the centers that the subscription's own events have deleted.
+        """
         seen = set()
-        while (center := self.listed(cost_center_id)) and is_deleted(center, instant):
+        while cost_center_id not in seen:
+            center = self.listed(cost_center_id)
+            if cost_center_id not in gone and not (center and is_deleted(center, instant)):
+                return cost_center_id
             seen.add(cost_center_id)
-            cost_center_id = center.successor_id or self.default_id
-            if cost_center_id in seen:
-                return self.default_id
-        return cost_center_id
+            cost_center_id = (center and center.successor_id) or self.default_id
+        return self.default_id
 
 
 @dataclass(frozen=True)
@@ -277,10 +281,11 @@ def snapshots(history: History) -> list[Snapshot]:
     }
     made: list[Snapshot] = []
     named: dict[str, Fraction] = {}
+    gone: set[str] = set()
 
     def hold(cost_center_id: str, seats: Fraction, instant: datetime) -> None:
         """Name the center; one that is deleted leaves its seats to its heir, if it has any."""
-        heir = organization.heir(cost_center_id, instant)
+        heir = organization.heir(cost_center_id, instant, gone)
         if heir != default_id and (seats or heir == cost_center_id):
             named[heir] = named.get(heir, Fraction(0)) + seats
 
@@ -295,8 +300,8 @@ def snapshots(history: History) -> list[Snapshot]:
     def apply_deletions(after: datetime, until: datetime) -> None:
         """A bare event at each instant that deletes a center the subscription has seats in."""
         for instant in sorted(set(deletions.values())):
-            gone = (seats for each, seats in named.items() if deletions.get(each) == instant)
-            if after < instant <= until and any(gone):
+            moved = (seats for each, seats in named.items() if deletions.get(each) == instant)
+            if after < instant <= until and any(moved):
                 carry_forward(instant, made[-1].total)
 
     for event in in_order(history.events):
@@ -308,10 +313,7 @@ def snapshots(history: History) -> list[Snapshot]:
             for center in event.allocations:
                 cost_center_id = organization.find(center)
                 if event.name == CENTER_DELETED:
-                    listed = organization.listed(cost_center_id)
-                    successor = (listed and listed.successor_id) or default_id
-                    if seats := named.pop(cost_center_id, Fraction(0)):
-                        hold(successor, seats, instant)
+                    gone.add(cost_center_id)
                 else:
                     hold(cost_center_id, Fraction(0), instant)
             carry_forward(instant, total)
@@ -322,7 +324,7 @@ def snapshots(history: History) -> list[Snapshot]:
         in_default = sum(
             Fraction(center.seats or 0)
             for center in event.allocations
-            if organization.heir(organization.find(center), instant) == default_id
+            if organization.heir(organization.find(center), instant, gone) == default_id
         )
         rest = max(total - sum(named.values()) - in_default, Fraction(0))
         made.append(Snapshot(instant, total, {**named, default_id: Fraction(in_default)}, rest))

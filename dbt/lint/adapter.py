@@ -1,4 +1,4 @@
-"""Stands in for dbt's adapter while sqlfluff lints: a dispatched macro renders its first argument."""
+"""Stands in for dbt's adapter while sqlfluff lints: a macro renders its first argument."""
 
 from collections.abc import Callable
 

@@ -17,14 +17,21 @@ totaled as (
     select
         event_id,
         cast(sum(allocated_quantity) as decimal(28, 10)) as allocated_total,
-        bool_or(has_inherited) as has_inherited
+        bool_or(has_inherited) as has_inherited,
+        string_agg(
+            case
+                when allocated_quantity > 0
+                    then concat(cost_center_id, ' ', allocated_quantity)
+            end,
+            ', '
+            order by cost_center_id
+        ) as who_has_what
     from allocations
     group by event_id
 
 ),
 
--- A deletion that the cost center list implies makes a snapshot only where it moves seats.
-snapshots as (
+compared as (
 
     select
         split_events.event_id as snapshot_id,
@@ -39,10 +46,21 @@ snapshots as (
         split_events.is_implied,
         coalesce(split_events.total_quantity, totaled.allocated_total) as total_quantity,
         totaled.allocated_total,
-        totaled.has_inherited
+        totaled.has_inherited,
+        totaled.who_has_what is distinct from lag(totaled.who_has_what) over (
+            partition by split_events.subscription_id
+            order by split_events.event_number
+        ) as is_change
     from split_events
     inner join totaled on split_events.event_id = totaled.event_id
-    where not split_events.is_implied or totaled.has_inherited
+
+),
+
+-- A deletion that the cost center list implies makes a snapshot only where it moves seats.
+snapshots as (
+
+    select * from compared
+    where not is_implied or is_change
 
 ),
 
@@ -60,7 +78,8 @@ ranged as (
             {{ far_future() }}
         ) as valid_to,
         allocated_total > total_quantity as is_over_allocated,
-        allocated_total = 0 as is_zero_total
+        -- A split of no licenses splits nothing, whatever it says that cost centers have.
+        total_quantity = 0 or allocated_total = 0 as is_zero_total
     from snapshots
 
 ),
