@@ -47,10 +47,11 @@ compared as (
         coalesce(split_events.total_quantity, totaled.allocated_total) as total_quantity,
         totaled.allocated_total,
         totaled.has_inherited,
-        totaled.who_has_what is distinct from lag(totaled.who_has_what) over (
+        totaled.who_has_what,
+        lag(totaled.who_has_what) over (
             partition by split_events.subscription_id
             order by split_events.event_number
-        ) as is_change
+        ) as who_had_what
     from split_events
     inner join totaled on split_events.event_id = totaled.event_id
 
@@ -59,8 +60,9 @@ compared as (
 -- A deletion that the cost center list implies makes a snapshot only where it moves seats.
 snapshots as (
 
-    select * from compared
-    where not is_implied or is_change
+    select * exclude (who_has_what, who_had_what)
+    from compared
+    where not is_implied or who_has_what is distinct from who_had_what
 
 ),
 
