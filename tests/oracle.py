@@ -84,7 +84,7 @@ class Organization:
     def heir(self, cost_center_id: str, instant: datetime, gone: Container[str] = ()) -> str:
         """Who holds the center's seats at `instant`: itself, its successor or Default.
 
-        `gone` are the centers that the subscription's own events have deleted.
+        `gone` are the centers deleted by events of the subscription since its last full snapshot.
         """
         seen = set()
         while cost_center_id not in seen:
@@ -319,12 +319,13 @@ def snapshots(history: History) -> list[Snapshot]:
             carry_forward(instant, total)
             continue
         named.clear()
+        gone.clear()
         for center in event.allocations:
             hold(organization.find(center), Fraction(center.seats or 0), instant)
         in_default = sum(
             Fraction(center.seats or 0)
             for center in event.allocations
-            if organization.heir(organization.find(center), instant, gone) == default_id
+            if organization.heir(organization.find(center), instant) == default_id
         )
         rest = max(total - sum(named.values()) - in_default, Fraction(0))
         made.append(Snapshot(instant, total, {**named, default_id: Fraction(in_default)}, rest))

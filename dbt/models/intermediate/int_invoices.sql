@@ -33,6 +33,7 @@ select
     invoice_date,
     currency,
     subtotal,
+    exact_subtotal,
     subtotal_decimals,
     tax_total,
     total

@@ -17,21 +17,13 @@ totaled as (
     select
         event_id,
         cast(sum(allocated_quantity) as decimal(28, 10)) as allocated_total,
-        bool_or(has_inherited) as has_inherited,
-        string_agg(
-            case
-                when allocated_quantity > 0
-                    then concat(cost_center_id, ' ', allocated_quantity)
-            end,
-            ', '
-            order by cost_center_id
-        ) as who_has_what
+        bool_or(has_inherited) as has_inherited
     from allocations
     group by event_id
 
 ),
 
-compared as (
+in_order as (
 
     select
         split_events.event_id as snapshot_id,
@@ -47,22 +39,28 @@ compared as (
         coalesce(split_events.total_quantity, totaled.allocated_total) as total_quantity,
         totaled.allocated_total,
         totaled.has_inherited,
-        totaled.who_has_what,
-        lag(totaled.who_has_what) over (
+        split_events.named_cost_center_id,
+        lag(split_events.event_id) over (
             partition by split_events.subscription_id
             order by split_events.event_number
-        ) as who_had_what
+        ) as event_id_before
     from split_events
     inner join totaled on split_events.event_id = totaled.event_id
 
 ),
 
--- A deletion that the cost center list implies makes a snapshot only where it moves seats.
+-- A deletion that the cost center list implies makes a snapshot only where it moves seats: where
+-- the cost center had some until then.
 snapshots as (
 
-    select * exclude (who_has_what, who_had_what)
-    from compared
-    where not is_implied or who_has_what is distinct from who_had_what
+    select in_order.* exclude (named_cost_center_id, event_id_before)
+    from in_order
+    left join allocations as held_until_then
+        on
+            in_order.event_id_before = held_until_then.event_id
+            and in_order.named_cost_center_id = held_until_then.cost_center_id
+            and held_until_then.allocated_quantity > 0
+    where not in_order.is_implied or held_until_then.event_id is not null
 
 ),
 

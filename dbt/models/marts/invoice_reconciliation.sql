@@ -151,6 +151,7 @@ of_invoices as (
         currency,
         invoice_date,
         subtotal,
+        exact_subtotal,
         subtotal_decimals
     from invoices
 
@@ -189,7 +190,7 @@ compared as (
         coalesce(of_lines.lines_total, 0) as lines_total,
         coalesce(of_report.allocated_total, 0) as allocated_total,
         coalesce(of_quarantine.quarantined_total, 0) as quarantined_total,
-        of_invoices.subtotal
+        of_invoices.exact_subtotal
         - coalesce(of_lines.lines_total, 0)
         - coalesce(of_lines.rounding_residual, 0) as variance,
         coalesce(of_lines.line_count, 0) as line_count,

@@ -50,6 +50,7 @@ renamed as (
         invoice_day as invoice_date,
         upper({{ text_value('currency') }}) as currency,
         {{ measure('exact_subtotal') }} as subtotal,
+        exact_subtotal,
         -- 12.5 has one decimal: the invoice itself says how finely it was rounded.
         length(regexp_extract(trim(subtotal), '[.]([0-9]*)', 1)) as subtotal_decimals,
         {{ measure('exact_tax_total') }} as tax_total,

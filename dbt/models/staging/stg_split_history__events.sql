@@ -41,6 +41,12 @@ checked as (
                 'exact_total_quantity < 0',
                 'is negative'
             ),
+            (
+                'Total Quantity',
+                'total_quantity',
+                'exact_total_quantity <> round(exact_total_quantity, 4)',
+                'has more than four decimals'
+            ),
             number_if_given(
                 'Allocated Quantity', 'allocated_quantity', 'exact_allocated_quantity'
             ),
