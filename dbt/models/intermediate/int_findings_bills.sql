@@ -2,7 +2,7 @@ with
 
 reconciliation as (
 
-    select * from {{ ref('invoice_reconciliation') }}
+    select * from {{ ref('int_reconciled_bills') }}
 
 ),
 
