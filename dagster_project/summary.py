@@ -28,6 +28,7 @@ def summarize(data: DataFolder) -> str:
             _files(connection),
             _lines(connection),
             _quarantine(connection),
+            _findings(connection),
             _reconciliation(connection),
             _chargeback(connection),
         ]
@@ -110,6 +111,28 @@ def _quarantine(connection: duckdb.DuckDBPyConnection) -> list[str]:
     if len(rows) > QUARANTINE_SHOWN:
         lines.append(f"  ... and {len(rows) - QUARANTINE_SHOWN:,} more in marts.quarantined_rows")
     return lines
+
+
+def _findings(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    rows = connection.execute(
+        """
+        select severity, kind, count(*), any_value(meaning)
+        from published.marts.findings
+        where severity <> 'info'
+        group by severity, kind
+        order by severity, kind
+        """
+    ).fetchall()
+    if not rows:
+        return ["Findings      nothing to look at before billing"]
+    count = sum(row[2] for row in rows)
+    return [
+        f"Findings      {count:,} to look at before billing, in marts.findings",
+        *(
+            f"  {severity:<9}{number:>5,} {kind}: {meaning}"
+            for severity, kind, number, meaning in rows
+        ),
+    ]
 
 
 def _reconciliation(connection: duckdb.DuckDBPyConnection) -> list[str]:

@@ -100,3 +100,18 @@ def test_a_folder_without_landing_is_told_so(checkout: Path, tmp_path: Path) -> 
     assert run.returncode == 2
     assert f"no folder {tmp_path / 'nowhere' / 'landing'}" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_a_period_is_closed_once_by_the_command_line(checkout: Path, data: Path) -> None:
+    closing = apportion(checkout, data, "close", "2026-01")
+    assert closing.returncode == 0, closing.stdout + closing.stderr
+    # 24 lines of the December invoice, 15,043.25, and three of the broker report, 578.15.
+    assert "Closed        2026-01: 101 rows, cost 15621.4000000000" in closing.stdout
+    assert rows(data, "select status, line_count from marts.billing_periods order by 1, 2") == [
+        ("closed", 27),
+        ("open", 15),
+        ("open", 50),
+    ]
+    again = apportion(checkout, data, "close", "2026-01")
+    assert again.returncode == 2
+    assert "2026-01 is closed already" in again.stderr
