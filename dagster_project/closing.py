@@ -3,7 +3,6 @@
 import getpass
 import os
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -13,13 +12,6 @@ from dagster_project import ledger
 from dagster_project.errors import ClosingRefused
 from dagster_project.ledger import Posting
 from dagster_project.settings import DataFolder
-
-
-@dataclass(frozen=True)
-class Obstacle:
-    """Something that speaks against closing, in words for the person who closes."""
-
-    message: str
 
 
 def close(data: DataFolder, billing_period: str, override_reason: str | None = None) -> Posting:
@@ -46,7 +38,7 @@ def close(data: DataFolder, billing_period: str, override_reason: str | None = N
         if obstacles and not override_reason:
             raise ClosingRefused(
                 f"{billing_period} is not closed:\n"
-                + "\n".join(f"  - {obstacle.message}" for obstacle in obstacles)
+                + "\n".join(f"  - {obstacle}" for obstacle in obstacles)
                 + '\nMend it, or close all the same with REASON="why" (the reason is recorded)'
             )
         return ledger.append(
@@ -99,7 +91,7 @@ BILLS_OF_PERIOD = """
 """Bills of the period, and older ones that have corrections in it."""
 
 
-def _quarantine(connection: duckdb.DuckDBPyConnection, billing_period: str) -> list[Obstacle]:
+def _quarantine(connection: duckdb.DuckDBPyConnection, billing_period: str) -> list[str]:
     """Rows of bills that could not be used; those of no known bill may be of this one."""
     rows = connection.execute(
         f"""
@@ -125,12 +117,12 @@ def _quarantine(connection: duckdb.DuckDBPyConnection, billing_period: str) -> l
         {"period": billing_period},
     ).fetchall()
     return [
-        Obstacle(f"{count} row(s) of {file} are in quarantine, {_money(amount)}")
+        f"{count} row(s) of {file} are in quarantine, {_money(amount)}"
         for file, count, amount in rows
     ]
 
 
-def _variances(connection: duckdb.DuckDBPyConnection, billing_period: str) -> list[Obstacle]:
+def _variances(connection: duckdb.DuckDBPyConnection, billing_period: str) -> list[str]:
     rows = connection.execute(
         f"""
         with bills as ({BILLS_OF_PERIOD})
@@ -143,7 +135,7 @@ def _variances(connection: duckdb.DuckDBPyConnection, billing_period: str) -> li
         {"period": billing_period},
     ).fetchall()
     return [
-        Obstacle(f"invoice {invoice} does not tie: {currency} {_money(variance)} is missing")
+        f"invoice {invoice} does not tie: {currency} {_money(variance)} is missing"
         for invoice, currency, variance in rows
     ]
 

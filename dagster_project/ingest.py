@@ -77,11 +77,7 @@ def sync(
     Raises NoLandingFolder. A file that cannot be used is listed with its reason and does not
     stop the others; a row that is no row lands in raw.rejected_rows.
     """
-    if not landing.is_dir():
-        raise NoLandingFolder(
-            f"no folder {landing}: put bills into {landing}/billing_lines/ (README.md, "
-            "'The data folder', says what else may lie there)"
-        )
+    require_landing(landing)
     limits = limits or Limits.from_environment()
     connection.begin()
     try:
@@ -91,6 +87,15 @@ def sync(
         raise
     connection.commit()
     return report
+
+
+def require_landing(landing: Path) -> None:
+    """Raise NoLandingFolder, with what to do, where there is nothing to read."""
+    if not landing.is_dir():
+        raise NoLandingFolder(
+            f"no folder {landing}: put bills into {landing}/billing_lines/ (README.md, "
+            "'The data folder', says what else may lie there)"
+        )
 
 
 def list_landing(landing: Path) -> Iterator[Path]:

@@ -36,9 +36,9 @@ def publish(data: DataFolder, manifest: Mapping[str, Any]) -> tuple[PublishedMar
     for leftover in data.published.rglob("*.building*"):
         leftover.unlink()
     with duckdb.connect() as connection:
-        connection.execute(f"attach {_literal(data.warehouse)} as warehouse (read_only)")
+        connection.execute(f"attach {sql_literal(data.warehouse)} as warehouse (read_only)")
         connection.execute(
-            f"attach {_literal(building)} as published (storage_version '{STORAGE_VERSION}')"
+            f"attach {sql_literal(building)} as published (storage_version '{STORAGE_VERSION}')"
         )
         connection.execute("create schema published.marts")
         names = [
@@ -60,7 +60,7 @@ def publish(data: DataFolder, manifest: Mapping[str, Any]) -> tuple[PublishedMar
             )
             connection.execute(
                 f'copy published.marts."{name}" to'
-                f" {_literal(parquet_folder / f'{name}.parquet.building')}"
+                f" {sql_literal(parquet_folder / f'{name}.parquet.building')}"
                 " (format parquet, compression zstd)"
             )
             row = connection.execute(f'select count(*) from published.marts."{name}"').fetchone()
@@ -86,13 +86,14 @@ def _describe(
         if node["resource_type"] != "model" or node["name"] not in names:
             continue
         table = f'published.marts."{node["name"]}"'
-        connection.execute(f"comment on table {table} is {_literal(node['description'])}")
+        connection.execute(f"comment on table {table} is {sql_literal(node['description'])}")
         for column in node["columns"].values():
             connection.execute(
-                f'comment on column {table}."{column["name"]}" is {_literal(column["description"])}'
+                f'comment on column {table}."{column["name"]}"'
+                f" is {sql_literal(column['description'])}"
             )
 
 
-def _literal(value: str | Path) -> str:
-    """A text as a SQL literal; these statements take no parameters."""
+def sql_literal(value: str | Path) -> str:
+    """A text as a SQL literal, for statements that take no parameters."""
     return "'" + str(value).strip().replace("'", "''") + "'"

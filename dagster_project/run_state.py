@@ -4,17 +4,12 @@ import hashlib
 from pathlib import Path
 
 from dagster_project import dbt_runner, ingest, ledger
-from dagster_project.errors import NoLandingFolder
 from dagster_project.settings import PROJECT_ROOT, DataFolder
 
 
 def current(data: DataFolder) -> str:
     """A hash of landing, the code and the pinned packages, all as they are now."""
-    if not data.landing.is_dir():
-        raise NoLandingFolder(
-            f"no folder {data.landing}: put bills into {data.landing}/billing_lines/"
-            " (README.md, 'The data folder', says what else may lie there)"
-        )
+    ingest.require_landing(data.landing)
     digest = hashlib.sha256()
     digest.update(ingest.landing_fingerprint(data.landing).encode())
     # The ledger is read, not looked at: an edit may keep size and time.

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import duckdb
 
+from dagster_project.publish import sql_literal
 from dagster_project.settings import DataFolder
 
 STATUS_WORDS = {
@@ -22,8 +23,10 @@ QUARANTINE_SHOWN = 10
 def summarize(data: DataFolder) -> str:
     """The summary of what is published, many lines of text."""
     with duckdb.connect() as connection:
-        connection.execute(f"attach '{_quoted(data.published_database)}' as published (read_only)")
-        connection.execute(f"attach '{_quoted(data.warehouse)}' as warehouse (read_only)")
+        connection.execute(
+            f"attach {sql_literal(data.published_database)} as published (read_only)"
+        )
+        connection.execute(f"attach {sql_literal(data.warehouse)} as warehouse (read_only)")
         parts = [
             _files(connection),
             _lines(connection),
@@ -38,10 +41,6 @@ def summarize(data: DataFolder) -> str:
         f"  {data.published / 'marts'}/*.parquet   (the same tables)",
     ]
     return "\n\n".join(["\n".join(part) for part in [*parts, results] if part])
-
-
-def _quoted(path: object) -> str:
-    return str(path).replace("'", "''")
 
 
 def _files(connection: duckdb.DuckDBPyConnection) -> list[str]:

@@ -222,21 +222,13 @@ should_have_been as (
         shares.cost_center_id,
         shares.share,
         shares.allocated_quantity,
+    {%- for measure in ['quantity', 'total_cost', 'total_sales'] %}
         {{ prorated_part(
-            'corrected_lines.line_quantity',
+            'corrected_lines.line_' ~ measure,
             'shares.low_units', 'shares.high_units', 'shares.total_units',
             'shares.narrow_limit'
-        ) }} as quantity,
-        {{ prorated_part(
-            'corrected_lines.line_total_cost',
-            'shares.low_units', 'shares.high_units', 'shares.total_units',
-            'shares.narrow_limit'
-        ) }} as total_cost,
-        {{ prorated_part(
-            'corrected_lines.line_total_sales',
-            'shares.low_units', 'shares.high_units', 'shares.total_units',
-            'shares.narrow_limit'
-        ) }} as total_sales
+        ) }} as {{ measure }}{{ ',' if not loop.last }}
+    {%- endfor %}
     from corrected_lines
     inner join shares
         on concat('correction:', corrected_lines.correction_id) = shares.snapshot_id

@@ -20,38 +20,23 @@ shares as (
 
 ),
 
--- A day before the day of the change and the charge's own day may know the same split.
-by_documented as (
+{% for policy in ['documented', 'original'] %}
+    by_{{ policy }} as (
 
-    select
-        line_snapshots.line_id,
-        shares.cost_center_id,
-        {{ prorated_part(
-            'billing_lines.total_cost',
-            'shares.low_units', 'shares.high_units', 'shares.total_units',
-            'shares.narrow_limit'
-        ) }} as total_cost
-    from line_snapshots
-    inner join billing_lines on line_snapshots.line_id = billing_lines.line_id
-    inner join shares on line_snapshots.documented_split_id = shares.snapshot_id
+        select
+            line_snapshots.line_id,
+            shares.cost_center_id,
+            {{ prorated_part(
+                'billing_lines.total_cost',
+                'shares.low_units', 'shares.high_units', 'shares.total_units',
+                'shares.narrow_limit'
+            ) }} as total_cost
+        from line_snapshots
+        inner join billing_lines on line_snapshots.line_id = billing_lines.line_id
+        inner join shares on line_snapshots.{{ policy }}_split_id = shares.snapshot_id
 
-),
-
-by_original as (
-
-    select
-        line_snapshots.line_id,
-        shares.cost_center_id,
-        {{ prorated_part(
-            'billing_lines.total_cost',
-            'shares.low_units', 'shares.high_units', 'shares.total_units',
-            'shares.narrow_limit'
-        ) }} as total_cost
-    from line_snapshots
-    inner join billing_lines on line_snapshots.line_id = billing_lines.line_id
-    inner join shares on line_snapshots.original_split_id = shares.snapshot_id
-
-),
+    ),
+{% endfor %}
 
 compared as (
 
