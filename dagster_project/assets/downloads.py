@@ -1,0 +1,56 @@
+"""What is fetched before landing is read: the billing export's invoices, where configured."""
+
+import dagster as dg
+
+from dagster_project import billing_export
+from dagster_project.assets.resources import Warehouse
+from dagster_project.billing_export import DownloadedExport, ExportSettings, ExportUnavailable
+from dagster_project.errors import ApportionError
+
+BILLING_EXPORT_KEY = dg.AssetKey(["downloads", "billing_export"])
+
+
+@dg.asset(
+    key=BILLING_EXPORT_KEY,
+    group_name="raw",
+    kinds={"json"},
+    description="Invoices from Partner Center's billing export, put into landing as they came; "
+    "off unless APPORTION_EXPORT_URL is set.",
+    retry_policy=dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL),
+)
+def billing_export_downloads(
+    context: dg.AssetExecutionContext, warehouse: Warehouse
+) -> dg.MaterializeResult:
+    """Fetch each configured invoice's export unless its version is in landing already."""
+
+    def tell(message: str) -> None:
+        context.log.info(message)
+        # An export takes minutes, and a run on the terminal shows no log.
+        print(message, flush=True)
+
+    try:
+        settings = ExportSettings.from_environment()
+        if settings is None:
+            return dg.MaterializeResult(metadata={"status": "off: set APPORTION_EXPORT_URL"})
+        exports = billing_export.download_exports(settings, warehouse.data.landing, progress=tell)
+    except ExportUnavailable:
+        raise
+    except ApportionError as fault:
+        raise dg.Failure(description=str(fault), allow_retries=False) from fault
+    return dg.MaterializeResult(
+        metadata={
+            "status": "on",
+            "downloaded": sum(export.is_new for export in exports),
+            "in_landing_already": sum(not export.is_new for export in exports),
+            "exports": dg.MetadataValue.md(_export_table(exports)),
+        }
+    )
+
+
+def _export_table(exports: tuple[DownloadedExport, ...]) -> str:
+    rows = [
+        f"| {export.invoice_id} | {export.folder.name} | {export.blob_count:,}"
+        f" | {export.size_bytes:,} | {'new' if export.is_new else 'there already'} |"
+        for export in exports
+    ]
+    return "\n".join(["| invoice | folder | blobs | bytes | |", "|---|---|---|---|---|", *rows])
