@@ -8,7 +8,7 @@ BIN = .venv/bin
 COMPILE = $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help run close test lint dev clean lock
+.PHONY: help run close forget test lint dev clean lock
 
 help: ## one line per target
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -19,6 +19,11 @@ run: .venv/run.stamp ## run the whole pipeline on data/sample, or on DATA=/my/fo
 close: .venv/run.stamp ## close a billing period for good: make close PERIOD=2026-01 [REASON="..."]
 	@test -n "$(PERIOD)" || { echo 'Say which period: make close PERIOD=2026-01'; exit 2; }
 	@$(BIN)/python -m dagster_project close "$(PERIOD)" $(if $(REASON),--reason "$(REASON)")
+
+# USER is in every environment: only one that is typed counts.
+forget: .venv/run.stamp ## erase one person from the raw tables: make forget USER=anna@example.com
+	@test "$(origin USER)" = "command line" || { echo 'Say whom: make forget USER=anna@example.com'; exit 2; }
+	@$(BIN)/python -m dagster_project forget "$(USER)"
 
 test: .venv/dev.stamp lint ## run every check and test
 	$(BIN)/python -m pytest

@@ -1,4 +1,4 @@
-"""The command line: `python -m dagster_project run`, `close` and `dev`; `--help` says more."""
+"""The command line: `python -m dagster_project run`, `close`, `forget` and `dev`."""
 
 import argparse
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from dagster_project import run_state
+from dagster_project.billing_export import ExportSettings
 from dagster_project.errors import ApportionError
 from dagster_project.settings import PROJECT_ROOT, DataFolder
 
@@ -29,8 +30,10 @@ def main(arguments: list[str] | None = None) -> int:
     close_command.add_argument(
         "--reason", help="close in spite of obstacles; the reason is recorded in the ledger"
     )
+    forget_command = commands.add_parser("forget", help="erase one person from the raw tables")
+    forget_command.add_argument("user", help="the user id or sign-in name, as the directory has it")
     dev_command = commands.add_parser("dev", help="Dagster's web UI on this project")
-    for command in (run_command, close_command, dev_command):
+    for command in (run_command, close_command, forget_command, dev_command):
         command.add_argument(
             "--data",
             type=Path,
@@ -46,6 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
             serve_web_ui()
         if options.command == "close":
             return close(data, options.period, options.reason)
+        if options.command == "forget":
+            return forget(data, options.user)
         return run(data, again=options.again)
     except ApportionError as error:
         print(f"Error: {error}", file=sys.stderr)
@@ -56,7 +61,9 @@ def run(data: DataFolder, again: bool = False) -> int:
     """Run the pipeline on `data` unless nothing changed; print the summary. 0 is success."""
     started = time.monotonic()
     print(f"Apportion     {data.root}", flush=True)
-    if not again and run_state.is_published(data, run_state.current(data)):
+    # What a provider's export holds is not known before it is asked.
+    is_fetching = ExportSettings.from_environment() is not None
+    if not again and not is_fetching and run_state.is_published(data, run_state.current(data)):
         print("Nothing changed since the last run; its results stand.\n")
     else:
         # Imported only now: this takes seconds, which a run without changes need not spend.
@@ -87,6 +94,38 @@ def close(data: DataFolder, period: str, reason: str | None) -> int:
         f"\nClosed        {period}: {posting.row_count:,} rows, cost {posting.total_cost},"
         f" in {data.ledger / posting.file}\n"
     )
+    return run(data)
+
+
+def forget(data: DataFolder, user: str) -> int:
+    """Erase a person from the raw tables for good and build everything again. 0 is success."""
+    import duckdb
+
+    from dagster_project import forgetting, ingest
+    from dagster_project.settings import Limits
+    from dagster_project.writer import only_writer
+
+    with only_writer(data, Limits.from_environment(), progress=print):
+        # Read apart from the warehouse: a file that landed a moment ago may name the person too.
+        with duckdb.connect() as connection:
+            ingest.sync(
+                data.landing, connection, forgotten=forgetting.read_list(data.forgotten_users)
+            )
+            traces = forgetting.find_traces(connection, user)
+        pseudonym = forgetting.remember_to_forget(data.forgotten_users, traces)
+        # A database file keeps what was deleted from it until the space is used again.
+        for path in data.root.glob(f"{data.warehouse.name}*"):
+            path.unlink()
+    print(f"Forgotten     {len(traces.rows):,} rows are {pseudonym} from now on")
+    print("Landing is yours to clean; the person still stands in")
+    files: dict[str, list[int]] = {}
+    for file, row_number in traces.rows:
+        files.setdefault(file, []).append(row_number)
+    for file, row_numbers in files.items():
+        shown = ", ".join(map(str, row_numbers[:10]))
+        more = f" and {len(row_numbers) - 10} more" if len(row_numbers) > 10 else ""
+        print(f"  {data.landing / file}: row {shown}{more}")
+    print(flush=True)
     return run(data)
 
 

@@ -6,11 +6,16 @@ Policy: one process per run and one run at a time, since DuckDB takes one writer
 import dagster as dg
 
 from dagster_project import automation
-from dagster_project.assets import closing, published, raw, warehouse
+from dagster_project.assets import closing, downloads, published, raw, warehouse
 from dagster_project.assets.resources import Warehouse
 
 defs = dg.Definitions(
-    assets=[raw.raw_tables, warehouse.warehouse_models, published.published],
+    assets=[
+        downloads.billing_export_downloads,
+        raw.raw_tables,
+        warehouse.warehouse_models,
+        published.published,
+    ],
     jobs=[automation.chargeback_job, closing.close_period],
     schedules=[automation.monthly_schedule],
     sensors=[automation.landing_sensor],

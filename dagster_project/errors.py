@@ -58,7 +58,15 @@ class EmptyFile(RefusedFile):
 
 
 class BrokenArchive(RefusedFile):
-    """A gzip file that is cut or damaged; half a file is never loaded."""
+    """A gzip file or a workbook that is cut or damaged; half a file is never loaded."""
+
+
+class BrokenManifest(RefusedFile):
+    """A billing export's manifest that is damaged, or contradicts itself."""
+
+
+class IncompleteExport(RefusedFile):
+    """A billing export that is not what its manifest says: none of it is loaded."""
 
 
 class TooLarge(RefusedFile):

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -17,16 +17,20 @@ from pathlib import Path, PurePosixPath
 import duckdb
 import pyarrow as pa
 
+from dagster_project import forgetting
 from dagster_project.errors import (
     ChangedWhileRead,
+    EmptyFile,
+    IncompleteExport,
     NoLandingFolder,
     NotAPlainFile,
     RefusedFile,
     TooLarge,
     UnknownFeed,
 )
-from dagster_project.feeds import formats, readers
+from dagster_project.feeds import formats, manifests, parquet_files, readers, workbooks
 from dagster_project.feeds.formats import FORMATS, FileFormat, match_key
+from dagster_project.forgetting import ForgottenIdentifier
 from dagster_project.settings import FEEDS, Limits
 
 Progress = Callable[[str], None]
@@ -51,6 +55,13 @@ class LandedFile:
     row_count: int = 0
     rejected_count: int = 0
     unknown_columns: str = "[]"
+    sheet: str | None = None
+    column_letters: str = "{}"
+    """Column letter by match key of the header, as JSON: where a workbook's values stand."""
+    delivery: str | None = None
+    """The billing export the file is a part of; all parts of one count together."""
+    delivered_at: datetime | None = None
+    """When the export was made, where its manifest tells."""
 
 
 @dataclass(frozen=True)
@@ -71,17 +82,19 @@ def sync(
     connection: duckdb.DuckDBPyConnection,
     limits: Limits | None = None,
     progress: Progress = lambda message: None,
+    forgotten: Sequence[ForgottenIdentifier] = (),
 ) -> IngestReport:
     """Make the raw tables of `connection` hold what lies in `landing`, and say what was found.
 
-    Raises NoLandingFolder. A file that cannot be used is listed with its reason and does not
-    stop the others; a row that is no row lands in raw.rejected_rows.
+    Who is in `forgotten` is in no raw table under a name of their own. Raises NoLandingFolder. A
+    file that cannot be used is listed with its reason and does not stop the others; a row that is
+    no row lands in raw.rejected_rows.
     """
     require_landing(landing)
     limits = limits or Limits.from_environment()
     connection.begin()
     try:
-        report = _sync(landing, connection, limits, progress)
+        report = _sync(landing, connection, _Reading(limits, tuple(forgotten), progress))
     except BaseException:
         connection.rollback()
         raise
@@ -119,22 +132,22 @@ def landing_fingerprint(landing: Path) -> str:
     return digest.hexdigest()
 
 
-def reader_version() -> str:
-    """A hash of the code that reads files: after a change of it every file is read again."""
-    digest = hashlib.sha256()
-    for module in (formats.__file__, readers.__file__, __file__):
-        digest.update(Path(module).read_bytes())
+def reader_version(forgotten: Sequence[ForgottenIdentifier] = ()) -> str:
+    """A hash of what makes rows of files: after a change of it every file is read again."""
+    digest = hashlib.sha256(repr(forgotten).encode())
+    for module in [Path(__file__), *sorted(Path(formats.__file__).parent.glob("*.py"))]:
+        digest.update(module.read_bytes())
     return digest.hexdigest()
 
 
 # --- the raw tables --------------------------------------------------------------------
 
 
-def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
+def _create_tables(connection: duckdb.DuckDBPyConnection, reading_version: str) -> None:
     connection.execute("create schema if not exists raw")
     connection.execute("create table if not exists raw.reader_version (version varchar)")
     version = connection.execute("select version from raw.reader_version").fetchone()
-    if version != (reader_version(),):
+    if version != (reading_version,):
         for (table,) in connection.execute(
             """
             select table_name from information_schema.tables
@@ -143,13 +156,14 @@ def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
         ).fetchall():
             connection.execute(f'drop table raw."{table}"')
         connection.execute("create table raw.reader_version (version varchar)")
-        connection.execute("insert into raw.reader_version values (?)", [reader_version()])
+        connection.execute("insert into raw.reader_version values (?)", [reading_version])
     connection.execute(
         """
         create table if not exists raw.landed_files (
             file varchar, feed varchar, format varchar, status varchar, reason varchar,
             file_hash varchar, content_hash varchar, size_bytes bigint, modified_at timestamp,
-            row_count bigint, rejected_count bigint, unknown_columns varchar
+            row_count bigint, rejected_count bigint, unknown_columns varchar, sheet varchar,
+            column_letters varchar, delivery varchar, delivered_at timestamp
         )
         """
     )
@@ -173,34 +187,39 @@ def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
 # --- one run of the sync ---------------------------------------------------------------
 
 
-def _sync(
-    landing: Path, connection: duckdb.DuckDBPyConnection, limits: Limits, progress: Progress
-) -> IngestReport:
-    _create_tables(connection)
-    known_by_file_hash: dict[str | None, LandedFile] = {
-        each.file_hash: each
-        for each in _read_registry(connection)
-        if each.file_hash and each.status != "refused"
-    }
-    loaded_contents = {each.content_hash for each in known_by_file_hash.values()}
+@dataclass(frozen=True)
+class _Reading:
+    """How this run reads: within which limits, whom to leave out, and whom to tell."""
+
+    limits: Limits
+    forgotten: tuple[ForgottenIdentifier, ...]
+    progress: Progress
+
+
+def _sync(landing: Path, connection: duckdb.DuckDBPyConnection, reading: _Reading) -> IngestReport:
+    _create_tables(connection, reader_version(reading.forgotten))
+    known = _Known(_read_registry(connection))
+    paths = list(list_landing(landing))
+    exports, export_paths = _find_exports(landing, paths, reading.limits)
     files: list[LandedFile] = []
-    for path in list_landing(landing):
-        # A name in another encoding is shown as well as it can be.
-        name = os.fsencode(path.relative_to(landing).as_posix()).decode("utf-8", "replace")
+    for path in paths:
+        if path in export_paths:
+            continue
+        name = _name_of(path, landing)
         try:
-            landed = _read_file(
-                path, name, connection, limits, known_by_file_hash, loaded_contents, progress
-            )
+            landed = _read_file(path, name, connection, reading, known)
         except FileNotFoundError:
             # It was there when landing was listed; whoever took it away meant to.
-            progress(f"gone      {name}")
+            reading.progress(f"gone      {name}")
             continue
         except RefusedFile as refusal:
-            progress(f"refused   {name}: {refusal}")
+            reading.progress(f"refused   {name}: {refusal}")
             landed = _refused(path, name, refusal)
         files.append(landed)
-        if landed.content_hash:
-            loaded_contents.add(landed.content_hash)
+        known.add(landed)
+    for manifest_path, left_over in exports.items():
+        files += _read_export(manifest_path, left_over, landing, connection, reading, known)
+    files.sort(key=lambda landed: landed.file)
     files = _mark_copies(files)
     withdrawn = _withdraw_missing(connection, files)
     _write_registry(connection, files)
@@ -209,6 +228,39 @@ def _sync(
         withdrawn_row_count=withdrawn,
         row_counts={each.name: _count(connection, each.name) for each in FORMATS},
     )
+
+
+class _Known:
+    """What earlier runs and this one have read, so that no content is read twice."""
+
+    def __init__(self, registry: list[LandedFile]) -> None:
+        self._by_file: dict[tuple[str | None, str | None, str | None], LandedFile] = {
+            (each.file_hash, each.feed, each.delivery): each
+            for each in registry
+            if each.file_hash and each.status != "refused"
+        }
+        self.contents = {each.content_hash for each in self._by_file.values()}
+
+    def find(self, here: LandedFile) -> LandedFile | None:
+        """What became of these bytes when they were read, put under the name they have now."""
+        known = self._by_file.get((here.file_hash, here.feed, here.delivery))
+        return known and replace(
+            known,
+            file=here.file,
+            status="loaded",
+            reason=None,
+            size_bytes=here.size_bytes,
+            modified_at=here.modified_at,
+        )
+
+    def add(self, landed: LandedFile) -> None:
+        if landed.content_hash:
+            self.contents.add(landed.content_hash)
+
+
+def _name_of(path: Path, landing: Path) -> str:
+    # A name in another encoding is shown as well as it can be.
+    return os.fsencode(path.relative_to(landing).as_posix()).decode("utf-8", "replace")
 
 
 def _refused(path: Path, name: str, refusal: RefusedFile) -> LandedFile:
@@ -234,44 +286,51 @@ def _read_file(
     path: Path,
     name: str,
     connection: duckdb.DuckDBPyConnection,
-    limits: Limits,
-    known_by_file_hash: dict[str | None, LandedFile],
-    loaded_contents: set[str | None],
-    progress: Progress,
+    reading: _Reading,
+    known: _Known,
 ) -> LandedFile:
     feed = _feed_of(name)
     if path.suffix.lower() in UNFINISHED:
         raise RefusedFile(f"looks like an unfinished download ({path.suffix}); rename it when done")
     if feed is None:
         raise UnknownFeed(f"not in the folder of a feed; the feeds are {', '.join(FEEDS)}")
-    data, modified_ns = _read_bytes(path, limits)
-    file_hash = hashlib.sha256(data).hexdigest()
+    data, modified_ns = _read_bytes(path, reading.limits)
     here = LandedFile(
         file=name,
         feed=feed,
         format=None,
         status="loaded",
         reason=None,
-        file_hash=file_hash,
+        file_hash=hashlib.sha256(data).hexdigest(),
         content_hash=None,
         size_bytes=len(data),
         modified_at=_modified_at(modified_ns),
     )
-    known = known_by_file_hash.get(file_hash)
-    if known and known.feed == feed:
-        return replace(
-            known,
-            file=name,
-            status="loaded",
-            reason=None,
-            size_bytes=len(data),
-            modified_at=here.modified_at,
-        )
-    content = readers.unpack(data, limits.unpacked_bytes)
-    # The feed is part of the identity: a file in the wrong folder is refused there.
-    content_hash = hashlib.sha256(feed.encode() + b"\0" + content).hexdigest()
-    rows = readers.read_rows(content)
-    file_format = formats.find_format(feed, rows.headers)
+    return known.find(here) or _read_content(here, data, connection, reading, known)
+
+
+def _read_content(
+    here: LandedFile,
+    data: bytes,
+    connection: duckdb.DuckDBPyConnection,
+    reading: _Reading,
+    known: _Known,
+) -> LandedFile:
+    """The rows of a file's bytes, inserted unless the same content is there already."""
+    assert here.feed is not None
+    content = readers.unpack(data, reading.limits.unpacked_bytes)
+    # The feed is part of the identity: a file in the wrong folder is refused there. So is the
+    # export: its parts count together, even where another export has a part that is alike.
+    identity = f"{here.feed}\0{here.delivery or ''}\0".encode()
+    content_hash = hashlib.sha256(identity + content).hexdigest()
+    rows = _rows_of(content, reading, here.file)
+    try:
+        file_format = formats.find_format(here.feed, rows.headers)
+    except RefusedFile as refusal:
+        if rows.sheet is None:
+            raise
+        raise type(refusal)(f"sheet {rows.sheet}: {refusal}") from refusal
+    formats.require_container(file_format, rows.container)
     _, unknown = file_format.assign(rows.headers)
     landed = replace(
         here,
@@ -280,11 +339,191 @@ def _read_file(
         row_count=rows.table.num_rows,
         rejected_count=len(rows.rejected),
         unknown_columns=json.dumps(unknown, ensure_ascii=False),
+        sheet=rows.sheet,
+        column_letters=json.dumps(
+            {match_key(header): letters for header, letters in rows.column_letters.items()}
+        ),
     )
-    if content_hash not in loaded_contents:
-        progress(f"reading   {name} ({file_format.name}, {rows.table.num_rows:,} rows)")
-        _insert(connection, landed, file_format, rows)
+    if content_hash not in known.contents:
+        reading.progress(
+            f"reading   {landed.file} ({file_format.name}, {rows.table.num_rows:,} rows)"
+        )
+        _insert(connection, landed, file_format, rows, reading.forgotten)
     return landed
+
+
+def _rows_of(content: bytes, reading: _Reading, name: str) -> readers.LandedRows:
+    """The rows of a file's content, whatever kind of file it is."""
+    if workbooks.is_workbook(content):
+        book = workbooks.read_workbook(content, reading.limits.workbook_bytes)
+        if book.ignored_sheets:
+            ignored = ", ".join(book.ignored_sheets)
+            reading.progress(f"sheets    {name}: {book.sheet} is read, not {ignored}")
+        return replace(
+            book.rows,
+            container=formats.WORKBOOK,
+            sheet=book.sheet,
+            column_letters=book.column_letters,
+        )
+    if parquet_files.is_parquet(content):
+        rows = parquet_files.read_parquet(content, reading.limits.unpacked_bytes)
+        return replace(rows, container=formats.PARQUET)
+    return readers.read_rows(content)
+
+
+# --- billing exports: a manifest and the blobs it lists ----------------------------------
+
+
+def _find_exports(
+    landing: Path, paths: list[Path], limits: Limits
+) -> tuple[dict[Path, list[Path]], set[Path]]:
+    """The manifests in landing, each with what is left over beside it, and all paths of exports.
+
+    Left over is a blob that lies among an export's and is in no manifest: it is of another
+    version, and whoever reads it for itself would bill it.
+    """
+    listed_by: dict[Path, set[Path]] = {}
+    for path in paths:
+        if path.suffix.lower() != ".json" or _feed_of(_name_of(path, landing)) != "billing_lines":
+            continue
+        try:
+            if path.lstat().st_size > manifests.MAX_MANIFEST_BYTES:
+                continue
+            data, _ = _read_bytes(path, limits)
+        except (RefusedFile, FileNotFoundError):
+            continue
+        if manifests.is_manifest(data):
+            listed_by[path] = set(_blob_paths(path, data))
+    export_paths = {*listed_by, *(path for listed in listed_by.values() for path in listed)}
+    left_over: dict[Path, list[Path]] = {}
+    for manifest_path in listed_by:
+        left_over[manifest_path] = [
+            path
+            for path in paths
+            if path.parent == manifest_path.parent
+            and path.name.lower().endswith(".json.gz")
+            and path not in export_paths
+        ]
+        export_paths.update(left_over[manifest_path])
+    return left_over, export_paths
+
+
+def _blob_paths(manifest_path: Path, data: bytes) -> list[Path]:
+    try:
+        manifest = manifests.read_manifest(data)
+    except RefusedFile:
+        return []
+    return [manifest_path.parent / blob.name for blob in manifest.blobs]
+
+
+def _read_export(
+    manifest_path: Path,
+    left_over: list[Path],
+    landing: Path,
+    connection: duckdb.DuckDBPyConnection,
+    reading: _Reading,
+    known: _Known,
+) -> list[LandedFile]:
+    """The files of one export: all of them loaded, or all of them refused."""
+    listed: list[Path] = []
+    loaded: list[LandedFile] = []
+    before = set(known.contents)
+    try:
+        data, modified_ns = _read_bytes(manifest_path, reading.limits)
+        manifest = manifests.read_manifest(data)
+        listed = [manifest_path.parent / blob.name for blob in manifest.blobs]
+        blobs = [
+            _read_blob(blob, path, reading.limits)
+            for blob, path in zip(manifest.blobs, listed, strict=True)
+        ]
+        hashes = [hashlib.sha256(blob_data).hexdigest() for blob_data, _ in blobs]
+        delivery = hashlib.sha256(
+            "\0".join([manifest.export_id, manifest.etag, *sorted(hashes)]).encode()
+        ).hexdigest()
+        made_at = manifest.created_at or _modified_at(modified_ns)
+        loaded.append(
+            LandedFile(
+                file=_name_of(manifest_path, landing),
+                feed="billing_lines",
+                format="export_manifest",
+                status="loaded",
+                reason=None,
+                file_hash=None,
+                content_hash=delivery,
+                size_bytes=len(data),
+                modified_at=_modified_at(modified_ns),
+                delivery=delivery,
+                delivered_at=made_at,
+            )
+        )
+        for blob, path, (blob_data, blob_modified_ns), blob_hash in zip(
+            manifest.blobs, listed, blobs, hashes, strict=True
+        ):
+            here = LandedFile(
+                file=_name_of(path, landing),
+                feed="billing_lines",
+                format=None,
+                status="loaded",
+                reason=None,
+                file_hash=blob_hash,
+                content_hash=None,
+                size_bytes=len(blob_data),
+                modified_at=_modified_at(blob_modified_ns),
+                delivery=delivery,
+                delivered_at=made_at,
+            )
+            landed = known.find(here)
+            if landed is None:
+                try:
+                    landed = _read_content(here, blob_data, connection, reading, known)
+                except EmptyFile:
+                    # A part without lines is a part all the same.
+                    landed = here
+                except RefusedFile as refusal:
+                    raise IncompleteExport(f"blob {blob.name}: {refusal}") from refusal
+            loaded.append(landed)
+            known.add(landed)
+            row_count = landed.row_count + landed.rejected_count
+            if blob.row_count is not None and blob.row_count != row_count:
+                raise IncompleteExport(
+                    f"blob {blob.name} has {row_count:,} rows, the manifest says {blob.row_count:,}"
+                )
+    except (RefusedFile, FileNotFoundError) as refusal:
+        reason = f"the whole export is refused: {refusal}"
+        reading.progress(f"refused   {_name_of(manifest_path, landing)}: {reason}")
+        for landed in loaded:
+            if landed.content_hash not in before:
+                _delete_content(connection, landed)
+        known.contents.intersection_update(before)
+        there = [path for path in listed if path.is_symlink() or path.exists()]
+        return [
+            _refused(path, _name_of(path, landing), IncompleteExport(reason))
+            for path in [manifest_path, *there, *left_over]
+        ]
+    not_listed = IncompleteExport("lies among an export's blobs; its manifest does not list it")
+    return loaded + [_refused(path, _name_of(path, landing), not_listed) for path in left_over]
+
+
+def _read_blob(blob: manifests.Blob, path: Path, limits: Limits) -> tuple[bytes, int]:
+    try:
+        data, modified_ns = _read_bytes(path, limits)
+    except FileNotFoundError as error:
+        raise IncompleteExport(f"blob {blob.name} is missing") from error
+    except RefusedFile as refusal:
+        raise IncompleteExport(f"blob {blob.name}: {refusal}") from refusal
+    if blob.size_bytes is not None and blob.size_bytes != len(data):
+        raise IncompleteExport(
+            f"blob {blob.name} has {len(data):,} bytes, the manifest says {blob.size_bytes:,}"
+        )
+    return data, modified_ns
+
+
+def _delete_content(connection: duckdb.DuckDBPyConnection, landed: LandedFile) -> None:
+    for table in (landed.format, "rejected_rows"):
+        if table and table != "export_manifest":
+            connection.execute(
+                f'delete from raw."{table}" where content_hash = ?', [landed.content_hash]
+            )
 
 
 def _feed_of(name: str) -> str | None:
@@ -322,6 +561,7 @@ def _insert(
     landed: LandedFile,
     file_format: FileFormat,
     rows: readers.LandedRows,
+    forgotten: Sequence[ForgottenIdentifier],
 ) -> None:
     loaded_at = datetime.now(UTC).replace(tzinfo=None)
     count = rows.table.num_rows
@@ -341,7 +581,10 @@ def _insert(
         for column in file_format.columns
         if column in header_by_column
     }
+    is_personal = file_format.feed == "directory"
     new_rows = pa.table(columns)
+    if is_personal:
+        new_rows = forgetting.erase(new_rows, forgotten)
     connection.register("new_rows", new_rows)
     connection.execute(f'insert into raw."{file_format.name}" by name select * from new_rows')
     connection.unregister("new_rows")
@@ -357,10 +600,13 @@ def _insert(
                 landed.format,
                 each.row_number,
                 each.column_name,
-                each.value,
+                # A damaged row cannot be searched for a person, so of people none is kept.
+                None if is_personal else each.value,
                 each.reason,
-                each.raw_row,
-                json.dumps(
+                None if is_personal else each.raw_row,
+                None
+                if is_personal
+                else json.dumps(
                     {
                         file_format.column_by_key[match_key(header)]: value
                         for header, value in each.known_values.items()
@@ -382,7 +628,8 @@ def _read_registry(connection: duckdb.DuckDBPyConnection) -> list[LandedFile]:
         """
         select
             file, feed, format, status, reason, file_hash, content_hash, size_bytes,
-            modified_at, row_count, rejected_count, unknown_columns
+            modified_at, row_count, rejected_count, unknown_columns, sheet, column_letters,
+            delivery, delivered_at
         from raw.landed_files
         """
     ).fetchall()
@@ -417,10 +664,11 @@ def _withdraw_missing(connection: duckdb.DuckDBPyConnection, files: list[LandedF
     Returns how many rows were withdrawn. So a run on a kept warehouse gives what a run on a new
     one would give.
     """
+    counted = [each for each in files if each.status == "loaded" and each.content_hash]
     current = pa.table(
         {
-            "content_hash": [each.content_hash for each in files if each.status == "loaded"],
-            "file": [each.file for each in files if each.status == "loaded"],
+            "content_hash": [each.content_hash for each in counted],
+            "file": [each.file for each in counted],
         },
         schema=pa.schema([("content_hash", pa.string()), ("file", pa.string())]),
     )
@@ -451,7 +699,7 @@ def _write_registry(connection: duckdb.DuckDBPyConnection, files: list[LandedFil
     connection.execute("delete from raw.landed_files")
     for each in files:
         connection.execute(
-            "insert into raw.landed_files values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"insert into raw.landed_files values ({', '.join('?' * 16)})",
             [
                 each.file,
                 each.feed,
@@ -465,6 +713,10 @@ def _write_registry(connection: duckdb.DuckDBPyConnection, files: list[LandedFil
                 each.row_count,
                 each.rejected_count,
                 each.unknown_columns,
+                each.sheet,
+                each.column_letters,
+                each.delivery,
+                each.delivered_at,
             ],
         )
 

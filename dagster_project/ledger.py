@@ -63,6 +63,9 @@ ROW_TYPES = {
     "product_id": "varchar",
     "unit_price": "decimal(28,10)",
     "allocated_quantity": "decimal(28,10)",
+    "price_source": "varchar",
+    "price_explanation": "varchar",
+    "proration_rule": "varchar",
 }
 """Columns of a posted row. Columns may be added, with null for older postings; none may go."""
 

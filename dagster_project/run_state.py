@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from dagster_project import dbt_runner, ingest, ledger
+from dagster_project import dbt_runner, forgetting, ingest, ledger
 from dagster_project.settings import PROJECT_ROOT, DataFolder
 
 
@@ -15,6 +15,7 @@ def current(data: DataFolder) -> str:
     # The ledger is read, not looked at: an edit may keep size and time.
     for posting in ledger.read_postings(data.ledger):
         digest.update(posting.entry_hash.encode())
+    digest.update(repr(forgetting.read_list(data.forgotten_users)).encode())
     digest.update(dbt_runner.project_fingerprint().encode())
     for path in sorted((PROJECT_ROOT / "dagster_project").rglob("*.py")):
         digest.update(path.read_bytes())

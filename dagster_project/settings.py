@@ -17,6 +17,10 @@ FEEDS = (
     "organizations",
     "invoices",
     "corrections",
+    "price_list",
+    "directory",
+    "budgets",
+    "exchange_rates",
 )
 
 
@@ -48,6 +52,11 @@ class DataFolder:
         return self.root / "ledger"
 
     @property
+    def forgotten_users(self) -> Path:
+        """Salted hashes of people who are to stay erased; cannot be rebuilt either."""
+        return self.root / "forgotten_users.jsonl"
+
+    @property
     def published(self) -> Path:
         """What BI reads: marts only."""
         return self.root / "published"
@@ -69,6 +78,8 @@ class Limits:
 
     file_bytes: int = 4 * 1024**3
     unpacked_bytes: int = 8 * 1024**3
+    workbook_bytes: int = 1024**3
+    """Unpacked; a workbook of a million rows has some 0.7 GB, and takes a minute to read."""
     lock_wait_seconds: int = 3600
 
     @classmethod
@@ -77,6 +88,7 @@ class Limits:
         return cls(
             file_bytes=int(os.environ.get("APPORTION_MAX_FILE_BYTES", cls.file_bytes)),
             unpacked_bytes=int(os.environ.get("APPORTION_MAX_UNPACKED_BYTES", cls.unpacked_bytes)),
+            workbook_bytes=int(os.environ.get("APPORTION_MAX_WORKBOOK_BYTES", cls.workbook_bytes)),
             lock_wait_seconds=int(
                 os.environ.get("APPORTION_LOCK_WAIT_SECONDS", cls.lock_wait_seconds)
             ),

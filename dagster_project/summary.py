@@ -93,7 +93,7 @@ def _lines(connection: duckdb.DuckDBPyConnection) -> list[str]:
 def _quarantine(connection: duckdb.DuckDBPyConnection) -> list[str]:
     rows = connection.execute(
         """
-        select file, row_number, reason, value, total_cost, currency
+        select file, row_number, cell, reason, value, total_cost, currency
         from published.marts.quarantined_rows
         where not is_superseded
         order by file, row_number
@@ -102,8 +102,8 @@ def _quarantine(connection: duckdb.DuckDBPyConnection) -> list[str]:
     if not rows:
         return ["Quarantine    empty: every row of every file was used"]
     lines = [f"Quarantine    {len(rows):,} rows or files could not be used"]
-    for file, row_number, reason, value, total_cost, currency in rows[:QUARANTINE_SHOWN]:
-        place = f"row {row_number}: " if row_number is not None else ""
+    for file, row_number, cell, reason, value, total_cost, currency in rows[:QUARANTINE_SHOWN]:
+        place = f"{cell or f'row {row_number}'}: " if row_number is not None else ""
         shown = f" (found: {value!r})" if value else ""
         money = f"; {currency} {_money(total_cost)} at stake" if total_cost is not None else ""
         lines.append(f"  {file}: {place}{reason}{shown}{money}")

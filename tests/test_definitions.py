@@ -26,6 +26,8 @@ def test_the_graph_goes_from_raw_to_published() -> None:
         "cost_center_history",
         "findings",
         "invoice_reconciliation",
+        "license_pool",
+        "prorated_lines",
         "quarantined_rows",
     }
     published = graph.get(dg.AssetKey(["published"]))

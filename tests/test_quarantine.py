@@ -474,7 +474,7 @@ RE_EXPORTED = (
 )
 REFUSED = {
     "billing_lines/empty.csv": (b"", "the file is empty"),
-    "billing_lines/book.xlsx": (b"PK\x03\x04\x14\x00\x06\x00", "not text"),
+    "billing_lines/book.xlsx": (b"PK\x03\x04\x14\x00\x06\x00", "cut or damaged"),
     "billing_lines/cut.csv.gz": (gzip.compress(STRUCTURE)[:-9], "cut or damaged"),
     "billing_lines/letter.txt": (b"Dear Ada,\n", "no format known"),
     "billing_lines/no cost.csv": (

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import dagster as dg
 import duckdb
 
-from dagster_project import ingest, ledger, run_state
+from dagster_project import forgetting, ingest, ledger, run_state
+from dagster_project.assets.downloads import BILLING_EXPORT_KEY
 from dagster_project.assets.resources import Warehouse
 from dagster_project.feeds.formats import FORMATS
 
@@ -22,6 +23,7 @@ RAW_SPECS = [
         description=description,
         group_name="raw",
         kinds={"duckdb"},
+        deps=[BILLING_EXPORT_KEY],
         skippable=True,
     )
     for name, description in {
@@ -40,7 +42,12 @@ def raw_tables(
     run_state.begin(data)
     with duckdb.connect(str(data.warehouse)) as connection:
         postings = ledger.load(data.ledger, connection)
-        report = ingest.sync(data.landing, connection, progress=context.log.info)
+        report = ingest.sync(
+            data.landing,
+            connection,
+            progress=context.log.info,
+            forgotten=forgetting.read_list(data.forgotten_users),
+        )
     for each in FORMATS:
         files = [file for file in report.files if file.format == each.name]
         yield dg.MaterializeResult(

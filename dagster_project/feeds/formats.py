@@ -33,18 +33,33 @@ class FileFormat:
     description: str
     needed: tuple[str, ...]
     optional: tuple[str, ...] = ()
+    needed_one_of: tuple[tuple[str, ...], ...] = ()
+    """Groups of columns of which a file has at least one."""
+    also_in: tuple[str, ...] = ()
+    """Kinds of file besides delimited text and JSON that people keep it in."""
     also_called: tuple[tuple[str, str], ...] = ()
     """Pairs of (other header, our header) where one source has two names for one column."""
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The raw table's columns, needed ones first."""
-        return tuple(snake_case(header) for header in self.needed + self.optional)
+        return tuple(snake_case(header) for header in self.headers)
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """Every column as the source names it, needed ones first."""
+        alternatives = tuple(header for group in self.needed_one_of for header in group)
+        return self.needed + alternatives + self.optional
+
+    @property
+    def needed_in_words(self) -> tuple[str, ...]:
+        """What a file has to have: columns, and alternatives like `Product or SKU`."""
+        return self.needed + tuple(" or ".join(group) for group in self.needed_one_of)
 
     @cached_property
     def column_by_key(self) -> dict[str, str]:
         """Raw column name by match key of each header, other names included."""
-        columns = {match_key(header): snake_case(header) for header in self.needed + self.optional}
+        columns = {match_key(header): snake_case(header) for header in self.headers}
         columns |= {match_key(other): snake_case(ours) for other, ours in self.also_called}
         return columns
 
@@ -61,10 +76,19 @@ class FileFormat:
         return header_by_column, tuple(others)
 
     def missing(self, headers: Iterable[str]) -> tuple[str, ...]:
-        """The needed headers that are not among `headers`."""
+        """What is needed and not among `headers`, alternatives in one: `Product or SKU`."""
         found = {self.column_by_key.get(match_key(header)) for header in headers}
-        return tuple(header for header in self.needed if snake_case(header) not in found)
+        groups = [(header,) for header in self.needed] + list(self.needed_one_of)
+        return tuple(
+            " or ".join(group)
+            for group in groups
+            if not found.intersection(snake_case(header) for header in group)
+        )
 
+
+TEXT = "CSV or JSON"
+WORKBOOK = "an .xlsx workbook"
+PARQUET = "a Parquet file"
 
 BROKER_REPORT = FileFormat(
     name="broker_report",
@@ -139,10 +163,165 @@ NEW_COMMERCE_RECONCILIATION = FileFormat(
     also_called=(("TotalForCustomer", "Total"),),
 )
 
+LEGACY_LICENSE_BASED = FileFormat(
+    name="legacy_license_based",
+    feed="billing_lines",
+    description="Partner Center's legacy license-based reconciliation, CSV or JSON.",
+    needed=(
+        "CustomerId",
+        "SubscriptionId",
+        "OfferName",
+        "ChargeStartDate",
+        "ChargeEndDate",
+        "ChargeType",
+        "UnitPrice",
+        "Quantity",
+        "Amount",
+        "Subtotal",
+        "Currency",
+    ),
+    optional=(
+        "PartnerId",
+        "CustomerName",
+        "MPNID",
+        "ResellerMPNID",
+        "OrderId",
+        "SyndicationPartnerSubscriptionNumber",
+        "OfferId",
+        "DurableOfferId",
+        "SubscriptionStartDate",
+        "SubscriptionEndDate",
+        "TotalOtherDiscount",
+        "Tax",
+        "TotalForCustomer",
+        "DomainName",
+        "SubscriptionName",
+        "SubscriptionDescription",
+        "BillingCycleType",
+        # Not in the file as downloaded; who knows them adds them.
+        "InvoiceNumber",
+        "BillingDate",
+    ),
+)
+
+DAILY_RATED_USAGE = FileFormat(
+    name="daily_rated_usage",
+    feed="billing_lines",
+    description="Partner Center's daily-rated usage of Azure and the like, CSV or JSON.",
+    needed=(
+        "CustomerId",
+        "InvoiceNumber",
+        "ProductId",
+        "SkuId",
+        "ProductName",
+        "SubscriptionId",
+        "ChargeStartDate",
+        "ChargeEndDate",
+        "UsageDate",
+        "UnitPrice",
+        "Quantity",
+        "BillingPreTaxTotal",
+        "BillingCurrency",
+    ),
+    optional=(
+        "PartnerId",
+        "PartnerName",
+        "CustomerName",
+        "CustomerDomainName",
+        "CustomerCountry",
+        "MPNID",
+        "ResellerMPNID",
+        "AvailabilityId",
+        "SkuName",
+        "PublisherName",
+        "PublisherId",
+        "SubscriptionDescription",
+        "MeterType",
+        "MeterCategory",
+        "MeterId",
+        "MeterSubCategory",
+        "MeterName",
+        "MeterRegion",
+        "Unit",
+        "ResourceLocation",
+        "ConsumedService",
+        "ResourceGroup",
+        "ResourceURI",
+        "ChargeType",
+        "UnitType",
+        "PricingPreTaxTotal",
+        "PricingCurrency",
+        "ServiceInfo1",
+        "ServiceInfo2",
+        "Tags",
+        "AdditionalInfo",
+        "EffectiveUnitPrice",
+        "PCToBCExchangeRate",
+        "PCToBCExchangeRateDate",
+        "EntitlementId",
+        "EntitlementDescription",
+        "PartnerEarnedCreditPercentage",
+        "CreditPercentage",
+        "CreditType",
+        "BenefitOrderId",
+        "BenefitId",
+        "BenefitType",
+    ),
+)
+
+FOCUS_COST_AND_USAGE = FileFormat(
+    name="focus_cost_and_usage",
+    feed="billing_lines",
+    description="FOCUS 1.0 to 1.4 Cost and Usage of any cloud or SaaS provider, CSV or Parquet.",
+    # What every version from 1.0 on requires and the split needs.
+    also_in=(PARQUET,),
+    needed=(
+        "BilledCost",
+        "BillingAccountId",
+        "BillingCurrency",
+        "BillingPeriodStart",
+        "BillingPeriodEnd",
+        "ChargeCategory",
+        "ChargePeriodStart",
+        "ChargePeriodEnd",
+    ),
+    optional=(
+        "BillingAccountName",
+        "ChargeClass",
+        "ChargeDescription",
+        "ChargeFrequency",
+        "ConsumedQuantity",
+        "ConsumedUnit",
+        "ContractedCost",
+        "ContractedUnitPrice",
+        "EffectiveCost",
+        "InvoiceId",
+        "InvoiceIssuerName",
+        "ListCost",
+        "ListUnitPrice",
+        "PricingQuantity",
+        "PricingUnit",
+        "ProviderName",
+        "PublisherName",
+        "ResourceId",
+        "ResourceName",
+        "ResourceType",
+        "ServiceCategory",
+        "ServiceName",
+        "ServiceProviderName",
+        "SkuId",
+        "SkuPriceId",
+        "SubAccountId",
+        "SubAccountName",
+        "Tags",
+    ),
+)
+
 SPLIT_HISTORY = FileFormat(
     name="split_history",
     feed="split_history",
     description="Changes of how a subscription's licenses are split over cost centers.",
+    also_in=(WORKBOOK, PARQUET),
     needed=(
         "Subscription ID",
         "Event",
@@ -158,6 +337,7 @@ COST_CENTERS = FileFormat(
     name="cost_centers",
     feed="cost_centers",
     description="The cost centers of each organization.",
+    also_in=(WORKBOOK,),
     needed=("Cost Center ID", "Organization", "Name"),
     optional=(
         "Parent ID",
@@ -177,6 +357,7 @@ ORGANIZATIONS = FileFormat(
     name="organizations",
     feed="organizations",
     description="The organizations that are billed.",
+    also_in=(WORKBOOK,),
     needed=("Organization", "Name"),
     optional=(
         "Tenant ID",
@@ -200,6 +381,7 @@ CORRECTIONS = FileFormat(
     name="corrections",
     feed="corrections",
     description="Approved corrections of splits in closed periods.",
+    also_in=(WORKBOOK,),
     needed=(
         "Subscription ID",
         "Billing Period",
@@ -210,15 +392,95 @@ CORRECTIONS = FileFormat(
     ),
 )
 
+PRICE_LIST = FileFormat(
+    name="price_list",
+    feed="price_list",
+    description="What the organizations pay: prices, percentages and offers, with their dates.",
+    also_in=(WORKBOOK,),
+    needed=("Currency", "Valid From"),
+    needed_one_of=(("Product", "SKU"), ("Unit Price", "Markup Percent")),
+    optional=("Organization", "Valid To", "Offer", "Percent Of"),
+)
+
+DIRECTORY_USERS = FileFormat(
+    name="directory_users",
+    feed="directory",
+    description="Users of the directory on a day: Microsoft Graph or the admin center's export.",
+    needed=(),
+    needed_one_of=(("User ID", "User Principal Name"),),
+    optional=(
+        "Snapshot Date",
+        "Department",
+        "Office Location",
+        "Charge Code",
+        "Organization",
+        "Account Enabled",
+        "Block Credential",
+        "Licenses",
+        "Assigned Licenses",
+        "Display Name",
+    ),
+    also_called=(
+        ("Id", "User ID"),
+        ("Object Id", "User ID"),
+        ("Office", "Office Location"),
+    ),
+)
+
+DIRECTORY_ASSIGNMENTS = FileFormat(
+    name="directory_assignments",
+    feed="directory",
+    description="License assignments on a day: which user has a license of which subscription.",
+    needed=(),
+    needed_one_of=(("User ID", "User Principal Name"), ("Subscription ID", "SKU")),
+    optional=("Snapshot Date", "Organization"),
+    also_called=(("Object Id", "User ID"), ("SkuId", "SKU"), ("SkuPartNumber", "SKU")),
+)
+
+BUDGETS = FileFormat(
+    name="budgets",
+    feed="budgets",
+    description="What each cost center may spend in a month.",
+    also_in=(WORKBOOK,),
+    needed=("Cost Center ID", "Month", "Currency", "Amount"),
+    optional=("Organization",),
+)
+
+EXCHANGE_RATES = FileFormat(
+    name="exchange_rates",
+    feed="exchange_rates",
+    description="How much of one currency one unit of another is worth from a day on.",
+    needed=("From Currency", "To Currency", "Date", "Rate"),
+)
+
 FORMATS: tuple[FileFormat, ...] = (
     BROKER_REPORT,
     NEW_COMMERCE_RECONCILIATION,
+    LEGACY_LICENSE_BASED,
+    DAILY_RATED_USAGE,
+    FOCUS_COST_AND_USAGE,
     SPLIT_HISTORY,
     COST_CENTERS,
     ORGANIZATIONS,
     INVOICES,
     CORRECTIONS,
+    PRICE_LIST,
+    DIRECTORY_USERS,
+    DIRECTORY_ASSIGNMENTS,
+    BUDGETS,
+    EXCHANGE_RATES,
 )
+
+
+def require_container(file_format: FileFormat, container: str) -> None:
+    """Raise UnknownFormat where a format does not come in files of this kind.
+
+    Spreadsheet programs change what bills print (long ids, leading zeros, decimals), so bills
+    are read as they were downloaded.
+    """
+    if container not in (TEXT, *file_format.also_in):
+        allowed = " or ".join((TEXT, *file_format.also_in))
+        raise UnknownFormat(f"a {file_format.name} in {container}; save or export it as {allowed}")
 
 
 def find_format(feed: str, headers: tuple[str, ...]) -> FileFormat:
@@ -247,9 +509,10 @@ def find_format(feed: str, headers: tuple[str, ...]) -> FileFormat:
         raise WrongFeed(
             f"this is a {best.name} file; it belongs in landing/{best.feed}, not landing/{feed}"
         )
-    if len(missing) * 2 <= len(nearest.needed):
+    if len(missing) * 2 <= len(nearest.needed_in_words):
         raise MissingColumns(
             f"missing column{'s'[: len(missing) != 1]} {', '.join(missing)}"
-            f" (read as {nearest.name}, whose needed columns are: {', '.join(nearest.needed)})"
+            f" (read as {nearest.name}, whose needed columns are:"
+            f" {', '.join(nearest.needed_in_words)})"
         )
     raise UnknownFormat(f"the header is of no format known for {feed}: {', '.join(headers)[:200]}")

@@ -20,9 +20,9 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from dagster_project.errors import BrokenArchive, EmptyFile, TooLarge, UnreadableText
+from dagster_project.feeds.formats import TEXT
 
 GZIP_MAGIC = b"\x1f\x8b"
-OTHER_FORMATS = {b"PK\x03\x04": "a workbook or another zip archive", b"PAR1": "a Parquet file"}
 DELIMITERS = (",", ";", "\t", "|")
 UNDECODABLE = "\ufdd0"
 MAX_LINES_OF_A_RECORD = 1000
@@ -62,6 +62,10 @@ class LandedRows:
     table: pa.Table
     row_numbers: pa.Array
     rejected: tuple[RejectedRow, ...]
+    container: str = TEXT
+    sheet: str | None = None
+    column_letters: dict[str, str] = field(default_factory=dict)
+    """Of a workbook: the sheet, and each header's column letter, so that errors name the cell."""
 
 
 def unpack(data: bytes, limit: int) -> bytes:
@@ -87,9 +91,6 @@ def read_rows(content: bytes) -> LandedRows:
 
     Raises EmptyFile, or UnreadableText where it is neither.
     """
-    for magic, name in OTHER_FORMATS.items():
-        if content.startswith(magic):
-            raise UnreadableText(f"not text but {name}; save it as CSV UTF-8")
     encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     text = content.decode(encoding, errors="apportion_mark")
     beginning = text[:65536].lstrip()

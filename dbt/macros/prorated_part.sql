@@ -79,3 +79,8 @@ made of it.
 {% macro default_split_id(organization_id) -%}
     concat('default:', {{ organization_id }})
 {%- endmacro %}
+
+{#- The id of the split that gives everything to one cost center. -#}
+{% macro cost_center_split_id(organization_id, cost_center_id) -%}
+    concat('cost center:', {{ organization_id }}, ':', {{ cost_center_id }})
+{%- endmacro %}

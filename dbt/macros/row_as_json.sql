@@ -41,3 +41,29 @@
 {% macro default__json_text(column, key) -%}
     get_json_object({{ column }}, '$.{{ key }}')
 {%- endmacro %}
+
+{#- The same where the key is an expression. -#}
+{% macro json_text_at(column, key) -%}
+    {{ return(adapter.dispatch('json_text_at')(column, key)) }}
+{%- endmacro %}
+
+{% macro duckdb__json_text_at(column, key) -%}
+    json_extract_string({{ column }}, concat('$."', {{ key }}, '"'))
+{%- endmacro %}
+
+{% macro default__json_text_at(column, key) -%}
+    get_json_object({{ column }}, concat('$.', {{ key }}))
+{%- endmacro %}
+
+{#- The keys of a JSON object, one row each; what is no JSON has none. -#}
+{% macro each_json_key(column) -%}
+    {{ return(adapter.dispatch('each_json_key')(column)) }}
+{%- endmacro %}
+
+{% macro duckdb__each_json_key(column) -%}
+    unnest(case when json_valid({{ column }}) then json_keys({{ column }}) end)
+{%- endmacro %}
+
+{% macro default__each_json_key(column) -%}
+    explode(json_object_keys({{ column }}))
+{%- endmacro %}

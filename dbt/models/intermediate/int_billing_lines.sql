@@ -18,31 +18,35 @@ invoices as (
 
 ),
 
+-- License bills print each other's charge types; usage and FOCUS have their own.
 charge_types as (
 
     select
         *,
-        {{ match_key('charge_type') }} as charge_type_key
+        {{ match_key('charge_type') }} as charge_type_key,
+        case when source in ('usage', 'FOCUS') then source else 'license' end as charge_source
     from {{ ref('charge_types') }}
 
 ),
 
-any_other_charge_type as (
+other_charge_types as (
 
     select * from charge_types
     where charge_type = '(any other)'
 
 ),
 
--- Without an invoice's date: the assumed day of the month after its last charge begins.
+-- Without an invoice's date: the assumed day of the month after its last charge begins. Where a
+-- format has no invoice number either, a file is a bill.
 assumed_invoice_dates as (
 
     select
         invoice_number,
+        case when invoice_number is null then content_hash end as content_hash,
         {{ assumed_invoice_date('max(charge_start_date)') }} as invoice_date
     from billing_lines
-    where invoice_number is not null
-    group by invoice_number
+    where invoice_number is not null or billing_date is null
+    group by invoice_number, case when invoice_number is null then content_hash end
 
 ),
 
@@ -63,7 +67,10 @@ dated as (
             billing_lines.invoice_number = invoices.invoice_number
             and billing_lines.currency = invoices.currency
     left join assumed_invoice_dates
-        on billing_lines.invoice_number = assumed_invoice_dates.invoice_number
+        on
+            billing_lines.invoice_number is not distinct from assumed_invoice_dates.invoice_number
+            and case when billing_lines.invoice_number is null then billing_lines.content_hash end
+            is not distinct from assumed_invoice_dates.content_hash
 
 ),
 
@@ -72,24 +79,28 @@ classified as (
 
     select
         dated.*,
-        charge_types.charge_type is not null as is_known_charge_type,
+        -- Usage is usage, whatever the provider calls the charge.
+        dated.charge_source = 'usage' or charge_types.charge_type is not null
+            as is_known_charge_type,
         case
             when coalesce(nullif(dated.total_cost, 0), dated.total_sales, 0) < 0
                 then
                     coalesce(
                         charge_types.kind_when_negative,
-                        any_other_charge_type.kind_when_negative
+                        other_charge_types.kind_when_negative
                     )
             else
                 coalesce(
                     charge_types.kind_when_positive,
-                    any_other_charge_type.kind_when_positive
+                    other_charge_types.kind_when_positive
                 )
         end as charge_kind
     from dated
+    inner join other_charge_types on dated.charge_source = other_charge_types.charge_source
     left join charge_types
-        on {{ match_key('dated.charge_type') }} = charge_types.charge_type_key
-    cross join any_other_charge_type
+        on
+            {{ match_key('dated.charge_type') }} = charge_types.charge_type_key
+            and dated.charge_source = charge_types.charge_source
 
 ),
 
@@ -98,6 +109,7 @@ with_organization as (
     select
         classified.line_id,
         classified.source_format,
+        classified.charge_source,
         classified.file,
         classified.row_number,
         classified.invoice_number,
@@ -130,6 +142,7 @@ with_organization as (
         -- ISO 4217 has XXX for "no currency": better than a guess.
         coalesce(classified.currency, line_organizations.currency, 'XXX') as currency,
         classified.reference_id,
+        classified.tags,
         classified.copy_count
     from classified
     inner join line_organizations

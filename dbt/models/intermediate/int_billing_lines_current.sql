@@ -26,6 +26,35 @@ of_current_files as (
 
 ),
 
+-- An invoice sums up in a line what its daily usage tells day by day: where both have landed, the
+-- days count, and the sum of them does not come on top.
+usage_in_detail as (
+
+    select
+        invoice_number,
+        subscription_id,
+        product_id,
+        currency
+    from of_current_files
+    where charge_source = 'usage'
+    group by invoice_number, subscription_id, product_id, currency
+
+),
+
+without_sums as (
+
+    select of_current_files.*
+    from of_current_files
+    left join usage_in_detail
+        on
+            of_current_files.invoice_number = usage_in_detail.invoice_number
+            and of_current_files.subscription_id = usage_in_detail.subscription_id
+            and of_current_files.product_id = usage_in_detail.product_id
+            and of_current_files.currency = usage_in_detail.currency
+    where usage_in_detail.invoice_number is null or of_current_files.charge_source = 'usage'
+
+),
+
 with_line_hash as (
 
     select
@@ -37,7 +66,7 @@ with_line_hash as (
             'total_cost', 'total_sales', 'billed_margin', 'rounding_residual', 'currency',
             'reference_id',
         ]) }} as line_hash
-    from of_current_files
+    from without_sums
 
 ),
 

@@ -2,7 +2,7 @@ with
 
 billing_lines as (
 
-    select * from {{ ref('int_billing_lines') }}
+    select * from {{ ref('int_priced_lines') }}
 
 ),
 

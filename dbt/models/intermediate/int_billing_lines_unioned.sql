@@ -1,24 +1,19 @@
 {#- Every source format's rows in one shape, usable or not. One line here per format. -#}
-
+{%- set models = [
+    'stg_broker_report__billing_lines',
+    'stg_new_commerce__billing_lines',
+    'stg_legacy__billing_lines',
+    'stg_daily_usage__billing_lines',
+    'stg_focus__billing_lines',
+] -%}
 with
-
-broker_report as (
-
-    select * from {{ ref('stg_broker_report__billing_lines') }}
-
-),
-
-new_commerce as (
-
-    select * from {{ ref('stg_new_commerce__billing_lines') }}
-
-),
 
 unioned as (
 
-    select * from broker_report
-    union all
-    select * from new_commerce
+    {% for model in models %}
+        select * from {{ ref(model) }}
+        {% if not loop.last %}union all by name{% endif %}
+    {% endfor %}
 
 )
 

@@ -14,7 +14,7 @@ split_lines as (
 
 billing_lines as (
 
-    select * from {{ ref('int_billing_lines') }}
+    select * from {{ ref('int_priced_lines') }}
 
 ),
 
@@ -33,6 +33,12 @@ snapshots as (
 cost_centers as (
 
     select * from {{ ref('int_cost_centers') }}
+
+),
+
+proration as (
+
+    select * from {{ ref('int_line_proration') }}
 
 ),
 
@@ -91,6 +97,9 @@ named as (
         billing_lines.product_id,
         billing_lines.unit_price,
         split_lines.allocated_quantity,
+        billing_lines.price_source,
+        billing_lines.price_explanation,
+        proration.proration_rule,
         billing_lines.total_cost as line_total_cost,
         line_snapshots.cutoff_at,
         snapshots.event as snapshot_event,
@@ -102,6 +111,7 @@ named as (
     inner join billing_lines on split_lines.line_id = billing_lines.line_id
     inner join line_snapshots on split_lines.line_id = line_snapshots.line_id
     left join snapshots on line_snapshots.snapshot_id = snapshots.snapshot_id
+    left join proration on split_lines.line_id = proration.line_id
     left join cost_centers
         on
             billing_lines.organization_id = cost_centers.organization_id

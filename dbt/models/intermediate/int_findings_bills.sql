@@ -78,14 +78,15 @@ reissued as (
         cast(null as varchar) as currency,
         cast(0 as decimal(28, 10)) as amount_at_stake,
         concat(
-            'invoice ', invoice_number, ' lies in ', count(*), ' files; ',
-            max(case when is_current then file end), ' counts, ',
+            'invoice ', invoice_number, ' was delivered ', count(distinct delivery), ' times; ',
+            string_agg(case when is_current then file end, ', ' order by file),
+            ' counts, ',
             string_agg(case when not is_current then file end, ', ' order by file),
             ' does not; if they are parts of one invoice, put them into one file'
         ) as message
     from landed_invoices
-    group by invoice_number
-    having count(*) > 1
+    group by invoice_number, is_usage
+    having count(distinct delivery) > 1
 
 ),
 

@@ -73,8 +73,11 @@ assumed_billing_dates as (
         currency,
         sum(abs(total_cost)) as amount_at_stake,
         concat(
-            'invoice ', invoice_number, ' is in no list of invoices; its billing date was',
-            ' assumed to be ', billing_date
+            case
+                when invoice_number is null then concat(min(file), ' names no invoice')
+                else concat('invoice ', invoice_number, ' is in no list of invoices')
+            end,
+            '; its billing date was assumed to be ', billing_date
         ) as message
     from billing_lines
     where is_billing_date_assumed
@@ -210,6 +213,35 @@ unexplained as (
         proration.proration_rule = 'unexplained'
         and abs(proration.proration_variance) > {{ var('unexplained_proration_above') }}
 
+),
+
+-- A cloud charge that nobody split and whose tags no rule knows.
+untagged as (
+
+    select
+        'no_tag_rule' as kind,
+        billing_lines.organization_id,
+        billing_lines.subscription_id,
+        billing_lines.billing_period,
+        billing_lines.currency,
+        sum(abs(billing_lines.total_cost)) as amount_at_stake,
+        concat(
+            count(*), ' line(s) of ', billing_lines.product_name,
+            ' have no split and no tag that a rule knows: all of it is billed to Default'
+        ) as message
+    from billing_lines
+    inner join line_snapshots on billing_lines.line_id = line_snapshots.line_id
+    where
+        billing_lines.charge_source in ('usage', 'FOCUS')
+        and billing_lines.charge_kind not in ('credit', 'tax')
+        and line_snapshots.split_reason in ('not_a_license', 'no_snapshot')
+    group by
+        billing_lines.organization_id,
+        billing_lines.subscription_id,
+        billing_lines.billing_period,
+        billing_lines.currency,
+        billing_lines.product_name
+
 )
 
 select * from unknown_charge_types
@@ -227,3 +259,5 @@ union all
 select * from quantity_mismatches
 union all
 select * from unexplained
+union all
+select * from untagged

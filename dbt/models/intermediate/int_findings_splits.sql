@@ -45,7 +45,8 @@ latest_costs as (
         currency,
         max(billing_period) as billing_period,
         sum(abs(total_cost)) as amount_at_stake,
-        max(billing_date) as billing_date
+        max(billing_date) as billing_date,
+        max(charge_source) as charge_source
     from (
         select
             *,
@@ -85,7 +86,8 @@ without_split as (
         'the subscription has no split: all of it is billed to Default' as message
     from latest_costs
     left join snapshots on latest_costs.subscription_id = snapshots.subscription_id
-    where snapshots.subscription_id is null
+    -- Cloud charges without a split go by their tags.
+    where snapshots.subscription_id is null and latest_costs.charge_source = 'license'
 
 ),
 

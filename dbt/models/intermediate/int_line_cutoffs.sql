@@ -98,6 +98,8 @@ reasoned as (
             when not is_splittable then 'not_a_license'
             when is_zero_total then 'zero_total'
             when as_of_snapshot_id is not null then 'snapshot'
+            -- Usage that somebody wants split has a split or a tag.
+            when charge_kind = 'usage' and first_snapshot_id is null then 'not_a_license'
             when charge_kind = 'refund' or first_snapshot_id is null then 'no_snapshot'
             when is_first_zero_total then 'zero_total'
             else 'first_snapshot'

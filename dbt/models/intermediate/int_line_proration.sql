@@ -1,57 +1,46 @@
 {#-
 Which known rounding rule gives a prorated line's amount. Only to explain: the provider's amount
-stands. Unit price x days / days of the cycle x quantity, where the cycle is the month (or year)
-that ends with the line's last day.
+stands. Unit price x days / days of the cycle x quantity, rounded in one of the ways that the
+provider's documents and the broker's bills use. Legacy bills print a unit price that is prorated
+already and cut, and count with the cycle's.
 -#}
 with
 
 billing_lines as (
 
     select * from {{ ref('int_billing_lines') }}
-    where
-        charge_kind in ('extra', 'refund')
-        and unit_price is not null
-        and quantity > 0
-        and total_cost <> 0
-        -- Beyond these no license is priced, and the products below would overflow.
-        and quantity < 1000000
-        and abs(unit_price) < 1000000
 
 ),
 
--- The cycle charges of the same subscription tell how long its cycles are.
-known_cycles as (
+line_days as (
 
-    select
-        subscription_id,
-        charge_end_date,
-        min(charge_start_date) as cycle_start_date
-    from {{ ref('int_billing_lines') }}
-    where charge_kind = 'cycle' and subscription_id is not null
-    group by subscription_id, charge_end_date
+    select * from {{ ref('int_line_days') }}
 
 ),
 
-with_days as (
+priced as (
 
     select
-        billing_lines.*,
-        {{ dbt.datediff(
-            'billing_lines.charge_start_date', 'billing_lines.charge_end_date', 'day'
-        ) }}
-        + 1 as charge_days,
-        {{ dbt.datediff(
-            "coalesce(known_cycles.cycle_start_date, cast("
-            ~ dbt.dateadd('month', -1, dbt.dateadd('day', 1, 'billing_lines.charge_end_date'))
-            ~ " as date))",
-            'billing_lines.charge_end_date',
-            'day'
-        ) }} + 1 as cycle_days
+        billing_lines.line_id,
+        billing_lines.quantity,
+        billing_lines.total_cost,
+        line_days.charge_days,
+        line_days.cycle_days,
+        billing_lines.source_format = 'legacy_license_based' as is_legacy,
+        case
+            when billing_lines.source_format = 'legacy_license_based'
+                then coalesce(line_days.cycle_unit_price, billing_lines.unit_price)
+            else billing_lines.unit_price
+        end as unit_price
     from billing_lines
-    left join known_cycles
-        on
-            billing_lines.subscription_id = known_cycles.subscription_id
-            and billing_lines.charge_end_date = known_cycles.charge_end_date
+    inner join line_days on billing_lines.line_id = line_days.line_id
+    where
+        billing_lines.unit_price is not null
+        and billing_lines.quantity > 0
+        and billing_lines.total_cost <> 0
+        -- Beyond these no license is priced, and the products below would overflow.
+        and billing_lines.quantity < 1000000
+        and abs(billing_lines.unit_price) < 1000000
 
 ),
 
@@ -62,7 +51,7 @@ in_units as (
         *,
         cast(abs(total_cost) * 10000000000 as hugeint) as cost_units,
         cast(abs(unit_price) * 10000000000 as hugeint) * charge_days as unit_price_days
-    from with_days
+    from priced
 
 ),
 
@@ -99,6 +88,7 @@ ruled as (
         charge_days,
         cycle_days,
         case
+            when is_legacy and cost_units = line_rounded_units then 'legacy'
             when abs(cost_units - exact_units) <= 1 then 'unrounded'
             when cost_units = line_cut_units then 'line_cut'
             when cost_units = line_rounded_units then 'line_rounded'
@@ -107,7 +97,9 @@ ruled as (
                 then 'unit_rounded'
             else 'unexplained'
         end as proration_rule,
-        cast(cost_units - exact_units as decimal(28, 0)) * 0.0000000001 as proration_variance
+        cast(
+            cast(cost_units - exact_units as decimal(28, 0)) * 0.0000000001 as decimal(28, 10)
+        ) as proration_variance
     from candidates
 
 )

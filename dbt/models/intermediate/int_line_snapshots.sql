@@ -24,6 +24,12 @@ ledger_splits as (
 
 ),
 
+tag_rules as (
+
+    select * from {{ ref('int_line_tag_rules') }}
+
+),
+
 -- The split a charge was given: in a closed period the posted one, whatever came later.
 applied_to_charges as (
 
@@ -32,11 +38,13 @@ applied_to_charges as (
         coalesce(
             ledger_splits.split_id,
             line_cutoffs.snapshot_id,
+            tag_rules.split_id,
             {{ default_split_id('line_cutoffs.organization_id') }}
         ) as split_id,
         coalesce(ledger_splits.snapshot_id, line_cutoffs.snapshot_id) as snapshot_id
     from line_cutoffs
     full outer join ledger_splits on line_cutoffs.line_id = ledger_splits.line_id
+    left join tag_rules on line_cutoffs.line_id = tag_rules.line_id
 
 ),
 
@@ -55,12 +63,17 @@ with_original as (
                 then 'mirror_original'
             when refund_links.line_id is not null and line_cutoffs.split_reason = 'no_snapshot'
                 then 'original_charge'
-        end as original_reason
+        end as original_reason,
+        case
+            when line_cutoffs.split_reason in ('no_snapshot', 'not_a_license')
+                then tag_rules.split_id
+        end as tagged_split_id
     from line_cutoffs
     inner join billing_lines on line_cutoffs.line_id = billing_lines.line_id
     left join refund_links on line_cutoffs.line_id = refund_links.line_id
     left join applied_to_charges
         on refund_links.refund_of_line_id = applied_to_charges.line_id
+    left join tag_rules on line_cutoffs.line_id = tag_rules.line_id
 
 ),
 
@@ -71,16 +84,21 @@ decided as (
         cutoff_at,
         billing_cut_at,
         refund_of_line_id,
-        coalesce(original_reason, split_reason) as split_reason,
+        coalesce(
+            original_reason, case when tagged_split_id is not null then 'tag_rule' end, split_reason
+        ) as split_reason,
         case
             when original_reason is not null then original_snapshot_id else snapshot_id
         end as snapshot_id,
         case
             when original_reason is not null then original_split_id
-            else coalesce(snapshot_id, {{ default_split_id('organization_id') }})
+            else
+                coalesce(
+                    snapshot_id, tagged_split_id, {{ default_split_id('organization_id') }}
+                )
         end as split_id,
         -- The split under either policy, to show by how much they differ.
-        coalesce(snapshot_id, {{ default_split_id('organization_id') }})
+        coalesce(snapshot_id, tagged_split_id, {{ default_split_id('organization_id') }})
             as documented_split_id,
         original_split_id
     from with_original

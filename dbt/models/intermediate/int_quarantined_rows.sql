@@ -101,6 +101,11 @@ unusable_rows_of_other_feeds as (
         ('organizations', 'stg_organizations__organizations'),
         ('invoices', 'stg_invoices__invoices'),
         ('corrections', 'stg_corrections__corrections'),
+        ('price_list', 'stg_price_list__prices'),
+        ('directory', 'stg_directory__users'),
+        ('directory', 'stg_directory__assignments'),
+        ('budgets', 'stg_budgets__budgets'),
+        ('exchange_rates', 'stg_exchange_rates__rates'),
     ] %}
         select
             '{{ feed }}' as feed,
@@ -214,11 +219,39 @@ ranked as (
 
 ),
 
+-- Where in a workbook it stands, as its user would look for it.
+places as (
+
+    select
+        content_hash,
+        min(sheet) as sheet,
+        min(column_letters) as column_letters
+    from files
+    where sheet is not null and content_hash is not null
+    group by content_hash
+
+),
+
 -- Once a newer file has brought the invoice again, the older file's bad rows are history.
 superseded as (
 
     select
-        ranked.* exclude (row_key, occurrence, copy_number),
+        ranked.* exclude (row_key, occurrence, copy_number, value, raw_row),
+        -- Of people nothing is shown: the row can be looked up in the file.
+        case when ranked.feed <> 'directory' then ranked.value end as value,
+        case when ranked.feed <> 'directory' then ranked.raw_row end as raw_row,
+        case
+            when places.sheet is not null and ranked.row_number is not null
+                then
+                    concat(
+                        places.sheet,
+                        '!',
+                        {{ json_text_at(
+                            'places.column_letters', match_key('ranked.column_name')
+                        ) }},
+                        ranked.row_number
+                    )
+        end as cell,
         coalesce(not landed_invoices.is_current, false)
         or (ranked.invoice_number is null and ranked.raw_row is not null and ranked.copy_number > 1)
             as is_superseded
@@ -227,6 +260,7 @@ superseded as (
         on
             ranked.invoice_number = landed_invoices.invoice_number
             and ranked.content_hash = landed_invoices.content_hash
+    left join places on ranked.content_hash = places.content_hash
 
 )
 

@@ -78,7 +78,8 @@ candidates as (
         charges.billing_date,
         refunds.charge_start_date = charges.charge_start_date
         and refunds.total_cost = -charges.total_cost
-        and coalesce(refunds.total_sales, 0) = -coalesce(charges.total_sales, 0)
+        -- Of a posted charge the sales may be ours, of which the bill says nothing.
+        and coalesce(refunds.total_sales = -charges.total_sales, true)
             as is_full_reversal,
         {{ surrogate_id([
             'refunds.subscription_id', 'refunds.product', 'refunds.sku_id',

@@ -17,6 +17,8 @@ billing_lines as (
 snapshots as (
 
     select * from {{ ref('int_split_snapshots') }}
+    -- What was counted in the directory has its total from the bills.
+    where event <> 'Licenses counted in the directory'
 
 ),
 

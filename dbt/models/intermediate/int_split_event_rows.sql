@@ -143,8 +143,47 @@ ranked as (
         ) as newest_first
     from with_cost_center
 
+),
+
+organizations as (
+
+    select * from {{ ref('int_organizations') }}
+
+),
+
+-- Who splits by the directory splits by nothing else.
+by_hand as (
+
+    select
+        ranked.event_id,
+        ranked.subscription_id,
+        ranked.organization_id,
+        ranked.default_cost_center_id,
+        ranked.event,
+        ranked.event_key,
+        ranked.effective_at,
+        ranked.is_date_only,
+        ranked.recorded_at,
+        ranked.event_sequence,
+        ranked.total_quantity,
+        ranked.cost_center_id,
+        ranked.cost_center_name,
+        ranked.allocated_quantity,
+        ranked.row_number
+    from ranked
+    left join organizations on ranked.organization_id = organizations.organization_id
+    where
+        ranked.newest_first = 1
+        and coalesce(organizations.split_source, 'history') <> 'directory'
+
+),
+
+by_directory as (
+
+    select * from {{ ref('int_directory_split_rows') }}
+
 )
 
-select * exclude (newest_first)
-from ranked
-where newest_first = 1
+select * from by_hand
+union all by name
+select * from by_directory

@@ -40,6 +40,12 @@ corrections as (
 
 ),
 
+tag_rules as (
+
+    select * from {{ ref('int_line_tag_rules') }}
+
+),
+
 -- Lines that no split applies to take this one: everything to Default.
 all_to_default as (
 
@@ -50,6 +56,20 @@ all_to_default as (
         cast(1 as decimal(28, 10)) as allocated_quantity,
         false as is_unallocated
     from default_cost_centers
+
+),
+
+-- Lines whose tags name a cost center take this one: everything to it.
+all_to_tagged as (
+
+    select
+        split_id as snapshot_id,
+        cost_center_id,
+        cast(null as varchar) as cost_center_name,
+        cast(1 as decimal(28, 10)) as allocated_quantity,
+        false as is_unallocated
+    from tag_rules
+    group by split_id, cost_center_id
 
 ),
 
@@ -98,6 +118,8 @@ of_corrections as (
 all_splits as (
 
     select * from all_to_default
+    union all
+    select * from all_to_tagged
     union all
     select * from of_snapshots
     union all

@@ -12,6 +12,18 @@ of_lines as (
 
 ),
 
+of_prices as (
+
+    select * from {{ ref('int_findings_prices') }}
+
+),
+
+of_directory as (
+
+    select * from {{ ref('int_findings_directory') }}
+
+),
+
 of_refunds as (
 
     select * from {{ ref('int_findings_refunds') }}
@@ -51,6 +63,10 @@ unioned as (
     select * from of_bills
     union all
     select * from of_lines
+    union all
+    select * from of_prices
+    union all
+    select * from of_directory
     union all
     select * from of_refunds
     union all

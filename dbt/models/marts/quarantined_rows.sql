@@ -21,7 +21,8 @@ final as (
         billing_date,
         currency,
         total_cost,
-        is_superseded
+        is_superseded,
+        cell
     from quarantined_rows
 
 )

@@ -88,6 +88,7 @@ renamed as (
 
     select
         'broker_report' as source_format,
+        'license' as charge_source,
         file,
         row_number,
         content_hash,
@@ -112,6 +113,7 @@ renamed as (
         exact_total_cost - {{ measure('exact_total_cost') }} as rounding_residual,
         upper({{ text_value('currency') }}) as currency,
         cast(null as varchar) as reference_id,
+        cast(null as varchar) as tags,
         rejected_column,
         rejected_value,
         rejected_reason,

@@ -19,12 +19,22 @@ with_known_values as (
         value,
         reason,
         raw_row,
-        {{ text_value(json_text('known_values', 'invoice_number')) }} as invoice_number,
+        coalesce(
+            {{ text_value(json_text('known_values', 'invoice_number')) }},
+            {{ text_value(json_text('known_values', 'invoice_id')) }}
+        ) as invoice_number,
         {{ date_value(json_text('known_values', 'billing_date')) }} as billing_date,
-        upper({{ text_value(json_text('known_values', 'currency')) }}) as currency,
+        upper(
+            coalesce(
+                {{ text_value(json_text('known_values', 'currency')) }},
+                {{ text_value(json_text('known_values', 'billing_currency')) }}
+            )
+        ) as currency,
         coalesce(
             {{ decimal_value(json_text('known_values', 'subtotal')) }},
-            {{ decimal_value(json_text('known_values', 'total_cost')) }}
+            {{ decimal_value(json_text('known_values', 'total_cost')) }},
+            {{ decimal_value(json_text('known_values', 'billing_pre_tax_total')) }},
+            {{ decimal_value(json_text('known_values', 'billed_cost')) }}
         ) as exact_total_cost
     from rejected_rows
 

@@ -53,6 +53,7 @@ renamed as (
 
     select
         'new_commerce_reconciliation' as source_format,
+        'license' as charge_source,
         file,
         row_number,
         content_hash,
@@ -80,6 +81,7 @@ renamed as (
         exact_subtotal - {{ measure('exact_subtotal') }} as rounding_residual,
         upper({{ text_value('currency') }}) as currency,
         {{ text_value('reference_id') }} as reference_id,
+        cast(null as varchar) as tags,
         rejected_column,
         rejected_value,
         rejected_reason,

@@ -9,10 +9,20 @@ landed as (
 
 ),
 
+keyed as (
+
+    select
+        *,
+        {{ match_key('split_source') }} as split_source_key,
+        {{ match_key('split_attribute') }} as split_attribute_key
+    from landed
+
+),
+
 checked as (
 
     select
-        landed.*,
+        keyed.*,
         {{ failed_check([
             needs_text('Organization', 'organization'),
             needs_text('Name', 'name'),
@@ -23,8 +33,22 @@ checked as (
                 ~ " not in ('as_documented', 'mirror_original')",
                 'is neither as_documented nor mirror_original'
             ),
+            (
+                'Split Source',
+                'split_source',
+                text_value('split_source') ~ " is not null and split_source_key not in"
+                ~ " ('directory', 'splithistory', 'history')",
+                'is neither directory nor split history'
+            ),
+            (
+                'Split Attribute',
+                'split_attribute',
+                text_value('split_attribute') ~ " is not null and split_attribute_key not in"
+                ~ " ('department', 'location', 'officelocation', 'chargecode')",
+                'is none of department, location and charge code'
+            ),
         ]) }}
-    from landed
+    from keyed
 
 ),
 
@@ -40,8 +64,13 @@ renamed as (
         {{ text_value('domain') }} as domain,
         upper({{ text_value('currency') }}) as currency,
         coalesce(lower({{ text_value('refund_policy') }}), 'as_documented') as refund_policy,
-        {{ text_value('split_source') }} as split_source,
-        {{ text_value('split_attribute') }} as split_attribute,
+        case when split_source_key = 'directory' then 'directory' else 'history' end
+            as split_source,
+        case split_attribute_key
+            when 'chargecode' then 'charge_code'
+            when 'officelocation' then 'location'
+            else {{ text_value('split_attribute_key') }}
+        end as split_attribute,
         rejected_column,
         rejected_value,
         rejected_reason,

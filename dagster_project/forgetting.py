@@ -1,0 +1,148 @@
+"""Erasing a person from the raw tables, so that they stay erased when landing is read again.
+
+What is kept of a forgotten person is a salted hash of each of their identifiers: enough to know
+them when they land again, and no way back to who they are. Their licenses stay counted, under a
+pseudonym, so that no figure changes. Belongs here: the list and what it does to landed rows. Does
+not: landing itself, which is the user's to clean.
+"""
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dagster_project.errors import ApportionError
+from dagster_project.feeds.formats import DIRECTORY_ASSIGNMENTS, DIRECTORY_USERS
+
+IDENTIFIERS = ("user_id", "user_principal_name")
+PERSONAL = ("display_name", "other_columns")
+
+
+class UnknownUser(ApportionError):
+    """Nobody in the directory's files has this id or sign-in name."""
+
+
+@dataclass(frozen=True)
+class ForgottenIdentifier:
+    """One identifier of a forgotten person: all that is kept of it."""
+
+    pseudonym: str
+    salt: str
+    digest: str
+    forgotten_on: str
+
+    def is_of(self, identifier: str) -> bool:
+        """Whether this is the identifier, without regard to case and surrounding spaces."""
+        return _digest(self.salt, identifier) == self.digest
+
+
+@dataclass(frozen=True)
+class Traces:
+    """Where a person stands: identifiers as they are written, and (file, row number) of rows."""
+
+    identifiers: tuple[str, ...]
+    rows: tuple[tuple[str, int], ...]
+
+
+def read_list(path: Path) -> tuple[ForgottenIdentifier, ...]:
+    """The forgotten identifiers, in the order in which they were forgotten."""
+    if not path.exists():
+        return ()
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return tuple(ForgottenIdentifier(**json.loads(line)) for line in lines if line)
+
+
+def find_traces(connection: duckdb.DuckDBPyConnection, user: str) -> Traces:
+    """Everything the raw tables know this person by. Raises UnknownUser."""
+    known = {user.strip().lower()}
+    identifiers: set[str] = set()
+    rows: set[tuple[str, int]] = set()
+    while True:
+        found = [
+            row
+            for table in (DIRECTORY_USERS.name, DIRECTORY_ASSIGNMENTS.name)
+            for row in connection.execute(
+                f"""
+                select user_id, user_principal_name, file, row_number
+                from raw."{table}"
+                where list_contains($known, lower(trim(user_id)))
+                    or list_contains($known, lower(trim(user_principal_name)))
+                """,
+                {"known": sorted(known)},
+            ).fetchall()
+        ]
+        rows.update((file, row_number) for _, _, file, row_number in found)
+        identifiers.update(each for row in found for each in row[:2] if each)
+        # An id leads to a sign-in name and that to rows which have no id.
+        more = {each.strip().lower() for each in identifiers} - known
+        if not more:
+            break
+        known |= more
+    if not rows:
+        raise UnknownUser("nobody in the landed directory has this user id or sign-in name")
+    return Traces(tuple(sorted(identifiers)), tuple(sorted(rows)))
+
+
+def remember_to_forget(path: Path, traces: Traces) -> str:
+    """Add a person's identifiers to the list; returns the pseudonym they have from now on."""
+    pseudonym = f"forgotten-{secrets.token_hex(4)}"
+    today = datetime.now(UTC).date().isoformat()
+    entries = []
+    for identifier in traces.identifiers:
+        salt = secrets.token_hex(16)
+        entries.append(
+            ForgottenIdentifier(pseudonym, salt, _digest(salt, identifier), forgotten_on=today)
+        )
+    building = path.with_suffix(".building")
+    lines = [json.dumps(asdict(each)) for each in (*read_list(path), *entries)]
+    building.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with building.open("rb") as written:
+        os.fsync(written.fileno())
+    building.replace(path)
+    return pseudonym
+
+
+def erase(rows: pa.Table, forgotten: Iterable[ForgottenIdentifier]) -> pa.Table:
+    """The rows of a directory table with forgotten people under their pseudonyms.
+
+    `rows` has raw columns. A sign-in name keeps its domain, which tells the organization.
+    """
+    entries = tuple(forgotten)
+    pseudonym_by_value: dict[str, str] = {}
+    for column in set(IDENTIFIERS) & set(rows.column_names):
+        for value in pc.unique(rows.column(column)).to_pylist():
+            entry = next((each for each in entries if value and each.is_of(value)), None)
+            if entry:
+                pseudonym_by_value[value] = entry.pseudonym
+    if not pseudonym_by_value:
+        return rows
+    erased = []
+    for row in rows.to_pylist():
+        pseudonym = next(
+            (
+                pseudonym_by_value[row[column]]
+                for column in IDENTIFIERS
+                if row.get(column) in pseudonym_by_value
+            ),
+            None,
+        )
+        if pseudonym:
+            for column in IDENTIFIERS:
+                if row.get(column):
+                    _, at, domain = row[column].strip().partition("@")
+                    row[column] = f"{pseudonym}{at}{domain}"
+            row |= {column: None for column in PERSONAL if column in row}
+        erased.append(row)
+    return pa.Table.from_pylist(erased, schema=rows.schema)
+
+
+def _digest(salt: str, identifier: str) -> str:
+    return hashlib.sha256(f"{salt}{identifier.strip().lower()}".encode()).hexdigest()

@@ -1,0 +1,54 @@
+{#- Whom a row of the directory is about: ids in one case, names without regard to it. -#}
+{% macro user_key() -%}
+    lower(coalesce({{ text_value('user_id') }}, {{ text_value('user_principal_name') }}))
+{%- endmacro %}
+
+{#- The part of a sign-in name behind the @: that of the organization. -#}
+{% macro domain_of(column) -%}
+    nullif(split_part(lower(trim({{ column }})), '@', 2), '')
+{%- endmacro %}
+
+{#- The last date like 2026-01-31 in a path, or null. -#}
+{% macro date_in_name(path) -%}
+    {{ return(adapter.dispatch('date_in_name')(path)) }}
+{%- endmacro %}
+
+{% macro duckdb__date_in_name(path) -%}
+    try_cast(
+        regexp_extract({{ path }}, '.*([0-9]{4}-[0-9]{2}-[0-9]{2})', 1) as date
+    )
+{%- endmacro %}
+
+{% macro default__date_in_name(path) -%}
+    try_cast(
+        nullif(regexp_extract({{ path }}, '.*([0-9]{4}-[0-9]{2}-[0-9]{2})', 1), '') as date
+    )
+{%- endmacro %}
+
+{#- The words of a list, one row each: `Microsoft 365 E3+Visio Plan 2`. -#}
+{% macro each_word(column, separator) -%}
+    {{ return(adapter.dispatch('each_word')(column, separator)) }}
+{%- endmacro %}
+
+{% macro duckdb__each_word(column, separator) -%}
+    unnest(string_split({{ column }}, '{{ separator }}'))
+{%- endmacro %}
+
+{% macro default__each_word(column, separator) -%}
+    explode(split({{ column }}, '[{{ separator }}]'))
+{%- endmacro %}
+
+{#- The skuIds of a JSON list of licenses as Microsoft Graph writes it, one row each. -#}
+{% macro each_sku_id(column) -%}
+    {{ return(adapter.dispatch('each_sku_id')(column)) }}
+{%- endmacro %}
+
+{% macro duckdb__each_sku_id(column) -%}
+    unnest(
+        case when json_valid({{ column }}) then json_extract_string({{ column }}, '$[*].skuId') end
+    )
+{%- endmacro %}
+
+{% macro default__each_sku_id(column) -%}
+    explode(from_json({{ column }}, 'array<struct<skuId:string>>').skuId)
+{%- endmacro %}

@@ -1,0 +1,17 @@
+{#-
+What the subscription of a FOCUS row is, by the variable focus_subscription: its SubAccountId, or its
+ResourceId. A row without one has the other.
+-#}
+{% macro focus_subscription() -%}
+    {%- set column = var('focus_subscription') -%}
+    {%- if column not in ('SubAccountId', 'ResourceId') and exceptions is defined -%}
+        {{ exceptions.raise_compiler_error(
+            "focus_subscription is '" ~ column ~ "'; it can be SubAccountId or ResourceId"
+        ) }}
+    {%- endif -%}
+    {%- if column == 'ResourceId' -%}
+        coalesce({{ id_value('resource_id') }}, {{ id_value('sub_account_id') }})
+    {%- else -%}
+        coalesce({{ id_value('sub_account_id') }}, {{ id_value('resource_id') }})
+    {%- endif -%}
+{%- endmacro %}

@@ -1,0 +1,64 @@
+{#-
+Products and quotients of decimals, exact until they are rounded to 10 decimals (halves away from
+zero). In whole units of the tenth decimal, since a division of decimals would be one of floats. Null
+where a factor is too large for that; no bill comes near.
+-#}
+{% macro with_percent(amount, percent) -%}
+    case
+        when abs({{ amount }}) < 1000000000000
+            then
+                {{ _rounded_quotient(
+                    _units(amount) ~ ' * ' ~ _units('(100 + ' ~ percent ~ ')'),
+                    'cast(1000000000000 as hugeint)'
+                ) }}
+    end
+{%- endmacro %}
+
+{#- A price in another currency. -#}
+{% macro in_other_currency(price, multiplier, divisor) -%}
+    case
+        when abs({{ price }}) < 1000000000 and {{ multiplier }} < 1000000
+            then
+                {{ _rounded_quotient(
+                    _units(price) ~ ' * ' ~ _units(multiplier),
+                    _units(divisor)
+                ) }}
+    end
+{%- endmacro %}
+
+{#- Price x days / days of the cycle x quantity. -#}
+{% macro prorated_price(price, quantity, days, cycle_days) -%}
+    case
+        when cast({{ price }} as double) * cast({{ quantity }} as double) < 1000000000000
+            then
+                {{ _rounded_quotient(
+                    _units(price) ~ ' * ' ~ _units(quantity) ~ ' * ' ~ days,
+                    'cast(10000000000 as hugeint) * ' ~ cycle_days
+                ) }}
+    end
+{%- endmacro %}
+
+{% macro _units(amount) -%}
+    cast({{ amount }} * 10000000000 as hugeint)
+{%- endmacro %}
+
+{#- What comes out is in the units of the tenth decimal again. -#}
+{% macro _rounded_quotient(numerator, denominator) -%}
+    cast(
+        case when {{ numerator }} < 0 then -1 else 1 end
+        * ((2 * abs({{ numerator }}) + {{ denominator }}) // (2 * ({{ denominator }})))
+        as decimal(28, 0)
+    ) * 0.0000000001
+{%- endmacro %}
+
+{#- What so many of the licenses cost, if all of them cost so much. -#}
+{% macro part_of_cost(cost, quantity, of_quantity) -%}
+    case
+        when {{ of_quantity }} > 0
+            then
+                {{ _rounded_quotient(
+                    _units(cost) ~ ' * ' ~ _units(quantity),
+                    _units(of_quantity)
+                ) }}
+    end
+{%- endmacro %}

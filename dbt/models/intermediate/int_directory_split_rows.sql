@@ -1,0 +1,68 @@
+{#-
+Splits that come from the directory, for the organizations that want it: as of the last moment of
+each billing cycle, the licenses in use per cost center. So somebody who moves takes the cost along
+from the next cycle on, and what nobody uses is in Default, unallocated.
+-#}
+with
+
+assigned as (
+
+    select * from {{ ref('int_directory_assigned') }}
+    where count_reason <> 'latest'
+
+),
+
+organizations as (
+
+    select * from {{ ref('int_organizations') }}
+    where split_source = 'directory'
+
+),
+
+default_cost_centers as (
+
+    select * from {{ ref('int_default_cost_centers') }}
+
+),
+
+-- The opening may fall on a cycle's end: then it is that.
+counts as (
+
+    select
+        assigned.organization_id,
+        assigned.subscription_id,
+        assigned.counted_on,
+        assigned.cost_center_id,
+        max(assigned.assigned_quantity) as allocated_quantity,
+        max(assigned.bought_quantity) as bought_quantity
+    from assigned
+    inner join organizations on assigned.organization_id = organizations.organization_id
+    group by
+        assigned.organization_id,
+        assigned.subscription_id,
+        assigned.counted_on,
+        assigned.cost_center_id
+
+)
+
+select
+    {{ surrogate_id(["'directory'", 'counts.subscription_id', 'counts.counted_on']) }} as event_id,
+    counts.subscription_id,
+    counts.organization_id,
+    default_cost_centers.cost_center_id as default_cost_center_id,
+    'Licenses counted in the directory' as event,
+    'licensescountedinthedirectory' as event_key,
+    {{ dbt.dateadd('second', -1, dbt.dateadd('day', 1, 'cast(counts.counted_on as timestamp)')) }}
+        as effective_at,
+    false as is_date_only,
+    {{ dbt.dateadd('second', -1, dbt.dateadd('day', 1, 'cast(counts.counted_on as timestamp)')) }}
+        as recorded_at,
+    cast(null as decimal(28, 10)) as event_sequence,
+    cast(nullif(counts.bought_quantity, 0) as decimal(28, 10)) as total_quantity,
+    counts.cost_center_id,
+    cast(null as varchar) as cost_center_name,
+    cast(counts.allocated_quantity as decimal(28, 10)) as allocated_quantity,
+    cast(0 as bigint) as row_number
+from counts
+inner join default_cost_centers
+    on counts.organization_id = default_cost_centers.organization_id

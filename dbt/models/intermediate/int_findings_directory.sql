@@ -1,0 +1,224 @@
+with
+
+assigned as (
+
+    select * from {{ ref('int_directory_assigned') }}
+
+),
+
+seats_in_use as (
+
+    select * from {{ ref('int_directory_seats') }}
+
+),
+
+organizations as (
+
+    select * from {{ ref('int_organizations') }}
+    where split_source = 'directory'
+
+),
+
+billing_lines as (
+
+    select * from {{ ref('int_billing_lines') }}
+    where charge_source = 'license'
+
+),
+
+license_pool as (
+
+    select * from {{ ref('int_license_pool') }}
+
+),
+
+counts as (
+
+    select
+        organization_id,
+        subscription_id,
+        counted_on,
+        max(bought_quantity) as bought_quantity,
+        sum(assigned_quantity + leaver_quantity) as assigned_quantity
+    from assigned
+    group by organization_id, subscription_id, counted_on
+
+),
+
+over_counts as (
+
+    select
+        *,
+        row_number() over (
+            partition by subscription_id
+            order by counted_on desc
+        ) as latest_first
+    from counts
+    where assigned_quantity > bought_quantity
+
+),
+
+over_assigned as (
+
+    select
+        'over_assigned' as kind,
+        organization_id,
+        subscription_id,
+        cast(null as varchar) as billing_period,
+        cast(null as varchar) as currency,
+        cast(null as decimal(28, 10)) as amount_at_stake,
+        concat(
+            'on ', cast(counted_on as varchar), ' ',
+            {{ plain_number('assigned_quantity') }}, ' licenses were assigned and ',
+            {{ plain_number('bought_quantity') }}, ' bought'
+        ) as message
+    from over_counts
+    where latest_first = 1
+
+),
+
+latest_states as (
+
+    select
+        organization_id,
+        max(state_date) as state_date
+    from seats_in_use
+    group by organization_id
+
+),
+
+unknown_attributes as (
+
+    select
+        'unknown_attribute' as kind,
+        seats_in_use.organization_id,
+        cast(null as varchar) as subscription_id,
+        cast(null as varchar) as billing_period,
+        cast(null as varchar) as currency,
+        cast(null as decimal(28, 10)) as amount_at_stake,
+        concat(
+            'no cost center has the ', replace(seats_in_use.split_attribute, '_', ' '), ' ',
+            case
+                when seats_in_use.unknown_value is null then '(empty)'
+                else concat('"', seats_in_use.unknown_value, '"')
+            end,
+            ': ', cast(sum(seats_in_use.user_count) as varchar),
+            ' license(s) in use count for Default'
+        ) as message
+    from seats_in_use
+    inner join latest_states
+        on
+            seats_in_use.organization_id = latest_states.organization_id
+            and seats_in_use.state_date = latest_states.state_date
+    inner join organizations on seats_in_use.organization_id = organizations.organization_id
+    where not seats_in_use.is_known and seats_in_use.is_in_use
+    group by
+        seats_in_use.organization_id, seats_in_use.split_attribute, seats_in_use.unknown_value
+
+),
+
+billed_products as (
+
+    select
+        organization_id,
+        lower(product_name) as product_key,
+        lower(coalesce(product_id, '')) as product_id_key,
+        lower(coalesce(sku_id, '')) as sku_key
+    from billing_lines
+    group by all
+
+),
+
+unknown_licenses as (
+
+    select
+        'unknown_license' as kind,
+        seats_in_use.organization_id,
+        seats_in_use.subscription_id,
+        cast(null as varchar) as billing_period,
+        cast(null as varchar) as currency,
+        cast(null as decimal(28, 10)) as amount_at_stake,
+        concat(
+            cast(sum(seats_in_use.user_count) as varchar), ' license(s) of "',
+            coalesce(seats_in_use.license_key, seats_in_use.subscription_id),
+            '" are assigned, and no bill has it'
+        ) as message
+    from seats_in_use
+    inner join latest_states
+        on
+            seats_in_use.organization_id = latest_states.organization_id
+            and seats_in_use.state_date = latest_states.state_date
+    left join billed_products
+        on
+            seats_in_use.organization_id = billed_products.organization_id
+            and seats_in_use.license_key in (
+                billed_products.product_key,
+                billed_products.product_id_key,
+                billed_products.sku_key,
+                concat(billed_products.product_id_key, '/', billed_products.sku_key),
+                concat(billed_products.product_id_key, ':', billed_products.sku_key)
+            )
+    left join billing_lines
+        on seats_in_use.subscription_id = billing_lines.subscription_id
+    where billed_products.organization_id is null and billing_lines.line_id is null
+    group by
+        seats_in_use.organization_id, seats_in_use.subscription_id, seats_in_use.license_key
+
+),
+
+without_directory as (
+
+    select
+        'directory_missing' as kind,
+        organizations.organization_id,
+        cast(null as varchar) as subscription_id,
+        cast(null as varchar) as billing_period,
+        cast(null as varchar) as currency,
+        cast(null as decimal(28, 10)) as amount_at_stake,
+        'the split is to come from the directory, and no snapshot of it has landed: all of it is '
+        'billed to Default' as message
+    from organizations
+    left join latest_states on organizations.organization_id = latest_states.organization_id
+    where latest_states.organization_id is null
+
+),
+
+pending as (
+
+    select
+        'pending_licenses' as kind,
+        organization_id,
+        subscription_id,
+        cast(null as varchar) as billing_period,
+        currency,
+        sum(pending_cost) as amount_at_stake,
+        concat(
+            {{ plain_number('sum(pending_quantity)') }}, ' of ',
+            {{ plain_number('max(bought_quantity)') }}, ' licenses of ', product_name,
+            ' are pending: nobody uses them',
+            case
+                when sum(leaver_quantity) > 0
+                    then
+                        concat(
+                            ', ', {{ plain_number('sum(leaver_quantity)') }},
+                            ' of them with people who have left'
+                        )
+                else ''
+            end
+        ) as message
+    from license_pool
+    where directory_date is not null
+    group by organization_id, subscription_id, currency, product_name
+    having sum(pending_quantity) > 0
+
+)
+
+select * from over_assigned
+union all
+select * from unknown_attributes
+union all
+select * from unknown_licenses
+union all
+select * from without_directory
+union all
+select * from pending

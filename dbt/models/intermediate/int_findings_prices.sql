@@ -1,0 +1,155 @@
+with
+
+line_prices as (
+
+    select * from {{ ref('int_line_prices') }}
+
+),
+
+prices as (
+
+    select * from {{ ref('int_prices') }}
+
+),
+
+priced_lines as (
+
+    select * from {{ ref('int_priced_lines') }}
+
+),
+
+-- Who has no price list does not sell: there is nothing to find then.
+price_list as (
+
+    select count(*) > 0 as is_there
+    from prices
+
+),
+
+with_lines as (
+
+    select
+        priced_lines.organization_id,
+        priced_lines.subscription_id,
+        priced_lines.billing_period,
+        priced_lines.billing_date,
+        priced_lines.currency,
+        priced_lines.product_name,
+        priced_lines.sku_id,
+        priced_lines.total_cost,
+        priced_lines.total_sales,
+        line_prices.price_id,
+        line_prices.price_source,
+        line_prices.price_currency,
+        line_prices.rate_date,
+        line_prices.valid_from_date,
+        line_prices.is_ambiguous
+    from line_prices
+    inner join priced_lines on line_prices.line_id = priced_lines.line_id
+
+),
+
+without_price as (
+
+    select
+        'no_price' as kind,
+        with_lines.organization_id,
+        cast(null as varchar) as subscription_id,
+        with_lines.billing_period,
+        with_lines.currency,
+        sum(abs(with_lines.total_cost)) as amount_at_stake,
+        concat(
+            'no price for "', with_lines.product_name, '"',
+            case
+                when with_lines.sku_id is not null then concat(' (SKU ', with_lines.sku_id, ')')
+                else ''
+            end,
+            ': ', count(*), ' line(s) have no sales'
+        ) as message
+    from with_lines
+    cross join price_list
+    where
+        price_list.is_there
+        and with_lines.total_sales is null
+        -- A price in a currency without a rate is the finding below.
+        and with_lines.price_currency is null
+    group by
+        with_lines.organization_id,
+        with_lines.billing_period,
+        with_lines.currency,
+        with_lines.product_name,
+        with_lines.sku_id
+
+),
+
+without_rate as (
+
+    select
+        'no_exchange_rate' as kind,
+        organization_id,
+        cast(null as varchar) as subscription_id,
+        billing_period,
+        currency,
+        sum(abs(total_cost)) as amount_at_stake,
+        concat(
+            'the price of "', product_name, '" is in ', price_currency, ', the bill in ',
+            currency, ', and no exchange rate is known for ', cast(billing_date as varchar),
+            ' or before: ', count(*), ' line(s) have no sales'
+        ) as message
+    from with_lines
+    where total_sales is null and price_currency is not null
+    group by
+        organization_id, billing_period, billing_date, currency, product_name, price_currency
+
+),
+
+old_rates as (
+
+    select
+        'old_exchange_rate' as kind,
+        organization_id,
+        cast(null as varchar) as subscription_id,
+        billing_period,
+        currency,
+        sum(abs(total_cost)) as amount_at_stake,
+        concat(
+            'the rate of ', cast(rate_date as varchar), ' from ', price_currency, ' to ',
+            currency, ' was used for the bill of ', cast(billing_date as varchar)
+        ) as message
+    from with_lines
+    where
+        price_currency <> currency
+        and total_sales is not null
+        and rate_date < {{ dbt.dateadd('month', -1, 'billing_date') }}
+    group by organization_id, billing_period, billing_date, currency, price_currency, rate_date
+
+),
+
+ambiguous as (
+
+    select
+        'ambiguous_price' as kind,
+        organization_id,
+        cast(null as varchar) as subscription_id,
+        billing_period,
+        currency,
+        sum(abs(total_cost)) as amount_at_stake,
+        concat(
+            'more than one ', price_source, ' for "', product_name, '" from ',
+            cast(valid_from_date as varchar), ': ', count(*),
+            ' line(s) go by the one written last'
+        ) as message
+    from with_lines
+    where is_ambiguous and total_sales is not null and total_cost <> 0
+    group by
+        organization_id, billing_period, currency, product_name, price_source, valid_from_date
+
+)
+
+select * from without_price
+union all
+select * from without_rate
+union all
+select * from old_rates
+union all
+select * from ambiguous

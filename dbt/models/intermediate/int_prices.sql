@@ -1,0 +1,81 @@
+{#- Prices, percentages and offers with their rank: the lowest that applies wins. -#}
+with
+
+prices as (
+
+    select * from {{ ref('stg_price_list__prices') }}
+    where rejected_reason is null
+
+),
+
+files as (
+
+    select * from {{ ref('stg_landing__files') }}
+    where status = 'loaded'
+
+),
+
+organization_keys as (
+
+    select * from {{ ref('int_organization_keys') }}
+
+),
+
+with_organization as (
+
+    select
+        prices.* exclude (organization),
+        coalesce(organization_keys.organization_id, prices.organization) as organization_id,
+        files.modified_at
+    from prices
+    inner join files on prices.content_hash = files.content_hash
+    left join organization_keys
+        on lower(prices.organization) = organization_keys.organization_key
+
+),
+
+-- A special offer goes before all else; then what is the customer's own before what is for all,
+-- and a price before a percentage.
+sourced as (
+
+    select
+        *,
+        case
+            when offer is not null then 'offer'
+            when organization_id is not null and unit_price is not null then 'customer_price'
+            when organization_id is not null then 'customer_percent'
+            when unit_price is not null then 'global_price'
+            else 'global_percent'
+        end as price_source,
+        case
+            when sku_id is not null then 'sku'
+            when product_name is not null then 'product'
+            else 'all'
+        end as price_is_for,
+        case
+            when sku_id is not null then {{ match_key('sku_id') }}
+            when product_name is not null then lower(product_name)
+            else '*'
+        end as product_key
+    from with_organization
+
+),
+
+ranked as (
+
+    select
+        {{ surrogate_id(['content_hash', 'row_number']) }} as price_id,
+        *,
+        case price_source
+            when 'offer' then case when organization_id is not null then 1 else 2 end
+            when 'customer_price' then 3
+            when 'customer_percent' then 4
+            when 'global_price' then 5
+            else 6
+        end as price_rank,
+        case price_is_for when 'sku' then 1 when 'product' then 2 else 3 end as detail_rank
+    from sourced
+
+)
+
+select * from ranked

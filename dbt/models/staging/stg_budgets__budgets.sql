@@ -1,0 +1,68 @@
+with
+
+landed as (
+
+    select
+        landed_rows.*,
+        {{ whole_row('landed_rows') }} as landed_row
+    from {{ source('raw', 'budgets') }} as landed_rows
+
+),
+
+typed as (
+
+    select
+        landed.*,
+        -- 2026-01, or any day of the month.
+        cast({{ dbt.date_trunc(
+            'month',
+            "case when length(trim(month)) = 7 then " ~ date_value("concat(trim(month), '-01')")
+            ~ " else " ~ date_value('month') ~ " end"
+        ) }} as date) as month_start,
+        {{ decimal_value('amount') }} as exact_amount
+    from landed
+
+),
+
+checked as (
+
+    select
+        typed.*,
+        {{ failed_check([
+            needs_text('Cost Center ID', 'cost_center_id'),
+            needs_text('Currency', 'currency'),
+            (
+                'Month',
+                'month',
+                'month_start is null',
+                'is not a month we can read without guessing (write 2026-01 or 1 Jan 2026)'
+            ),
+            needs_number('Amount', 'amount', 'exact_amount'),
+            not_too_large('Amount', 'amount', 'exact_amount', 1000000000000),
+        ]) }}
+    from typed
+
+),
+
+renamed as (
+
+    select
+        file,
+        row_number,
+        content_hash,
+        {{ text_value('organization') }} as organization,
+        {{ text_value('cost_center_id') }} as cost_center_id,
+        month_start as month,
+        upper({{ text_value('currency') }}) as currency,
+        {{ measure('exact_amount') }} as amount,
+        rejected_column,
+        rejected_value,
+        rejected_reason,
+        case
+            when rejected_reason is not null then {{ row_as_json('landed_row') }}
+        end as raw_row
+    from checked
+
+)
+
+select * from renamed

@@ -1,0 +1,99 @@
+with
+
+landed as (
+
+    select
+        landed_rows.*,
+        {{ whole_row('landed_rows') }} as landed_row
+    from {{ source('raw', 'daily_rated_usage') }} as landed_rows
+
+),
+
+typed as (
+
+    select
+        landed.*,
+        {{ decimal_value('quantity') }} as exact_quantity,
+        {{ decimal_value('unit_price') }} as exact_unit_price,
+        {{ decimal_value('billing_pre_tax_total') }} as exact_pre_tax_total,
+        {{ date_value('charge_start_date') }} as charge_start_day,
+        {{ date_value('charge_end_date') }} as charge_end_day,
+        {{ date_value('usage_date') }} as usage_day
+    from landed
+
+),
+
+checked as (
+
+    select
+        typed.*,
+        {{ failed_check([
+            needs_text('InvoiceNumber', 'invoice_number'),
+            needs_text('BillingCurrency', 'billing_currency'),
+            number_if_given('Quantity', 'quantity', 'exact_quantity'),
+            number_if_given('UnitPrice', 'unit_price', 'exact_unit_price'),
+            needs_number('BillingPreTaxTotal', 'billing_pre_tax_total', 'exact_pre_tax_total'),
+            not_too_large('Quantity', 'quantity', 'exact_quantity', 1000000000000),
+            not_too_large('UnitPrice', 'unit_price', 'exact_unit_price', 1000000000000),
+            not_too_large(
+                'BillingPreTaxTotal',
+                'billing_pre_tax_total',
+                'exact_pre_tax_total',
+                1000000000000
+            ),
+            needs_date('UsageDate', 'usage_date', 'usage_day'),
+            needs_date('ChargeStartDate', 'charge_start_date', 'charge_start_day'),
+            needs_date('ChargeEndDate', 'charge_end_date', 'charge_end_day'),
+        ]) }}
+    from typed
+
+),
+
+renamed as (
+
+    select
+        'daily_rated_usage' as source_format,
+        'usage' as charge_source,
+        file,
+        row_number,
+        content_hash,
+        {{ text_value('invoice_number') }} as invoice_number,
+        cast(null as date) as billing_date,
+        {{ id_value('customer_id') }} as customer_id,
+        {{ text_value('customer_domain_name') }} as customer_domain,
+        {{ text_value('customer_name') }} as customer_name,
+        {{ id_value('subscription_id') }} as subscription_id,
+        {{ text_value('product_id') }} as product_id,
+        {{ text_value('product_name') }} as product_name,
+        {{ text_value('sku_id') }} as sku_id,
+        coalesce({{ text_value('charge_type') }}, 'usage') as charge_type,
+        -- The charge period is the whole month's; what is charged was used on this day.
+        usage_day as charge_start_date,
+        usage_day as charge_end_date,
+        concat_ws(
+            ', ',
+            concat('usage of ', cast(usage_day as varchar)),
+            {{ text_value('meter_category') }},
+            {{ text_value('meter_name') }},
+            {{ text_value('resource_group') }}
+        ) as billing_line_details,
+        {{ measure('coalesce(exact_quantity, 0)') }} as billed_quantity,
+        {{ measure('exact_unit_price') }} as unit_price,
+        {{ measure('exact_pre_tax_total') }} as total_cost,
+        cast(null as decimal(28, 10)) as total_sales,
+        cast(null as decimal(28, 10)) as billed_margin,
+        exact_pre_tax_total - {{ measure('exact_pre_tax_total') }} as rounding_residual,
+        upper({{ text_value('billing_currency') }}) as currency,
+        {{ text_value('meter_id') }} as reference_id,
+        {{ text_value('tags') }} as tags,
+        rejected_column,
+        rejected_value,
+        rejected_reason,
+        case
+            when rejected_reason is not null then {{ row_as_json('landed_row') }}
+        end as raw_row
+    from checked
+
+)
+
+select * from renamed

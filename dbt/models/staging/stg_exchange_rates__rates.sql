@@ -1,0 +1,58 @@
+with
+
+landed as (
+
+    select
+        landed_rows.*,
+        {{ whole_row('landed_rows') }} as landed_row
+    from {{ source('raw', 'exchange_rates') }} as landed_rows
+
+),
+
+typed as (
+
+    select
+        landed.*,
+        {{ decimal_value('rate') }} as exact_rate,
+        {{ date_value('date') }} as rate_day
+    from landed
+
+),
+
+checked as (
+
+    select
+        typed.*,
+        {{ failed_check([
+            needs_text('From Currency', 'from_currency'),
+            needs_text('To Currency', 'to_currency'),
+            needs_date('Date', 'date', 'rate_day'),
+            needs_number('Rate', 'rate', 'exact_rate'),
+            ('Rate', 'rate', 'exact_rate <= 0', 'is not above zero'),
+            not_too_large('Rate', 'rate', 'exact_rate', 1000000000),
+        ]) }}
+    from typed
+
+),
+
+renamed as (
+
+    select
+        file,
+        row_number,
+        content_hash,
+        upper({{ text_value('from_currency') }}) as from_currency,
+        upper({{ text_value('to_currency') }}) as to_currency,
+        rate_day as rate_date,
+        {{ measure('exact_rate') }} as rate,
+        rejected_column,
+        rejected_value,
+        rejected_reason,
+        case
+            when rejected_reason is not null then {{ row_as_json('landed_row') }}
+        end as raw_row
+    from checked
+
+)
+
+select * from renamed

@@ -1,0 +1,125 @@
+with
+
+landed as (
+
+    select
+        landed_rows.*,
+        {{ whole_row('landed_rows') }} as landed_row
+    from {{ source('raw', 'focus_cost_and_usage') }} as landed_rows
+
+),
+
+typed as (
+
+    select
+        landed.*,
+        {{ decimal_value('billed_cost') }} as exact_billed_cost,
+        {{ decimal_value('coalesce(pricing_quantity, consumed_quantity)') }} as exact_quantity,
+        {{ decimal_value('coalesce(contracted_unit_price, list_unit_price)') }}
+            as exact_unit_price,
+        {{ instant_value('charge_period_start') }} as charge_start_instant,
+        {{ instant_value('charge_period_end') }} as charge_end_instant,
+        {{ date_value('billing_period_end') }} as billing_period_end_day
+    from landed
+
+),
+
+checked as (
+
+    select
+        typed.*,
+        {{ failed_check([
+            needs_text('BillingAccountId', 'billing_account_id'),
+            needs_text('ChargeCategory', 'charge_category'),
+            needs_text('BillingCurrency', 'billing_currency'),
+            needs_number('BilledCost', 'billed_cost', 'exact_billed_cost'),
+            number_if_given(
+                'PricingQuantity',
+                'coalesce(pricing_quantity, consumed_quantity)',
+                'exact_quantity'
+            ),
+            not_too_large('BilledCost', 'billed_cost', 'exact_billed_cost', 1000000000000),
+            not_too_large(
+                'PricingQuantity', 'pricing_quantity', 'exact_quantity', 1000000000000
+            ),
+            needs_date('ChargePeriodStart', 'charge_period_start', 'charge_start_instant'),
+            needs_date('ChargePeriodEnd', 'charge_period_end', 'charge_end_instant'),
+            (
+                'ChargePeriodEnd',
+                'charge_period_end',
+                'charge_end_instant < charge_start_instant',
+                'the period ends before ChargePeriodStart'
+            ),
+            needs_date('BillingPeriodEnd', 'billing_period_end', 'billing_period_end_day'),
+        ]) }}
+    from typed
+
+),
+
+-- FOCUS ends are exclusive: the last day is that of the moment before.
+with_days as (
+
+    select
+        *,
+        cast(charge_start_instant as date) as charge_start_day,
+        greatest(
+            cast(charge_start_instant as date),
+            cast({{ dbt.dateadd('second', -1, 'charge_end_instant') }} as date)
+        ) as charge_end_day,
+        case
+            when lower(trim(charge_category)) = 'purchase'
+                then concat_ws(' ', trim(charge_category), {{ text_value('charge_frequency') }})
+            else trim(charge_category)
+        end as charge_type
+    from checked
+
+),
+
+renamed as (
+
+    select
+        'focus_cost_and_usage' as source_format,
+        'FOCUS' as charge_source,
+        file,
+        row_number,
+        content_hash,
+        {{ text_value('invoice_id') }} as invoice_number,
+        -- The day on which the billing period is over; with an invoice, its date counts.
+        case when {{ text_value('invoice_id') }} is null then billing_period_end_day end
+            as billing_date,
+        {{ id_value('billing_account_id') }} as customer_id,
+        cast(null as varchar) as customer_domain,
+        {{ text_value('billing_account_name') }} as customer_name,
+        {{ focus_subscription() }} as subscription_id,
+        {{ text_value('service_name') }} as product_id,
+        coalesce(
+            {{ text_value('service_name') }}, {{ text_value('charge_description') }}
+        ) as product_name,
+        {{ text_value('sku_id') }} as sku_id,
+        charge_type,
+        charge_start_day as charge_start_date,
+        charge_end_day as charge_end_date,
+        coalesce(
+            {{ text_value('charge_description') }},
+            {{ line_details('charge_type', 'charge_start_day', 'charge_end_day') }}
+        ) as billing_line_details,
+        {{ measure('coalesce(exact_quantity, 0)') }} as billed_quantity,
+        {{ measure('exact_unit_price') }} as unit_price,
+        {{ measure('exact_billed_cost') }} as total_cost,
+        cast(null as decimal(28, 10)) as total_sales,
+        cast(null as decimal(28, 10)) as billed_margin,
+        exact_billed_cost - {{ measure('exact_billed_cost') }} as rounding_residual,
+        upper({{ text_value('billing_currency') }}) as currency,
+        {{ text_value('resource_id') }} as reference_id,
+        {{ text_value('tags') }} as tags,
+        rejected_column,
+        rejected_value,
+        rejected_reason,
+        case
+            when rejected_reason is not null then {{ row_as_json('landed_row') }}
+        end as raw_row
+    from with_days
+
+)
+
+select * from renamed

@@ -1,0 +1,97 @@
+with
+
+landed as (
+
+    select
+        landed_rows.*,
+        {{ whole_row('landed_rows') }} as landed_row
+    from {{ source('raw', 'legacy_license_based') }} as landed_rows
+
+),
+
+typed as (
+
+    select
+        landed.*,
+        {{ decimal_value('quantity') }} as exact_quantity,
+        {{ decimal_value('unit_price') }} as exact_unit_price,
+        {{ decimal_value('subtotal') }} as exact_subtotal,
+        {{ date_value('charge_start_date') }} as charge_start_day,
+        {{ date_value('charge_end_date') }} as charge_end_day,
+        {{ date_value('billing_date') }} as billing_day
+    from landed
+
+),
+
+checked as (
+
+    select
+        typed.*,
+        {{ failed_check([
+            needs_text('SubscriptionId', 'subscription_id'),
+            needs_text('ChargeType', 'charge_type'),
+            needs_text('Currency', 'currency'),
+            number_if_given('Quantity', 'quantity', 'exact_quantity'),
+            number_if_given('UnitPrice', 'unit_price', 'exact_unit_price'),
+            needs_number('Subtotal', 'subtotal', 'exact_subtotal'),
+            not_too_large('Quantity', 'quantity', 'exact_quantity', 1000000000000),
+            not_too_large('UnitPrice', 'unit_price', 'exact_unit_price', 1000000000000),
+            not_too_large('Subtotal', 'subtotal', 'exact_subtotal', 1000000000000),
+            needs_date('ChargeStartDate', 'charge_start_date', 'charge_start_day'),
+            needs_date('ChargeEndDate', 'charge_end_date', 'charge_end_day'),
+            (
+                'ChargeEndDate',
+                'charge_end_date',
+                'charge_end_day < charge_start_day',
+                'the period ends before ChargeStartDate'
+            ),
+            date_if_given('BillingDate', 'billing_date', 'billing_day'),
+        ]) }}
+    from typed
+
+),
+
+renamed as (
+
+    select
+        'legacy_license_based' as source_format,
+        'license' as charge_source,
+        file,
+        row_number,
+        content_hash,
+        {{ text_value('invoice_number') }} as invoice_number,
+        billing_day as billing_date,
+        {{ id_value('customer_id') }} as customer_id,
+        {{ text_value('domain_name') }} as customer_domain,
+        {{ text_value('customer_name') }} as customer_name,
+        {{ id_value('subscription_id') }} as subscription_id,
+        -- The durable id is the one that price lists know the offer by.
+        coalesce({{ id_value('durable_offer_id') }}, {{ id_value('offer_id') }}) as product_id,
+        {{ text_value('offer_name') }} as product_name,
+        coalesce({{ id_value('durable_offer_id') }}, {{ id_value('offer_id') }}) as sku_id,
+        {{ text_value('charge_type') }} as charge_type,
+        charge_start_day as charge_start_date,
+        charge_end_day as charge_end_date,
+        {{ line_details('trim(charge_type)', 'charge_start_day', 'charge_end_day') }}
+            as billing_line_details,
+        {{ measure('coalesce(exact_quantity, 0)') }} as billed_quantity,
+        {{ measure('exact_unit_price') }} as unit_price,
+        -- After discounts and before tax.
+        {{ measure('exact_subtotal') }} as total_cost,
+        cast(null as decimal(28, 10)) as total_sales,
+        cast(null as decimal(28, 10)) as billed_margin,
+        exact_subtotal - {{ measure('exact_subtotal') }} as rounding_residual,
+        upper({{ text_value('currency') }}) as currency,
+        cast(null as varchar) as reference_id,
+        cast(null as varchar) as tags,
+        rejected_column,
+        rejected_value,
+        rejected_reason,
+        case
+            when rejected_reason is not null then {{ row_as_json('landed_row') }}
+        end as raw_row
+    from checked
+
+)
+
+select * from renamed

@@ -1,0 +1,114 @@
+with
+
+landed as (
+
+    select
+        landed_rows.*,
+        {{ whole_row('landed_rows') }} as landed_row
+    from {{ source('raw', 'price_list') }} as landed_rows
+
+),
+
+typed as (
+
+    select
+        landed.*,
+        {{ decimal_value('unit_price') }} as exact_unit_price,
+        -- 15 and 15% are the same.
+        {{ decimal_value("rtrim(rtrim(trim(markup_percent), '%'))") }} as exact_markup_percent,
+        {{ date_value('valid_from') }} as valid_from_day,
+        {{ date_value('valid_to') }} as valid_to_day,
+        coalesce(valid_to, '') like '9999-12-31%' as has_no_end,
+        coalesce(lower({{ text_value('percent_of') }}), 'cost') as percent_base,
+        coalesce({{ text_value('product') }}, '*') = '*' and {{ text_value('sku') }} is null
+            as is_for_all_products
+    from landed
+
+),
+
+checked as (
+
+    select
+        typed.*,
+        {{ failed_check([
+            needs_text('Currency', 'currency'),
+            number_if_given('Unit Price', 'unit_price', 'exact_unit_price'),
+            number_if_given('Markup Percent', 'markup_percent', 'exact_markup_percent'),
+            (
+                'Unit Price',
+                'unit_price',
+                'exact_unit_price is null and exact_markup_percent is null',
+                'is empty, and so is Markup Percent'
+            ),
+            (
+                'Unit Price',
+                'unit_price',
+                'exact_unit_price is not null and exact_markup_percent is not null',
+                'and Markup Percent are both given: only one of them can count'
+            ),
+            ('Unit Price', 'unit_price', 'exact_unit_price < 0', 'is negative'),
+            not_too_large('Unit Price', 'unit_price', 'exact_unit_price', 1000000000),
+            (
+                'Markup Percent',
+                'markup_percent',
+                'exact_markup_percent < -100',
+                'takes off more than everything'
+            ),
+            not_too_large('Markup Percent', 'markup_percent', 'exact_markup_percent', 100000),
+            (
+                'Product',
+                'product',
+                'is_for_all_products and exact_unit_price is not null',
+                'is empty or *: only a percentage can be for all products'
+            ),
+            (
+                'Percent Of',
+                'percent_of',
+                "percent_base not in ('cost', 'list')",
+                'is neither cost nor list'
+            ),
+            needs_date('Valid From', 'valid_from', 'valid_from_day'),
+            date_if_given(
+                'Valid To',
+                'valid_to',
+                "case when has_no_end then date '2199-12-31' else valid_to_day end"
+            ),
+            (
+                'Valid To',
+                'valid_to',
+                'valid_to_day < valid_from_day',
+                'is before Valid From'
+            ),
+        ]) }}
+    from typed
+
+),
+
+renamed as (
+
+    select
+        file,
+        row_number,
+        content_hash,
+        {{ text_value('organization') }} as organization,
+        case when not is_for_all_products then {{ text_value('product') }} end as product_name,
+        {{ text_value('sku') }} as sku_id,
+        {{ measure('exact_unit_price') }} as unit_price,
+        {{ measure('exact_markup_percent') }} as markup_percent,
+        percent_base,
+        upper({{ text_value('currency') }}) as currency,
+        valid_from_day as valid_from_date,
+        -- The day is the last on which the price holds.
+        case when not has_no_end then valid_to_day end as valid_to_date,
+        {{ text_value('offer') }} as offer,
+        rejected_column,
+        rejected_value,
+        rejected_reason,
+        case
+            when rejected_reason is not null then {{ row_as_json('landed_row') }}
+        end as raw_row
+    from checked
+
+)
+
+select * from renamed
