@@ -1,0 +1,153 @@
+"""What an export is about, and what all exports have in common: text that is safe to open.
+
+Belongs here: which rows an export may hold, the names of its files, CSV. Does not: any one kind of
+file.
+"""
+
+import csv
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+
+from dagster_project.errors import ApportionError
+from dagster_project.publish import sql_literal
+from dagster_project.settings import DataFolder
+
+Edition = Literal["broker", "customer"]
+
+BROKER_ONLY_COLUMNS = frozenset(
+    {
+        "total_cost",
+        "total_margin",
+        "amortized_cost",
+        "unit_price",
+        "pending_cost",
+        "billed_cost",
+        "expected_cost",
+        "proration_variance",
+        "explanation",
+        "price_explanation",
+        "price_source",
+    }
+)
+"""Columns that show a cost price or let one be worked out: no customer's file holds them."""
+
+
+class NothingPublished(ApportionError):
+    """There is nothing to export yet."""
+
+
+class NothingInScope(ApportionError):
+    """No published row is of the period and organization that were asked for."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Billing periods from first to last, like 2026-01, of all organizations or of one.
+
+    The edition `customer` is for one organization and without cost prices.
+    """
+
+    first_period: str
+    last_period: str
+    organization_id: str | None = None
+    edition: Edition = "broker"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where a customer's edition is of nobody."""
+        if self.edition == "customer" and self.organization_id is None:
+            raise ValueError("a customer's edition is of one organization")
+
+    @property
+    def condition(self) -> str:
+        """SQL that holds on the rows in scope, with the parameters of `parameters`."""
+        by_organization = " and organization_id = $organization" if self.organization_id else ""
+        return f"billing_period between $first_period and $last_period{by_organization}"
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The values for `condition`."""
+        values = {"first_period": self.first_period, "last_period": self.last_period}
+        return values | ({"organization": self.organization_id} if self.organization_id else {})
+
+    @property
+    def words(self) -> str:
+        """The periods as people say them: 2026-01, or 2026-01 to 2026-03."""
+        if self.first_period == self.last_period:
+            return self.first_period
+        return f"{self.first_period} to {self.last_period}"
+
+
+def open_published(data: DataFolder) -> duckdb.DuckDBPyConnection:
+    """A connection that has the published tables in its default schema, read-only.
+
+    Raises NothingPublished.
+    """
+    if not data.published_database.exists():
+        raise NothingPublished(f"nothing is published in {data.root} yet: make run comes first")
+    connection = duckdb.connect()
+    connection.execute(f"attach {sql_literal(data.published_database)} as published (read_only)")
+    connection.execute("use published.marts")
+    return connection
+
+
+def file_name(text: str) -> str:
+    """A text as a part of a file's name, the same on every system; never empty or hidden."""
+    name = re.sub(r"[^\w.-]+", "-", text, flags=re.ASCII).strip("-.")
+    return name[:100] or "unnamed"
+
+
+def as_text(value: str) -> str:
+    """A text that no spreadsheet program takes for a formula, whatever it begins with.
+
+    An apostrophe is put before what could be one; spreadsheet programs show the rest. Source: OWASP
+    on CSV injection.
+    """
+    return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") else value
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
+    """Write a CSV file whole (UTF-8, CRLF, ISO dates, decimals with a point); returns its rows.
+
+    Texts are guarded by `as_text`; numbers stay numbers, negative ones too; null is empty.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    building = path.with_name(f"{path.name}.building")
+    count = 0
+    with building.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([as_text(name) for name in header])
+        for row in rows:
+            writer.writerow([_csv_value(value) for value in row])
+            count += 1
+        file.flush()
+        os.fsync(file.fileno())
+    building.replace(path)
+    return count
+
+
+def _csv_value(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Decimal):
+        return plain_decimal(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="seconds")
+    if isinstance(value, date):
+        return value.isoformat()
+    return as_text(value) if isinstance(value, str) else str(value)
+
+
+def plain_decimal(value: Decimal) -> str:
+    """A decimal without exponent and without zeros that say nothing: 12.5, 1000, -0.25."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
