@@ -26,9 +26,11 @@ def test_the_graph_goes_from_raw_to_published() -> None:
         "cost_center_history",
         "findings",
         "invoice_reconciliation",
+        "journal_entries",
         "license_pool",
         "prorated_lines",
         "quarantined_rows",
+        "statement_lines",
     }
     published = graph.get(dg.AssetKey(["published"]))
     assert {key.path[-1] for key in published.parent_keys} == groups["marts"]

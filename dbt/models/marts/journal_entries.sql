@@ -1,0 +1,149 @@
+{#-
+Every amount of a statement as a debit and a credit that are made of the same row, so that no entry can
+be out of balance: the cost center's account against clearing. Money that comes back, and what a
+correction takes back, is entered the other way round, never with a minus.
+-#}
+with
+
+statement_amounts as (
+
+    select * from {{ ref('int_statement_amounts') }}
+    where billed_amount <> 0
+
+),
+
+cost_centers as (
+
+    select * from {{ ref('int_cost_centers') }}
+
+),
+
+gl_accounts as (
+
+    select * from {{ ref('gl_accounts') }}
+
+),
+
+bills as (
+
+    select
+        billing_period,
+        organization_id,
+        currency,
+        max(billing_date) as posting_date
+    from {{ ref('int_report_rows') }}
+    group by billing_period, organization_id, currency
+
+),
+
+numbered as (
+
+    select
+        statement_amounts.*,
+        bills.posting_date,
+        cost_centers.gl_account,
+        row_number() over (
+            partition by statement_amounts.billing_period
+            order by
+                statement_amounts.organization_id,
+                statement_amounts.currency,
+                statement_amounts.cost_center_id,
+                statement_amounts.section_order,
+                statement_amounts.corrected_period
+        ) as entry_number
+    from statement_amounts
+    inner join bills
+        on
+            statement_amounts.billing_period = bills.billing_period
+            and statement_amounts.organization_id = bills.organization_id
+            and statement_amounts.currency = bills.currency
+    left join cost_centers
+        on
+            statement_amounts.organization_id = cost_centers.organization_id
+            and statement_amounts.cost_center_id = cost_centers.cost_center_id
+
+),
+
+{# An organization's own account goes before that for all. -#}
+{%- for purpose in ['clearing', 'no_account'] %}
+{{ purpose }} as (
+
+    select
+        numbered.billing_period,
+        numbered.entry_number,
+        max_by(gl_accounts.gl_account, gl_accounts.organization_id is not null) as gl_account,
+        max_by(gl_accounts.account_name, gl_accounts.organization_id is not null) as account_name
+    from numbered
+    inner join gl_accounts
+        on
+            gl_accounts.purpose = '{{ purpose }}'
+            and numbered.organization_id
+            = coalesce(gl_accounts.organization_id, numbered.organization_id)
+    group by numbered.billing_period, numbered.entry_number
+
+),
+{% endfor %}
+sides as (
+
+    select
+        numbered.*,
+        1 as side_order,
+        coalesce(numbered.gl_account, no_account.gl_account) as side_account,
+        case
+            when numbered.gl_account is null then no_account.account_name
+            else numbered.cost_center_name
+        end as side_account_name,
+        numbered.billed_amount > 0 as is_debit
+    from numbered
+    inner join no_account
+        on
+            numbered.billing_period = no_account.billing_period
+            and numbered.entry_number = no_account.entry_number
+    union all
+    select
+        numbered.*,
+        2 as side_order,
+        clearing.gl_account as side_account,
+        clearing.account_name as side_account_name,
+        numbered.billed_amount < 0 as is_debit
+    from numbered
+    inner join clearing
+        on
+            numbered.billing_period = clearing.billing_period
+            and numbered.entry_number = clearing.entry_number
+
+),
+
+final as (
+
+    select
+        billing_period,
+        concat(billing_period, '-', lpad(cast(entry_number as varchar), 6, '0')) as entry_id,
+        cast(side_order as integer) as entry_line,
+        posting_date,
+        organization_id,
+        cost_center_id,
+        cost_center_name,
+        side_account as gl_account,
+        side_account_name as account_name,
+        cast(case when is_debit then abs(billed_amount) else 0 end as decimal(28, 10)) as debit,
+        cast(case when is_debit then 0 else abs(billed_amount) end as decimal(28, 10)) as credit,
+        currency,
+        case
+            when corrected_period is not null then 'correction'
+            when billed_amount < 0 then 'reversal'
+            else 'charge'
+        end as entry_type,
+        corrected_period,
+        concat(
+            'Licenses ', billing_period, ', ', cost_center_name, ', ', section,
+            case
+                when corrected_period is not null then concat(' of ', corrected_period) else ''
+            end
+        ) as entry_text,
+        amount_basis
+    from sides
+
+)
+
+select * from final
