@@ -8,7 +8,7 @@ BIN = .venv/bin
 COMPILE = $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help run close forget test lint dev clean lock
+.PHONY: help run close forget bench test lint dev clean lock
 
 help: ## one line per target
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -33,6 +33,9 @@ lint: .venv/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --processes 2 dbt/models dbt/tests
+
+bench: .venv/run.stamp ## measure the forecast against its peers (APPORTION_M3_FILE names the series)
+	@$(BIN)/python -m benchmarks.forecast_m3
 
 dev: .venv/run.stamp ## Dagster's web UI on this project, at http://127.0.0.1:3000
 	@exec $(BIN)/python -m dagster_project dev
