@@ -35,7 +35,7 @@ lint: .venv/dev.stamp
 	$(BIN)/sqlfluff lint --processes 2 dbt/models dbt/tests
 
 bench: .venv/run.stamp ## measure the forecast against its peers (APPORTION_M3_FILE names the series)
-	@$(BIN)/python -m benchmarks.forecast_m3
+	@$(BIN)/python benchmarks/forecast_m3.py
 
 dev: .venv/run.stamp ## Dagster's web UI on this project, at http://127.0.0.1:3000
 	@exec $(BIN)/python -m dagster_project dev

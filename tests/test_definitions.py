@@ -28,6 +28,7 @@ def test_the_graph_goes_from_raw_to_published() -> None:
         "invoice_reconciliation",
         "journal_entries",
         "license_pool",
+        "monthly_license_costs",
         "prorated_lines",
         "quarantined_rows",
         "statement_lines",

@@ -4,7 +4,6 @@ currency. A total is rounded once; its cost centers, and within a cost center it
 by largest remainder. So all statements of an organization add up to its bill, and the lines of a
 statement to its total.
 -#}
-{%- set measures = ['total_cost', 'total_sales'] -%}
 with
 
 report_rows as (
@@ -84,95 +83,141 @@ with_decimals as (
 
 ),
 
-cost_centers as (
+-- Cost and sales are rounded each for itself: a row of each from here.
+measured as (
+
+    select
+        *,
+        'cost' as measure,
+        total_cost as amount
+    from with_decimals
+    union all
+    select
+        *,
+        'sales' as measure,
+        coalesce(total_sales, 0) as amount
+    from with_decimals
+
+),
+
+statements as (
 
     select
         billing_period,
         organization_id,
         currency,
         cost_center_id,
+        measure,
         currency_decimals,
-        {%- for measure in measures %}
-        coalesce(sum({{ measure }}), 0) as {{ measure }}{{ ',' if not loop.last }}
-        {%- endfor %}
-    from with_decimals
-    group by billing_period, organization_id, currency, cost_center_id, currency_decimals
+        sum(amount) as amount,
+        {{ cut_units('sum(amount)', 'currency_decimals') }} as cut_units,
+        {{ cut_remainder('sum(amount)', 'currency_decimals') }} as remainder
+    from measured
+    group by
+        billing_period, organization_id, currency, cost_center_id, measure, currency_decimals
 
 ),
 
-cost_centers_cut as (
+statements_in_turn as (
 
     select
         *,
-        {%- for measure in measures %}
-        {{ cut_units(measure, 'currency_decimals') }} as {{ measure }}_cut,
-        round(
-            sum({{ measure }}) over bill * {{ units_per_whole('currency_decimals') }}
-        ) - sum({{ cut_units(measure, 'currency_decimals') }}) over bill as {{ measure }}_left,
+        round(sum(amount) over bill * {{ units_per_whole('currency_decimals') }})
+        - sum(cut_units) over bill as units_left,
         row_number() over (
-            partition by billing_period, organization_id, currency
-            order by {{ cut_remainder(measure, 'currency_decimals') }} desc, cost_center_id
-        ) as {{ measure }}_turn{{ ',' if not loop.last }}
-        {%- endfor %}
-    from cost_centers
-    window bill as (partition by billing_period, organization_id, currency)
+            partition by billing_period, organization_id, currency, measure
+            order by remainder desc, cost_center_id
+        ) as turn
+    from statements
+    window bill as (partition by billing_period, organization_id, currency, measure)
 
 ),
 
-cost_centers_rounded as (
+statements_rounded as (
 
     select
         *,
-        {%- for measure in measures %}
-        {{ measure }}_cut
-        + case when {{ measure }}_turn <= {{ measure }}_left then 1 else 0 end
-            as {{ measure }}_units{{ ',' if not loop.last }}
-        {%- endfor %}
-    from cost_centers_cut
+        cut_units + case when turn <= units_left then 1 else 0 end as units
+    from statements_in_turn
 
 ),
 
 sections_cut as (
 
     select
-        with_decimals.*,
-        {%- for measure in measures %}
-        {{ cut_units('coalesce(with_decimals.' ~ measure ~ ', 0)', 'with_decimals.currency_decimals') }}
-            as {{ measure }}_cut,
-        cost_centers_rounded.{{ measure }}_units
-        - sum(
-            {{ cut_units(
-                'coalesce(with_decimals.' ~ measure ~ ', 0)', 'with_decimals.currency_decimals'
-            ) }}
-        ) over statement as {{ measure }}_left,
-        row_number() over (
-            partition by
-                with_decimals.billing_period,
-                with_decimals.organization_id,
-                with_decimals.currency,
-                with_decimals.cost_center_id
-            order by
-                {{ cut_remainder(
-                    'coalesce(with_decimals.' ~ measure ~ ', 0)', 'with_decimals.currency_decimals'
-                ) }} desc,
-                with_decimals.section_order,
-                with_decimals.corrected_period
-        ) as {{ measure }}_turn{{ ',' if not loop.last }}
-        {%- endfor %}
-    from with_decimals
-    inner join cost_centers_rounded
+        measured.*,
+        statements_rounded.units as statement_units,
+        {{ cut_units('measured.amount', 'measured.currency_decimals') }} as cut_units,
+        {{ cut_remainder('measured.amount', 'measured.currency_decimals') }} as remainder
+    from measured
+    inner join statements_rounded
         on
-            with_decimals.billing_period = cost_centers_rounded.billing_period
-            and with_decimals.organization_id = cost_centers_rounded.organization_id
-            and with_decimals.currency = cost_centers_rounded.currency
-            and with_decimals.cost_center_id = cost_centers_rounded.cost_center_id
-    window statement as (
-        partition by
-            with_decimals.billing_period,
-            with_decimals.organization_id,
-            with_decimals.currency,
-            with_decimals.cost_center_id
-    )
+            measured.billing_period = statements_rounded.billing_period
+            and measured.organization_id = statements_rounded.organization_id
+            and measured.currency = statements_rounded.currency
+            and measured.cost_center_id = statements_rounded.cost_center_id
+            and measured.measure = statements_rounded.measure
+
+),
+
+sections_in_turn as (
+
+    select
+        *,
+        statement_units - sum(cut_units) over statement as units_left,
+        row_number() over (
+            partition by billing_period, organization_id, currency, cost_center_id, measure
+            order by remainder desc, section_order, corrected_period
+        ) as turn
+    from sections_cut
+    window
+        statement as (
+            partition by billing_period, organization_id, currency, cost_center_id, measure
+        )
+
+),
+
+sections_rounded as (
+
+    select
+        *,
+        {{ amount_of_units(
+            'cut_units + case when turn <= units_left then 1 else 0 end', 'currency_decimals'
+        ) }} as billed
+    from sections_in_turn
+
+),
+
+-- One row per section again.
+side_by_side as (
+
+    select
+        costs.*,
+        costs.billed as billed_cost,
+        sales.billed as billed_sales
+    from sections_rounded as costs
+    inner join sections_rounded as sales
+        on
+            costs.billing_period = sales.billing_period
+            and costs.organization_id = sales.organization_id
+            and costs.currency = sales.currency
+            and costs.cost_center_id = sales.cost_center_id
+            and costs.section = sales.section
+            and costs.corrected_period is not distinct from sales.corrected_period
+            and sales.measure = 'sales'
+    where costs.measure = 'cost'
+
+),
+
+priced_bills as (
+
+    select
+        billing_period,
+        organization_id,
+        currency,
+        count(total_sales) > 0 as has_sales
+    from summed
+    group by billing_period, organization_id, currency
 
 ),
 
@@ -180,22 +225,14 @@ sections_cut as (
 with_basis as (
 
     select
-        *,
-        case
-            when
-                count(total_sales)
-                    over (partition by billing_period, organization_id, currency) > 0
-                then 'sales'
-            else 'cost'
-        end as amount_basis,
-        {%- for measure in measures %}
-        {{ amount_of_units(
-            measure ~ '_cut + case when '
-            ~ measure ~ '_turn <= ' ~ measure ~ '_left then 1 else 0 end',
-            'currency_decimals'
-        ) }} as billed_{{ measure }}{{ ',' if not loop.last }}
-        {%- endfor %}
-    from sections_cut
+        side_by_side.*,
+        case when priced_bills.has_sales then 'sales' else 'cost' end as amount_basis
+    from side_by_side
+    inner join priced_bills
+        on
+            side_by_side.billing_period = priced_bills.billing_period
+            and side_by_side.organization_id = priced_bills.organization_id
+            and side_by_side.currency = priced_bills.currency
 
 )
 
@@ -216,9 +253,12 @@ select
     total_cost,
     total_sales,
     amount_basis,
-    case when amount_basis = 'sales' then coalesce(total_sales, 0) else total_cost end as amount,
-    case when amount_basis = 'sales' then billed_total_sales else billed_total_cost end
+    cast(
+        case when amount_basis = 'sales' then coalesce(total_sales, 0) else total_cost end
+        as decimal(28, 10)
+    ) as amount,
+    case when amount_basis = 'sales' then billed_sales else billed_cost end
         as billed_amount,
-    billed_total_cost as billed_cost,
-    case when amount_basis = 'sales' then billed_total_sales end as billed_sales
+    billed_cost,
+    case when amount_basis = 'sales' then billed_sales end as billed_sales
 from with_basis

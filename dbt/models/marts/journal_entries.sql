@@ -64,25 +64,41 @@ numbered as (
 
 ),
 
-{# An organization's own account goes before that for all. -#}
-{%- for purpose in ['clearing', 'no_account'] %}
-{{ purpose }} as (
+-- An organization's own account goes before that for all.
+accounts as (
 
     select
         numbered.billing_period,
         numbered.entry_number,
-        max_by(gl_accounts.gl_account, gl_accounts.organization_id is not null) as gl_account,
-        max_by(gl_accounts.account_name, gl_accounts.organization_id is not null) as account_name
+        gl_accounts.purpose,
+        gl_accounts.gl_account,
+        gl_accounts.account_name,
+        row_number() over (
+            partition by numbered.billing_period, numbered.entry_number, gl_accounts.purpose
+            order by gl_accounts.organization_id nulls last
+        ) as own_first
     from numbered
     inner join gl_accounts
         on
-            gl_accounts.purpose = '{{ purpose }}'
-            and numbered.organization_id
+            numbered.organization_id
             = coalesce(gl_accounts.organization_id, numbered.organization_id)
-    group by numbered.billing_period, numbered.entry_number
 
 ),
-{% endfor %}
+
+clearing as (
+
+    select * from accounts
+    where purpose = 'clearing' and own_first = 1
+
+),
+
+no_account as (
+
+    select * from accounts
+    where purpose = 'no_account' and own_first = 1
+
+),
+
 sides as (
 
     select

@@ -1,0 +1,101 @@
+{#-
+Costs and sales spread by day over the period they are charged for, per month: what is paid ahead is
+borne by the months it is for, and what comes back is taken from them likewise. Rounded
+cumulatively, so that the months of a charge sum to it exactly. Lines alike in place and period are
+spread together.
+-#}
+with
+
+report_rows as (
+
+    select * from {{ ref('int_report_rows') }}
+
+),
+
+charges as (
+
+    select
+        billing_period,
+        organization_id,
+        cost_center_id,
+        product_name,
+        currency,
+        charge_start_date,
+        charge_end_date,
+        sum(total_cost) as total_cost,
+        sum(total_sales) as total_sales
+    from report_rows
+    group by
+        billing_period,
+        organization_id,
+        cost_center_id,
+        product_name,
+        currency,
+        charge_start_date,
+        charge_end_date
+
+),
+
+charge_months as (
+
+    select
+        *,
+        {{ each_month('charge_start_date', 'charge_end_date') }} as month
+    from charges
+
+),
+
+-- Days of the charge before the month, and until its end.
+counted as (
+
+    select
+        *,
+        {{ dbt.datediff('charge_start_date', 'greatest(month, charge_start_date)', 'day') }}
+            as low_days,
+        {{ dbt.datediff(
+            'charge_start_date',
+            'least(cast(' ~ dbt.dateadd('month', 1, 'month') ~ ' as date), '
+            ~ 'cast(' ~ dbt.dateadd('day', 1, 'charge_end_date') ~ ' as date))',
+            'day'
+        ) }} as high_days,
+        {{ dbt.datediff('charge_start_date', 'charge_end_date', 'day') }} + 1 as total_days
+    from charge_months
+
+),
+
+spread as (
+
+    select
+        billing_period,
+        month,
+        organization_id,
+        cost_center_id,
+        product_name,
+        currency,
+        {{ prorated_part(
+            'total_cost', 'low_days', 'high_days', 'total_days', narrow_limit('total_days')
+        ) }} as amortized_cost,
+        {{ prorated_part(
+            'total_sales', 'low_days', 'high_days', 'total_days', narrow_limit('total_days')
+        ) }} as amortized_sales
+    from counted
+
+),
+
+summed as (
+
+    select
+        billing_period,
+        month,
+        organization_id,
+        cost_center_id,
+        product_name,
+        currency,
+        cast(sum(amortized_cost) as decimal(28, 10)) as amortized_cost,
+        cast(sum(amortized_sales) as decimal(28, 10)) as amortized_sales
+    from spread
+    group by billing_period, month, organization_id, cost_center_id, product_name, currency
+
+)
+
+select * from summed
