@@ -36,6 +36,12 @@ cost_centers as (
 
 ),
 
+tag_rules as (
+
+    select * from {{ ref('int_line_tag_rules') }}
+
+),
+
 proration as (
 
     select * from {{ ref('int_line_proration') }}
@@ -102,6 +108,7 @@ named as (
         proration.proration_rule,
         billing_lines.total_cost as line_total_cost,
         line_snapshots.cutoff_at,
+        tag_rules.tag_key,
         snapshots.event as snapshot_event,
         split_lines.low_units,
         split_lines.high_units,
@@ -112,6 +119,7 @@ named as (
     inner join line_snapshots on split_lines.line_id = line_snapshots.line_id
     left join snapshots on line_snapshots.snapshot_id = snapshots.snapshot_id
     left join proration on split_lines.line_id = proration.line_id
+    left join tag_rules on split_lines.line_id = tag_rules.line_id
     left join cost_centers
         on
             billing_lines.organization_id = cost_centers.organization_id
@@ -126,7 +134,7 @@ explained as (
 
     select
         named.* exclude (
-            line_total_cost, cutoff_at, snapshot_event, low_units, high_units, total_units,
+            line_total_cost, cutoff_at, tag_key, snapshot_event, low_units, high_units, total_units,
             allocated_total
         ),
         concat(
@@ -138,6 +146,11 @@ explained as (
             end,
             ', ',
             split_reasons.meaning,
+            case
+                when named.split_reason = 'tag_rule'
+                    then concat(' (', named.tag_key, ' names ', named.cost_center_name, ')')
+                else ''
+            end,
             case
                 when named.snapshot_effective_at is null then ''
                 else

@@ -131,13 +131,16 @@ landed_assignments as (
 
 with_own_assignments as (
 
-    select organization_id
+    select
+        organization_id,
+        snapshot_date
     from landed_assignments
-    group by organization_id
+    group by organization_id, snapshot_date
 
 ),
 
--- An export of users lists their licenses too; it counts where there is no list of assignments.
+-- An export of users lists their licenses too; it counts where no list of assignments is of that
+-- day.
 licenses_of_users as (
 
     select
@@ -169,6 +172,7 @@ listed_with_users as (
         on
             licenses_of_users.organization_id
             is not distinct from with_own_assignments.organization_id
+            and licenses_of_users.snapshot_date = with_own_assignments.snapshot_date
     where
         with_own_assignments.organization_id is null
         and {{ match_key('licenses_of_users.license_word') }} not in ('', 'unlicensed')
@@ -277,8 +281,9 @@ counted as (
         current_users.department,
         current_users.location,
         current_users.charge_code,
-        -- Who has left is in the list of users no more, or is disabled.
-        coalesce(current_users.is_enabled, false) as is_in_use,
+        -- Who has left is in the list of users no more, or is disabled. Without any such list nobody
+        -- is known to have left.
+        coalesce(current_users.is_enabled, states.users_date is null) as is_in_use,
         count(*) as user_count
     from states
     inner join named
@@ -297,7 +302,7 @@ counted as (
         current_users.department,
         current_users.location,
         current_users.charge_code,
-        coalesce(current_users.is_enabled, false)
+        coalesce(current_users.is_enabled, states.users_date is null)
 
 )
 

@@ -41,7 +41,7 @@ counts as (
         max(bought_quantity) as bought_quantity,
         sum(assigned_quantity + leaver_quantity) as assigned_quantity
     from assigned
-    group by organization_id, subscription_id, counted_on
+    group by organization_id, subscription_id, counted_on, count_reason
 
 ),
 

@@ -21,12 +21,14 @@ charges as (
 
     select
         line_id,
-        charge_start_date
+        charge_start_date,
+        billing_date
     from {{ ref('int_billing_lines') }}
     union
     select
         line_id,
-        charge_start_date
+        charge_start_date,
+        billing_date
     from {{ ref('int_ledger_lines') }}
 
 ),
@@ -35,7 +37,8 @@ charge_days as (
 
     select
         line_id,
-        max(charge_start_date) as charge_start_date
+        max(charge_start_date) as charge_start_date,
+        max(billing_date) as billing_date
     from charges
     group by line_id
 
@@ -53,13 +56,14 @@ exchange_rates as (
 
 ),
 
--- A refund gives back what was charged: the price as of the charge it refunds.
+-- A refund gives back what was charged: the price and the rate as of the charge it refunds.
 lines as (
 
     select
-        billing_lines.*,
+        billing_lines.* exclude (billing_date),
         coalesce(charge_days.charge_start_date, billing_lines.charge_start_date)
             as pricing_date,
+        coalesce(charge_days.billing_date, billing_lines.billing_date) as billing_date,
         -- A price is for what is bought or used; credits and taxes can be passed on by percentage.
         billing_lines.charge_kind not in ('credit', 'tax') as has_units
     from billing_lines

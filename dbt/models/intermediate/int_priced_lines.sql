@@ -61,6 +61,8 @@ with_sales as (
             when total_sales is not null then total_sales
             -- A longer trial and the like: what costs nothing is not sold.
             when total_cost = 0 then 0
+            -- A tax is no ware: it is passed on as it is.
+            when is_percent_of_cost and charge_kind = 'tax' then total_cost
             when is_percent_of_cost then {{ with_percent('total_cost', 'markup_percent') }}
             else
                 {{ prorated_price(
@@ -79,6 +81,7 @@ sourced as (
         case
             when total_sales is not null then 'bill'
             when total_cost = 0 then 'free_of_charge'
+            when is_percent_of_cost and charge_kind = 'tax' then 'passed_on'
             when sales is not null then price_source
         end as source_of_price
     from with_sales
@@ -99,7 +102,10 @@ explained as (
         source_of_price as price_source,
         -- "customer_price from 2025-07-01: 30 EUR at 1.1 of 2026-01-02 = 33 x 18 / 31 days x 8"
         case
-            when source_of_price is null or source_of_price in ('bill', 'free_of_charge') then null
+            when
+                source_of_price is null
+                or source_of_price in ('bill', 'free_of_charge', 'passed_on')
+                then null
             else
                 concat(
                     source_of_price,
