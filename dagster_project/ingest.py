@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import stat
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -112,10 +113,16 @@ def require_landing(landing: Path) -> None:
 
 
 def list_landing(landing: Path) -> Iterator[Path]:
-    """Every file below `landing` in order of name; hidden ones and office lock files apart."""
+    """Every file below `landing` in order of name; hidden ones and office lock files apart.
+
+    A folder that cannot be looked into stands for what lies in it, so that it is told.
+    """
     for path in sorted(landing.rglob("*")):
         hidden = any(part.startswith((".", "~$")) for part in path.relative_to(landing).parts)
-        if not hidden and (path.is_symlink() or not path.is_dir()):
+        is_open_folder = (
+            not path.is_symlink() and path.is_dir() and os.access(path, os.R_OK | os.X_OK)
+        )
+        if not hidden and not is_open_folder:
             yield path
 
 
@@ -259,8 +266,13 @@ class _Known:
 
 
 def _name_of(path: Path, landing: Path) -> str:
-    # A name in another encoding is shown as well as it can be.
-    return os.fsencode(path.relative_to(landing).as_posix()).decode("utf-8", "replace")
+    # A name in another encoding is shown as well as it can be, and one that would steer the
+    # terminal it is printed on is not.
+    name = os.fsencode(path.relative_to(landing).as_posix()).decode("utf-8", "replace")
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(each) in ("Cc", "Cf") else each
+        for each in name
+    )
 
 
 def _refused(path: Path, name: str, refusal: RefusedFile) -> LandedFile:
@@ -534,6 +546,8 @@ def _feed_of(name: str) -> str | None:
 def _read_bytes(path: Path, limits: Limits) -> tuple[bytes, int]:
     """The file's bytes and its time of change in nanoseconds."""
     before = path.lstat()
+    if stat.S_ISDIR(before.st_mode):
+        raise NotAPlainFile("a folder that cannot be looked into: permission denied")
     if not stat.S_ISREG(before.st_mode):
         raise NotAPlainFile("not a plain file (links, devices and pipes are not followed)")
     if before.st_size > limits.file_bytes:

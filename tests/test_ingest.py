@@ -374,6 +374,30 @@ def test_half_a_workbook_and_half_a_parquet_file_are_refused(
     assert words in reason(company.ingest(), file)
 
 
+def test_a_name_that_would_steer_the_terminal_is_shown_without_doing_so(company: Company) -> None:
+    company.drop("billing_lines/\x1b[2J\u202egpj.csv", "no bill\n")
+    (landed,) = company.ingest().files
+    assert landed.status == "refused"
+    mark = "\N{REPLACEMENT CHARACTER}"
+    assert landed.file == f"billing_lines/{mark}[2J{mark}gpj.csv"
+
+
+def test_a_folder_that_cannot_be_looked_into_is_told(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company.drop("billing_lines/a.csv", JANUARY)
+    company.drop("billing_lines/locked/b.csv", FEBRUARY)
+    access = os.access
+
+    def access_for_others(path: str | Path, mode: int) -> bool:
+        return Path(path).name != "locked" and access(path, mode)
+
+    # Whoever runs the tests may be root, to whom every folder is open.
+    monkeypatch.setattr(os, "access", access_for_others)
+    report = company.ingest()
+    assert "cannot be looked into" in reason(report, "billing_lines/locked")
+
+
 def test_a_file_over_the_limit_is_refused_unread(
     company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -501,11 +525,12 @@ def test_a_file_that_is_removed_while_others_are_read_does_not_stop_the_run(
 )
 def test_a_file_may_have_any_name(company: Company, name: str) -> None:
     company.drop(f"billing_lines/{name}", DAMAGED)
+    shown = f"billing_lines/{name}".replace("\n", "\N{REPLACEMENT CHARACTER}")
     for _ in range(2):
         report = company.ingest()
-        assert statuses(report) == {f"billing_lines/{name}": "loaded"}
-    assert company.query("select file from raw.broker_report") == [(f"billing_lines/{name}",)]
-    assert company.query("select file from raw.rejected_rows") == [(f"billing_lines/{name}",)]
+        assert statuses(report) == {shown: "loaded"}
+    assert company.query("select file from raw.broker_report") == [(shown,)]
+    assert company.query("select file from raw.rejected_rows") == [(shown,)]
 
 
 def test_a_name_in_another_encoding_does_not_stop_the_run(company: Company) -> None:
