@@ -85,12 +85,19 @@ def write_statements(
         for name in _columns(connection, "statement_lines")
         if scope.edition == "broker" or name not in BROKER_ONLY_COLUMNS
     ]
+    condition = scope.condition
+    if scope.edition == "customer":
+        # Who is sold nothing has statements of cost, and cost is no customer's business.
+        condition = f"{condition} and amount_basis = 'sales'"
     rows = connection.execute(
-        f"select {', '.join(columns)} from statement_lines where {scope.condition} order by all",
+        f"select {', '.join(columns)} from statement_lines where {condition} order by all",
         scope.parameters,
     ).fetchall()
     if not rows:
-        raise NothingInScope(f"no statement for {scope.words}: no bill of it is published")
+        raise NothingInScope(
+            f"no statement for {scope.words}: no bill of it is published"
+            + (", or nothing on it is sold" if scope.edition == "customer" else "")
+        )
     table = folder / "statements.csv"
     write_csv(table, columns, rows)
     files = [table]
@@ -110,14 +117,17 @@ def write_statements(
                 )
             from statement_lines as lines
             inner join billing_periods as periods using (billing_period, currency)
-            where {scope.condition}
+            where {condition}
             group by lines.billing_period, lines.organization_id, lines.currency
             """,
             scope.parameters,
         ).fetchall()
     }
     taken: set[Path] = set()
-    for statement in _statements(connection, scope):
+    for statement in _statements(connection, scope, condition):
+        if not any(section.lines for section in statement.sections):
+            # Who has no license and no money has nothing to be told; the CSV has the zeros.
+            continue
         key = (statement.billing_period, statement.organization_id, statement.currency)
         bill_amount, is_open, bill_date = bills[key]
         path = _free_name(
@@ -154,7 +164,9 @@ def _free_name(folder: Path, stem: str, taken: set[Path]) -> Path:
     return path
 
 
-def _statements(connection: duckdb.DuckDBPyConnection, scope: Scope) -> Iterator[Statement]:
+def _statements(
+    connection: duckdb.DuckDBPyConnection, scope: Scope, condition: str
+) -> Iterator[Statement]:
     """The statements of the scope one after the other, so that few are in memory at once."""
     heads = connection.execute(
         f"""
@@ -164,7 +176,7 @@ def _statements(connection: duckdb.DuckDBPyConnection, scope: Scope) -> Iterator
             list((section, billed_amount) order by section_order, corrected_period),
             any_value(amount_basis)
         from statement_lines
-        where {scope.condition}
+        where {condition}
         group by billing_period, organization_id, currency, cost_center_id
         order by billing_period, organization_id, currency, cost_center_id
         """,

@@ -1,0 +1,191 @@
+"""Statements and the journal: what cost centers and the accounting system are told."""
+
+import csv
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from html.parser import HTMLParser
+from pathlib import Path
+
+import duckdb
+import pytest
+from conftest import Company
+
+from dagster_project import dbt_runner, publish
+from dagster_project.exports import journal, statements
+from dagster_project.exports.scope import NothingInScope, NothingPublished, Scope, open_published
+from dagster_project.settings import DataFolder
+
+HEADER = (
+    "Subscription ID,ProductName,Quantity,TotalCost,TotalSales,ChargeStartDate,BillingDate,"
+    "BillingLineDetails,Organization,Currency\n"
+)
+CYCLE = "cycleCharge. From 1 Dec 2025 to 31 Dec 2025 (31 days)"
+EXTRA = "addQuantity. From 17 Dec 2025 to 31 Dec 2025 (15 days)"
+
+
+@pytest.fixture(scope="module")
+def company(new_company: Callable[[], Company]) -> Company:
+    """Thirds of 100 dollars, of 100 yen, a refund, and an organization that is sold nothing."""
+    company = new_company()
+    company.drop(
+        "billing_lines/january.csv",
+        HEADER
+        + f"S1,Suite,3,80,100,1 Dec 2025,6 Jan 2026,{CYCLE},acme,USD\n"
+        + f"S1,Suite,3,-8,-10,17 Dec 2025,6 Jan 2026,{EXTRA},acme,USD\n"
+        + f"S1,=Suite,3,80,100,1 Dec 2025,6 Jan 2026,{CYCLE},acme,JPY\n"
+        + f"S2,Suite,1,7.005,,1 Dec 2025,6 Jan 2026,{CYCLE},own use,USD\n",
+    )
+    company.drop(
+        "split_history/splits.csv",
+        "Subscription ID,Event,Datetime,Total Quantity,Cost Center,Allocated Quantity\n"
+        + "".join(
+            f"S1,Cost center split adjusted,2025-11-01,3,{name},1\n"
+            for name in ("Arts", "<b>Books</b>", "Crafts & Co")
+        ),
+    )
+    company.drop(
+        "cost_centers/centers.csv",
+        "Cost Center ID,Organization,Name,GL Account\n"
+        "A,acme,Arts,4100\nB,acme,<b>Books</b>,4200\nC,acme,Crafts & Co,\n",
+    )
+    company.build()
+    publish.publish(company.data, dbt_runner.read_manifest())
+    return company
+
+
+@pytest.fixture
+def published(company: Company) -> Iterator[duckdb.DuckDBPyConnection]:
+    with open_published(company.data) as connection:
+        yield connection
+
+
+class Page(HTMLParser):
+    """The cells of a page's tables, row by row; fails on markup that came from data."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.in_cell = False
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        assert tag != "b", "a name became markup"
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+            self.in_cell = True
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th"):
+            self.in_cell = False
+
+    def handle_data(self, data: str) -> None:
+        if self.in_cell:
+            self.rows[-1][-1] += data
+
+
+def test_all_statements_of_an_organization_add_up_to_its_bill(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    files = statements.write_statements(published, Scope("2026-01", "2026-01"), tmp_path)
+    totals: dict[str, list[Decimal]] = defaultdict(list)
+    for path in files[1:]:
+        page = Page(path)
+        (total,) = [row[1] for row in page.rows if row and row[0] == "Total"]
+        sections = [row[1] for row in page.rows[1 : page.rows.index(["Total", total])]]
+        amount = Decimal(total.replace(",", ""))
+        assert sum(Decimal(each.replace(",", "")) for each in sections) == amount
+        totals[f"{path.parent.name} {path.stem[-3:]}"].append(amount)
+    # 100.00 less 10.00; three thirds of 100 yen; cost, where nothing is sold.
+    assert sum(totals["acme USD"]) == Decimal("90.00")
+    assert sorted(totals["acme JPY"]) == [33, 33, 34]
+    assert totals["own-use USD"] == [Decimal("7.01")]
+
+
+def test_a_page_shows_advance_and_prorated_part_apart_and_the_lines_exactly(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    statements.write_statements(published, Scope("2026-01", "2026-01", "acme"), tmp_path)
+    rows = Page(tmp_path / "statements" / "acme" / "2026-01-A-USD.html").rows
+    assert ["Charges in advance (whole billing cycles)", "33.33"] in rows
+    assert ["Refunds", "-3.33"] in rows
+    assert ["Total", "30.00"] in rows
+    assert ["Suite", CYCLE, "33.33 %", "1", "33.333333"] in rows
+    assert ["Suite", EXTRA, "33.33 %", "1", "-3.333333"] in rows
+
+
+def test_names_are_text_on_the_page_and_in_csv(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    statements.write_statements(published, Scope("2026-01", "2026-01", "acme"), tmp_path)
+    page = (tmp_path / "statements" / "acme" / "2026-01-B-USD.html").read_text(encoding="utf-8")
+    assert "&lt;b&gt;Books&lt;/b&gt;" in page
+    yen = Page(tmp_path / "statements" / "acme" / "2026-01-A-JPY.html").rows
+    assert any(row[:1] == ["=Suite"] for row in yen)
+
+
+def test_a_customer_is_told_no_cost(published: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    customer = Scope("2026-01", "2026-01", "acme", "customer")
+    files = statements.write_statements(published, customer, tmp_path)
+    told = "".join(path.read_text(encoding="utf-8") for path in files)
+    assert "33.33" in told
+    # A third of 80 and of 8, and 80 itself.
+    assert not re.search(r"26\.6|2\.66|\b80\b|cost_|own use", told.replace("cost_center", ""))
+    own_use = Scope("2026-01", "2026-01", "own use", "customer")
+    with pytest.raises(NothingInScope, match="sold"):
+        statements.write_statements(published, own_use, tmp_path / "own use")
+
+
+def test_the_journal_balances_and_names_the_accounts(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "journal.csv"
+    total = journal.write_journal(published, Scope("2026-01", "2026-01", "acme"), path)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        entries = list(csv.DictReader(file))
+    for currency in ("USD", "JPY"):
+        sides = [entry for entry in entries if entry["Currency"] == currency]
+        assert sum(Decimal(each["Debit"]) for each in sides) == sum(
+            Decimal(each["Credit"]) for each in sides
+        )
+    # 100 yen are charged; in dollars every statement is 33.33 less 3.33, which makes 30.00 each and
+    # 90.00 together. What comes back is entered the other way round.
+    assert total == Decimal("100") + 3 * (Decimal("33.33") + Decimal("3.33"))
+    arts = [entry for entry in entries if entry["Cost Center"] == "A" and entry["Line"] == "1"]
+    assert [(e["Account"], e["Debit"], e["Credit"], e["Type"]) for e in arts] == [
+        ("4100", "34", "0", "charge"),
+        ("4100", "33.33", "0", "charge"),
+        ("4100", "0", "3.33", "reversal"),
+    ]
+    crafts = {entry["Account"] for entry in entries if entry["Cost Center"] == "C"}
+    assert crafts == {"499999", "199000"}, "no account of its own, and clearing"
+    assert not any(entry["Debit"].startswith("-") for entry in entries)
+
+
+def test_an_accounting_system_can_have_its_own_column_names(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    wanted = tmp_path / "names.json"
+    wanted.write_text('{"gl_account": "Konto", "debit": "Soll", "credit": "Haben"}')
+    path = tmp_path / "journal.csv"
+    journal.write_journal(
+        published, Scope("2026-01", "2026-01"), path, journal.read_column_names(wanted)
+    )
+    assert path.read_text(encoding="utf-8-sig").splitlines()[0] == "Konto,Soll,Haben"
+    wanted.write_text('{"gl_account": "Konto", "sum": "Summe"}')
+    with pytest.raises(journal.UnknownJournalColumn, match="no column sum"):
+        journal.read_column_names(wanted)
+
+
+def test_a_period_without_a_bill_and_a_folder_without_results_are_told(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    with pytest.raises(NothingInScope, match="2031-01"):
+        statements.write_statements(published, Scope("2031-01", "2031-01"), tmp_path)
+    with pytest.raises(NothingInScope, match="2031-01"):
+        journal.write_journal(published, Scope("2031-01", "2031-01"), tmp_path / "journal.csv")
+    with pytest.raises(NothingPublished, match="make run"):
+        open_published(DataFolder(tmp_path))
