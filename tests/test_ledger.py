@@ -151,7 +151,9 @@ def test_every_column_comes_back_as_it_was_posted(books: Books) -> None:
             charge_class = 'Correction', explanation = 'because', cost_center_name_then = 'then',
             original_billing_period = '2024-12', corrects_line_id = 'late', file = 'a.csv',
             source_format = 'broker_report', row_number = 9007199254740993,
-            snapshot_id = 'split', allocated_quantity = 2.5, product_id = 'CFQ7', unit_price = 12.5
+            snapshot_id = 'split', allocated_quantity = 2.5, product_id = 'CFQ7', unit_price = 12.5,
+                price_source = 'offer', price_explanation = 'offer from 2025-01-01',
+                proration_rule = 'line_cut'
         """
     )
     posted = "select * replace (1 as posting_number) from intermediate.int_report_rows"

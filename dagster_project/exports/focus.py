@@ -1,0 +1,347 @@
+"""Bills in FOCUS, the FinOps Foundation's open format for cost and usage, as CSV and Parquet.
+
+Belongs here: which columns a version of FOCUS has, what a customer's edition shows, how values are
+written. Does not: the charges themselves, which the marts focus_* hold with FOCUS 1.4's columns.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+
+from dagster_project.errors import ApportionError
+from dagster_project.exports.scope import NothingInScope, Scope, file_name
+from dagster_project.publish import sql_literal
+
+Version = Literal["1.2", "1.4"]
+FileFormat = Literal["csv", "parquet"]
+
+COST_AND_USAGE = "focus_cost_and_usage"
+
+UNNAMED_RESELLER = "Reseller"
+"""Who issues a customer's bill, where nobody says: the reseller's own name is in no file."""
+
+COLUMNS_SINCE_1_2 = frozenset(
+    {
+        "AllocatedMethodDetails",
+        "AllocatedMethodId",
+        "AllocatedResourceId",
+        "AllocatedResourceName",
+        "AllocatedTags",
+        "ContractApplied",
+        "HostProviderName",
+        "InvoiceDetailId",
+    }
+)
+"""Columns of the mart that came after FOCUS 1.2: in a file of 1.2 they are custom columns."""
+
+BROKER_ONLY = frozenset({"InvoiceDetailId", "x_ProviderInvoiceId", "x_TotalMargin", "x_TotalSales"})
+"""Columns of the mart that a customer's edition leaves out; its costs are the sales."""
+
+
+class ChargesWithoutSales(ApportionError):
+    """A customer's bill has charges that nobody knows the sales price of."""
+
+
+@dataclass(frozen=True)
+class FocusFile:
+    """One file that was written, and how many rows it has."""
+
+    path: Path
+    dataset: str
+    version: Version
+    file_format: FileFormat
+    row_count: int
+
+
+def write_focus(
+    connection: duckdb.DuckDBPyConnection,
+    scope: Scope,
+    folder: Path,
+    version: Version = "1.4",
+    file_formats: tuple[FileFormat, ...] = ("csv", "parquet"),
+    reseller_name: str = UNNAMED_RESELLER,
+) -> tuple[FocusFile, ...]:
+    """Write a scope's bills as one file per dataset and format; returns the files.
+
+    FOCUS 1.4 has four datasets (Cost and Usage, Invoice Detail, Billing Period, Contract
+    Commitment), 1.2 only the first. FOCUS columns come first, then custom ones (`x_`). A dataset
+    without rows has no file. In a customer's edition costs are sales, `reseller_name` issues the
+    bill, and the provider's invoices are in no file.
+
+    CSV is for machines: UTF-8 without a byte order mark, null is empty, and no text is guarded
+    against spreadsheet programs, since a guard would change ids and JSON for every program that
+    joins on them. Decimals are exact in both formats, instants UTC.
+
+    Raises NothingInScope and, in a customer's edition, ChargesWithoutSales; nothing is written
+    then. Source: FOCUS 1.2 and 1.4, attributes Column Handling, Null Handling, Numeric Format and
+    Date/Time Format.
+    """
+    _select_charges(connection, scope, reseller_name)
+    columns = ", ".join(
+        f'"{name}" as "{column}"'
+        for column, name in _columns_of(connection, scope, version).items()
+    )
+    datasets = {COST_AND_USAGE: f"select {columns} from focus_cost_and_usage_rows"}
+    if version == "1.4":
+        _select_billing_periods(connection)
+        _select_contract_commitments(connection, scope, reseller_name)
+        datasets["focus_billing_period"] = "select * from focus_billing_period_rows"
+        datasets["focus_contract_commitment"] = "select * from focus_contract_commitment_rows"
+        if scope.edition == "broker":
+            datasets["focus_invoice_detail"] = """
+                select details.* from focus_invoice_detail as details
+                semi join focus_cost_and_usage_rows as charges
+                    on details.InvoiceDetailId = charges.InvoiceDetailId
+                """
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for dataset, query in datasets.items():
+        row = connection.execute(f"select count(*) from ({query})").fetchone()
+        row_count = row[0] if row else 0
+        for file_format in file_formats:
+            path = folder / _file_name(dataset, scope, version, file_format)
+            if row_count == 0:
+                path.unlink(missing_ok=True)
+                continue
+            _write(connection, query, path, file_format)
+            files.append(FocusFile(path, dataset, version, file_format, row_count))
+    return tuple(files)
+
+
+def _select_charges(
+    connection: duckdb.DuckDBPyConnection, scope: Scope, reseller_name: str
+) -> None:
+    """The charges in scope as the temporary table focus_cost_and_usage_rows."""
+    # Scopes speak of our own words for period and organization.
+    in_scope = f"""
+        select * exclude (billing_period, organization_id) from (
+            select
+                *,
+                x_BillingPeriod as billing_period,
+                BillingAccountId as organization_id
+            from {COST_AND_USAGE}
+        )
+        where {scope.condition}
+    """
+    parameters = dict(scope.parameters)
+    if scope.edition == "customer":
+        in_scope = _customers_charges(in_scope)
+        parameters["reseller"] = reseller_name
+    connection.execute(
+        f"create or replace temp table focus_cost_and_usage_rows as {in_scope}", parameters
+    )
+    row = connection.execute(
+        """
+        select count(*), count(*) filter (where BilledCost is null)
+        from focus_cost_and_usage_rows
+        """
+    ).fetchone()
+    row_count, unpriced_count = row or (0, 0)
+    if row_count == 0:
+        raise NothingInScope(f"no charges for {scope.words}")
+    if unpriced_count:
+        raise ChargesWithoutSales(
+            f"{scope.organization_id}, {scope.words}: {unpriced_count} of {row_count} charges have"
+            " no sales, and FOCUS knows no charge without a cost: a price list comes first"
+        )
+
+
+def _customers_charges(in_scope: str) -> str:
+    """SQL of charges as the customer sees them: sales for costs, and nothing that tells the cost.
+
+    Keys of lines are hashes of what the provider bills, its amount too, so that trying amounts
+    would find it. Here lines are numbered within their billing period instead.
+    """
+    return f"""
+        with
+
+        charges as ({in_scope}),
+
+        numbered as (
+            select
+                x_BillingPeriod as period,
+                x_LineId as line_id,
+                concat(
+                    x_BillingPeriod, '/',
+                    dense_rank() over (
+                        partition by x_BillingPeriod
+                        order by ChargePeriodStart, SubAccountId, x_LineId
+                    )
+                ) as number
+            from {COST_AND_USAGE}
+            where BillingAccountId = $organization
+            group by x_BillingPeriod, x_LineId, ChargePeriodStart, SubAccountId
+        ),
+
+        -- A line that was reversed and came again is in two periods.
+        first_numbers as (
+            select line_id, min_by(number, period) as number
+            from numbered
+            group by line_id
+        )
+
+        select charges.* replace (
+            x_TotalSales as BilledCost,
+            x_TotalSales as ContractedCost,
+            x_TotalSales as EffectiveCost,
+            x_TotalSales as ListCost,
+            cast(null as varchar) as InvoiceId,
+            cast($reseller as varchar) as InvoiceIssuerName,
+            corrected.number as x_CorrectsLineId,
+            refunded.number as x_RefundOfLineId,
+            numbered.number as x_LineId,
+            case when x_SplitOriginId is not null then numbered.number end as x_SplitOriginId,
+            cast(
+                sum(x_TotalSales) over (partition by x_BillingPeriod, x_LineId)
+                as decimal(28, 10)
+            ) as x_LineBilledCost,
+            case
+                when x_SplitOriginId is not null
+                    then cast(
+                        sum(x_TotalSales) over (partition by x_BillingPeriod, x_LineId)
+                        as decimal(28, 10)
+                    )
+            end as x_SplitOriginCost
+        )
+        from charges
+        inner join numbered
+            on charges.x_BillingPeriod = numbered.period and charges.x_LineId = numbered.line_id
+        left join first_numbers as corrected on charges.x_CorrectsLineId = corrected.line_id
+        left join first_numbers as refunded on charges.x_RefundOfLineId = refunded.line_id
+    """
+
+
+def _select_billing_periods(connection: duckdb.DuckDBPyConnection) -> None:
+    """The billing periods of the charges as the temporary table focus_billing_period_rows."""
+    connection.execute(
+        """
+        create or replace temp table focus_billing_period_rows as
+        with
+
+        -- A customer's bill has another issuer than the provider's.
+        issuers as (
+            select x_BillingPeriod, InvoiceIssuerName
+            from focus_cost_and_usage_rows
+            group by x_BillingPeriod, InvoiceIssuerName
+        ),
+
+        periods as (
+            select
+                issuers.x_BillingPeriod,
+                issuers.InvoiceIssuerName,
+                coalesce(
+                    max(periods.BillingPeriodLastUpdated) filter (
+                        where periods.InvoiceIssuerName = issuers.InvoiceIssuerName
+                    ),
+                    max(periods.BillingPeriodLastUpdated)
+                ) as BillingPeriodLastUpdated,
+                any_value(periods.BillingPeriodCreated) as BillingPeriodCreated,
+                any_value(periods.BillingPeriodStart) as BillingPeriodStart,
+                any_value(periods.BillingPeriodEnd) as BillingPeriodEnd,
+                any_value(periods.BillingPeriodStatus) as BillingPeriodStatus
+            from issuers
+            inner join focus_billing_period as periods
+                on issuers.x_BillingPeriod = periods.x_BillingPeriod
+            group by issuers.x_BillingPeriod, issuers.InvoiceIssuerName
+        )
+
+        select
+            BillingPeriodCreated,
+            BillingPeriodEnd,
+            BillingPeriodLastUpdated,
+            BillingPeriodStart,
+            BillingPeriodStatus,
+            InvoiceIssuerName,
+            x_BillingPeriod
+        from periods
+        """
+    )
+
+
+def _select_contract_commitments(
+    connection: duckdb.DuckDBPyConnection, scope: Scope, reseller_name: str
+) -> None:
+    """The commitments of the organizations in scope, as focus_contract_commitment_rows."""
+    issuer = "cast($reseller as varchar)" if scope.edition == "customer" else "InvoiceIssuerName"
+    condition = "x_BillingAccountId = $organization" if scope.organization_id else "true"
+    parameters = {"organization": scope.organization_id} if scope.organization_id else {}
+    if scope.edition == "customer":
+        parameters["reseller"] = reseller_name
+    connection.execute(
+        f"""
+        create or replace temp table focus_contract_commitment_rows as
+        select * replace ({issuer} as InvoiceIssuerName)
+        from focus_contract_commitment
+        where {condition}
+        """,
+        parameters,
+    )
+
+
+def _columns_of(
+    connection: duckdb.DuckDBPyConnection, scope: Scope, version: Version
+) -> dict[str, str]:
+    """The columns of a file of charges in order, each with what the mart calls it."""
+    hidden = BROKER_ONLY if scope.edition == "customer" else frozenset()
+    columns: dict[str, str] = {}
+    for name in _types(connection, "select * from focus_cost_and_usage_rows"):
+        if name in hidden:
+            continue
+        if version == "1.2" and name == "ServiceProviderName":
+            # In 1.2 a provider is who offers a service, a reseller too, a publisher who makes it.
+            columns |= {"ProviderName": "InvoiceIssuerName", "PublisherName": name}
+        elif version == "1.2" and name in COLUMNS_SINCE_1_2:
+            columns[f"x_{name}"] = name
+        else:
+            columns[name] = name
+    return dict(sorted(columns.items(), key=lambda column: (column[0].startswith("x_"), column)))
+
+
+def _types(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, str]:
+    """The columns of a query with their types."""
+    return {row[0]: row[1] for row in connection.execute(f"describe {query}").fetchall()}
+
+
+def _file_name(dataset: str, scope: Scope, version: Version, file_format: FileFormat) -> str:
+    """Like focus-1.4-cost-and-usage-2026-01-cobalt-customer.csv."""
+    parts = [
+        "focus",
+        version,
+        dataset.removeprefix("focus_").replace("_", "-"),
+        scope.words.replace(" ", "-"),
+        scope.organization_id or "",
+        "customer" if scope.edition == "customer" else "",
+    ]
+    return f"{file_name('-'.join(part for part in parts if part))}.{file_format}"
+
+
+def _write(
+    connection: duckdb.DuckDBPyConnection, query: str, path: Path, file_format: FileFormat
+) -> None:
+    """Write a query's rows whole, in one order on every machine."""
+    written = ", ".join(
+        f'{_as_written(name, kind, file_format)} as "{name}"'
+        for name, kind in _types(connection, query).items()
+    )
+    options = "format csv, header" if file_format == "csv" else "format parquet, compression zstd"
+    building = path.with_name(f"{path.name}.building")
+    connection.execute(
+        f"copy (select {written} from (from ({query}) order by all))"
+        f" to {sql_literal(building)} ({options})"
+    )
+    with building.open("rb") as file:
+        os.fsync(file.fileno())
+    building.replace(path)
+
+
+def _as_written(name: str, kind: str, file_format: FileFormat) -> str:
+    """SQL of a value as FOCUS writes it: instants with their zone, decimals in plain digits."""
+    if kind == "TIMESTAMP":
+        in_csv = f"strftime(\"{name}\", '%Y-%m-%dT%H:%M:%SZ')"
+        return in_csv if file_format == "csv" else f"\"{name}\" at time zone 'UTC'"
+    if kind.startswith("DECIMAL") and file_format == "csv":
+        return f"rtrim(rtrim(cast(\"{name}\" as varchar), '0'), '.')"
+    return f'"{name}"'

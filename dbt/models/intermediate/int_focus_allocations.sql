@@ -1,0 +1,119 @@
+{#-
+The bill's rows as FOCUS sees a split: the charge they are parts of, the method, the resource (here a
+cost center) that each part goes to, and the ratio.
+
+What nobody was given is not allocated and has no resource: the rest that Default takes of a split,
+and whole charges that no split and no rule applies to. Default has one where a split or a rule
+names it.
+-#}
+with
+
+report_rows as (
+
+    select
+        *,
+        coalesce(product_name, product_id, charge_type, 'Unnamed') as service_name
+    from {{ ref('int_report_rows') }}
+
+),
+
+default_cost_centers as (
+
+    select * from {{ ref('int_default_cost_centers') }}
+
+),
+
+-- Without a snapshot either a tag named the cost center or all went to Default.
+with_method as (
+
+    select
+        report_rows.*,
+        case
+            when report_rows.split_reason = 'corrected' then 'approved-correction'
+            when report_rows.snapshot_id is not null then 'license-split'
+            when report_rows.split_reason = 'tag_rule' then 'tag-rule'
+            when report_rows.split_reason in ('no_snapshot', 'not_a_license', 'zero_total')
+                then null
+            when default_cost_centers.cost_center_id is null then 'tag-rule'
+        end as own_method_id
+    from report_rows
+    left join default_cost_centers
+        on
+            report_rows.organization_id = default_cost_centers.organization_id
+            and report_rows.cost_center_id = default_cost_centers.cost_center_id
+
+),
+
+with_own_part as (
+
+    select
+        *,
+        own_method_id is not null and not is_unallocated as is_own_part_allocated,
+        max(own_method_id) over (partition by billing_period, line_id) as allocated_method_id
+    from with_method
+
+),
+
+-- A correction that takes back what was not allocated is not allocated either, so that the two
+-- cancel out.
+not_allocated_before as (
+
+    select
+        line_id,
+        cost_center_id
+    from with_own_part
+    where split_reason <> 'corrected'
+    group by line_id, cost_center_id
+    having not bool_or(is_own_part_allocated)
+
+),
+
+with_resource as (
+
+    select
+        with_own_part.* exclude (own_method_id, is_own_part_allocated),
+        case
+            when not with_own_part.is_own_part_allocated then null
+            when
+                with_own_part.split_reason = 'corrected'
+                and with_own_part.allocated_quantity = 0
+                and not_allocated_before.line_id is not null
+                then null
+            else with_own_part.cost_center_id
+        end as allocated_resource_id
+    from with_own_part
+    left join not_allocated_before
+        on
+            with_own_part.corrects_line_id = not_allocated_before.line_id
+            and with_own_part.cost_center_id = not_allocated_before.cost_center_id
+
+),
+
+with_line as (
+
+    select
+        *,
+        cast(sum(total_cost) over (partition by billing_period, line_id) as decimal(28, 10))
+            as line_total_cost,
+        sum(share) over (partition by billing_period, line_id) as line_share,
+        bool_and(allocated_resource_id is not null)
+            over (partition by billing_period, line_id) as is_all_allocated
+    from with_resource
+
+),
+
+-- Where corrections have been reversed too, rows are differences and their shares no ratios.
+with_ratio as (
+
+    select
+        * exclude (line_share),
+        case
+            when
+                allocated_method_id in ('license-split', 'tag-rule') and line_share = 1
+                then share
+        end as allocated_ratio
+    from with_line
+
+)
+
+select * from with_ratio

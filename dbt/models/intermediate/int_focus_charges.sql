@@ -1,0 +1,187 @@
+{#- The bill's rows in the words of FOCUS. A view: marts write what they need of it. -#}
+{{ config(materialized='view') }}
+
+with
+
+allocations as (
+
+    select * from {{ ref('int_focus_allocations') }}
+
+),
+
+products as (
+
+    select * from {{ ref('int_focus_products') }}
+
+),
+
+focus_sources as (
+
+    select * from {{ ref('focus_sources') }}
+
+),
+
+service_categories as (
+
+    select * from {{ ref('focus_service_categories') }}
+
+),
+
+charge_categories as (
+
+    select * from {{ ref('focus_charge_categories') }}
+
+),
+
+focus_bills as (
+
+    select * from {{ ref('stg_focus__services') }}
+
+),
+
+billing_lines as (
+
+    select * from {{ ref('int_billing_lines') }}
+
+),
+
+line_commitments as (
+
+    select * from {{ ref('int_focus_line_commitments') }}
+
+),
+
+postings as (
+
+    select * from {{ ref('stg_ledger__postings') }}
+
+),
+
+-- What bills in FOCUS say of their services themselves, while their files are there.
+own_words as (
+
+    select
+        billing_lines.line_id,
+        focus_bills.invoice_issuer_name,
+        focus_bills.service_provider_name,
+        focus_bills.quantity_unit,
+        service_categories.service_category,
+        service_categories.other_subcategory
+    from billing_lines
+    inner join focus_bills
+        on
+            billing_lines.file = focus_bills.file
+            and billing_lines.row_number = focus_bills.row_number
+    left join service_categories
+        on focus_bills.service_category = service_categories.service_category
+    where billing_lines.source_format = 'focus_cost_and_usage'
+
+),
+
+-- An issued invoice never changes: a correction is of the invoice only if it came with it.
+invoices as (
+
+    select
+        invoice_number,
+        min(billing_period) as billing_period
+    from allocations
+    where invoice_number is not null
+    group by invoice_number
+
+),
+
+categorized as (
+
+    select
+        allocations.*,
+        -- Bills in FOCUS know adjustments apart from credits; the kind does not.
+        case
+            when allocations.charge_kind = 'credit' and allocations.charge_type = 'Adjustment'
+                then 'Adjustment'
+            else charge_categories.charge_category
+        end as charge_category,
+        charge_categories.charge_frequency,
+        case
+            when charge_categories.quantity_unit is not null
+                then coalesce(own_words.quantity_unit, charge_categories.quantity_unit)
+        end as quantity_unit,
+        coalesce(own_words.service_category, products.service_category) as service_category,
+        case
+            when own_words.service_category <> products.service_category
+                then own_words.other_subcategory
+            else products.service_subcategory
+        end as service_subcategory,
+        coalesce(
+            own_words.service_provider_name,
+            products.service_provider_name,
+            focus_sources.service_provider_name
+        ) as service_provider_name,
+        coalesce(
+            own_words.invoice_issuer_name,
+            focus_sources.invoice_issuer_name,
+            own_words.service_provider_name,
+            products.service_provider_name,
+            focus_sources.service_provider_name
+        ) as invoice_issuer_name,
+        focus_sources.payment_days,
+        invoices.invoice_number as invoice_id,
+        {{ json_object_or_null('billing_lines.tags') }} as tags,
+        line_commitments.commitment_id,
+        postings.closed_at,
+        cast(concat(allocations.billing_period, '-01') as date) as period_start_date,
+        -- Money that comes back brings its quantity back: FOCUS signs both. Bills print refunds
+        -- with either sign, so the sign is that of the line's money.
+        cast(
+            case
+                when charge_categories.quantity_unit is null then null
+                when
+                    allocations.split_reason = 'corrected'
+                    or allocations.line_total_cost = 0
+                    then
+                        allocations.quantity
+                        * case when allocations.charge_kind = 'refund' then -1 else 1 end
+                else
+                    abs(allocations.quantity)
+                    * case when allocations.line_total_cost < 0 then -1 else 1 end
+            end as decimal(28, 10)
+        ) as pricing_quantity
+    from allocations
+    inner join products on allocations.service_name = products.service_name
+    inner join charge_categories on allocations.charge_kind = charge_categories.charge_kind
+    inner join focus_sources on allocations.source_format = focus_sources.source_format
+    left join invoices
+        on
+            allocations.invoice_number = invoices.invoice_number
+            and allocations.billing_period = invoices.billing_period
+    left join billing_lines
+        on
+            coalesce(allocations.corrects_line_id, allocations.line_id)
+            = billing_lines.line_id
+    left join own_words
+        on coalesce(allocations.corrects_line_id, allocations.line_id) = own_words.line_id
+    left join line_commitments
+        on
+            coalesce(allocations.corrects_line_id, allocations.line_id)
+            = line_commitments.line_id
+    left join postings on allocations.billing_period = postings.billing_period
+
+),
+
+final as (
+
+    select
+        *,
+        case
+            when invoice_id is not null
+                then
+                    {{ surrogate_id([
+                        'invoice_id', 'billing_period', 'currency', 'organization_id',
+                        'invoice_issuer_name', 'subscription_id', 'service_name', 'sku_id',
+                        'charge_category',
+                    ]) }}
+        end as invoice_detail_id
+    from categorized
+
+)
+
+select * from final

@@ -1,0 +1,115 @@
+with
+
+charges as (
+
+    select * from {{ ref('int_focus_charges') }}
+
+),
+
+final as (
+
+    select
+        case
+            when allocated_ratio is not null
+                then
+                    concat(
+                        '{"Elements":[{"AllocatedRatio":', {{ plain_number('allocated_ratio') }},
+                        case
+                            when
+                                allocated_method_id = 'license-split'
+                                and allocated_quantity is not null
+                                then
+                                    concat(
+                                        ',"UsageUnit":"Licenses","UsageQuantity":',
+                                        {{ plain_number('allocated_quantity') }}
+                                    )
+                            else ''
+                        end,
+                        '}]}'
+                    )
+        end as AllocatedMethodDetails,
+        allocated_method_id as AllocatedMethodId,
+        allocated_resource_id as AllocatedResourceId,
+        case when allocated_resource_id is not null then cost_center_name end
+            as AllocatedResourceName,
+        -- Only what the ledger keeps: a charge of a closed period does not change.
+        case
+            when allocated_resource_id is not null and cost_center_name_then is not null
+                then
+                    concat(
+                        '{"apportion/name_in_split":',
+                        {{ json_string('cost_center_name_then') }},
+                        '}'
+                    )
+        end as AllocatedTags,
+        total_cost as BilledCost,
+        organization_id as BillingAccountId,
+        organization_name as BillingAccountName,
+        currency as BillingCurrency,
+        cast({{ dbt.dateadd('month', 1, 'period_start_date') }} as timestamp)
+            as BillingPeriodEnd,
+        {{ start_of_day('period_start_date') }} as BillingPeriodStart,
+        charge_category as ChargeCategory,
+        charge_class as ChargeClass,
+        billing_line_details as ChargeDescription,
+        charge_frequency as ChargeFrequency,
+        {{ start_of_next_day('coalesce(charge_end_date, charge_start_date, billing_date)') }}
+            as ChargePeriodEnd,
+        {{ start_of_day('coalesce(charge_start_date, billing_date)') }} as ChargePeriodStart,
+        case when charge_category = 'Usage' then pricing_quantity end as ConsumedQuantity,
+        case when charge_category = 'Usage' then quantity_unit end as ConsumedUnit,
+        case
+            when commitment_id is not null
+                then
+                    concat(
+                        '{"Elements":[{"ContractId":', {{ json_string('subscription_id') }},
+                        ',"ContractCommitmentId":', {{ json_string('commitment_id') }},
+                        ',"ContractCommitmentAppliedQuantity":',
+                        {{ plain_number('pricing_quantity') }},
+                        ',"ContractCommitmentAppliedUnit":"Licenses"}]}'
+                    )
+        end as ContractApplied,
+        -- The bill has one amount, the one that was agreed on: no list price, no discount apart.
+        total_cost as ContractedCost,
+        total_cost as EffectiveCost,
+        service_provider_name as HostProviderName,
+        invoice_detail_id as InvoiceDetailId,
+        invoice_id as InvoiceId,
+        invoice_issuer_name as InvoiceIssuerName,
+        total_cost as ListCost,
+        pricing_quantity as PricingQuantity,
+        case when pricing_quantity is not null then quantity_unit end as PricingUnit,
+        service_category as ServiceCategory,
+        service_name as ServiceName,
+        service_provider_name as ServiceProviderName,
+        service_subcategory as ServiceSubcategory,
+        case when charge_category <> 'Tax' then sku_id end as SkuId,
+        subscription_id as SubAccountId,
+        case when subscription_id is not null then service_name end as SubAccountName,
+        tags as Tags,
+        billing_period as x_BillingPeriod,
+        charge_kind as x_ChargeKind,
+        charge_type as x_ChargeType,
+        corrects_line_id as x_CorrectsLineId,
+        cost_center_id as x_CostCenterId,
+        cost_center_name as x_CostCenterName,
+        line_total_cost as x_LineBilledCost,
+        line_id as x_LineId,
+        original_billing_period as x_OriginalBillingPeriod,
+        invoice_number as x_ProviderInvoiceId,
+        refund_of_line_id as x_RefundOfLineId,
+        case
+            when is_all_allocated and allocated_ratio is not null then line_total_cost
+        end as x_SplitOriginCost,
+        case
+            when is_all_allocated and allocated_ratio is not null
+                then concat(billing_period, '/', line_id)
+        end as x_SplitOriginId,
+        split_reason as x_SplitReason,
+        total_margin as x_TotalMargin,
+        total_sales as x_TotalSales
+    from charges
+
+)
+
+select * from final

@@ -1,0 +1,71 @@
+"""The sample company's bills in FOCUS, built and written once for all tests of FOCUS."""
+
+import csv
+import functools
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+from conftest import SAMPLE, Company
+
+from dagster_project import dbt_runner
+from dagster_project.exports.focus import FocusFile, write_focus
+from dagster_project.exports.scope import Scope, open_published
+from dagster_project.publish import publish
+
+ALL_PERIODS = Scope("2000-01", "2199-12")
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written of a company, and the published marts it was written from."""
+
+    connection: duckdb.DuckDBPyConnection
+    files: tuple[FocusFile, ...]
+
+    def path(self, dataset: str, version: str, file_format: str = "csv") -> Path:
+        """The file of a dataset, e.g. cost_and_usage."""
+        return next(
+            file.path
+            for file in self.files
+            if (file.dataset, file.version, file.file_format)
+            == (f"focus_{dataset}", version, file_format)
+        )
+
+    def rows(self, dataset: str, version: str = "1.4") -> list[dict[str, str]]:
+        """The rows of a CSV file, as text; null is the empty text."""
+        with self.path(dataset, version).open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+
+def published(company: Company) -> duckdb.DuckDBPyConnection:
+    """A connection to what the company publishes."""
+    publish(company.data, dbt_runner.read_manifest())
+    return open_published(company.data)
+
+
+@functools.cache
+def written_sample(new_company: Callable[[], Company]) -> Written:
+    """All periods of the sample company, in both versions and formats."""
+    company = new_company()
+    shutil.copytree(SAMPLE / "landing", company.data.landing)
+    connection = published(company.build())
+    folder = company.data.root / "exports"
+    files = (
+        *write_focus(connection, ALL_PERIODS, folder, "1.2"),
+        *write_focus(connection, ALL_PERIODS, folder, "1.4"),
+    )
+    return Written(connection, files)
+
+
+def ratio(row: dict[str, str]) -> Decimal | None:
+    """The AllocatedRatio of a row as it is written, or None."""
+    details = row["AllocatedMethodDetails"]
+    if not details:
+        return None
+    elements = json.loads(details, parse_float=Decimal, parse_int=Decimal)["Elements"]
+    return sum((element["AllocatedRatio"] for element in elements), Decimal(0))

@@ -1,0 +1,515 @@
+"""Bills in FOCUS: what stands in the files is the bill, in FOCUS's words, to the last decimal."""
+
+import csv
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+from conftest import Company
+from focus_sample import ALL_PERIODS, Written, published, ratio, written_sample
+
+from dagster_project import closing
+from dagster_project.exports.focus import ChargesWithoutSales, write_focus
+from dagster_project.exports.scope import NothingInScope, Scope
+
+DATASETS = {
+    "cost_and_usage": "Cost and Usage",
+    "invoice_detail": "Invoice Detail",
+    "billing_period": "Billing Period",
+    "contract_commitment": "Contract Commitment",
+}
+
+# FinOps Foundation, FOCUS 1.4 (CC BY 4.0): one row per dataset and column.
+SPECIFICATION = list(
+    csv.DictReader(
+        Path(__file__).with_name("focus_1_4_columns.csv").open(encoding="utf-8", newline="")
+    )
+)
+
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+NUMBER = re.compile(r"-?\d+(\.\d+)?")
+
+
+def columns(dataset: str) -> dict[str, dict[str, str]]:
+    """A dataset's columns by their names, as FOCUS 1.4 has them."""
+    return {row["column"]: row for row in SPECIFICATION if row["dataset"] == DATASETS[dataset]}
+
+
+def columns_of_1_2() -> set[str]:
+    """Those of Cost and Usage that 1.2 had, and two that went since."""
+    known = {name for name, row in columns("cost_and_usage").items() if row["version"] <= "1.2"}
+    return known | {"ProviderName", "PublisherName"}
+
+
+@pytest.fixture(scope="session")
+def sample(new_company: Callable[[], Company]) -> Written:
+    return written_sample(new_company)
+
+
+def header(sample: Written, dataset: str, version: str) -> list[str]:
+    return list(sample.rows(dataset, version)[0])
+
+
+def test_focus_1_2_had_57_columns() -> None:
+    assert len(columns_of_1_2()) == 57
+
+
+# --- columns and values -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_every_mandatory_column_is_there(sample: Written, dataset: str) -> None:
+    mandatory = {
+        name for name, row in columns(dataset).items() if row["feature_level"] == "Mandatory"
+    }
+    assert mandatory <= set(header(sample, dataset, "1.4"))
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_a_file_has_columns_of_its_version_and_custom_ones_behind(
+    sample: Written, dataset: str
+) -> None:
+    names = header(sample, dataset, "1.4")
+    focus = [name for name in names if not name.startswith("x_")]
+    assert set(focus) <= set(columns(dataset))
+    assert names == focus + [name for name in names if name.startswith("x_")]
+
+
+def test_a_file_of_1_2_has_columns_of_1_2_and_custom_ones_behind(sample: Written) -> None:
+    names = header(sample, "cost_and_usage", "1.2")
+    focus = [name for name in names if not name.startswith("x_")]
+    assert set(focus) <= columns_of_1_2()
+    assert names == focus + [name for name in names if name.startswith("x_")]
+    mandatory = {
+        name
+        for name, row in columns("cost_and_usage").items()
+        if row["feature_level"] == "Mandatory" and row["version"] <= "1.2"
+    }
+    assert mandatory | {"ProviderName", "PublisherName"} <= set(focus)
+    assert [file.dataset for file in sample.files if file.version == "1.2"] == [
+        "focus_cost_and_usage",
+        "focus_cost_and_usage",
+    ]
+
+
+def test_both_versions_hold_the_same_charges(sample: Written) -> None:
+    def key(row: dict[str, str]) -> tuple[str, ...]:
+        return tuple(
+            row[name] for name in ("x_BillingPeriod", "x_LineId", "x_CostCenterId", "BilledCost")
+        )
+
+    older = {key(row): row for row in sample.rows("cost_and_usage", "1.2")}
+    newer = {key(row): row for row in sample.rows("cost_and_usage", "1.4")}
+    assert older.keys() == newer.keys()
+    for name, row in newer.items():
+        assert older[name]["x_AllocatedResourceId"] == row["AllocatedResourceId"]
+        assert older[name]["x_AllocatedMethodDetails"] == row["AllocatedMethodDetails"]
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_values_are_of_the_kind_that_focus_allows(sample: Written, dataset: str) -> None:
+    rows = sample.rows(dataset)
+    assert rows
+    wrong = []
+    for name, column in columns(dataset).items():
+        if name not in rows[0]:
+            continue
+        allowed = json.loads(column["allowed_values"] or "null")
+        for row in rows:
+            value = row[name]
+            if not value:
+                is_right = column["allows_nulls"] == "True"
+            elif allowed:
+                is_right = value in allowed
+            elif column["data_type"] == "Date/Time":
+                is_right = INSTANT.fullmatch(value) is not None
+            elif column["data_type"] == "Decimal":
+                is_right = NUMBER.fullmatch(value) is not None and value != "-0"
+            elif column["data_type"] == "JSON":
+                is_right = isinstance(json.loads(value), dict)
+            elif column["value_format"] == "Currency":
+                is_right = re.fullmatch("[A-Z]{3}", value) is not None
+            else:
+                is_right = value == value.strip()
+            if not is_right:
+                wrong.append((name, value))
+    assert wrong == []
+
+
+def test_a_subcategory_is_of_its_category(sample: Written) -> None:
+    # "Other (Security)" and the like name their category themselves.
+    for row in sample.rows("cost_and_usage"):
+        if row["ServiceSubcategory"].startswith("Other ("):
+            assert row["ServiceSubcategory"] == f"Other ({row['ServiceCategory']})"
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.4"])
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_csv_and_parquet_agree(sample: Written, dataset: str, version: str) -> None:
+    if version == "1.2" and dataset != "cost_and_usage":
+        return
+    relation = duckdb.read_parquet(str(sample.path(dataset, version, "parquet")))
+    as_text = [
+        {
+            "TIMESTAMP WITH TIME ZONE": (
+                f"""strftime("{name}" at time zone 'UTC', '%Y-%m-%dT%H:%M:%SZ')"""
+            ),
+            "VARCHAR": f'"{name}"',
+        }.get(str(kind), f"""rtrim(rtrim(cast("{name}" as varchar), '0'), '.')""")
+        for name, kind in zip(relation.columns, relation.types, strict=True)
+    ]
+    kinds = {str(kind).partition("(")[0] for kind in relation.types}
+    assert kinds <= {"TIMESTAMP WITH TIME ZONE", "VARCHAR", "DECIMAL"}, "never a binary float"
+    of_parquet = [
+        tuple(value or "" for value in row)
+        for row in relation.project(", ".join(as_text)).fetchall()
+    ]
+    assert of_parquet == [tuple(row.values()) for row in sample.rows(dataset, version)]
+
+
+def test_a_csv_file_has_no_byte_order_mark_and_no_guards(sample: Written) -> None:
+    assert sample.path("cost_and_usage", "1.4").read_bytes().startswith(b"AllocatedMethodDetails,")
+    cells = {cell for row in sample.rows("cost_and_usage") for cell in row.values()}
+    assert [cell for cell in cells if cell.startswith("'")] == []
+    assert any(cell.startswith("-") for cell in cells), "and there is what a guard would change"
+
+
+# --- the bill -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.4"])
+@pytest.mark.parametrize(
+    ("column", "measure"),
+    [
+        ("BilledCost", "total_cost"),
+        ("EffectiveCost", "total_cost"),
+        ("ListCost", "total_cost"),
+        ("ContractedCost", "total_cost"),
+        ("x_TotalSales", "total_sales"),
+        ("x_TotalMargin", "total_margin"),
+    ],
+)
+def test_every_cost_center_bears_what_the_billing_report_says(
+    sample: Written, version: str, column: str, measure: str
+) -> None:
+    totals: dict[tuple[str, ...], Decimal] = defaultdict(Decimal)
+    for row in sample.rows("cost_and_usage", version):
+        key = (
+            row["x_BillingPeriod"],
+            row["BillingAccountId"],
+            row["x_CostCenterId"],
+            row["BillingCurrency"],
+        )
+        totals[key] += Decimal(row[column] or 0)
+    expected = sample.connection.execute(
+        f"""
+        select billing_period, organization_id, cost_center_id, currency,
+            coalesce(sum({measure}), 0)
+        from billing_report
+        group by all
+        """
+    ).fetchall()
+    assert totals == {(*key,): total for *key, total in expected}
+
+
+def test_ratios_of_one_charge_sum_to_exactly_1(sample: Written) -> None:
+    ratios: dict[tuple[str, str], list[Decimal | None]] = defaultdict(list)
+    for row in sample.rows("cost_and_usage"):
+        ratios[row["x_BillingPeriod"], row["x_LineId"]].append(ratio(row))
+    split = [parts for parts in ratios.values() if parts != [None]]
+    assert split
+    assert [parts for parts in split if None in parts or sum(filter(None, parts)) != 1] == []
+
+
+def test_parts_sum_to_their_charge_and_have_its_dimensions(sample: Written) -> None:
+    own = {
+        *("AllocatedMethodDetails", "AllocatedResourceId", "AllocatedResourceName"),
+        *("AllocatedTags", "BilledCost", "ConsumedQuantity", "ContractApplied", "ContractedCost"),
+        *("EffectiveCost", "ListCost", "PricingQuantity", "x_CostCenterId", "x_CostCenterName"),
+        *("x_SplitReason", "x_TotalMargin", "x_TotalSales"),
+    }
+    parts: dict[tuple[str, str], list[dict[str, str]]] = defaultdict(list)
+    for row in sample.rows("cost_and_usage"):
+        parts[row["x_BillingPeriod"], row["x_LineId"]].append(row)
+    for rows in parts.values():
+        assert sum(Decimal(row["BilledCost"]) for row in rows) == Decimal(
+            rows[0]["x_LineBilledCost"]
+        )
+        for name in rows[0].keys() - own:
+            assert len({row[name] for row in rows}) == 1, name
+
+
+def test_only_what_nobody_was_given_has_no_resource(sample: Written) -> None:
+    report = {
+        (period, line, center): (is_unallocated, reason, has_snapshot)
+        for period, line, center, is_unallocated, reason, has_snapshot in sample.connection.execute(
+            """
+            select billing_period, line_id, cost_center_id, is_unallocated, split_reason,
+                snapshot_effective_at is not null
+            from billing_report
+            """
+        ).fetchall()
+    }
+    seen = set()
+    for row in sample.rows("cost_and_usage"):
+        key = (row["x_BillingPeriod"], row["x_LineId"], row["x_CostCenterId"])
+        is_unallocated, reason, has_snapshot = report[key]
+        if is_unallocated:
+            seen.add("the rest of a split")
+            assert not row["AllocatedResourceId"]
+            assert row["AllocatedMethodId"] == "license-split"
+        elif has_snapshot:
+            is_default = row["x_CostCenterName"] in ("Default", "Unallocated")
+            seen.add("Default by name" if is_default else "a cost center")
+            assert row["AllocatedResourceId"] == row["x_CostCenterId"]
+            assert row["AllocatedResourceName"] == row["x_CostCenterName"]
+        elif reason in ("no_snapshot", "not_a_license"):
+            seen.add("nothing to split by")
+            assert not row["AllocatedResourceId"] + row["AllocatedMethodId"]
+            assert not row["AllocatedMethodDetails"] + row["AllocatedTags"]
+    assert seen >= {"the rest of a split", "Default by name", "nothing to split by"}
+
+
+def test_the_end_of_a_charge_is_the_day_after_its_last(sample: Written) -> None:
+    days = {
+        (period, line): (start, end)
+        for period, line, start, end in sample.connection.execute(
+            """
+            select distinct billing_period, line_id,
+                strftime(charge_start_date, '%Y-%m-%dT00:00:00Z'),
+                strftime(charge_end_date + 1, '%Y-%m-%dT00:00:00Z')
+            from billing_report
+            """
+        ).fetchall()
+    }
+    for row in sample.rows("cost_and_usage"):
+        assert (row["ChargePeriodStart"], row["ChargePeriodEnd"]) == days[
+            row["x_BillingPeriod"], row["x_LineId"]
+        ]
+        assert row["BillingPeriodStart"] == f"{row['x_BillingPeriod']}-01T00:00:00Z"
+        assert row["BillingPeriodEnd"] > row["BillingPeriodStart"]
+
+
+def test_quantities_come_back_with_the_money(sample: Written) -> None:
+    refunds = [
+        row
+        for row in sample.rows("cost_and_usage")
+        if row["x_ChargeKind"] == "refund" and Decimal(row["BilledCost"]) < 0
+    ]
+    assert refunds
+    assert [row for row in refunds if Decimal(row["PricingQuantity"]) >= 0] == []
+
+
+def test_the_invoice_detail_is_the_bill_by_invoice(sample: Written) -> None:
+    totals: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for row in sample.rows("invoice_detail"):
+        totals[row["InvoiceId"], row["BillingCurrency"]] += Decimal(row["BilledCost"])
+    expected = sample.connection.execute(
+        """
+        select invoice_number, currency, lines_total from invoice_reconciliation
+        where invoice_number is not null and line_count > 0
+        """
+    ).fetchall()
+    assert totals == {(number, currency): total for number, currency, total in expected}
+
+
+def test_every_charge_finds_its_invoice_period_and_commitment(sample: Written) -> None:
+    details = {row["InvoiceDetailId"] for row in sample.rows("invoice_detail")}
+    commitments = {row["ContractCommitmentId"] for row in sample.rows("contract_commitment")}
+    periods = {
+        (row["BillingPeriodStart"], row["InvoiceIssuerName"])
+        for row in sample.rows("billing_period")
+    }
+    charges = sample.rows("cost_and_usage")
+    assert {row["InvoiceDetailId"] for row in charges} - {""} == details
+    assert {(row["BillingPeriodStart"], row["InvoiceIssuerName"]) for row in charges} == periods
+    applied = {
+        element["ContractCommitmentId"]
+        for row in charges
+        if row["ContractApplied"]
+        for element in json.loads(row["ContractApplied"])["Elements"]
+    }
+    assert applied == commitments
+
+
+def test_a_scope_holds_its_own_rows_only(sample: Written, tmp_path: Path) -> None:
+    scope = Scope("2026-01", "2026-01", "cobalt")
+    files = write_focus(sample.connection, scope, tmp_path, "1.4", ("csv",))
+    assert files[0].path.name == "focus-1.4-cost-and-usage-2026-01-cobalt.csv"
+    written = Written(sample.connection, files)
+    charges = written.rows("cost_and_usage")
+    assert {(row["x_BillingPeriod"], row["BillingAccountId"]) for row in charges} == {
+        ("2026-01", "cobalt")
+    }
+    assert {row["x_BillingPeriod"] for row in written.rows("billing_period")} == {"2026-01"}
+    assert {row["BillingAccountId"] for row in written.rows("invoice_detail")} == {"cobalt"}
+    assert {row["x_BillingAccountId"] for row in written.rows("contract_commitment")} == {"cobalt"}
+
+
+def test_the_same_files_come_out_again(sample: Written, tmp_path: Path) -> None:
+    again = write_focus(sample.connection, ALL_PERIODS, tmp_path, "1.4")
+    for file in again:
+        before = sample.path(file.dataset.removeprefix("focus_"), "1.4", file.file_format)
+        assert file.path.read_bytes() == before.read_bytes()
+
+
+def test_nothing_in_scope_is_said_and_nothing_written(sample: Written, tmp_path: Path) -> None:
+    with pytest.raises(NothingInScope, match="no charges for 1999-01"):
+        write_focus(sample.connection, Scope("1999-01", "1999-01"), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- the customer's edition ---------------------------------------------------------------------
+
+CUSTOMER = Scope("2000-01", "2199-12", "evergreen", "customer")
+
+
+def test_a_customer_sees_sales_for_costs(sample: Written, tmp_path: Path) -> None:
+    files = write_focus(sample.connection, CUSTOMER, tmp_path, reseller_name="Northgate Cloud")
+    rows = Written(sample.connection, files).rows("cost_and_usage")
+    expected = sample.connection.execute(
+        """
+        select cost_center_id, sum(total_sales) from billing_report
+        where organization_id = 'evergreen' group by all
+        """
+    ).fetchall()
+    for column in ("BilledCost", "EffectiveCost", "ContractedCost", "ListCost"):
+        totals: dict[str, Decimal] = defaultdict(Decimal)
+        for row in rows:
+            totals[row["x_CostCenterId"]] += Decimal(row[column])
+        assert totals == dict(expected)
+    assert {row["InvoiceIssuerName"] for row in rows} == {"Northgate Cloud"}
+    for row in rows:
+        parts = [part for part in rows if part["x_LineId"] == row["x_LineId"]]
+        total = sum(Decimal(part["BilledCost"]) for part in parts)
+        assert total == Decimal(row["x_LineBilledCost"])
+    assert {row["x_RefundOfLineId"] for row in rows} <= {"", *(row["x_LineId"] for row in rows)}
+
+
+def test_no_customers_file_tells_a_cost(sample: Written, tmp_path: Path) -> None:
+    for version in ("1.2", "1.4"):
+        write_focus(sample.connection, CUSTOMER, tmp_path, version, ("csv",))  # type: ignore[arg-type]
+    secrets = [
+        text
+        for (text,) in sample.connection.execute(
+            """
+            select unnest([
+                rtrim(rtrim(cast(total_cost as varchar), '0'), '.'),
+                rtrim(rtrim(cast(total_margin as varchar), '0'), '.'),
+                line_id
+            ])
+            from billing_report
+            where organization_id = 'evergreen' and total_cost <> 0
+            """
+        ).fetchall()
+    ]
+    assert secrets
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert all("customer" in name for name in names)
+    assert not [name for name in names if "invoice" in name]
+    for path in tmp_path.iterdir():
+        with path.open(encoding="utf-8", newline="") as file:
+            cells = {cell for row in csv.reader(file) for cell in row}
+        assert cells.isdisjoint(secrets)
+        assert cells.isdisjoint({"x_TotalSales", "x_TotalMargin", "InvoiceDetailId"})
+
+
+# --- corrections, and bills that are not whole ----------------------------------------------------
+
+
+def broker_report(rows: str) -> str:
+    """A broker's report of charges alike but for what `rows` says."""
+    head = (
+        "Organization,Currency,BillingLineDetails,ChargeStartDate,BillingDate,ProductName,"
+        "Subscription ID,Quantity,TotalCost,TotalSales\n"
+    )
+    details = "cycleCharge. From 10 Dec 2025 to 9 Jan 2026 (31 days)"
+    return head + "".join(
+        f"alder,USD,{details},2025-12-10,{row}\n" for row in rows.strip().splitlines()
+    )
+
+
+@pytest.fixture(scope="module")
+def corrected(
+    new_company: Callable[[], Company], tmp_path_factory: pytest.TempPathFactory
+) -> Written:
+    """January is closed with ten of twelve seats given out; then a correction gives out all."""
+    company = new_company()
+    company.drop(
+        "split_history/alder.csv",
+        "Subscription ID,Event,Datetime,Total Quantity,Cost Center ID,Cost Center,"
+        "Allocated Quantity,Organization\n"
+        "one,Cost center split adjusted,2025-12-01T00:00:00Z,12,sales,Sales,7,alder\n"
+        "one,Cost center split adjusted,2025-12-01T00:00:00Z,12,market,Market,3,alder\n",
+    )
+    company.drop(
+        "billing_lines/january.csv",
+        broker_report('2026-01-06,"=1+1 ""Suite""",one,12,120,144'),
+    )
+    company.build()
+    closing.close(company.data, "2026-01", None)
+    company.drop(
+        "corrections/alder.csv",
+        "Subscription ID,Billing Period,Cost Center ID,Allocated Quantity,Approved By,Reason\n"
+        "one,2026-01,sales,7,Grace,two were forgotten\n"
+        "one,2026-01,market,5,Grace,two were forgotten\n",
+    )
+    company.drop(
+        "billing_lines/february.csv",
+        broker_report("2026-02-06,Suite,one,12,120,"),
+    )
+    connection = published(company.build())
+    files = write_focus(connection, ALL_PERIODS, tmp_path_factory.mktemp("focus"), "1.4")
+    return Written(connection, files)
+
+
+def test_a_correction_is_in_the_open_period_with_the_period_it_corrects(corrected: Written) -> None:
+    rows = [row for row in corrected.rows("cost_and_usage") if row["ChargeClass"]]
+    assert {row["ChargeClass"] for row in rows} == {"Correction"}
+    assert {row["BillingPeriodStart"] for row in rows} == {"2026-02-01T00:00:00Z"}
+    assert {row["ChargePeriodStart"] for row in rows} == {"2025-12-10T00:00:00Z"}
+    assert {row["ChargePeriodEnd"] for row in rows} == {"2026-01-10T00:00:00Z"}
+    assert {row["AllocatedMethodId"] for row in rows} == {"approved-correction"}
+    # Differences are no parts of a whole.
+    assert {row["AllocatedMethodDetails"] + row["x_SplitOriginId"] for row in rows} == {""}
+
+
+def test_a_correction_takes_back_what_was_not_allocated(corrected: Written) -> None:
+    by_resource: dict[str, Decimal] = defaultdict(Decimal)
+    for row in corrected.rows("cost_and_usage"):
+        if row["x_OriginalBillingPeriod"] == "2026-01":
+            by_resource[row["AllocatedResourceId"]] += Decimal(row["BilledCost"])
+    assert by_resource == {"sales": Decimal(70), "market": Decimal(50), "": Decimal(0)}
+
+
+def test_a_closed_period_says_so(corrected: Written) -> None:
+    states = {
+        row["x_BillingPeriod"]: row["BillingPeriodStatus"]
+        for row in corrected.rows("billing_period")
+    }
+    assert states == {"2026-01": "Closed", "2026-02": "Open"}
+
+
+def test_a_text_that_looks_like_a_formula_stays_as_it_is(corrected: Written) -> None:
+    names = {row["ServiceName"] for row in corrected.rows("cost_and_usage")}
+    assert '=1+1 "Suite"' in names
+
+
+def test_a_customers_bill_without_sales_is_not_written(corrected: Written, tmp_path: Path) -> None:
+    scope = Scope("2026-02", "2026-02", "alder", "customer")
+    with pytest.raises(ChargesWithoutSales, match="have no sales"):
+        write_focus(corrected.connection, scope, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dataset_without_rows_has_no_file(corrected: Written, tmp_path: Path) -> None:
+    stale = tmp_path / "focus-1.4-invoice-detail-2026-01.csv"
+    stale.write_text("of an export before")
+    files = write_focus(corrected.connection, Scope("2026-01", "2026-01"), tmp_path, "1.4")
+    assert {file.dataset for file in files} == {"focus_cost_and_usage", "focus_billing_period"}
+    assert not stale.exists()
