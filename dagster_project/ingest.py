@@ -26,8 +26,10 @@ from dagster_project.errors import (
     NoLandingFolder,
     NotAPlainFile,
     RefusedFile,
+    RepeatedColumns,
     TooLarge,
     UnknownFeed,
+    UnknownFormat,
 )
 from dagster_project.feeds import formats, manifests, parquet_files, readers, workbooks
 from dagster_project.feeds.formats import FORMATS, FileFormat, match_key
@@ -327,21 +329,25 @@ def _read_content(
     connection: duckdb.DuckDBPyConnection,
     reading: _Reading,
     known: _Known,
+    part: str | None = None,
 ) -> LandedFile:
     """The rows of a file's bytes, inserted unless the same content is there already."""
     assert here.feed is not None
     content = readers.unpack(data, reading.limits.unpacked_bytes)
-    # The feed is part of the identity: a file in the wrong folder is refused there. So is the
-    # export: its parts count together, even where another export has a part that is alike.
-    identity = f"{here.feed}\0{here.delivery or ''}\0".encode()
+    # The feed is part of the identity: a file in the wrong folder is refused there. So are the
+    # export and the part of it: parts count together, also where they are alike.
+    identity = f"{here.feed}\0{here.delivery or ''}\0{part or ''}\0".encode()
     content_hash = hashlib.sha256(identity + content).hexdigest()
     rows = _rows_of(content, reading, here.file)
     try:
         file_format = formats.find_format(here.feed, rows.headers)
+    except (UnknownFormat, RepeatedColumns) as refusal:
+        if here.feed == "directory":
+            # A file without a header has a person in its place.
+            raise type(refusal)("the header is of no format known for directory") from None
+        raise _on_sheet(rows, refusal) from refusal
     except RefusedFile as refusal:
-        if rows.sheet is None:
-            raise
-        raise type(refusal)(f"sheet {rows.sheet}: {refusal}") from refusal
+        raise _on_sheet(rows, refusal) from refusal
     formats.require_container(file_format, rows.container)
     _, unknown = file_format.assign(rows.headers)
     landed = replace(
@@ -362,6 +368,10 @@ def _read_content(
         )
         _insert(connection, landed, file_format, rows, reading.forgotten)
     return landed
+
+
+def _on_sheet(rows: readers.LandedRows, refusal: RefusedFile) -> RefusedFile:
+    return type(refusal)(f"sheet {rows.sheet}: {refusal}") if rows.sheet else refusal
 
 
 def _rows_of(content: bytes, reading: _Reading, name: str) -> readers.LandedRows:
@@ -484,10 +494,10 @@ def _read_export(
                 delivery=delivery,
                 delivered_at=made_at,
             )
-            landed = known.find(here)
+            landed = known.find(here) if hashes.count(blob_hash) == 1 else None
             if landed is None:
                 try:
-                    landed = _read_content(here, blob_data, connection, reading, known)
+                    landed = _read_content(here, blob_data, connection, reading, known, blob.name)
                 except EmptyFile:
                     # A part without lines is a part all the same.
                     landed = here

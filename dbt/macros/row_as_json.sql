@@ -42,28 +42,28 @@
     get_json_object({{ column }}, '$.{{ key }}')
 {%- endmacro %}
 
-{#- The same where the key is an expression. -#}
+{#- The same where the key is an expression, and may be any text. -#}
 {% macro json_text_at(column, key) -%}
     {{ return(adapter.dispatch('json_text_at')(column, key)) }}
 {%- endmacro %}
 
 {% macro duckdb__json_text_at(column, key) -%}
-    json_extract_string({{ column }}, concat('$."', {{ key }}, '"'))
+    cast(cast({{ column }} as json) as map(varchar, varchar))[{{ key }}]
 {%- endmacro %}
 
 {% macro default__json_text_at(column, key) -%}
-    get_json_object({{ column }}, concat('$.', {{ key }}))
+    from_json({{ column }}, 'map<string,string>')[{{ key }}]
 {%- endmacro %}
 
-{#- The keys of a JSON object, one row each; what is no JSON has none. -#}
-{% macro each_json_key(column) -%}
-    {{ return(adapter.dispatch('each_json_key')(column)) }}
+{#- The keys of a JSON object with their values as text, one row each; what is no JSON has none. -#}
+{% macro each_json_pair(column) -%}
+    {{ return(adapter.dispatch('each_json_pair')(column)) }}
 {%- endmacro %}
 
-{% macro duckdb__each_json_key(column) -%}
-    unnest(case when json_valid({{ column }}) then json_keys({{ column }}) end)
+{% macro duckdb__each_json_pair(column) -%}
+    unnest(map_entries(try_cast(try_cast({{ column }} as json) as map(varchar, varchar))))
 {%- endmacro %}
 
-{% macro default__each_json_key(column) -%}
-    explode(json_object_keys({{ column }}))
+{% macro default__each_json_pair(column) -%}
+    explode(map_entries(from_json({{ column }}, 'map<string,string>')))
 {%- endmacro %}

@@ -16,7 +16,9 @@ landed_invoices as (
 -- A file that brings an invoice again replaces the older one, for that invoice.
 of_current_files as (
 
-    select billing_lines.*
+    select
+        billing_lines.*,
+        coalesce(landed_invoices.delivery, billing_lines.content_hash) as delivery
     from billing_lines
     left join landed_invoices
         on
@@ -51,7 +53,12 @@ without_sums as (
             and of_current_files.subscription_id = usage_in_detail.subscription_id
             and of_current_files.product_id = usage_in_detail.product_id
             and of_current_files.currency = usage_in_detail.currency
-    where usage_in_detail.invoice_number is null or of_current_files.charge_source = 'usage'
+    where
+        usage_in_detail.invoice_number is null
+        or of_current_files.charge_source = 'usage'
+        -- A credit on the usage is no sum of it.
+        or of_current_files.total_cost < 0
+        or {{ match_key('of_current_files.charge_type') }} = 'customercredit'
 
 ),
 
@@ -70,14 +77,15 @@ with_line_hash as (
 
 ),
 
--- One purchase can give two lines that are alike: the second is the second occurrence.
+-- One purchase can give two lines that are alike, in one file or in two parts of an export: the
+-- second is the second occurrence.
 with_occurrence as (
 
     select
         *,
         row_number() over (
-            partition by line_hash, content_hash
-            order by row_number
+            partition by line_hash, delivery
+            order by file, row_number
         ) as occurrence
     from with_line_hash
 
@@ -102,7 +110,7 @@ keyed as (
 
     select
         {{ surrogate_id(['line_hash', 'occurrence']) }} as line_id,
-        * exclude (line_hash, rejected_column, rejected_value, rejected_reason, raw_row)
+        * exclude (line_hash, delivery, rejected_column, rejected_value, rejected_reason, raw_row)
     from across_files
     where copy_number = 1
 

@@ -66,7 +66,8 @@ subscriptions as (
         lower(max_by(product_name, concat(billing_date, line_id))) as product_key,
         lower(max_by(coalesce(product_id, ''), concat(billing_date, line_id))) as product_id_key,
         lower(max_by(coalesce(sku_id, ''), concat(billing_date, line_id))) as sku_key,
-        min(charge_start_date) as first_charge_date
+        min(charge_start_date) as first_charge_date,
+        max(charge_end_date) as last_charge_date
     from billing_lines
     group by subscription_id
 
@@ -87,8 +88,14 @@ cycle_ends as (
         'cycle end' as count_reason
     from billing_lines
     cross join last_bill
-    -- No cycle is counted before it is over.
-    where billing_lines.charge_end_date < last_bill.billing_date
+    where
+        -- No cycle is counted before it is over.
+        billing_lines.charge_end_date < last_bill.billing_date
+        -- Pieces of a legacy bill end within their cycle.
+        and (
+            billing_lines.charge_kind = 'cycle'
+            or billing_lines.source_format <> 'legacy_license_based'
+        )
     group by billing_lines.subscription_id, billing_lines.charge_end_date
 
 ),
@@ -137,7 +144,6 @@ with_state as (
         count_days.counted_on,
         count_days.count_reason,
         subscriptions.organization_id,
-        subscriptions.product_key,
         states.state_date
     from count_days
     inner join subscriptions on count_days.subscription_id = subscriptions.subscription_id
@@ -149,34 +155,119 @@ with_state as (
 
 ),
 
--- All subscriptions of the product, with their seats on that day, in the order they are filled.
-siblings as (
+-- What a license may be called by that is assigned by product.
+subscription_words as (
+
+    {% for word in [
+        'product_key',
+        'product_id_key',
+        'sku_key',
+        "concat(product_id_key, '/', sku_key)",
+        "concat(product_id_key, ':', sku_key)",
+    ] %}
+        select
+            subscription_id,
+            organization_id,
+            {{ word }} as word
+        from subscriptions
+        {% if not loop.last %}union{% endif %}
+    {% endfor %}
+
+),
+
+-- Each subscription with all that share a word with it, and once with itself alone.
+pairs as (
 
     select
         with_state.subscription_id,
         with_state.counted_on,
         with_state.count_reason,
-        siblings.subscription_id as sibling_id,
-        arg_max(seat_ledger.seats, seat_ledger.valid_from_date) as seats
+        seats_in_use.license_key,
+        sibling_words.subscription_id as sibling_id
     from with_state
-    inner join subscriptions as siblings
+    inner join subscription_words
+        on with_state.subscription_id = subscription_words.subscription_id
+    inner join seats_in_use
         on
-            with_state.organization_id = siblings.organization_id
-            and with_state.product_key = siblings.product_key
-    left join seat_ledger
+            with_state.organization_id = seats_in_use.organization_id
+            and with_state.state_date = seats_in_use.state_date
+            and subscription_words.word = seats_in_use.license_key
+    inner join subscription_words as sibling_words
         on
-            siblings.subscription_id = seat_ledger.subscription_id
-            -- The day a subscription comes under the directory is the eve of its first charge.
-            and case
-                when with_state.count_reason = 'opening'
-                    then cast({{ dbt.dateadd('day', 1, 'with_state.counted_on') }} as date)
-                else with_state.counted_on
-            end >= seat_ledger.valid_from_date
+            with_state.organization_id = sibling_words.organization_id
+            and seats_in_use.license_key = sibling_words.word
     group by
         with_state.subscription_id,
         with_state.counted_on,
         with_state.count_reason,
-        siblings.subscription_id
+        seats_in_use.license_key,
+        sibling_words.subscription_id
+    union all
+    select
+        subscription_id,
+        counted_on,
+        count_reason,
+        cast(null as varchar) as license_key,
+        subscription_id as sibling_id
+    from with_state
+
+),
+
+-- The day whose seats count. A subscription comes under the directory on the eve of its first
+-- charge. The last list may be of a day before the first bill or after the last one: a
+-- subscription that the last bill still has is there with the seats it had.
+seat_days as (
+
+    select
+        pairs.*,
+        case
+            when pairs.count_reason = 'opening'
+                then cast({{ dbt.dateadd('day', 1, 'pairs.counted_on') }} as date)
+            when pairs.count_reason = 'cycle end' then pairs.counted_on
+            when pairs.counted_on < siblings.first_charge_date then siblings.first_charge_date
+            when
+                pairs.counted_on > siblings.last_charge_date
+                and siblings.last_charge_date
+                >= cast(
+                    {{ dbt.dateadd('day', -1, dbt.date_trunc('month', 'last_bill.billing_date')) }}
+                    as date
+                )
+                then siblings.last_charge_date
+            else pairs.counted_on
+        end as seats_on
+    from pairs
+    inner join subscriptions as siblings on pairs.sibling_id = siblings.subscription_id
+    cross join last_bill
+
+),
+
+with_seats as (
+
+    select
+        seat_days.subscription_id,
+        seat_days.counted_on,
+        seat_days.count_reason,
+        seat_days.license_key,
+        seat_days.sibling_id,
+        arg_max(seat_ledger.seats, seat_ledger.valid_from_date) as seats
+    from seat_days
+    left join seat_ledger
+        on
+            seat_days.sibling_id = seat_ledger.subscription_id
+            and seat_days.seats_on >= seat_ledger.valid_from_date
+    group by
+        seat_days.subscription_id,
+        seat_days.counted_on,
+        seat_days.count_reason,
+        seat_days.license_key,
+        seat_days.sibling_id
+
+),
+
+own_seats as (
+
+    select * from with_seats
+    where license_key is null
 
 ),
 
@@ -186,17 +277,18 @@ filled as (
         *,
         coalesce(
             sum(greatest(coalesce(seats, 0), 0)) over (
-                partition by subscription_id, counted_on, count_reason
+                partition by subscription_id, counted_on, count_reason, license_key
                 order by sibling_id
                 rows between unbounded preceding and 1 preceding
             ),
             0
         ) as low_seat,
         row_number() over (
-            partition by subscription_id, counted_on, count_reason
+            partition by subscription_id, counted_on, count_reason, license_key
             order by sibling_id desc
         ) = 1 as is_last
-    from siblings
+    from with_seats
+    where license_key is not null
 
 ),
 
@@ -206,7 +298,7 @@ ranges as (
         subscription_id,
         counted_on,
         count_reason,
-        seats,
+        license_key,
         low_seat,
         -- The last one takes all that is left, so that nobody is lost where too many are assigned.
         case
@@ -221,29 +313,33 @@ ranges as (
 by_product as (
 
     select
-        with_state.subscription_id,
-        with_state.counted_on,
-        with_state.count_reason,
+        ranges.subscription_id,
+        ranges.counted_on,
+        ranges.count_reason,
+        ranges.license_key,
+        ranges.low_seat,
+        ranges.high_seat,
         seats_in_use.cost_center_id,
         seats_in_use.is_in_use,
         sum(seats_in_use.user_count) as user_count
-    from with_state
-    inner join subscriptions on with_state.subscription_id = subscriptions.subscription_id
+    from ranges
+    inner join with_state
+        on
+            ranges.subscription_id = with_state.subscription_id
+            and ranges.counted_on = with_state.counted_on
+            and ranges.count_reason = with_state.count_reason
     inner join seats_in_use
         on
             with_state.organization_id = seats_in_use.organization_id
             and with_state.state_date = seats_in_use.state_date
-            and seats_in_use.license_key in (
-                subscriptions.product_key,
-                subscriptions.product_id_key,
-                subscriptions.sku_key,
-                concat(subscriptions.product_id_key, '/', subscriptions.sku_key),
-                concat(subscriptions.product_id_key, ':', subscriptions.sku_key)
-            )
+            and ranges.license_key = seats_in_use.license_key
     group by
-        with_state.subscription_id,
-        with_state.counted_on,
-        with_state.count_reason,
+        ranges.subscription_id,
+        ranges.counted_on,
+        ranges.count_reason,
+        ranges.license_key,
+        ranges.low_seat,
+        ranges.high_seat,
         seats_in_use.cost_center_id,
         seats_in_use.is_in_use
 
@@ -255,7 +351,7 @@ placed as (
     select
         *,
         sum(user_count) over (
-            partition by subscription_id, counted_on, count_reason
+            partition by subscription_id, counted_on, count_reason, license_key
             order by is_in_use desc, cost_center_id
             rows between unbounded preceding and current row
         ) as high_user
@@ -266,22 +362,15 @@ placed as (
 overlapping as (
 
     select
-        placed.subscription_id,
-        placed.counted_on,
-        placed.count_reason,
-        placed.cost_center_id,
-        placed.is_in_use,
+        subscription_id,
+        counted_on,
+        count_reason,
+        cost_center_id,
+        is_in_use,
         greatest(
-            least(placed.high_user, ranges.high_seat)
-            - greatest(placed.high_user - placed.user_count, ranges.low_seat),
-            0
+            least(high_user, high_seat) - greatest(high_user - user_count, low_seat), 0
         ) as user_count
     from placed
-    inner join ranges
-        on
-            placed.subscription_id = ranges.subscription_id
-            and placed.counted_on = ranges.counted_on
-            and placed.count_reason = ranges.count_reason
 
 ),
 
@@ -348,15 +437,15 @@ summed as (
 select
     with_state.organization_id,
     summed.*,
-    cast(ranges.seats as decimal(28, 10)) as bought_quantity
+    cast(own_seats.seats as decimal(28, 10)) as bought_quantity
 from summed
 inner join with_state
     on
         summed.subscription_id = with_state.subscription_id
         and summed.counted_on = with_state.counted_on
         and summed.count_reason = with_state.count_reason
-inner join ranges
+inner join own_seats
     on
-        summed.subscription_id = ranges.subscription_id
-        and summed.counted_on = ranges.counted_on
-        and summed.count_reason = ranges.count_reason
+        summed.subscription_id = own_seats.subscription_id
+        and summed.counted_on = own_seats.counted_on
+        and summed.count_reason = own_seats.count_reason

@@ -102,6 +102,28 @@ organization_by_user as (
 
 ),
 
+-- Who is listed by id, and assigned a license by sign-in name, is one person.
+sign_in_names as (
+
+    select
+        sign_in_name,
+        max(user_key) as user_key
+    from current_users
+    where sign_in_name is not null
+    group by sign_in_name
+
+),
+
+known_assignments as (
+
+    select
+        assignments.* exclude (user_key),
+        coalesce(sign_in_names.user_key, assignments.user_key) as user_key
+    from assignments
+    left join sign_in_names on assignments.user_key = sign_in_names.sign_in_name
+
+),
+
 landed_assignments as (
 
     select
@@ -110,22 +132,23 @@ landed_assignments as (
             line_organizations.organization_id,
             by_domain.organization_id,
             organization_by_user.organization_id,
-            only_organization.organization_id
+            only_organization.organization_id,
+            'unassigned'
         ) as organization_id,
-        assignments.snapshot_date,
-        assignments.user_key,
-        assignments.subscription_id,
-        assignments.sku as license_word
-    from assignments
-    inner join files on assignments.content_hash = files.content_hash
+        known_assignments.snapshot_date,
+        known_assignments.user_key,
+        known_assignments.subscription_id,
+        known_assignments.sku as license_word
+    from known_assignments
+    inner join files on known_assignments.content_hash = files.content_hash
     cross join only_organization
     left join organization_keys as by_name
-        on lower(assignments.organization) = by_name.organization_key
+        on lower(known_assignments.organization) = by_name.organization_key
     left join line_organizations
-        on assignments.subscription_id = line_organizations.subscription_id
+        on known_assignments.subscription_id = line_organizations.subscription_id
     left join organization_keys as by_domain
-        on assignments.user_domain = by_domain.organization_key
-    left join organization_by_user on assignments.user_key = organization_by_user.user_key
+        on known_assignments.user_domain = by_domain.organization_key
+    left join organization_by_user on known_assignments.user_key = organization_by_user.user_key
 
 ),
 
@@ -281,8 +304,8 @@ counted as (
         current_users.department,
         current_users.location,
         current_users.charge_code,
-        -- Who has left is in the list of users no more, or is disabled. Without any such list nobody
-        -- is known to have left.
+        -- Who has left is in the list of users no more, or is disabled. Without any such list
+        -- nobody is known to have left.
         coalesce(current_users.is_enabled, states.users_date is null) as is_in_use,
         count(*) as user_count
     from states

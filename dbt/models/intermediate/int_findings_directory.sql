@@ -45,7 +45,7 @@ counts as (
 
 ),
 
-over_counts as (
+latest_counts as (
 
     select
         *,
@@ -54,7 +54,6 @@ over_counts as (
             order by counted_on desc
         ) as latest_first
     from counts
-    where assigned_quantity > bought_quantity
 
 ),
 
@@ -72,8 +71,8 @@ over_assigned as (
             {{ plain_number('assigned_quantity') }}, ' licenses were assigned and ',
             {{ plain_number('bought_quantity') }}, ' bought'
         ) as message
-    from over_counts
-    where latest_first = 1
+    from latest_counts
+    where latest_first = 1 and assigned_quantity > bought_quantity
 
 ),
 

@@ -41,6 +41,7 @@ with_lines as (
         line_prices.price_id,
         line_prices.price_source,
         line_prices.price_currency,
+        line_prices.sales_unit_price,
         line_prices.rate_date,
         line_prices.valid_from_date,
         line_prices.is_ambiguous
@@ -72,7 +73,7 @@ without_price as (
         price_list.is_there
         and with_lines.total_sales is null
         -- A price in a currency without a rate is the finding below.
-        and with_lines.price_currency is null
+        and (with_lines.price_currency is null or with_lines.sales_unit_price is not null)
     group by
         with_lines.organization_id,
         with_lines.billing_period,
@@ -97,7 +98,7 @@ without_rate as (
             ' or before: ', count(*), ' line(s) have no sales'
         ) as message
     from with_lines
-    where total_sales is null and price_currency is not null
+    where total_sales is null and price_currency is not null and sales_unit_price is null
     group by
         organization_id, billing_period, billing_date, currency, product_name, price_currency
 

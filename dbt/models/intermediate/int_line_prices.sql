@@ -148,8 +148,8 @@ candidates as (
             order by
                 prices.price_rank,
                 prices.detail_rank,
-                prices.currency = items.currency desc,
                 prices.valid_from_date desc,
+                prices.currency = items.currency desc,
                 prices.modified_at desc,
                 prices.file desc,
                 prices.row_number desc
@@ -158,8 +158,8 @@ candidates as (
             partition by items.item_id, prices.price_source
             order by
                 prices.detail_rank,
-                prices.currency = items.currency desc,
                 prices.valid_from_date desc,
+                prices.currency = items.currency desc,
                 prices.modified_at desc,
                 prices.file desc,
                 prices.row_number desc

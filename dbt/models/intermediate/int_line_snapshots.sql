@@ -38,7 +38,10 @@ applied_to_charges as (
         coalesce(
             ledger_splits.split_id,
             line_cutoffs.snapshot_id,
-            tag_rules.split_id,
+            case
+                when line_cutoffs.split_reason in ('no_snapshot', 'not_a_license')
+                    then tag_rules.split_id
+            end,
             {{ default_split_id('line_cutoffs.organization_id') }}
         ) as split_id,
         coalesce(ledger_splits.snapshot_id, line_cutoffs.snapshot_id) as snapshot_id

@@ -23,12 +23,31 @@ cost_center_words as (
 
 ),
 
+cost_centers as (
+
+    select * from {{ ref('int_cost_centers') }}
+
+),
+
+default_cost_centers as (
+
+    select * from {{ ref('int_default_cost_centers') }}
+
+),
+
+successions as (
+
+    select * from {{ ref('int_cost_center_successions') }}
+
+),
+
 -- Azure's older files leave the braces out. What is no JSON has no tags.
 readable as (
 
     select
         line_id,
         organization_id,
+        charge_start_date,
         case
             when substr(tags, 1, 1) = chr(123) then tags
             else concat(chr(123), tags, chr(125))
@@ -37,13 +56,13 @@ readable as (
 
 ),
 
-tag_keys as (
+tag_pairs as (
 
     select
         line_id,
         organization_id,
-        tags,
-        {{ each_json_key('tags') }} as tag_key
+        charge_start_date,
+        {{ each_json_pair('tags') }} as pair
     from readable
 
 ),
@@ -53,11 +72,10 @@ line_tags as (
     select
         line_id,
         organization_id,
-        tag_key,
-        {{ json_text_at('tags', 'tag_key') }} as tag_value
-    from tag_keys
-    -- A key with a quote in it is no path to its value.
-    where position('"' in tag_key) = 0
+        charge_start_date,
+        pair.key as tag_key,
+        pair.value as tag_value
+    from tag_pairs
 
 ),
 
@@ -79,6 +97,7 @@ matched as (
     select
         line_tags.line_id,
         line_tags.organization_id,
+        line_tags.charge_start_date,
         tag_rules.rule_number,
         line_tags.tag_key,
         line_tags.tag_value,
@@ -114,14 +133,56 @@ ranked as (
         ) as first_match
     from matched
 
+),
+
+named as (
+
+    select * from ranked
+    where first_match = 1
+
+),
+
+-- Of a deleted cost center, the nearest successor that is still there bears it, else Default.
+heirs as (
+
+    select
+        named.line_id,
+        arg_min(successions.successor_id, successions.distance) as cost_center_id
+    from named
+    inner join successions
+        on
+            named.organization_id = successions.organization_id
+            and named.cost_center_id = successions.cost_center_id
+            and coalesce(successions.successor_valid_to, {{ far_future() }})
+            > cast(named.charge_start_date as timestamp)
+    group by named.line_id
+
+),
+
+borne as (
+
+    select
+        named.line_id,
+        named.organization_id,
+        named.rule_number,
+        named.tag_key,
+        case
+            when cost_centers.valid_to <= cast(named.charge_start_date as timestamp)
+                then coalesce(heirs.cost_center_id, default_cost_centers.cost_center_id)
+            else named.cost_center_id
+        end as cost_center_id
+    from named
+    left join cost_centers
+        on
+            named.organization_id = cost_centers.organization_id
+            and named.cost_center_id = cost_centers.cost_center_id
+    left join default_cost_centers
+        on named.organization_id = default_cost_centers.organization_id
+    left join heirs on named.line_id = heirs.line_id
+
 )
 
 select
-    line_id,
-    organization_id,
-    rule_number,
-    tag_key,
-    cost_center_id,
+    *,
     {{ cost_center_split_id('organization_id', 'cost_center_id') }} as split_id
-from ranked
-where first_match = 1
+from borne

@@ -64,11 +64,13 @@ with_sales as (
             -- A tax is no ware: it is passed on as it is.
             when is_percent_of_cost and charge_kind = 'tax' then total_cost
             when is_percent_of_cost then {{ with_percent('total_cost', 'markup_percent') }}
-            else
-                {{ prorated_price(
-                    'sales_unit_price', 'quantity', 'priced_days', 'priced_cycle_days'
-                ) }}
-                * case when total_cost < 0 then -1 else 1 end
+            -- A price for nothing would be none: the bill does not say how many there are.
+            when quantity > 0
+                then
+                    {{ prorated_price(
+                        'sales_unit_price', 'quantity', 'priced_days', 'priced_cycle_days'
+                    ) }}
+                    * case when total_cost < 0 then -1 else 1 end
         end as sales
     from prorated
 

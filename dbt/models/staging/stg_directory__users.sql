@@ -70,6 +70,7 @@ renamed as (
         snapshot_day as snapshot_date,
         {{ text_value('organization') }} as organization,
         {{ user_key() }} as user_key,
+        lower({{ text_value('user_principal_name') }}) as sign_in_name,
         {{ domain_of('user_principal_name') }} as user_domain,
         {{ text_value('department') }} as department,
         {{ text_value('office_location') }} as location,
