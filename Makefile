@@ -8,7 +8,7 @@ BIN = .venv/bin
 COMPILE = $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help run close forget bench test lint dev clean lock
+.PHONY: help run close export forget app bench test lint dev clean lock
 
 help: ## one line per target
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -19,6 +19,11 @@ run: .venv/run.stamp ## run the whole pipeline on data/sample, or on DATA=/my/fo
 close: .venv/run.stamp ## close a billing period for good: make close PERIOD=2026-01 [REASON="..."]
 	@test -n "$(PERIOD)" || { echo 'Say which period: make close PERIOD=2026-01'; exit 2; }
 	@$(BIN)/python -m dagster_project close "$(PERIOD)" $(if $(REASON),--reason "$(REASON)")
+
+export: .venv/run.stamp ## write statements, workbook, journal, FOCUS: [PERIOD=2026-01 | FROM= TO=] [ORGANIZATION=]
+	@$(BIN)/python -m dagster_project export $(if $(PERIOD),--period "$(PERIOD)") $(if $(FROM),--from "$(FROM)") \
+		$(if $(TO),--to "$(TO)") $(if $(ORGANIZATION),--organization "$(ORGANIZATION)") \
+		$(if $(JOURNAL_COLUMNS),--journal-columns "$(JOURNAL_COLUMNS)")
 
 # USER is in every environment: only one that is typed counts.
 forget: .venv/run.stamp ## erase one person from the raw tables: make forget USER=anna@example.com
@@ -34,6 +39,9 @@ lint: .venv/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --processes 2 dbt/models dbt/tests
 
+app: .venv/app.stamp ## look at the results in a browser: [EDIT=1 to change splits] [CUSTOMER=id for one without cost]
+	@APPORTION_EDIT="$(EDIT)" APPORTION_CUSTOMER="$(CUSTOMER)" exec $(BIN)/streamlit run app/main.py
+
 bench: .venv/run.stamp ## measure the forecast against its peers (APPORTION_M3_FILE names the series)
 	@$(BIN)/python benchmarks/forecast_m3.py
 
@@ -41,7 +49,8 @@ dev: .venv/run.stamp ## Dagster's web UI on this project, at http://127.0.0.1:30
 	@exec $(BIN)/python -m dagster_project dev
 
 lock: .venv/uv.stamp ## pin the packages of pyproject.toml again, with hashes
-	$(COMPILE) --extra dev --output-file requirements/dev.txt
+	$(COMPILE) --extra dev --extra app --output-file requirements/dev.txt
+	$(COMPILE) --extra app --constraints requirements/dev.txt --output-file requirements/app.txt
 	$(COMPILE) --constraints requirements/dev.txt --output-file requirements/run.txt
 
 clean: ## remove what was built on DATA (never landing or ledger)
@@ -57,6 +66,10 @@ clean: ## remove what was built on DATA (never landing or ledger)
 
 .venv/run.stamp: .venv/uv.stamp requirements/run.txt
 	@$(BIN)/uv pip install --quiet --require-hashes --compile-bytecode -r requirements/run.txt
+	@touch $@
+
+.venv/app.stamp: .venv/run.stamp requirements/app.txt
+	@$(BIN)/uv pip install --quiet --require-hashes --compile-bytecode -r requirements/app.txt
 	@touch $@
 
 .venv/dev.stamp: .venv/run.stamp requirements/dev.txt

@@ -67,6 +67,11 @@ class DataFolder:
         return self.published / "apportion.duckdb"
 
     @property
+    def exports(self) -> Path:
+        """Files for people and accounting systems, a folder per period."""
+        return self.root / "exports"
+
+    @property
     def run_folder(self) -> Path:
         """Housekeeping of runs: the writer's lock, dbt's logs and compiled SQL."""
         return self.root / ".run"

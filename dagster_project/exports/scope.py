@@ -26,6 +26,7 @@ BROKER_ONLY_COLUMNS = frozenset(
     {
         "total_cost",
         "total_margin",
+        "corrected_cost",
         "amortized_cost",
         "unit_price",
         "pending_cost",

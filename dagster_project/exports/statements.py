@@ -197,7 +197,9 @@ def _statements(
         billed: dict[str, Decimal] = {}
         for section, amount in amounts:
             billed[section] = billed.get(section, Decimal(0)) + amount
-        lines = _lines(connection, period, organization, currency, cost_center, basis)
+        lines = _lines(
+            connection, scope, period, organization, currency, cost_center, basis
+        )
         yield Statement(
             billing_period=period,
             organization_id=organization,
@@ -216,6 +218,7 @@ def _statements(
 
 def _lines(
     connection: duckdb.DuckDBPyConnection,
+    scope: Scope,
     period: str,
     organization: str,
     currency: str,
@@ -224,6 +227,15 @@ def _lines(
 ) -> dict[str, tuple[Line, ...]]:
     """The lines of one statement by section, oldest first; lines of nothing are left out."""
     measure = "total_sales" if basis == "sales" else "total_cost"
+    details = "billing_line_details"
+    if scope.edition == "customer":
+        # What a provider writes freely may name the provider's price.
+        details = f"""
+            case
+                when source_format in ('focus_cost_and_usage', 'daily_rated_usage')
+                    then charge_type
+                else {details}
+            end"""
     rows = connection.execute(
         f"""
         select
@@ -233,7 +245,7 @@ def _lines(
                 when charge_kind = 'extra' then 'prorated'
                 else charge_kind
             end as section,
-            product_name, billing_line_details, share, quantity, {measure}
+            product_name, {details}, share, quantity, {measure}
         from billing_report
         where billing_period = $period and organization_id = $organization
             and currency = $currency and cost_center_id = $cost_center

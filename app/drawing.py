@@ -1,0 +1,219 @@
+"""Charts, as Vega-Lite specifications.
+
+Belongs here: what is drawn and in which colors. Does not: Streamlit, questions. Positions on a
+screen are binary floats; the exact amounts stand in the table beside every chart and in its labels.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from app import wording
+from app.figures import Row
+
+Chart = dict[str, object]
+
+COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999", "#5b4a9e")
+"""Told apart by people with any color vision (Okabe and Ito 2008, "Color Universal Design")."""
+
+OTHERS = "Others"
+A_WHILE = timedelta(days=14)
+_INK = "#1b2733"
+_FONT = "Source Sans, sans-serif"
+_CONFIG = {
+    "font": _FONT,
+    "axis": {
+        "labelFontSize": 13,
+        "titleFontSize": 13,
+        "labelColor": "#1b2733",
+        "gridColor": "#e3e8ec",
+    },
+    "legend": {
+        "labelFontSize": 13,
+        "titleFontSize": 13,
+        "labelColor": "#1b2733",
+        "labelLimit": 260,
+    },
+    "view": {"stroke": None},
+}
+# Vega's own menu has links to the outside.
+_USERMETA = {"embedOptions": {"actions": False}}
+
+
+def months(rows: Sequence[Row], measure: str, currency: str, forecast: Sequence[Row] = ()) -> Chart:
+    """Bars of what was billed; what is expected as a dashed line in its bands."""
+    billed = [
+        {
+            "month": wording.short_period(str(row["billing_period"])),
+            "amount": _float(row[measure]),
+            "label": wording.money(_decimal(row[measure]), currency),
+        }
+        for row in rows
+    ]
+    expected = [
+        {
+            "month": wording.short_period(str(row["month"])),
+            "label": "",
+            "amount": _float(row["forecast"]),
+        }
+        | {band: _float(row[band]) for band in ("lower_80", "upper_80", "lower_95", "upper_95")}
+        | {"label": f"about {wording.money(_rounded(row['forecast']), currency)}"}
+        for row in forecast
+    ]
+    month = {
+        "field": "month",
+        "type": "ordinal",
+        "title": None,
+        "sort": None,
+        "axis": {"labelAngle": 0, "labelOverlap": True},
+    }
+    amount = {
+        "field": "amount",
+        "type": "quantitative",
+        "title": currency,
+        "axis": {"format": ",.0f", "tickCount": 5},
+    }
+    tooltip = [{"field": "month", "title": "Month"}, {"field": "label", "title": "Amount"}]
+    layers: list[Chart] = [
+        {
+            "data": {"values": billed},
+            "mark": {"type": "bar", "color": "#0b5394", "width": {"band": 0.6}},
+            "encoding": {"x": month, "y": amount, "tooltip": tooltip},
+        }
+    ]
+    if expected:
+        bands = (("lower_95", "upper_95", 0.18), ("lower_80", "upper_80", 0.3))
+        for lower, upper, opacity in bands if expected[0]["lower_95"] is not None else ():
+            layers.append(
+                {
+                    "data": {"values": expected},
+                    "mark": {"type": "area", "color": "#b35c00", "opacity": opacity},
+                    "encoding": {
+                        "x": month,
+                        "y": {"field": lower, "type": "quantitative", "title": currency},
+                        "y2": {"field": upper},
+                    },
+                }
+            )
+        layers.append(
+            {
+                "data": {"values": expected},
+                "mark": {
+                    "type": "line",
+                    "color": "#8a4700",
+                    "strokeDash": [6, 4],
+                    "point": {"color": "#8a4700"},
+                },
+                "encoding": {"x": month, "y": amount, "tooltip": tooltip},
+            }
+        )
+    return {"layer": layers, "height": 320, "config": _CONFIG, "usermeta": _USERMETA}
+
+
+def splits(rows: Sequence[Row], last_period: str) -> Chart:
+    """Who had how many licenses, over time; what still holds is drawn to `last_period`."""
+    held: dict[str, Decimal] = {}
+    for row in rows:
+        name = str(row["cost_center_name"])
+        held[name] = max(held.get(name, Decimal()), _seats(row))
+    ranked = sorted(filter(held.get, held), key=lambda name: (-held[name], name))
+    named = ranked if len(ranked) <= len(COLORS) else ranked[: len(COLORS) - 1]
+    domain = [*named, OTHERS] if len(named) < len(ranked) else named
+    merged: dict[tuple[datetime, datetime, str], Decimal] = {}
+    for row in rows:
+        start = row["valid_from"]
+        if isinstance(start, datetime) and row["cost_center_name"] in ranked:
+            end = row["valid_to"]
+            until = end if isinstance(end, datetime) else max(_end_of(last_period), start + A_WHILE)
+            name = str(row["cost_center_name"])
+            key = (start, until, name if name in named else OTHERS)
+            merged[key] = merged.get(key, Decimal()) + _seats(row)
+    values = [
+        {
+            "from": f"{start.isoformat()}Z",
+            "to": f"{until.isoformat()}Z",
+            "center": center,
+            "licenses": float(licenses),
+            "label": wording.exact(licenses),
+            # The first of the legend lies on top.
+            "place": domain.index(center),
+        }
+        for (start, until, center), licenses in merged.items()
+    ]
+    return {
+        "data": {"values": values},
+        "transform": [
+            {
+                "stack": "licenses",
+                "groupby": ["from"],
+                "sort": [{"field": "place", "order": "descending"}],
+                "as": ["bottom", "top"],
+            }
+        ],
+        "mark": {"type": "rect", "stroke": "#ffffff", "strokeWidth": 1},
+        "encoding": {
+            "x": {
+                "field": "from",
+                "type": "temporal",
+                "title": None,
+                "scale": {"type": "utc"},
+                "axis": {"format": "%-d %b %Y", "labelOverlap": True, "tickCount": 8},
+            },
+            "x2": {"field": "to"},
+            "y": {"field": "bottom", "type": "quantitative", "title": "Licenses"},
+            "y2": {"field": "top"},
+            "color": {
+                "field": "center",
+                "type": "nominal",
+                "title": "Cost center",
+                "scale": {"domain": domain, "range": list(COLORS[: len(domain)])},
+            },
+            "tooltip": [
+                {"field": "center", "title": "Cost center"},
+                {"field": "label", "title": "Licenses"},
+                {"field": "from", "type": "temporal", "title": "From", "format": "%-d %b %Y %H:%M"},
+            ],
+        },
+        "height": 300,
+        "config": _CONFIG,
+        "usermeta": _USERMETA,
+    }
+
+
+def _end_of(period: str) -> datetime:
+    year, month = (int(part) for part in period.split("-"))
+    return datetime(year + month // 12, month % 12 + 1, 1)
+
+
+def _seats(row: Row) -> Decimal:
+    return _decimal(row["allocated_quantity"]) or Decimal()
+
+
+def _decimal(held: object) -> Decimal | None:
+    return held if isinstance(held, Decimal) else None
+
+
+def _rounded(held: object) -> Decimal | None:
+    # Forecasts are estimates, and floats.
+    return None if held is None else Decimal(str(held))
+
+
+def _float(held: object) -> float | None:
+    return float(held) if isinstance(held, Decimal | float | int) else None
+
+
+def described(rows: Sequence[Row], measure: str, currency: str) -> str:
+    """A chart of months in a sentence, for who cannot see it."""
+    amounts: Mapping[str, Decimal] = {
+        str(row["billing_period"]): known
+        for row in rows
+        if (known := _decimal(row[measure])) is not None
+    }
+    if not amounts:
+        return "No amounts."
+    most, least = max(amounts, key=amounts.__getitem__), min(amounts, key=amounts.__getitem__)
+    return (
+        f"{wording.counted(len(amounts), 'month')}: the most in {wording.period(most)}"
+        f" ({wording.money(amounts[most], currency)}), the least in {wording.period(least)}"
+        f" ({wording.money(amounts[least], currency)})."
+    )

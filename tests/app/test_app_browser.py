@@ -1,0 +1,250 @@
+"""The app in a real browser: every page, with nothing asked of other hosts and nothing to mend.
+
+Needs Debian's package chromium. Screenshots of all pages are kept in pytest's temporary folder.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+from published_company import published_company
+
+from dagster_project.settings import PROJECT_ROOT, DataFolder
+
+CHROMIUM = shutil.which("chromium")
+PAGES = (
+    "This month at a glance",
+    "Chargeback",
+    "Trend",
+    "Budget",
+    "Findings to review",
+    "Reconciliation",
+    "License pool",
+    "Cost center history",
+    "Change a split",
+)
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None,
+    reason="NOT TESTED IN A BROWSER: there is no chromium (apt-get install chromium)",
+)
+
+# Relative luminance and contrast as WCAG 2.2 defines them; text over half-transparent grounds is
+# blended. Icons and what is switched off are exempt there too.
+LOW_CONTRASTS = """
+() => {
+  const parse = (color) => {
+    const [r, g, b, a = 1] = color.match(/[\\d.]+/g).map(Number);
+    return { r, g, b, a };
+  };
+  const over = (top, under) => ({
+    r: top.r * top.a + under.r * (1 - top.a),
+    g: top.g * top.a + under.g * (1 - top.a),
+    b: top.b * top.a + under.b * (1 - top.a),
+    a: 1,
+  });
+  const ground = (element) => {
+    if (!element) return { r: 255, g: 255, b: 255, a: 1 };
+    const own = parse(getComputedStyle(element).backgroundColor);
+    return own.a === 1 ? own : over(own, ground(element.parentElement));
+  };
+  const luminance = ({ r, g, b }) => {
+    const [x, y, z] = [r, g, b].map((value) => {
+      const part = value / 255;
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+  };
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    const text = walker.currentNode.textContent.trim();
+    if (!text || !element.checkVisibility() || element.closest("style, script, svg")) continue;
+    if (element.closest('[disabled], [aria-hidden="true"], .unseen')) continue;
+    const under = ground(element);
+    const shown = over(parse(getComputedStyle(element).color), under);
+    const [high, low] = [luminance(shown), luminance(under)].sort((a, b) => b - a);
+    const contrast = (high + 0.05) / (low + 0.05);
+    if (contrast < 4.5) found.push(`${text}: ${contrast.toFixed(2)}`);
+  }
+  return found;
+}
+"""
+
+
+@dataclass
+class Tab:
+    """A tab of the browser, with what it complained of and what it asked of other hosts."""
+
+    page: Page
+    screenshots: Path
+    problems: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("request", self._asked)
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        # Streamlit looks for its server below the page's own address first.
+        is_looking = urlsplit(message.location["url"]).path.endswith(
+            ("/_stcore/health", "/_stcore/host-config")
+        )
+        if message.type == "error" and not is_looking:
+            self.problems.append(message.text)
+
+    def _asked(self, request: Request) -> None:
+        address = urlsplit(request.url)
+        if address.scheme not in ("data", "blob") and address.hostname != "127.0.0.1":
+            self.outside.append(request.url)
+
+    def settle(self) -> None:
+        """Wait until the page is drawn."""
+        expect(self.page.locator("h1.page")).to_be_visible()
+        expect(self.page.get_by_test_id("stApp")).to_have_attribute(
+            "data-test-script-state", "notRunning"
+        )
+
+    def photograph(self, name: str) -> None:
+        """Keep a picture of the whole page."""
+        self.page.screenshot(path=self.screenshots / f"{name}.png", full_page=True)
+
+    def expect_nothing_wrong(self) -> None:
+        """No error, no request to another host, no text that is hard to read."""
+        assert self.problems == []
+        assert self.outside == []
+        assert self.page.get_by_test_id("stException").count() == 0
+        assert self.page.evaluate(LOW_CONTRASTS) == []
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
+    return published_company(tmp_path_factory)
+
+
+@contextmanager
+def served(data: DataFolder, *arguments: str, **environment: str) -> Iterator[str]:
+    """The app, served; gives its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("APPORTION_")}
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "streamlit", "run", "app/main.py"),
+            *("--server.port", str(port), "--", *arguments),
+        ],
+        cwd=PROJECT_ROOT,
+        env={**kept, "APPORTION_DATA": str(data.root), **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                with urllib.request.urlopen(f"{address}/_stcore/health", timeout=1):
+                    break
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
+                assert process.poll() is None, "the app ended while it started"
+                assert time.monotonic() < deadline, "the app does not start"
+                time.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
+        )
+        expect.set_options(timeout=60_000)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def new_tab(browser: Browser, tmp_path: Path) -> Iterator[Callable[[], Tab]]:
+    context = browser.new_context(viewport={"width": 1360, "height": 900}, locale="en-US")
+    yield lambda: Tab(context.new_page(), tmp_path)
+    context.close()
+
+
+def test_every_page_is_clicked_through_without_errors_and_without_the_internet(
+    data: DataFolder, new_tab: Callable[[], Tab]
+) -> None:
+    with served(data, APPORTION_EDIT="1") as address:
+        tab = new_tab()
+        tab.page.goto(address)
+        for i, name in enumerate(PAGES):
+            tab.page.get_by_test_id("stSidebarNav").get_by_role("link", name=name).click()
+            heading = "February 2026" if name.startswith("This month") else name
+            expect(tab.page.locator("h1.page")).to_have_text(heading)
+            tab.settle()
+            tab.photograph(f"{i + 1}-{name.lower().replace(' ', '-')}")
+            tab.expect_nothing_wrong()
+        charts = tab.page.get_by_test_id("stVegaLiteChart")
+        tab.page.get_by_role("link", name="Trend").click()
+        expect(charts.locator("canvas, svg").first).to_be_visible()
+
+        # From the organizations down to why a line is as it is, as a person goes.
+        tab.page.get_by_role("link", name="Chargeback", exact=True).click()
+        table = tab.page.locator(".table")
+        for step in ("Evergreen Retail", "Sales", "Microsoft 365 E3", "cycleCharge"):
+            table.get_by_role("link", name=step, exact=True).first.click()
+            tab.settle()
+        expect(tab.page.get_by_text("1,234,567.891234").first).to_be_visible()
+        assert "period=2026-02" in tab.page.url
+        tab.photograph("10-line")
+        tab.expect_nothing_wrong()
+        tab.page.go_back()
+        expect(tab.page.locator(".trail li").last).to_have_text("Microsoft 365 E3")
+
+        # What is picked stays when the page changes, and can be sent to somebody.
+        tab.page.get_by_role("link", name="License pool").click()
+        expect(tab.page.locator(".under")).to_have_text("As of now, Evergreen Retail")
+        shared = new_tab()
+        shared.page.goto(tab.page.url)
+        expect(shared.page.locator(".under")).to_have_text("As of now, Evergreen Retail")
+
+        # The file of what is shown.
+        tab.page.get_by_role("link", name="Cost center history").click()
+        tab.settle()
+        with tab.page.expect_download() as download:
+            tab.page.get_by_role("button", name="Download 6 rows (CSV)").click()
+        saved = tab.screenshots / "download.csv"
+        download.value.save_as(saved)
+        assert download.value.suggested_filename.endswith("cost-center-history.csv")
+        assert len(saved.read_text(encoding="utf-8-sig").splitlines()) == 7
+
+
+def test_a_customer_cannot_get_at_others_by_the_address(
+    data: DataFolder, new_tab: Callable[[], Tab]
+) -> None:
+    with served(data, "--customer", "evergreen", APPORTION_EDIT="1") as address:
+        tab = new_tab()
+        for path in ("", "chargeback", "trend", "findings", "change_split"):
+            tab.page.goto(f"{address}/{path}?organization=harbor&period=2026-02&currency=EUR")
+            tab.settle()
+            shown = tab.page.content()
+            for unseen in ("Harbor", "Dock", "1,236,403.89", "Margin", "Findings", "EUR"):
+                assert unseen not in shown, (path, unseen)
+            tab.photograph(f"customer-{path or 'this-month'}")
+        assert tab.outside == []
