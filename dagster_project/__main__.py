@@ -1,4 +1,4 @@
-"""The command line: `python -m dagster_project run`, `close`, `forget` and `dev`."""
+"""The command line: `python -m dagster_project run`, `close`, `export`, `forget` and `dev`."""
 
 import argparse
 import os
@@ -30,10 +30,24 @@ def main(arguments: list[str] | None = None) -> int:
     close_command.add_argument(
         "--reason", help="close in spite of obstacles; the reason is recorded in the ledger"
     )
+    export_command = commands.add_parser(
+        "export", help="write statements, workbook, journal, FOCUS and customers' editions"
+    )
+    export_command.add_argument(
+        "--period", help="a billing period like 2026-01 (default: the latest)"
+    )
+    export_command.add_argument("--from", dest="first_period", help="the first of a range")
+    export_command.add_argument("--to", dest="last_period", help="the last of a range")
+    export_command.add_argument("--organization", help="the id of one organization")
+    export_command.add_argument(
+        "--journal-columns",
+        type=Path,
+        help="a JSON object {our column: its name} for the journal's columns",
+    )
     forget_command = commands.add_parser("forget", help="erase one person from the raw tables")
     forget_command.add_argument("user", help="the user id or sign-in name, as the directory has it")
     dev_command = commands.add_parser("dev", help="Dagster's web UI on this project")
-    for command in (run_command, close_command, forget_command, dev_command):
+    for command in (run_command, close_command, export_command, forget_command, dev_command):
         command.add_argument(
             "--data",
             type=Path,
@@ -49,6 +63,14 @@ def main(arguments: list[str] | None = None) -> int:
             serve_web_ui()
         if options.command == "close":
             return close(data, options.period, options.reason)
+        if options.command == "export":
+            return export(
+                data,
+                options.period or options.first_period,
+                options.period or options.last_period,
+                options.organization,
+                options.journal_columns,
+            )
         if options.command == "forget":
             return forget(data, options.user)
         return run(data, again=options.again)
@@ -97,6 +119,35 @@ def close(data: DataFolder, period: str, reason: str | None) -> int:
     return run(data)
 
 
+def export(
+    data: DataFolder,
+    first_period: str | None,
+    last_period: str | None,
+    organization_id: str | None,
+    journal_columns: Path | None,
+) -> int:
+    """Write all exports of the periods from what is published. 0 is success."""
+    from dagster_project.exports.delivery import deliver
+    from dagster_project.settings import Limits
+    from dagster_project.writer import only_writer
+
+    started = time.monotonic()
+    with only_writer(data, Limits.from_environment(), progress=print):
+        delivery = deliver(
+            data,
+            first_period,
+            last_period,
+            organization_id,
+            journal_columns,
+            progress=lambda step: print(f"Writing       {step}", flush=True),
+        )
+    print(f"\nExports       {delivery.folder}")
+    for kind, count in delivery.file_counts.items():
+        print(f"  {count:>6,} {kind}")
+    print(f"\nDone in {time.monotonic() - started:.1f} s")
+    return 0
+
+
 def forget(data: DataFolder, user: str) -> int:
     """Erase a person from the raw tables for good and build everything again. 0 is success."""
     import duckdb
@@ -126,6 +177,8 @@ def forget(data: DataFolder, user: str) -> int:
         more = f" and {len(row_numbers) - 10} more" if len(row_numbers) > 10 else ""
         print(f"  {data.landing / file}: row {shown}{more}")
     print(flush=True)
+    # dbt writes down the command line it is run by.
+    sys.argv = [sys.argv[0], "forget"]
     return run(data)
 
 

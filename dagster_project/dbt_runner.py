@@ -21,6 +21,9 @@ FINGERPRINT = DBT_FOLDER / "target" / "manifest.fingerprint"
 
 DbtEvent = dict[str, Any]
 
+RESULTS = frozenset({"LogSeedResult", "LogModelResult", "LogSnapshotResult", "LogTestResult"})
+"""The events that tell how a node went."""
+
 
 @dataclass(frozen=True)
 class DbtOutcome:
@@ -72,7 +75,7 @@ def invoke(
     target_path: Path,
     on_event: Callable[[DbtEvent], None] = lambda event: None,
 ) -> DbtOutcome:
-    """Run one dbt command on a data folder's warehouse and hand every event to `on_event`."""
+    """Run one dbt command on a data folder's warehouse; every result goes to `on_event`."""
     from dbt.cli.main import dbtRunner
     from google.protobuf.json_format import MessageToDict
 
@@ -81,7 +84,9 @@ def invoke(
     os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
 
     def translate(message: Any) -> None:
-        on_event(MessageToDict(message, preserving_proto_field_name=True))
+        # A run has some ten thousand messages; to take each apart would cost a second.
+        if message.info.name in RESULTS:
+            on_event(MessageToDict(message, preserving_proto_field_name=True))
 
     result = dbtRunner(callbacks=[translate]).invoke(
         [
@@ -94,6 +99,9 @@ def invoke(
             str(target_path),
             "--log-path",
             str(data.run_folder / "dbt-logs"),
+            # At debug level the log would cost as much time as the models.
+            "--log-level-file",
+            "info",
             "--quiet",
             "--no-use-colors",
         ]

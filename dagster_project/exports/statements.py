@@ -197,9 +197,7 @@ def _statements(
         billed: dict[str, Decimal] = {}
         for section, amount in amounts:
             billed[section] = billed.get(section, Decimal(0)) + amount
-        lines = _lines(
-            connection, scope, period, organization, currency, cost_center, basis
-        )
+        lines = _lines(connection, scope, period, organization, currency, cost_center, basis)
         yield Statement(
             billing_period=period,
             organization_id=organization,

@@ -1,0 +1,115 @@
+"""All exports of a period in one go, into `exports/<period>/`.
+
+Belongs here: which files make up a delivery and where they lie. Does not: what is in them.
+"""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+import duckdb
+
+from dagster_project.exports import broker_report, customer, focus, journal, statements, workbook
+from dagster_project.exports.scope import NothingInScope, Scope, file_name, open_published
+from dagster_project.settings import DataFolder
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What was written: the folder, and how many files of which kind, in order of writing."""
+
+    folder: Path
+    file_counts: dict[str, int]
+
+
+def latest_period(connection: duckdb.DuckDBPyConnection) -> str:
+    """The latest billing period that is published. Raises NothingInScope."""
+    row = connection.execute("select max(billing_period) from billing_report").fetchone()
+    if not row or row[0] is None:
+        raise NothingInScope("no bill is published yet")
+    return str(row[0])
+
+
+def deliver(
+    data: DataFolder,
+    first_period: str | None = None,
+    last_period: str | None = None,
+    organization_id: str | None = None,
+    journal_columns: Path | None = None,
+    progress: Callable[[str], None] = lambda message: None,
+) -> Delivery:
+    """Write every export of the periods (default: the latest) into `exports/`, whole or not at all.
+
+    A folder per period or range, and in it one per customer with the edition without cost prices.
+    The folder is built beside the old one and put in its place at the end. Raises NothingPublished,
+    NothingInScope and what the exports raise.
+    """
+    with open_published(data) as connection:
+        first = first_period or last_period or latest_period(connection)
+        scope = Scope(first, last_period or first, organization_id)
+        name = (
+            file_name(scope.words)
+            if organization_id is None
+            else (f"{file_name(scope.words)}-{file_name(organization_id)}")
+        )
+        folder = data.exports / name
+        building = folder.with_name(f".{folder.name}.building")
+        shutil.rmtree(building, ignore_errors=True)
+        building.mkdir(parents=True)
+        try:
+            counts = _write_all(connection, data, scope, building, journal_columns, progress)
+        except BaseException:
+            shutil.rmtree(building, ignore_errors=True)
+            raise
+        shutil.rmtree(folder, ignore_errors=True)
+        building.rename(folder)
+    return Delivery(folder, counts)
+
+
+def _write_all(
+    connection: duckdb.DuckDBPyConnection,
+    data: DataFolder,
+    scope: Scope,
+    folder: Path,
+    journal_columns: Path | None,
+    progress: Callable[[str], None],
+) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    period = file_name(scope.words)
+    progress("statements ...")
+    counts["statements"] = len(statements.write_statements(connection, scope, folder)) - 1
+    progress("workbook ...")
+    workbook.write_workbook(connection, scope, folder / f"chargeback-{period}.xlsx")
+    counts["workbook"] = 1
+    progress("billing report ...")
+    for with_cost_center, name in ((False, "billing_report"), (True, "cost_center_report")):
+        broker_report.write_broker_report(
+            connection, scope, folder / f"{name}-{period}.csv", with_cost_center
+        )
+    counts["billing reports"] = 2
+    progress("journal ...")
+    names = journal.read_column_names(journal_columns) if journal_columns else None
+    journal.write_journal(connection, scope, folder / f"journal-{period}.csv", names)
+    counts["journal"] = 1
+    progress("FOCUS ...")
+    for version in get_args(focus.Version):
+        counts["FOCUS files"] = counts.get("FOCUS files", 0) + len(
+            focus.write_focus(connection, scope, folder / "focus", version)
+        )
+    progress("customers' editions ...")
+    counts["customers' editions"] = 0
+    file_names = customer.organization_file_names(connection)
+    for organization_id, name in file_names.items():
+        if scope.organization_id not in (None, organization_id):
+            continue
+        own = Scope(scope.first_period, scope.last_period, organization_id, "customer")
+        try:
+            statements.write_statements(connection, own, folder / "organizations" / name)
+        except NothingInScope:
+            # No bill of theirs in these periods, or one on which nothing is sold.
+            continue
+        customer.write_customer_edition(connection, data, own, folder / "organizations")
+        counts["customers' editions"] += 1
+    return counts

@@ -1,0 +1,390 @@
+"""What a workbook holds: split lines in scope, their totals, and the invoices they are on.
+
+Belongs here: the queries. Does not: anything of a spreadsheet but its limits, see workbook.py.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any, Literal
+
+import duckdb
+
+from dagster_project.errors import ApportionError
+from dagster_project.exports.scope import BROKER_ONLY_COLUMNS, NothingInScope, Scope
+
+ROW_LIMIT = 1_048_575
+"""Rows of a sheet below its header."""
+
+FETCHED_ROWS = 5_000
+
+Kind = Literal["text", "date", "instant", "flag", "count", "quantity", "share", "money"]
+
+
+class TooManyRows(ApportionError):
+    """More rows than a sheet holds."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the split lines: its header, its name in billing_report, its width."""
+
+    header: str
+    name: str
+    width: int
+    kind: Kind = "text"
+
+
+DETAIL = (
+    Column("Period", "billing_period", 9),
+    Column("Billed", "billing_date", 11, "date"),
+    Column("Invoice", "invoice_number", 14),
+    Column("Organization ID", "organization_id", 17),
+    Column("Organization", "organization_name", 26),
+    Column("Subscription", "subscription_id", 38),
+    Column("Product", "product_name", 34),
+    Column("SKU", "sku_id", 10),
+    Column("Charge type", "charge_type", 18),
+    Column("Kind", "charge_kind", 9),
+    Column("From", "charge_start_date", 11, "date"),
+    Column("To", "charge_end_date", 11, "date"),
+    Column("Details", "billing_line_details", 50),
+    Column("Cost center ID", "cost_center_id", 17),
+    Column("Cost center", "cost_center_name", 24),
+    Column("Quantity", "quantity", 11, "quantity"),
+    Column("Share", "share", 10, "share"),
+    Column("Currency", "currency", 10),
+    Column("Cost", "total_cost", 14, "money"),
+    Column("Sales", "total_sales", 14, "money"),
+    Column("Margin", "total_margin", 14, "money"),
+    Column("Split of", "snapshot_effective_at", 16, "instant"),
+    Column("Split reason", "split_reason", 16),
+    Column("Unallocated", "is_unallocated", 13, "flag"),
+    Column("Class", "charge_class", 11),
+    Column("Period of origin", "original_billing_period", 16),
+    Column("Explanation", "explanation", 60),
+    Column("Line", "line_id", 34),
+    Column("Refund of line", "refund_of_line_id", 34),
+)
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """Totals, one per currency and the columns of `by`, numbered: largest first, periods in order.
+
+    `labels` say what a total is of: header, SQL over a group of lines, width.
+    """
+
+    word: str
+    by: tuple[str, ...]
+    labels: tuple[tuple[str, str, int], ...]
+
+    @property
+    def number_header(self) -> str:
+        """The column that says of a split line in which total it is counted."""
+        return f"{self.word} no"
+
+    @property
+    def table(self) -> str:
+        """The temporary table that holds the totals."""
+        return f"workbook_by_{self.word.lower().replace(' ', '_')}"
+
+
+LINES = "workbook_lines"
+INVOICES = "workbook_invoices"
+INVOICE_HEADER = "Invoice no"
+
+ORGANIZATION = "max_by(organization_name, billing_period)"
+COST_CENTER = "max_by(cost_center_name, billing_period)"
+HAS_SEVERAL = f"(select count(distinct organization_id) > 1 from temp.{LINES})"
+
+PERIODS = Breakdown("Period", ("billing_period",), (("Period", "billing_period", 34),))
+ORGANIZATIONS = Breakdown(
+    "Organization",
+    ("organization_id",),
+    (("Organization", ORGANIZATION, 34), ("Organization ID", "organization_id", 20)),
+)
+PRODUCTS = Breakdown("Product", ("product_name",), (("Product", "product_name", 50),))
+COST_CENTERS = Breakdown(
+    "Cost center",
+    ("organization_id", "cost_center_id"),
+    (
+        ("Organization", ORGANIZATION, 30),
+        ("Cost center", COST_CENTER, 30),
+        ("Cost center ID", "cost_center_id", 20),
+        # Of several organizations, the name alone would not tell whose Default it is.
+        (
+            "Name in charts",
+            f"concat_ws(': ', if({HAS_SEVERAL}, {ORGANIZATION}, null), {COST_CENTER})",
+            40,
+        ),
+    ),
+)
+BREAKDOWNS = (PERIODS, ORGANIZATIONS, PRODUCTS, COST_CENTERS)
+
+
+@dataclass(frozen=True)
+class Total:
+    """A total; `sums` are by measure, null where no row has a price."""
+
+    number: int
+    labels: tuple[str | None, ...]
+    currency: str
+    row_count: int
+    unpriced_row_count: int
+    sums: tuple[Decimal | None, ...]
+
+
+@dataclass(frozen=True)
+class Invoice:
+    """An invoice, cost before tax; `elsewhere` is what is of other periods or organizations."""
+
+    number: int
+    invoice_number: str | None
+    billing_date: date | None
+    currency: str
+    invoice_total: Decimal | None
+    total_cost: Decimal
+    elsewhere: Decimal
+    rounding_residual: Decimal
+    quarantined_row_count: int
+
+    @property
+    def difference(self) -> Decimal | None:
+        """What is missing to the invoice's total; null without one."""
+        if self.invoice_total is None:
+            return None
+        return self.invoice_total - self.total_cost - self.elsewhere - self.rounding_residual
+
+
+class WorkbookRows:
+    """The rows of a scope, in temporary tables; columns and measures are those of its edition."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
+        """Of tables that are loaded by `workbook_rows`, which is what to call."""
+        self.connection = connection
+        self.scope = scope
+        hidden = BROKER_ONLY_COLUMNS if scope.edition == "customer" else frozenset[str]()
+        self.columns = tuple(column for column in DETAIL if column.name not in hidden)
+        self.measures = tuple(column for column in self.columns if column.kind == "money")
+        self.numbers = {breakdown.number_header: breakdown.table for breakdown in BREAKDOWNS}
+        if scope.edition == "broker":
+            self.numbers[INVOICE_HEADER] = INVOICES
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """Of the split lines: the columns, then the numbers of the totals they are counted in."""
+        return (*(column.header for column in self.columns), *self.numbers)
+
+    def head(self) -> tuple[date, str]:
+        """The latest billing date, and the name of the organization or of one of them."""
+        return self._fetch(f"select max(billing_date), {ORGANIZATION} from temp.{LINES}")[0]
+
+    def totals(self, breakdown: Breakdown) -> list[Total]:
+        """The totals of a breakdown by their number, and so by currency."""
+        labels = [f"label_{at}" for at in range(len(breakdown.labels))]
+        measures = [measure.name for measure in self.measures]
+        return [
+            Total(
+                number,
+                tuple(rest[: len(labels)]),
+                currency,
+                row_count,
+                unpriced_row_count,
+                tuple(rest[len(labels) :]),
+            )
+            for number, currency, row_count, unpriced_row_count, *rest in self._fetch(
+                f"""
+                select
+                    number, currency, row_count, unpriced_row_count,
+                    {", ".join([*labels, *measures])}
+                from temp.{breakdown.table}
+                order by number
+                """
+            )
+        ]
+
+    def by_currency(self) -> list[Total]:
+        """One total per currency."""
+        sums = ", ".join(f"sum({measure.name})" for measure in self.measures)
+        return [
+            Total(number, (), currency, row_count, unpriced_row_count, tuple(amounts))
+            for number, currency, row_count, unpriced_row_count, *amounts in self._fetch(
+                f"""
+                select
+                    row_number() over (order by currency), currency, count(*),
+                    count(*) - count(total_sales), {sums}
+                from temp.{LINES}
+                group by currency
+                order by currency
+                """
+            )
+        ]
+
+    def invoices(self) -> list[Invoice]:
+        """The invoices by their number; none in the customer's edition."""
+        if INVOICE_HEADER not in self.numbers:
+            return []
+        return [Invoice(*row) for row in self._fetch(f"from temp.{INVOICES} order by number")]
+
+    def details(self) -> Iterator[tuple[Any, ...]]:
+        """The split lines: a value for each header and, at the end, the currency once more."""
+        joins = [
+            f"left join temp.{breakdown.table} on "
+            + " and ".join(
+                f"lines.{key} is not distinct from {breakdown.table}.{key}"
+                for key in (*breakdown.by, "currency")
+            )
+            for breakdown in BREAKDOWNS
+        ]
+        if INVOICE_HEADER in self.numbers:
+            joins.append(f"left join temp.{INVOICES} on {_is_of(INVOICES, 'lines')}")
+        columns = [
+            *(f"lines.{column.name}" for column in self.columns),
+            *(f"{table}.number" for table in self.numbers.values()),
+            "lines.currency",
+        ]
+        rows = self.connection.execute(
+            f"""
+            select {", ".join(columns)}
+            from temp.{LINES} as lines {" ".join(joins)}
+            order by
+                lines.billing_period, lines.organization_name, lines.organization_id,
+                lines.subscription_id, lines.billing_date, lines.charge_start_date, lines.line_id,
+                lines.cost_center_id
+            """
+        )
+        while chunk := rows.fetchmany(FETCHED_ROWS):
+            yield from chunk
+
+    def sums_by(self, names: list[str]) -> list[tuple[Any, ...]]:
+        """The columns `names` and the measures, summed up; ordered as spreadsheet programs do."""
+        return self._fetch(
+            f"""
+            select
+                {", ".join(names)}, {", ".join(f"sum({measure.name})" for measure in self.measures)}
+            from temp.{LINES}
+            group by {", ".join(names)}
+            order by {", ".join(f"lower({name}), {name}" for name in names)}
+            """
+        )
+
+    def _fetch(self, sql: str) -> list[tuple[Any, ...]]:
+        return self.connection.execute(sql).fetchall()
+
+
+@contextmanager
+def workbook_rows(connection: duckdb.DuckDBPyConnection, scope: Scope) -> Iterator[WorkbookRows]:
+    """The rows in scope, in temporary tables that are dropped in the end.
+
+    Raises NothingInScope, TooManyRows, and ValueError where a customer's edition would be made from
+    tables that have cost in them.
+    """
+    rows = WorkbookRows(connection, scope)
+    try:
+        _load_lines(connection, scope)
+        for breakdown in BREAKDOWNS:
+            _load_totals(connection, breakdown, [measure.name for measure in rows.measures])
+        if INVOICE_HEADER in rows.numbers:
+            _load_invoices(connection, scope)
+        yield rows
+    finally:
+        for table in (LINES, INVOICES, *(breakdown.table for breakdown in BREAKDOWNS)):
+            connection.execute(f"drop table if exists temp.{table}")
+
+
+def _load_lines(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
+    connection.execute(
+        f"create or replace temp table {LINES} as"
+        f" select * from billing_report where {scope.condition}",
+        scope.parameters,
+    )
+    lines = connection.table(f"temp.{LINES}")
+    if scope.edition == "customer" and BROKER_ONLY_COLUMNS & set(lines.columns):
+        raise ValueError("a customer's workbook is made from the customer's own tables")
+    row_count = lines.count("*").fetchall()[0][0]
+    if not row_count:
+        raise NothingInScope(f"no workbook for {scope.words}: no bill of it is published")
+    if row_count > ROW_LIMIT:
+        raise TooManyRows(
+            f"{scope.words} has {row_count:,} split lines and a sheet holds {ROW_LIMIT:,}: export"
+            " single periods or organizations, or the billing report as CSV"
+        )
+
+
+def _load_totals(
+    connection: duckdb.DuckDBPyConnection, breakdown: Breakdown, measures: list[str]
+) -> None:
+    by = ", ".join(breakdown.by)
+    labels = ", ".join(f"{sql} as label_{at}" for at, (_, sql, _) in enumerate(breakdown.labels))
+    connection.execute(
+        f"""
+        create or replace temp table {breakdown.table} as
+        with totals as (
+            select
+                {by}, {labels}, currency, count(*) as row_count,
+                count(*) - count(total_sales) as unpriced_row_count,
+                {", ".join(f"sum({name}) as {name}" for name in measures)}
+            from temp.{LINES}
+            group by {by}, currency
+        )
+        select
+            row_number() over (
+                order by
+                    currency,
+                    {"" if breakdown is PERIODS else f"{measures[0]} desc nulls last,"}
+                    {by}
+            ) as number,
+            *
+        from totals
+        """
+    )
+
+
+def _load_invoices(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
+    """The invoices of the lines and, with all organizations in scope, those without any line."""
+    connection.execute(
+        f"""
+        create or replace temp table {INVOICES} as
+        with here as (
+            select
+                invoice_number, if(invoice_number is null, billing_date, null) as billing_date,
+                currency, sum(total_cost) as total_cost
+            from temp.{LINES}
+            group by all
+        )
+        select
+            row_number() over (
+                order by bills.billing_date, bills.invoice_number, bills.currency
+            ) as number,
+            bills.invoice_number, bills.billing_date, coalesce(bills.currency, 'XXX') as currency,
+            bills.invoice_total, coalesce(here.total_cost, 0) as total_cost,
+            bills.allocated_total - coalesce(here.total_cost, 0) as elsewhere,
+            bills.rounding_residual, bills.quarantined_row_count
+        from invoice_reconciliation as bills
+        left join here on {_is_of("bills", "here")}
+        where
+            here.currency is not null
+            or $is_of_all and (
+                bills.billing_date is null
+                or strftime(bills.billing_date, '%Y-%m') between $first_period and $last_period
+            )
+        """,
+        {
+            "is_of_all": scope.organization_id is None,
+            "first_period": scope.first_period,
+            "last_period": scope.last_period,
+        },
+    )
+
+
+def _is_of(invoices: str, lines: str) -> str:
+    """SQL: lines are of an invoice, or of a bill of a day where the source has no invoices."""
+    return f"""(
+        {invoices}.invoice_number is not distinct from {lines}.invoice_number
+        and ({invoices}.invoice_number is not null
+            or {invoices}.billing_date = {lines}.billing_date)
+        and {invoices}.currency = {lines}.currency
+    )"""

@@ -1,0 +1,382 @@
+"""Customers' editions: their own rows, whole, and nothing that tells a cost or names another."""
+
+import re
+import struct
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import openpyxl
+import pytest
+from conftest import Company
+from spreadsheets import check_package, copied_marts, parts, sample_database
+
+from dagster_project.exports.customer import (
+    TABLES,
+    customer_folder,
+    organization_file_names,
+    write_customer_edition,
+    write_customer_editions,
+)
+from dagster_project.exports.scope import (
+    BROKER_ONLY_COLUMNS,
+    NothingInScope,
+    Scope,
+    open_published,
+)
+from dagster_project.settings import DataFolder
+
+FIRST, LAST = "2000-01", "2199-12"
+
+CANARY = "kept-inside"
+CANARY_AMOUNT = Decimal("987654.3217")
+SCALE = 10**10
+
+NUMBER = re.compile(rb"-?\d+\.?\d*(?:[eE][-+]?\d+)?")
+
+
+@pytest.fixture
+def published(new_company: Callable[[], Company]) -> Iterator[duckdb.DuckDBPyConnection]:
+    with copied_marts(sample_database(new_company)) as connection:
+        yield connection
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DataFolder:
+    return DataFolder(tmp_path / "data")
+
+
+def columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[tuple[str, str]]:
+    """Name and type of a table's columns."""
+    return [row[:2] for row in connection.execute(f"describe {table}").fetchall()]
+
+
+def values(database: Path) -> set[object]:
+    """Every value of every column of a customer's database."""
+    found: set[object] = set()
+    with duckdb.connect(str(database), read_only=True) as connection:
+        for table in TABLES:
+            for row in connection.execute(f"from marts.{table}").fetchall():
+                found.update(row)
+    return found
+
+
+def as_stored(amount: Decimal) -> bytes:
+    """The bytes of an amount in a database that does not compress it."""
+    return struct.pack("<q", int(amount * SCALE))
+
+
+def numbers_in(content: bytes) -> set[Decimal]:
+    return {Decimal(each.decode()).normalize() for each in NUMBER.findall(content)}
+
+
+# --- nothing that tells a cost ---------------------------------------------------------------
+
+
+def test_what_is_not_listed_for_customers_is_nowhere_in_their_files(
+    published: duckdb.DuckDBPyConnection, data: DataFolder, tmp_path: Path
+) -> None:
+    for (table,) in published.execute("select table_name from duckdb_tables()").fetchall():
+        for column, kind in columns(published, table):
+            if column in TABLES.get(table, ()) or column == "organization_id":
+                continue
+            if kind == "VARCHAR":
+                published.execute(f"update {table} set {column} = '{CANARY}'")
+            elif kind.startswith("DECIMAL(28"):
+                published.execute(f"update {table} set {column} = {CANARY_AMOUNT}")
+    for edition in write_customer_editions(published, data, FIRST, LAST, tmp_path / "exports"):
+        assert edition.workbook
+        for name, content in parts(edition.workbook).items():
+            assert CANARY.encode() not in content, name
+            assert b"98765" not in content, name
+        assert not {CANARY, CANARY_AMOUNT} & values(edition.database)
+        raw = edition.database.read_bytes()
+        assert CANARY.encode() not in raw
+        assert as_stored(CANARY_AMOUNT) not in raw
+        assert struct.pack("<d", float(CANARY_AMOUNT)) not in raw
+
+
+def amounts(connection: duckdb.DuckDBPyConnection, organization: str, *names: str) -> set[Decimal]:
+    """The amounts in these columns, per row and summed up in every way a file does."""
+    found: set[Decimal] = set()
+    for (table,) in connection.execute("select table_name from duckdb_tables()").fetchall():
+        own = dict(columns(connection, table))
+        if "organization_id" not in own:
+            continue
+        for name in names:
+            if name in own:
+                found.update(
+                    amount
+                    for (amount,) in connection.execute(
+                        f"select {name} from {table} where organization_id = ?", [organization]
+                    ).fetchall()
+                    if isinstance(amount, Decimal)
+                )
+    for name in ("total_cost", "total_margin", "total_sales"):
+        if name in names:
+            found.update(
+                amount
+                for (amount,) in connection.execute(
+                    f"""
+                    select sum({name}) from billing_report
+                    where organization_id = ?
+                    group by grouping sets (
+                        (line_id), (billing_period), (product_name), (cost_center_id),
+                        (cost_center_name), (currency), (subscription_id), ()
+                    )
+                    """,
+                    [organization],
+                ).fetchall()
+                if amount is not None
+            )
+    return {amount.normalize() for amount in found}
+
+
+def test_no_figure_of_cost_or_margin_is_in_a_customers_files(
+    published: duckdb.DuckDBPyConnection, data: DataFolder, tmp_path: Path
+) -> None:
+    searched = 0
+    for edition in write_customer_editions(published, data, FIRST, LAST, tmp_path / "exports"):
+        organization = edition.organization_id
+        inside = amounts(published, organization, *BROKER_ONLY_COLUMNS, "amount_at_stake")
+        harmless = amounts(published, organization, "total_sales", "quantity", "share")
+        # Short figures are quantities and days, too.
+        secret = {amount for amount in inside - harmless if len(amount.as_tuple().digits) > 4}
+        searched += len(secret)
+        assert edition.workbook
+        for name, content in parts(edition.workbook).items():
+            found = numbers_in(content)
+            assert not found & {Decimal(repr(float(each))).normalize() for each in secret}, name
+        assert (
+            not {each.normalize() for each in values(edition.database) if isinstance(each, Decimal)}
+            & secret
+        )
+        raw = edition.database.read_bytes()
+        for amount in secret:
+            assert str(amount).encode() not in raw, amount
+            if abs(amount) > 100:
+                assert as_stored(amount) not in raw, amount
+    assert searched > 300
+
+
+def test_the_key_that_is_a_hash_of_the_cost_is_replaced(
+    published: duckdb.DuckDBPyConnection, data: DataFolder, tmp_path: Path
+) -> None:
+    keys = {key for (key,) in published.execute("select line_id from billing_report").fetchall()}
+    links = 0
+    for edition in write_customer_editions(published, data, FIRST, LAST, tmp_path / "exports"):
+        assert edition.workbook
+        assert not keys & values(edition.database)
+        strings = parts(edition.workbook)["xl/sharedStrings.xml"].decode()
+        assert not any(key in strings for key in keys)
+        with duckdb.connect(str(edition.database), read_only=True) as own:
+            per_line = own.execute(
+                """
+                select count(distinct line_id), count(distinct (line_id, cost_center_id)), count(*)
+                from marts.billing_report
+                """
+            ).fetchone()
+            expected = published.execute(
+                "select count(distinct line_id), count(*), count(*) from billing_report"
+                " where organization_id = ?",
+                [edition.organization_id],
+            ).fetchone()
+            assert per_line == expected
+            lost = own.execute(
+                """
+                select refund_of_line_id from marts.billing_report
+                where refund_of_line_id not in (select line_id from marts.billing_report)
+                """
+            ).fetchall()
+            assert lost == []
+            linked = own.execute("select count(refund_of_line_id) from marts.billing_report")
+            links += linked.fetchall()[0][0]
+    assert links > 0
+
+
+def test_a_providers_own_words_are_not_passed_on(
+    published: duckdb.DuckDBPyConnection, data: DataFolder, tmp_path: Path
+) -> None:
+    published.execute(
+        """
+        update billing_report set
+            source_format = 'focus_cost_and_usage', billing_line_details = '$0.0104 per hour',
+            charge_type = 'Usage', charge_start_date = '2026-01-02', charge_end_date = '2026-01-03'
+        where organization_id = 'cobalt'
+        """
+    )
+    edition = write_customer_edition(
+        published, data, Scope(FIRST, LAST, "cobalt", "customer"), tmp_path
+    )
+    with duckdb.connect(str(edition.database), read_only=True) as own:
+        details = own.execute("select distinct billing_line_details from marts.billing_report")
+        assert details.fetchall() == [("Usage. From 2 Jan 2026 to 3 Jan 2026",)]
+
+
+def test_no_broker_only_column_is_listed_and_every_listed_one_exists(
+    published: duckdb.DuckDBPyConnection,
+) -> None:
+    for table, names in TABLES.items():
+        assert not BROKER_ONLY_COLUMNS & set(names)
+        assert not [name for name in names if "cost" in name and "cost_center" not in name]
+        assert not [name for name in names if "margin" in name]
+        assert set(names) <= {name for name, _ in columns(published, table)}
+
+
+# --- nothing of others -----------------------------------------------------------------------
+
+
+def test_no_file_names_another_organization(
+    published: duckdb.DuckDBPyConnection, data: DataFolder, tmp_path: Path
+) -> None:
+    owned = published.execute(
+        """
+        select distinct organization_id, unnest([
+            organization_id, organization_name, invoice_number, subscription_id, cost_center_id
+        ])
+        from billing_report
+        """
+    ).fetchall()
+    for edition in write_customer_editions(published, data, FIRST, LAST, tmp_path / "exports"):
+        mine = {name for owner, name in owned if owner == edition.organization_id}
+        others = {name for _, name in owned if name} - mine
+        assert not others & values(edition.database)
+        raw = edition.database.read_bytes()
+        assert edition.workbook
+        text = b"".join(parts(edition.workbook).values())
+        # Short ones made of digits are found in anything.
+        others = {name for name in others if len(name) > (8 if name.isdigit() else 3)}
+        assert len(others) > 10
+        for name in others:
+            assert name.encode() not in raw, name
+            assert name.replace("&", "&amp;").encode() not in text, name
+
+
+# --- what customers do get -------------------------------------------------------------------
+
+
+def test_sales_are_those_of_the_published_report(
+    published: duckdb.DuckDBPyConnection, data: DataFolder, tmp_path: Path
+) -> None:
+    for edition in write_customer_editions(published, data, FIRST, LAST, tmp_path / "exports"):
+        (expected,) = published.execute(
+            "select sum(total_sales) from billing_report where organization_id = ?",
+            [edition.organization_id],
+        ).fetchall()[0]
+        assert edition.workbook and edition.figures
+        assert edition.figures.total_cost == {}
+        assert sum(each or 0 for each in edition.figures.total_sales.values()) == (expected or 0)
+        with duckdb.connect(str(edition.database), read_only=True) as own:
+            for table in ("billing_report", "chargeback", "chargeback_as_corrected"):
+                sales = own.execute(f"select sum(total_sales) from marts.{table}").fetchone()
+                assert sales == (expected,), table
+        check_package(edition.workbook)
+        book = openpyxl.load_workbook(edition.workbook, data_only=True)
+        assert book["Summary"]["A2"].value == "Check: OK"
+        header = [cell.value for cell in book["Detail"][1]]
+        assert "Sales" in header
+        assert not {"Cost", "Margin", "Explanation", "Invoice no"} & set(header)
+        assert {sheet.sheet_state for sheet in book} == {"visible"}
+        assert not any(
+            dimension.hidden for sheet in book for dimension in sheet.column_dimensions.values()
+        )
+
+
+def test_the_database_opens_in_old_clients_and_says_what_its_columns_are(
+    new_company: Callable[[], Company], data: DataFolder, tmp_path: Path
+) -> None:
+    source = DataFolder(sample_database(new_company).parent.parent)
+    with open_published(source) as connection:
+        edition = write_customer_edition(
+            connection, data, Scope(FIRST, LAST, "cobalt", "customer"), tmp_path
+        )
+    with duckdb.connect() as own:
+        own.execute(f"attach '{edition.database}' as customer (read_only)")
+        (version,) = own.execute(
+            "select tags['storage_version'] from duckdb_databases() where database_name = ?",
+            ["customer"],
+        ).fetchall()[0]
+        assert version.startswith("v1.0.0")
+        described = own.execute(
+            """
+            select table_name, column_name, comment from duckdb_columns()
+            where database_name = 'customer'
+            """
+        ).fetchall()
+        assert {(table, name) for table, name, _ in described} == {
+            (table, name) for table, names in TABLES.items() for name in names
+        }
+        assert all(comment for _, _, comment in described)
+        comments = own.execute("select comment from duckdb_tables()").fetchall()
+        assert len(comments) == len(TABLES) and all(comment for (comment,) in comments)
+
+
+# --- files -----------------------------------------------------------------------------------
+
+
+def test_ids_that_are_no_file_names_stay_in_their_folders_and_apart(
+    published: duckdb.DuckDBPyConnection, data: DataFolder, tmp_path: Path
+) -> None:
+    hostile = {"alder": "../x", "brightwater": "..\\X", "cobalt": "x", "dunmore": "/etc/passwd"}
+    for table in TABLES:
+        for old, new in hostile.items():
+            published.execute(
+                f"update {table} set organization_id = ? where organization_id = ?", [new, old]
+            )
+    folder = tmp_path / "exports"
+    editions = list(write_customer_editions(published, data, "2026-01", "2026-01", folder))
+    databases = [edition.database for edition in editions]
+    assert len({str(path).casefold() for path in databases}) == len(databases) >= 5
+    assert {path.parent for path in databases} == {customer_folder(data)}
+    for edition in editions:
+        if edition.workbook:
+            assert edition.workbook.parent.parent == folder
+        with duckdb.connect(str(edition.database), read_only=True) as own:
+            owners = own.execute("select distinct organization_id from marts.billing_report")
+            assert owners.fetchall() == [(edition.organization_id,)]
+    # A name that another id takes belongs to neither.
+    assert "x" not in organization_file_names(published).values()
+
+
+def test_the_database_of_an_organization_that_is_gone_is_removed(
+    published: duckdb.DuckDBPyConnection, data: DataFolder, tmp_path: Path
+) -> None:
+    list(write_customer_editions(published, data, FIRST, LAST, tmp_path))
+    published.execute("delete from billing_report where organization_id = 'cobalt'")
+    list(write_customer_editions(published, data, FIRST, LAST, tmp_path))
+    names = {path.name for path in customer_folder(data).iterdir()}
+    assert "alder.duckdb" in names
+    assert not {name for name in names if "cobalt" in name or "building" in name}
+
+
+def test_a_period_without_a_bill_has_no_workbook_and_the_database_all_the_same(
+    published: duckdb.DuckDBPyConnection, data: DataFolder, tmp_path: Path
+) -> None:
+    edition = write_customer_edition(
+        published, data, Scope("2031-01", "2031-01", "cobalt", "customer"), tmp_path
+    )
+    assert edition.workbook is None and edition.figures is None
+    assert edition.database.exists()
+    assert not list(tmp_path.rglob("*.xlsx*"))
+
+
+def test_an_edition_that_fails_leaves_the_old_database_in_place(
+    published: duckdb.DuckDBPyConnection, data: DataFolder, tmp_path: Path
+) -> None:
+    scope = Scope(FIRST, LAST, "cobalt", "customer")
+    before = write_customer_edition(published, data, scope, tmp_path).database.read_bytes()
+    published.execute("drop table license_pool")
+    with pytest.raises(duckdb.CatalogException):
+        write_customer_edition(published, data, scope, tmp_path)
+    (database,) = customer_folder(data).iterdir()
+    assert database.read_bytes() == before
+
+
+def test_an_edition_of_nobody_is_refused(
+    published: duckdb.DuckDBPyConnection, data: DataFolder, tmp_path: Path
+) -> None:
+    with pytest.raises(NothingInScope, match="nobody"):
+        write_customer_edition(published, data, Scope(FIRST, LAST, "nobody", "customer"), tmp_path)
+    with pytest.raises(ValueError, match="scope of that edition"):
+        write_customer_edition(published, data, Scope(FIRST, LAST, "cobalt"), tmp_path)

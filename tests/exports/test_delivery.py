@@ -1,0 +1,89 @@
+"""All exports of a period in one go: what lies where, and that it is whole or not there."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Company
+
+from dagster_project import dbt_runner, publish
+from dagster_project.exports import journal
+from dagster_project.exports.delivery import deliver
+from dagster_project.exports.scope import NothingInScope, NothingPublished
+from dagster_project.settings import DataFolder
+
+HEADER = (
+    "Subscription ID,ProductName,Quantity,TotalCost,TotalSales,ChargeStartDate,BillingDate,"
+    "BillingLineDetails,Organization,Currency\n"
+)
+
+
+@pytest.fixture(scope="module")
+def published(new_company: Callable[[], Company]) -> DataFolder:
+    """Two months; acme is sold to, the other organization is not."""
+    company = new_company()
+    company.drop(
+        "billing_lines/winter.csv",
+        HEADER
+        + "S1,Suite,3,80,100,1 Dec 2025,6 Jan 2026,"
+        + "cycleCharge. From 1 Dec 2025 to 31 Dec 2025 (31 days),acme,USD\n"
+        + "S1,Suite,3,80,100,1 Jan 2026,6 Feb 2026,"
+        + "cycleCharge. From 1 Jan 2026 to 31 Jan 2026 (31 days),acme,USD\n"
+        + "S2,Suite,1,7.005,,1 Jan 2026,6 Feb 2026,"
+        + "cycleCharge. From 1 Jan 2026 to 31 Jan 2026 (31 days),own use,USD\n",
+    )
+    company.build()
+    publish.publish(company.data, dbt_runner.read_manifest())
+    return company.data
+
+
+def names(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_latest_period_is_delivered_with_an_edition_for_who_is_sold_to(
+    published: DataFolder,
+) -> None:
+    delivery = deliver(published)
+    assert delivery.folder == published.exports / "2026-02"
+    assert delivery.file_counts["statements"] == 2
+    assert delivery.file_counts["customers' editions"] == 1
+    files = names(delivery.folder)
+    assert files >= {
+        "statements.csv",
+        "chargeback-2026-02.xlsx",
+        "billing_report-2026-02.csv",
+        "cost_center_report-2026-02.csv",
+        "journal-2026-02.csv",
+        "focus/focus-1.4-cost-and-usage-2026-02.csv",
+        "focus/focus-1.2-cost-and-usage-2026-02.parquet",
+        "organizations/acme/statements.csv",
+        "organizations/acme/acme-2026-02.xlsx",
+    }
+    assert not any("own-use" in name for name in files if name.startswith("organizations/"))
+    assert (published.published / "organizations" / "acme.duckdb").exists()
+
+
+def test_a_range_and_one_organization_have_a_folder_of_their_own(published: DataFolder) -> None:
+    delivery = deliver(published, "2026-01", "2026-02", "acme")
+    assert delivery.folder == published.exports / "2026-01-to-2026-02-acme"
+    assert delivery.file_counts["statements"] == 2
+    journal_text = (delivery.folder / "journal-2026-01-to-2026-02.csv").read_text("utf-8-sig")
+    assert "own use" not in journal_text
+
+
+def test_a_delivery_that_fails_leaves_the_one_before(published: DataFolder, tmp_path: Path) -> None:
+    before = names(deliver(published, "2026-01").folder)
+    wrong = tmp_path / "names.json"
+    wrong.write_text('{"sum": "Summe"}')
+    with pytest.raises(journal.UnknownJournalColumn):
+        deliver(published, "2026-01", journal_columns=wrong)
+    assert names(published.exports / "2026-01") == before
+    assert not list(published.exports.glob(".*"))
+
+
+def test_what_is_not_there_is_told(published: DataFolder, tmp_path: Path) -> None:
+    with pytest.raises(NothingInScope, match="2031-05"):
+        deliver(published, "2031-05")
+    with pytest.raises(NothingPublished):
+        deliver(DataFolder(tmp_path))

@@ -1,0 +1,465 @@
+"""Workbooks: their totals are those of the published tables, in whatever program opens them."""
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import openpyxl
+import pytest
+from conftest import Company
+from openpyxl.worksheet.worksheet import Worksheet
+from spreadsheets import (
+    calculated,
+    check_package,
+    copied_marts,
+    needs_libreoffice,
+    parts,
+    sample_database,
+)
+
+from dagster_project.exports import workbook_rows
+from dagster_project.exports.scope import NothingInScope, Scope
+from dagster_project.exports.workbook import HEADER_ROW, PIVOT_ROW, write_workbook
+from dagster_project.exports.workbook_rows import TooManyRows
+
+EVERYTHING = Scope("2000-01", "2199-12")
+TOTALS = ("Summary", "By organization", "By product", "By cost center")
+
+
+@pytest.fixture
+def published(new_company: Callable[[], Company]) -> Iterator[duckdb.DuckDBPyConnection]:
+    with copied_marts(sample_database(new_company)) as connection:
+        yield connection
+
+
+def table(sheet: Worksheet, header_row: int) -> list[dict[str, object]]:
+    """The rows below a header, until the first empty one."""
+    header, *rows = sheet.iter_rows(min_row=header_row, values_only=True)
+    filled = rows[: next((at for at, row in enumerate(rows) if not any(row)), len(rows))]
+    return [dict(zip(header, row, strict=True)) for row in filled]
+
+
+def as_saved(path: Path, sheet: str) -> Worksheet:
+    return openpyxl.load_workbook(path, data_only=True)[sheet]
+
+
+def totals(path: Path, sheet: str) -> list[dict[str, object]]:
+    return table(as_saved(path, sheet), HEADER_ROW + 1)
+
+
+def detail(path: Path) -> list[dict[str, object]]:
+    return table(as_saved(path, "Detail"), 1)
+
+
+def formulas(path: Path) -> Iterator[tuple[str, str, str]]:
+    """Sheet, cell and formula of every formula."""
+    for sheet in openpyxl.load_workbook(path):
+        for row in sheet.iter_rows():
+            for cell in row:
+                if cell.data_type == "f":
+                    yield sheet.title, cell.coordinate, str(cell.value)
+
+
+# --- totals ----------------------------------------------------------------------------------
+
+
+@needs_libreoffice
+@pytest.mark.parametrize("scope", [EVERYTHING, Scope("2026-02", "2026-02", "brightwater")])
+def test_every_formula_calculates_to_the_published_decimals(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path, scope: Scope
+) -> None:
+    path = tmp_path / "book.xlsx"
+    write_workbook(published, scope, path)
+    saved = openpyxl.load_workbook(path, data_only=True)
+    theirs = calculated(path, tmp_path)
+    count = 0
+    for sheet, cell, formula in formulas(path):
+        mine, other = saved[sheet][cell].value, theirs[sheet][cell].value
+        if isinstance(mine, int | float) and isinstance(other, int | float):
+            assert other == pytest.approx(mine, abs=1e-7), (sheet, cell, formula)
+        else:
+            assert (other or "") == (mine or ""), (sheet, cell, formula)
+        count += 1
+    assert count > 50
+    assert theirs["Summary"]["A2"].value == "Check: OK"
+
+
+def test_totals_are_those_of_chargeback(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "book.xlsx"
+    figures = write_workbook(published, EVERYTHING, path)
+    for sheet, column, label in (
+        ("By organization", "organization_id", "Organization ID"),
+        ("By product", "product_name", "Product"),
+        ("By cost center", "concat_ws('/', organization_name, cost_center_id)", None),
+    ):
+        expected = {
+            (key, currency): (cost, sales, margin)
+            for key, currency, *(cost, sales, margin) in published.execute(
+                f"""
+                select {column}, currency, sum(total_cost), sum(total_sales), sum(total_margin)
+                from chargeback
+                group by all
+                """
+            ).fetchall()
+        }
+        shown = {}
+        for row in totals(path, sheet):
+            if row["No."] != "Sum":
+                key = row[label] if label else f"{row['Organization']}/{row['Cost center ID']}"
+                shown[key, row["Currency"]] = (row["Cost"], row["Sales"], row["Margin"])
+        assert shown.keys() == expected.keys()
+        for key, amounts in expected.items():
+            for mine, theirs in zip(shown[key], amounts, strict=True):
+                assert (mine or None) == (float(theirs) if theirs else None), key
+    assert figures.total_cost == dict(
+        published.execute("select currency, sum(total_cost) from chargeback group by 1").fetchall()
+    )
+    assert figures.row_count == len(detail(path))
+
+
+def test_each_row_is_counted_in_the_total_it_names(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "book.xlsx"
+    write_workbook(published, EVERYTHING, path)
+    rows = detail(path)
+    for sheet, number, columns in (
+        ("Summary", "Period no", ("Period",)),
+        ("By organization", "Organization no", ("Organization ID",)),
+        ("By product", "Product no", ("Product",)),
+        ("By cost center", "Cost center no", ("Cost center ID",)),
+    ):
+        by_number = {row["No."]: row for row in totals(path, sheet)}
+        for row in rows:
+            total = by_number[row[number]]
+            for column in (*columns, "Currency"):
+                assert total[column] == row[column]
+
+
+def test_names_that_a_criterion_would_read_as_a_pattern_or_number_stay_apart(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    names = ["*", "?", "~*", ">0", "=1", "1", "01", "1.0", "a", "A", "<>", "2026-01"]
+    published.execute(
+        """
+        update billing_report set
+            product_name = list_extract($names, 1 + cast(hash(line_id) % len($names) as int)),
+            cost_center_id = list_extract($names, 1 + cast(hash(line_id) % len($names) as int))
+        """,
+        {"names": names},
+    )
+    path = tmp_path / "book.xlsx"
+    write_workbook(published, EVERYTHING, path)
+    shown = {
+        (row["Product"], row["Currency"]): row["Cost"]
+        for row in totals(path, "By product")
+        if row["No."] != "Sum"
+    }
+    expected = published.execute(
+        "select product_name, currency, sum(total_cost)::double from billing_report group by all"
+    ).fetchall()
+    assert {(name, currency): cost for name, currency, cost in expected} == shown
+
+
+@needs_libreoffice
+def test_such_names_do_not_change_what_formulas_calculate(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    published.execute(
+        "update billing_report set product_name = if(hash(line_id) % 2 = 0, '*', '1')"
+    )
+    path = tmp_path / "book.xlsx"
+    write_workbook(published, EVERYTHING, path)
+    saved, theirs = totals(path, "By product"), calculated(path, tmp_path)["By product"]
+    for row, other in zip(saved, table(theirs, HEADER_ROW + 1), strict=False):
+        assert other["Cost"] == pytest.approx(row["Cost"]), row
+
+
+def test_without_any_price_there_are_no_sales_rather_than_none_of_value(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    published.execute(
+        "update billing_report set total_sales = null, total_margin = null"
+        " where organization_id = 'cobalt'"
+    )
+    path = tmp_path / "book.xlsx"
+    figures = write_workbook(published, Scope("2026-01", "2026-03", "cobalt"), path)
+    assert set(figures.total_sales.values()) == {None}
+    (row, _) = totals(path, "By organization")
+    assert row["Sales"] in (None, "")
+    assert row["Rows without price"] == row["Rows"]
+    assert as_saved(path, "Summary")["A2"].value == "Check: OK"
+
+
+def test_amounts_have_the_decimals_of_their_currency(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    published.execute(
+        """
+        update billing_report set currency = case organization_id
+            when 'cobalt' then 'JPY' when 'alder' then 'KWD' else 'USD'
+        end
+        """
+    )
+    path = tmp_path / "book.xlsx"
+    write_workbook(published, EVERYTHING, path)
+    sheet = openpyxl.load_workbook(path)["Detail"]
+    header = [cell.value for cell in sheet[1]]
+    formats = {
+        row[header.index("Currency")].value: row[header.index("Cost")].number_format
+        for row in sheet.iter_rows(min_row=2)
+    }
+    assert formats == {
+        "JPY": "#,##0;[Red]-#,##0",
+        "KWD": "#,##0.000;[Red]-#,##0.000",
+        "USD": "#,##0.00;[Red]-#,##0.00",
+    }
+
+
+# --- the check -------------------------------------------------------------------------------
+
+
+def invoices(path: Path) -> dict[object, dict[str, object]]:
+    sheet = as_saved(path, "Summary")
+    header_row = next(
+        cell.row for cell in sheet["C"] if str(cell.value).startswith("Invoice (cost")
+    )
+    return {row["Invoice (cost before tax)"]: row for row in table(sheet, header_row)}
+
+
+def test_an_invoice_ties_whatever_part_of_it_is_in_the_workbook(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "book.xlsx"
+    write_workbook(published, Scope("2026-01", "2026-01", "cobalt"), path)
+    (invoice,) = invoices(path).values()
+    cost, elsewhere = invoice["In this workbook"], invoice["Of other periods or organizations"]
+    assert isinstance(cost, float) and isinstance(elsewhere, float)
+    assert cost > 0 and elsewhere > 0
+    assert cost + elsewhere == pytest.approx(invoice["Invoice total"])
+    assert invoice["Check"] == "OK"
+
+
+def test_a_missing_line_and_rows_in_quarantine_show_in_the_check(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    short, waiting = published.execute(
+        """
+        select invoice_number from invoice_reconciliation
+        where invoice_total is not null and quarantined_row_count = 0 and status = 'reconciled'
+        order by billing_date limit 2
+        """
+    ).fetchall()
+    published.execute(
+        "update invoice_reconciliation set invoice_total = invoice_total + 12.34"
+        " where invoice_number = ?",
+        short,
+    )
+    published.execute(
+        "update invoice_reconciliation set quarantined_row_count = 2 where invoice_number = ?",
+        waiting,
+    )
+    path = tmp_path / "book.xlsx"
+    write_workbook(published, EVERYTHING, path)
+    assert invoices(path)[short[0]]["Check"] == pytest.approx(12.34)
+    assert invoices(path)[waiting[0]]["Check"] == "in quarantine"
+    assert str(as_saved(path, "Summary")["A2"].value).startswith("Check: there are differences")
+
+
+def test_an_invoice_without_any_line_is_in_the_book_of_its_period(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    published.execute("delete from billing_report where billing_period = '2026-02'")
+    published.execute("update invoice_reconciliation set allocated_total = 0")
+    path = tmp_path / "book.xlsx"
+    write_workbook(published, Scope("2026-01", "2026-02"), path)
+    missing = [row for row in invoices(path).values() if str(row["Billed"]).startswith("2026-02")]
+    assert missing
+    assert all(row["In this workbook"] == 0 for row in missing)
+
+
+# --- the file --------------------------------------------------------------------------------
+
+
+def test_every_part_of_the_file_is_whole(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "book.xlsx"
+    write_workbook(published, EVERYTHING, path)
+    check_package(path)
+    assert openpyxl.load_workbook(path).sheetnames == [*TOTALS, "Detail", "Pivot"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_text_is_text_and_numbers_are_numbers(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    hostile = ["=1+1", "+1", "-1", "@SUM(A1)", "{=1}", "http://example.com", "0123", "_x0041_"]
+    published.execute(
+        """
+        update billing_report set
+            subscription_id = list_extract($names, 1 + cast(hash(line_id) % len($names) as int))
+        """,
+        {"names": hostile},
+    )
+    path = tmp_path / "book.xlsx"
+    write_workbook(published, EVERYTHING, path)
+    sheet = openpyxl.load_workbook(path)["Detail"]
+    header = [cell.value for cell in sheet[1]]
+    cells = [row[header.index("Subscription")] for row in sheet.iter_rows(min_row=2)]
+    assert {cell.value for cell in cells} == set(hostile)
+    assert {cell.data_type for cell in cells} == {"s"}
+    assert not any(cell.hyperlink for cell in cells)
+    costs = [row[header.index("Cost")] for row in sheet.iter_rows(min_row=2)]
+    assert {cell.data_type for cell in costs} == {"n"}
+    assert min(cell.value for cell in costs) < 0
+
+
+def test_characters_that_xml_cannot_hold_and_endless_texts_break_nothing(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    published.execute(
+        """
+        update billing_report set
+            organization_name = 'A' || chr(1) || chr(65535) || '<&>',
+            explanation = repeat('x', 40000),
+            cost_center_name = chr(8) || cost_center_name
+        """
+    )
+    path = tmp_path / "book.xlsx"
+    write_workbook(published, Scope("2026-01", "2026-03", "cobalt"), path)
+    check_package(path)
+    row = detail(path)[0]
+    assert row["Organization"] == "A\ufffd\ufffd<&>"
+    assert len(str(row["Explanation"])) == 32_767
+
+
+def test_days_before_1900_are_written_as_text(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    published.execute("update billing_report set charge_start_date = date '0001-01-01'")
+    path = tmp_path / "book.xlsx"
+    write_workbook(published, Scope("2026-01", "2026-01", "cobalt"), path)
+    assert {row["From"] for row in detail(path)} == {"0001-01-01"}
+
+
+def test_the_detail_is_a_table_with_filters_below_a_frozen_header(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "book.xlsx"
+    figures = write_workbook(published, EVERYTHING, path)
+    sheet = openpyxl.load_workbook(path)["Detail"]
+    assert sheet.tables["Detail"].autoFilter.ref == sheet.tables["Detail"].ref
+    assert sheet.tables["Detail"].ref.endswith(str(figures.row_count + 1))
+    assert sheet.freeze_panes == "A2"
+
+
+def test_the_same_rows_make_the_same_file(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    for name in ("one.xlsx", "two.xlsx"):
+        write_workbook(published, EVERYTHING, tmp_path / name)
+    assert (tmp_path / "one.xlsx").read_bytes() == (tmp_path / "two.xlsx").read_bytes()
+
+
+def test_properties_name_neither_a_person_nor_a_place(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "book.xlsx"
+    write_workbook(published, Scope("2026-01", "2026-01", "cobalt"), path)
+    properties = openpyxl.load_workbook(path).properties
+    assert properties.title == "Billing of 2026-01, Cobalt Games"
+    assert not properties.creator and not properties.lastModifiedBy
+    for name, content in parts(path).items():
+        assert str(tmp_path).encode() not in content, name
+
+
+# --- the pivot -------------------------------------------------------------------------------
+
+
+def test_the_pivot_is_over_the_table_and_asks_to_be_refreshed(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "book.xlsx"
+    write_workbook(published, EVERYTHING, path)
+    (pivot,) = openpyxl.load_workbook(path)["Pivot"]._pivots
+    assert pivot.cache.cacheSource.worksheetSource.name == "Detail"
+    assert pivot.cache.refreshOnLoad
+    headers = [field.name for field in pivot.cache.cacheFields]
+    assert headers == list(detail(path)[0])
+    assert [headers[each.x] for each in pivot.rowFields] == [
+        "Currency",
+        "Organization",
+        "Cost center",
+    ]
+    assert [headers[each.fld] for each in pivot.dataFields] == ["Cost", "Sales", "Margin"]
+    assert [headers[each.fld] for each in pivot.pageFields] == ["Period", "Product"]
+    # Different currencies have no sum.
+    currencies = {row["Currency"] for row in detail(path)}
+    assert pivot.rowGrandTotals == (len(currencies) == 1)
+
+
+@needs_libreoffice
+def test_a_program_that_refreshes_the_pivot_finds_the_figures_that_stand_there(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "book.xlsx"
+    write_workbook(published, EVERYTHING, path)
+    saved = table(as_saved(path, "Pivot"), PIVOT_ROW + 1)
+    # LibreOffice has a row of its own above the headers.
+    theirs = table(calculated(path, tmp_path)["Pivot"], PIVOT_ROW + 2)
+    assert len(saved) == len(theirs) > 10
+    for row, other in zip(saved, theirs, strict=True):
+        for header, value in row.items():
+            if isinstance(value, float):
+                assert (other[header] or 0) == pytest.approx(value), row
+            elif header and value != "Grand Total":
+                assert other[header] == value, row
+
+
+# --- what is refused -------------------------------------------------------------------------
+
+
+def test_nothing_in_scope_leaves_what_is_there(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "book.xlsx"
+    path.write_text("older")
+    with pytest.raises(NothingInScope, match="2031-01"):
+        write_workbook(published, Scope("2031-01", "2031-01"), path)
+    assert path.read_text() == "older"
+    assert list(tmp_path.iterdir()) == [path]
+    left = published.execute("select table_name from duckdb_tables() where temporary").fetchall()
+    assert left == []
+
+
+def test_more_rows_than_a_sheet_holds_are_refused(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workbook_rows, "ROW_LIMIT", 100)
+    with pytest.raises(TooManyRows, match="a sheet holds 100"):
+        write_workbook(published, EVERYTHING, tmp_path / "book.xlsx")
+
+
+def test_a_customers_workbook_is_not_made_from_tables_with_cost(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match="customer's own tables"):
+        write_workbook(
+            published, Scope("2026-01", "2026-01", "cobalt", "customer"), tmp_path / "book.xlsx"
+        )
+
+
+def test_a_hundred_thousandth_of_a_cent_is_no_difference(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    published.execute(
+        "update invoice_reconciliation set invoice_total = invoice_total + ?",
+        [Decimal("0.0000001")],
+    )
+    path = tmp_path / "book.xlsx"
+    write_workbook(published, Scope("2026-01", "2026-01", "cobalt"), path)
+    assert {row["Check"] for row in invoices(path).values()} == {"OK"}
