@@ -38,7 +38,7 @@ class Company:
         """Landing to marts with the real dbt project, data tests included."""
         self.ingest()
         outcome = dbt_runner.invoke(
-            ["build", "--exclude-resource-type", "unit_test", *arguments],
+            ["build", "--no-write-json", "--exclude-resource-type", "unit_test", *arguments],
             self.data,
             self.data.run_folder / "dbt",
         )

@@ -55,7 +55,7 @@ def warehouse_models(context: dg.AssetExecutionContext) -> Iterator[Any]:
     try:
         outcome = dbt_runner.invoke(
             # Unit tests test the SQL, not the data: `make test` runs them.
-            ["build", "--exclude-resource-type", "unit_test", *selection],
+            ["build", "--no-write-json", "--exclude-resource-type", "unit_test", *selection],
             data,
             data.run_folder / "dbt",
             on_event=events.append,

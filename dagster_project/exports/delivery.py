@@ -112,4 +112,5 @@ def _write_all(
             continue
         customer.write_customer_edition(connection, data, own, folder / "organizations")
         counts["customers' editions"] += 1
+    customer.remove_gone_customers(connection, data)
     return counts

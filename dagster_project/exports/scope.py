@@ -27,6 +27,8 @@ BROKER_ONLY_COLUMNS = frozenset(
         "total_cost",
         "total_margin",
         "corrected_cost",
+        "billed_margin",
+        "amount_at_stake",
         "amortized_cost",
         "unit_price",
         "pending_cost",

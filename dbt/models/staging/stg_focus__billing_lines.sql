@@ -92,9 +92,8 @@ renamed as (
         {{ text_value('billing_account_name') }} as customer_name,
         {{ focus_subscription() }} as subscription_id,
         {{ text_value('service_name') }} as product_id,
-        coalesce(
-            {{ text_value('service_name') }}, {{ text_value('charge_description') }}
-        ) as product_name,
+        -- Not the description, which providers print their prices in.
+        coalesce({{ text_value('service_name') }}, charge_type) as product_name,
         {{ text_value('sku_id') }} as sku_id,
         charge_type,
         charge_start_day as charge_start_date,
