@@ -33,8 +33,8 @@ _BILLED_TO = (
 )
 
 LINE_SALT = secrets.token_hex(16)
-"""A line's id is a hash of what the bill says, cost included: who knows the rest could try costs until
-one fits. So customers see ids of their own, which end with the app."""
+"""A line's id is a hash of what the bill says, cost included: who knows the rest could try costs
+until one fits. So customers see ids of their own, which end with the app."""
 
 CUSTOMER_COLUMNS: Mapping[str, Sequence[str]] = {
     "chargeback": _BILLED_TO,
