@@ -7,7 +7,6 @@ Everybody has two cost centers, sales and market. Bills are tables of words two 
 """
 
 import gzip
-import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -20,7 +19,7 @@ import duckdb
 import pytest
 from conftest import Company
 
-from dagster_project import closing, ledger, publish
+from dagster_project import closing, dbt_runner, ledger, publish
 from dagster_project.errors import ClosingRefused
 from dagster_project.settings import DataFolder
 
@@ -722,7 +721,7 @@ def story_end(story: Story) -> StoryEnd:
 
 def published(company: Company) -> dict[str, list[tuple]]:
     """Every table that BI reads, after publishing it."""
-    manifest = json.loads((company.data.run_folder / "dbt" / "manifest.json").read_text())
+    manifest = dbt_runner.read_manifest()
     publish.publish(company.data, manifest)
     with duckdb.connect(str(company.data.published_database), read_only=True) as connection:
         names = connection.execute("select table_name from duckdb_tables()").fetchall()

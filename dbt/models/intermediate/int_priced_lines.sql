@@ -59,8 +59,8 @@ with_sales as (
         *,
         case
             when total_sales is not null then total_sales
-            -- A longer trial and the like: what costs nothing is not sold.
-            when total_cost = 0 then 0
+            -- A longer trial and the like: what costs nothing is sold for nothing by who sells it.
+            when total_cost = 0 and price_source is not null then 0
             -- A tax is no ware: it is passed on as it is.
             when is_percent_of_cost and charge_kind = 'tax' then total_cost
             when is_percent_of_cost then {{ with_percent('total_cost', 'markup_percent') }}
@@ -82,7 +82,7 @@ sourced as (
         *,
         case
             when total_sales is not null then 'bill'
-            when total_cost = 0 then 'free_of_charge'
+            when total_cost = 0 and price_source is not null then 'free_of_charge'
             when is_percent_of_cost and charge_kind = 'tax' then 'passed_on'
             when sales is not null then price_source
         end as source_of_price
