@@ -1529,3 +1529,21 @@ def test_an_error_in_a_column_that_is_called_by_a_sign_does_not_stop_the_run(
         "select row_number, column_name, cell from marts.quarantined_rows"
     )
     assert (row_number, column_name, cell) == (2, "#", "Centers!A2")
+
+
+def test_the_subscription_of_a_focus_row_is_its_resource_if_so_configured(company: Company) -> None:
+    company.drop(
+        "billing_lines/cloud.csv",
+        "BilledCost,BillingAccountId,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,"
+        "ChargeCategory,ChargePeriodStart,ChargePeriodEnd,SubAccountId,ResourceId\n"
+        "1,acme,USD,2026-01-01,2026-02-01,Usage,2026-01-05,2026-01-06,account,machine\n"
+        "2,acme,USD,2026-01-01,2026-02-01,Tax,2026-01-05,2026-01-06,account,\n",
+    )
+    company.build(
+        "--select", "stg_focus__billing_lines", "--vars", "{focus_subscription: ResourceId}"
+    )
+    lines = "select subscription_id from staging.stg_focus__billing_lines order by row_number"
+    # A row without a resource, as taxes are, has its account.
+    assert company.query(lines) == [("machine",), ("account",)]
+    company.build("--select", "stg_focus__billing_lines")
+    assert company.query(lines) == [("account",), ("account",)]
