@@ -25,6 +25,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
 def opened(data: DataFolder, monkeypatch: pytest.MonkeyPatch) -> Open:
     """Opens a page of the app, with what its address says."""
     monkeypatch.setattr(sys, "argv", ["main.py"])
+    # Streamlit puts the app in the place of the main module and leaves it there; processes that
+    # later tests spawn would start by running the app.
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     for name in ("APPORTION_CUSTOMER", "APPORTION_EDIT"):
         monkeypatch.delenv(name, raising=False)
 
