@@ -8,6 +8,35 @@
     nullif(split_part(lower(trim({{ column }})), '@', 2), '')
 {%- endmacro %}
 
+{#- Of which day the directory was: an export as downloaded tells it by its name or its folder's. -#}
+{% macro snapshot_day() -%}
+    case
+        when {{ text_value('snapshot_date') }} is null then {{ date_in_name('file') }}
+        else {{ date_value('snapshot_date') }}
+    end
+{%- endmacro %}
+
+{#- What every row of the directory needs, in the form failed_check takes. -#}
+{% macro directory_checks() -%}
+    {{ return([
+        (
+            'User ID',
+            'user_id',
+            'coalesce(' ~ text_value('user_id') ~ ', ' ~ text_value('user_principal_name')
+            ~ ') is null',
+            'is empty'
+        ),
+        date_if_given('Snapshot Date', 'snapshot_date', 'snapshot_day'),
+        (
+            'Snapshot Date',
+            'snapshot_date',
+            'snapshot_day is null',
+            'is missing, and neither the name of the file nor of its folder has a date'
+            ~ ' (like users-2026-01-31.csv)'
+        ),
+    ]) }}
+{%- endmacro %}
+
 {#- The last date like 2026-01-31 in a path, or null. -#}
 {% macro date_in_name(path) -%}
     {{ return(adapter.dispatch('date_in_name')(path)) }}

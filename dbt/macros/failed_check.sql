@@ -21,6 +21,19 @@ where the row fails, reason); the first that fails counts.
     end as rejected_reason
 {%- endmacro %}
 
+{#-
+What failed_check said of a row, and the landed row as text where it cannot be used: the last columns
+of every staging model.
+-#}
+{% macro rejection() -%}
+    rejected_column,
+    rejected_value,
+    rejected_reason,
+    case
+        when rejected_reason is not null then {{ row_as_json('landed_row') }}
+    end as raw_row
+{%- endmacro %}
+
 {#- Checks in the form failed_check takes. -#}
 {% macro needs_text(column, value) -%}
     {{ return((column, value, text_value(value) ~ ' is null', 'is empty')) }}

@@ -38,7 +38,6 @@ with_lines as (
         priced_lines.sku_id,
         priced_lines.total_cost,
         priced_lines.total_sales,
-        line_prices.price_id,
         line_prices.price_source,
         line_prices.price_currency,
         line_prices.sales_unit_price,

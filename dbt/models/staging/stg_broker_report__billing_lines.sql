@@ -114,12 +114,7 @@ renamed as (
         upper({{ text_value('currency') }}) as currency,
         cast(null as varchar) as reference_id,
         cast(null as varchar) as tags,
-        rejected_column,
-        rejected_value,
-        rejected_reason,
-        case
-            when rejected_reason is not null then {{ row_as_json('landed_row') }}
-        end as raw_row
+        {{ rejection() }}
     from checked
 
 )

@@ -55,12 +55,7 @@ renamed as (
         month_start as month,
         upper({{ text_value('currency') }}) as currency,
         {{ measure('exact_amount') }} as amount,
-        rejected_column,
-        rejected_value,
-        rejected_reason,
-        case
-            when rejected_reason is not null then {{ row_as_json('landed_row') }}
-        end as raw_row
+        {{ rejection() }}
     from checked
 
 )

@@ -68,12 +68,7 @@ renamed as (
         {{ measure('exact_allocated_quantity') }} as allocated_quantity,
         {{ text_value('approved_by') }} as approved_by,
         {{ text_value('reason') }} as reason,
-        rejected_column,
-        rejected_value,
-        rejected_reason,
-        case
-            when rejected_reason is not null then {{ row_as_json('landed_row') }}
-        end as raw_row
+        {{ rejection() }}
     from checked
 
 )

@@ -73,12 +73,7 @@ renamed as (
         {{ text_value('successor_id') }} as successor_id,
         cast(valid_from_day as timestamp) as valid_from,
         case when not has_no_end then cast(valid_to_day as timestamp) end as valid_to,
-        rejected_column,
-        rejected_value,
-        rejected_reason,
-        case
-            when rejected_reason is not null then {{ row_as_json('landed_row') }}
-        end as raw_row
+        {{ rejection() }}
     from checked
 
 )

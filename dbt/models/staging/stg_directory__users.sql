@@ -16,11 +16,7 @@ typed as (
         landed.*,
         {{ flag_value('account_enabled') }} as is_enabled_flag,
         {{ flag_value('block_credential') }} as is_blocked_flag,
-        -- An export as downloaded has no date in it: the file's or the folder's name has.
-        case
-            when {{ text_value('snapshot_date') }} is null then {{ date_in_name('file') }}
-            else {{ date_value('snapshot_date') }}
-        end as snapshot_day
+        {{ snapshot_day() }} as snapshot_day
     from landed
 
 ),
@@ -29,27 +25,7 @@ checked as (
 
     select
         typed.*,
-        {{ failed_check([
-            (
-                'User ID',
-                'user_id',
-                'coalesce(' ~ text_value('user_id') ~ ', ' ~ text_value('user_principal_name')
-                ~ ') is null',
-                'is empty'
-            ),
-            (
-                'Snapshot Date',
-                'snapshot_date',
-                'snapshot_day is null and ' ~ text_value('snapshot_date') ~ ' is not null',
-                'is not a date we can read without guessing (write 2025-12-17 or 17 Dec 2025)'
-            ),
-            (
-                'Snapshot Date',
-                'snapshot_date',
-                'snapshot_day is null',
-                'is missing, and neither the name of the file nor of its folder has a date'
-                ~ ' (like users-2026-01-31.csv)'
-            ),
+        {{ failed_check(directory_checks() + [
             (
                 'Account Enabled',
                 'account_enabled',
@@ -79,12 +55,7 @@ renamed as (
         -- The admin center's export lists products joined by a plus sign, Graph lists ids.
         {{ text_value('licenses') }} as license_names,
         {{ text_value('assigned_licenses') }} as assigned_licenses,
-        rejected_column,
-        rejected_value,
-        rejected_reason,
-        case
-            when rejected_reason is not null then {{ row_as_json('landed_row') }}
-        end as raw_row
+        {{ rejection() }}
     from checked
 
 )

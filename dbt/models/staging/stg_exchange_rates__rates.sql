@@ -45,12 +45,7 @@ renamed as (
         upper({{ text_value('to_currency') }}) as to_currency,
         rate_day as rate_date,
         {{ measure('exact_rate') }} as rate,
-        rejected_column,
-        rejected_value,
-        rejected_reason,
-        case
-            when rejected_reason is not null then {{ row_as_json('landed_row') }}
-        end as raw_row
+        {{ rejection() }}
     from checked
 
 )

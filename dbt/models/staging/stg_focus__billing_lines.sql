@@ -111,12 +111,7 @@ renamed as (
         upper({{ text_value('billing_currency') }}) as currency,
         {{ text_value('resource_id') }} as reference_id,
         {{ text_value('tags') }} as tags,
-        rejected_column,
-        rejected_value,
-        rejected_reason,
-        case
-            when rejected_reason is not null then {{ row_as_json('landed_row') }}
-        end as raw_row
+        {{ rejection() }}
     from with_days
 
 )

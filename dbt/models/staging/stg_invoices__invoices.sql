@@ -55,12 +55,7 @@ renamed as (
         length(regexp_extract(trim(subtotal), '[.]([0-9]*)', 1)) as subtotal_decimals,
         {{ measure('exact_tax_total') }} as tax_total,
         {{ measure('exact_total') }} as total,
-        rejected_column,
-        rejected_value,
-        rejected_reason,
-        case
-            when rejected_reason is not null then {{ row_as_json('landed_row') }}
-        end as raw_row
+        {{ rejection() }}
     from checked
 
 )

@@ -82,12 +82,7 @@ renamed as (
         upper({{ text_value('currency') }}) as currency,
         {{ text_value('reference_id') }} as reference_id,
         cast(null as varchar) as tags,
-        rejected_column,
-        rejected_value,
-        rejected_reason,
-        case
-            when rejected_reason is not null then {{ row_as_json('landed_row') }}
-        end as raw_row
+        {{ rejection() }}
     from checked
 
 )

@@ -71,12 +71,7 @@ renamed as (
             when 'officelocation' then 'location'
             else {{ text_value('split_attribute_key') }}
         end as split_attribute,
-        rejected_column,
-        rejected_value,
-        rejected_reason,
-        case
-            when rejected_reason is not null then {{ row_as_json('landed_row') }}
-        end as raw_row
+        {{ rejection() }}
     from checked
 
 )

@@ -101,12 +101,7 @@ renamed as (
         -- The day is the last on which the price holds.
         case when not has_no_end then valid_to_day end as valid_to_date,
         {{ text_value('offer') }} as offer,
-        rejected_column,
-        rejected_value,
-        rejected_reason,
-        case
-            when rejected_reason is not null then {{ row_as_json('landed_row') }}
-        end as raw_row
+        {{ rejection() }}
     from checked
 
 )

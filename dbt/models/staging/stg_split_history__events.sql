@@ -99,12 +99,7 @@ renamed as (
         {{ text_value('cost_center') }} as cost_center_name,
         {{ measure('exact_allocated_quantity') }} as allocated_quantity,
         {{ text_value('organization') }} as organization,
-        rejected_column,
-        rejected_value,
-        rejected_reason,
-        case
-            when rejected_reason is not null then {{ row_as_json('landed_row') }}
-        end as raw_row
+        {{ rejection() }}
     from checked
 
 )
