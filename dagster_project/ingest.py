@@ -309,7 +309,13 @@ def _read_file(
     if feed is None:
         raise UnknownFeed(f"not in the folder of a feed; the feeds are {', '.join(FEEDS)}")
     data, modified_ns = _read_bytes(path, reading.limits)
-    here = LandedFile(
+    here = _as_read(name, feed, data, modified_ns)
+    return known.find(here) or _read_content(here, data, connection, reading, known)
+
+
+def _as_read(name: str, feed: str, data: bytes, modified_ns: int) -> LandedFile:
+    """A file whose bytes are read and whose content is not yet."""
+    return LandedFile(
         file=name,
         feed=feed,
         format=None,
@@ -320,7 +326,6 @@ def _read_file(
         size_bytes=len(data),
         modified_at=_modified_at(modified_ns),
     )
-    return known.find(here) or _read_content(here, data, connection, reading, known)
 
 
 def _read_content(
@@ -464,16 +469,11 @@ def _read_export(
         ).hexdigest()
         made_at = manifest.created_at or _modified_at(modified_ns)
         loaded.append(
-            LandedFile(
-                file=_name_of(manifest_path, landing),
-                feed="billing_lines",
+            replace(
+                _as_read(_name_of(manifest_path, landing), "billing_lines", data, modified_ns),
                 format="export_manifest",
-                status="loaded",
-                reason=None,
                 file_hash=None,
                 content_hash=delivery,
-                size_bytes=len(data),
-                modified_at=_modified_at(modified_ns),
                 delivery=delivery,
                 delivered_at=made_at,
             )
@@ -481,16 +481,8 @@ def _read_export(
         for blob, path, (blob_data, blob_modified_ns), blob_hash in zip(
             manifest.blobs, listed, blobs, hashes, strict=True
         ):
-            here = LandedFile(
-                file=_name_of(path, landing),
-                feed="billing_lines",
-                format=None,
-                status="loaded",
-                reason=None,
-                file_hash=blob_hash,
-                content_hash=None,
-                size_bytes=len(blob_data),
-                modified_at=_modified_at(blob_modified_ns),
+            here = replace(
+                _as_read(_name_of(path, landing), "billing_lines", blob_data, blob_modified_ns),
                 delivery=delivery,
                 delivered_at=made_at,
             )

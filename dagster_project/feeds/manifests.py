@@ -32,7 +32,6 @@ class Manifest:
     export_id: str
     etag: str
     created_at: datetime | None
-    invoice_id: str | None
     blobs: tuple[Blob, ...]
 
 
@@ -74,12 +73,10 @@ def read_manifest(data: bytes) -> Manifest:
     etag = str(manifest.get("etag") or "")
     if not etag:
         raise BrokenManifest("the manifest has no eTag, so that nobody can tell its version")
-    invoice = re.search(r"InvoiceId=([^/]+)", str(manifest.get("rootdirectory") or ""))
     return Manifest(
         export_id=str(manifest.get("id") or ""),
         etag=etag,
         created_at=_instant(manifest.get("createddatetime")),
-        invoice_id=invoice[1] if invoice else None,
         blobs=blobs,
     )
 
