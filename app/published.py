@@ -17,76 +17,19 @@ from dataclasses import dataclass
 import duckdb
 
 from dagster_project.errors import ApportionError
+from dagster_project.exports import customer
 from dagster_project.exports.scope import NothingPublished, open_published
 from dagster_project.settings import DataFolder
-
-_BILLED_TO = (
-    "billing_period",
-    "organization_id",
-    "organization_name",
-    "cost_center_id",
-    "cost_center_name",
-    "product_name",
-    "quantity",
-    "total_sales",
-    "currency",
-)
 
 LINE_SALT = secrets.token_hex(16)
 """A line's id is a hash of what the bill says, cost included: who knows the rest could try costs
 until one fits. So customers see ids of their own, which end with the app."""
 
 CUSTOMER_COLUMNS: Mapping[str, Sequence[str]] = {
-    "chargeback": _BILLED_TO,
-    "chargeback_as_corrected": _BILLED_TO,
-    # Without billing_line_details: providers of usage print their prices there.
-    "billing_report": (
-        *_BILLED_TO,
-        "billing_date",
-        "subscription_id",
-        "sku_id",
-        "charge_type",
-        "charge_kind",
-        "charge_start_date",
-        "charge_end_date",
-        "line_id",
-        "share",
-        "snapshot_effective_at",
-        "split_reason",
-        "is_unallocated",
-        "refund_of_line_id",
-        "charge_class",
-        "original_billing_period",
-    ),
-    "cost_center_history": (
-        "organization_id",
-        "subscription_id",
-        "snapshot_id",
-        "event",
-        "valid_from",
-        "valid_to",
-        "cost_center_id",
-        "cost_center_name",
-        "allocated_quantity",
-        "total_quantity",
-        "share",
-        "is_superseded",
-    ),
-    "license_pool": (
-        "organization_id",
-        "organization_name",
-        "subscription_id",
-        "product_name",
-        "cost_center_id",
-        "cost_center_name",
-        "bought_quantity",
-        "allotted_quantity",
-        "assigned_quantity",
-        "leaver_quantity",
-        "pending_quantity",
-        "currency",
-        "directory_date",
-    ),
+    # Without billing_line_details: providers of usage print their prices there, and the app shows
+    # a line's type and days.
+    mart: tuple(name for name in columns if name != "billing_line_details")
+    for mart, columns in customer.TABLES.items()
 }
 """What a customer can see, by mart: what is not listed here does not exist for customers."""
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import duckdb
 
-from dagster_project.exports.scope import NothingInScope, Scope, file_name
+from dagster_project.exports.scope import CUSTOMER_DETAILS, NothingInScope, Scope, file_name
 from dagster_project.exports.workbook import WorkbookFigures, write_workbook
 from dagster_project.publish import STORAGE_VERSION, sql_literal
 from dagster_project.settings import DataFolder
@@ -111,28 +111,11 @@ TABLES: Mapping[str, tuple[str, ...]] = {
 }
 """The marts that customers get, and their columns."""
 
-SAFE_DETAILS = (
-    "broker_report",
-    "new_commerce_reconciliation",
-    "legacy_license_based",
-    "daily_rated_usage",
-)
-"""Source formats whose description we word ourselves, or whose words we have checked."""
-
 INSTEAD = {
     "line_id": "lines.number",
     "refund_of_line_id": "refunded.number",
     "corrects_line_id": "corrected.number",
-    "billing_line_details": f"""
-        case
-            when billing_report.source_format in {SAFE_DETAILS}
-                then billing_report.billing_line_details
-            else concat(
-                charge_type, '. From ', strftime(charge_start_date, '%-d %b %Y'),
-                ' to ', strftime(charge_end_date, '%-d %b %Y')
-            )
-        end
-        """,
+    "billing_line_details": CUSTOMER_DETAILS,
 }
 """Columns of the billing report that customers get in other words."""
 

@@ -43,6 +43,27 @@ BROKER_ONLY_COLUMNS = frozenset(
 """Columns that show a cost price or let one be worked out: no customer's file holds them."""
 
 
+SAFE_DETAILS = (
+    "broker_report",
+    "new_commerce_reconciliation",
+    "legacy_license_based",
+    "daily_rated_usage",
+)
+"""Source formats whose description we word ourselves, or whose words we have checked."""
+
+CUSTOMER_DETAILS = f"""
+    case
+        when billing_report.source_format in {SAFE_DETAILS}
+            then billing_report.billing_line_details
+        else concat(
+            charge_type, '. From ', strftime(charge_start_date, '%-d %b %Y'),
+            ' to ', strftime(charge_end_date, '%-d %b %Y')
+        )
+    end
+    """
+"""SQL of billing_line_details for customers: what a provider writes freely may name its price."""
+
+
 class NothingPublished(ApportionError):
     """There is nothing to export yet."""
 

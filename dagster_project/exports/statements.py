@@ -15,6 +15,7 @@ import jinja2
 
 from dagster_project.exports.scope import (
     BROKER_ONLY_COLUMNS,
+    CUSTOMER_DETAILS,
     NothingInScope,
     Scope,
     file_name,
@@ -225,15 +226,7 @@ def _lines(
 ) -> dict[str, tuple[Line, ...]]:
     """The lines of one statement by section, oldest first; lines of nothing are left out."""
     measure = "total_sales" if basis == "sales" else "total_cost"
-    details = "billing_line_details"
-    if scope.edition == "customer":
-        # What a provider writes freely may name the provider's price.
-        details = f"""
-            case
-                when source_format in ('focus_cost_and_usage', 'daily_rated_usage')
-                    then charge_type
-                else {details}
-            end"""
+    details = CUSTOMER_DETAILS if scope.edition == "customer" else "billing_line_details"
     rows = connection.execute(
         f"""
         select
