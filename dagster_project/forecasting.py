@@ -2,11 +2,11 @@
 
 Belongs here: which models a history deserves, how they are weighted, how wide the bands are.
 Does not belong here: Dagster, the database, money that has to be exact (a forecast is an
-estimate, so it is a float), and what is known of the future, such as committed spend.
+estimate, so it is a float), and how it is known what is to come, such as committed spend.
 
 A series is forecast by itself: neither the other series nor the order of the rows nor the number
-of processes changes a digit of it. Importing this module takes seconds (statsforecast compiles),
-so import it where you forecast and nowhere else.
+of processes changes a digit of it. The library of models (statsforecast) compiles for seconds when
+it is imported, so it is imported where a series is long enough for it and not before.
 
 How: three models that err differently (damped exponential smoothing, the dynamic optimized theta
 method, theta on what STL leaves after the season) forecast the history again and again from
@@ -18,24 +18,21 @@ on the held-back ends of M3's training parts it made the mean no better, and it 
 long as the three together.
 """
 
+import hashlib
 import multiprocessing
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from itertools import repeat
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd  # type: ignore[import-untyped]
-from scipy.optimize import nnls  # type: ignore[import-untyped]
-from statsforecast.models import (  # type: ignore[import-untyped]
-    MSTL,
-    AutoETS,
-    DynamicOptimizedTheta,
-    SeasonalNaive,
-    SimpleExponentialSmoothing,
-)
 
 from dagster_project.errors import ApportionError
 
@@ -45,6 +42,7 @@ Model = Callable[[Values, int], Values]
 HISTORY_COLUMNS = ["unique_id", "ds", "y"]
 BAND_COLUMNS = ["lower_80", "upper_80", "lower_95", "upper_95"]
 FORECAST_COLUMNS = ["unique_id", "ds", "forecast", *BAND_COLUMNS, "method"]
+EXPECTED_COLUMNS = [*FORECAST_COLUMNS, "history_hash"]
 
 YEAR = 12
 
@@ -131,6 +129,9 @@ class Method(StrEnum):
     INTERMITTENT_YEARLY = "intermittent_yearly"
     """Most months have no cost, and those that do come back every year: last year again."""
 
+    COMMITTED_SPEND = "committed_spend"
+    """No forecast of the history, which is short or intermittent, but what is known to come."""
+
 
 @dataclass(frozen=True)
 class Forecast:
@@ -166,22 +167,58 @@ def forecast_monthly(
     """
     if not isinstance(horizon, int) or isinstance(horizon, bool) or horizon < 1:
         raise NoHorizon(f"cannot forecast {horizon!r} months: give a whole number from 1")
-    series = _checked(history)
+    series = [one for _, one in _checked(history).groupby("unique_id", sort=True)]
     tables = []
     values = [one["y"].to_numpy() for one in series]
     for one, forecast in zip(series, _forecasts(values, horizon, processes), strict=True):
-        tables.append(_table(one, forecast))
+        first = one["ds"].iloc[-1] + pd.offsets.MonthBegin(1)
+        tables.append(_table(one["unique_id"].iloc[0], first, forecast))
         progress(len(tables), len(series))
     if not tables:
         return pd.DataFrame(columns=FORECAST_COLUMNS)
     return pd.concat(tables, ignore_index=True)
 
 
+def forecast_monthly_or_expected(
+    history: pd.DataFrame,
+    expected: pd.DataFrame,
+    earlier: pd.DataFrame | None = None,
+    *,
+    processes: int = 1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> pd.DataFrame:
+    """Forecast series whose history allows it; for all others tell what is expected, with bands.
+
+    `history` as forecast_monthly takes it; `expected`: unique_id, ds, y, the months that follow on
+    each history without gaps, by whatever is known of them; every series of the history has some,
+    and a series may have no history yet. Returns what forecast_monthly does, for the months of
+    `expected`. A history that is shorter than a year since its first cost, or intermittent, is not
+    forecast: its method is COMMITTED_SPEND, its forecast `expected` to the digit, and its bands are
+    as wide as is presumed for its size and changes.
+
+    The result has a column history_hash more, null where nothing was forecast. `earlier` is a
+    result of before: what was forecast of the very same history by the same code is taken from it.
+
+    Raises a HistoryRefused that names the series and the month.
+    """
+    known, to_come = _checked(history), _checked(expected)
+    # What was not there yet says nothing about what it costs.
+    known = known[known.groupby("unique_id")["y"].transform(_has_begun).astype(bool)]
+    is_long = known.groupby("unique_id")["y"].transform(_is_forecastable).astype(bool)
+    is_forecast = is_long & known["unique_id"].isin(to_come["unique_id"])
+    forecasts = _forecasts_of(known[is_forecast], to_come, earlier, processes, progress)
+    rest = to_come[~to_come["unique_id"].isin(known.loc[is_forecast, "unique_id"])]
+    both = _around(rest, known) if len(rest) else forecasts
+    if len(rest) and len(forecasts):
+        both = pd.concat([forecasts, both])
+    return both[EXPECTED_COLUMNS].sort_values(["unique_id", "ds"], ignore_index=True)
+
+
 # --- what comes in and goes out ------------------------------------------------------
 
 
-def _checked(history: pd.DataFrame) -> list[pd.DataFrame]:
-    """The series of a history by name, each by month, with y as float. Raises HistoryRefused."""
+def _checked(history: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a history by series and month, with y as float. Raises HistoryRefused."""
     missing = [column for column in HISTORY_COLUMNS if column not in history.columns]
     if missing:
         raise HistoryColumnsMissing(f"the history lacks {', '.join(missing)}")
@@ -209,7 +246,7 @@ def _checked(history: pd.DataFrame) -> list[pd.DataFrame]:
     month_number = rows["ds"].dt.year * YEAR + rows["ds"].dt.month
     is_after_gap = month_number.groupby(rows["unique_id"]).diff().fillna(1) != 1
     _refuse_first(MonthsMissing, rows, is_after_gap, "does not follow on the month before it")
-    return [one for _, one in rows.groupby("unique_id", sort=True)]
+    return rows
 
 
 def _refuse_first(
@@ -228,11 +265,10 @@ def _refuse_first(
     raise error(f"series {row['unique_id']!r}: {month} {fact}{value}{others}")
 
 
-def _table(one: pd.DataFrame, forecast: Forecast) -> pd.DataFrame:
-    first = one["ds"].iloc[-1] + pd.offsets.MonthBegin(1)
+def _table(name: str, first: pd.Timestamp, forecast: Forecast) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "unique_id": one["unique_id"].iloc[0],
+            "unique_id": name,
             "ds": pd.date_range(first, periods=len(forecast.middle), freq="MS"),
             "forecast": forecast.middle,
             "lower_80": forecast.lower_80,
@@ -258,6 +294,10 @@ def _forecasts(values: list[Values], horizon: int, processes: int) -> Iterator[F
 # --- one series ----------------------------------------------------------------------
 
 
+def _is_intermittent(values: Values) -> bool:
+    return bool(len(values) > SMALLEST_INTERMITTENT_GAP * np.count_nonzero(values))
+
+
 def _forecast(values: Values, horizon: int) -> Forecast:
     """Forecast one series; `values` by month, oldest first, at least one."""
     # What was not there yet says nothing about what it costs.
@@ -272,7 +312,7 @@ def _forecast(values: Values, horizon: int) -> Forecast:
     with np.errstate(all="ignore"):
         if len(scaled) < SHORTEST_FOR_MODELS:
             forecast = _combination(Method.SHORT_HISTORY, scaled, horizon)
-        elif len(scaled) > SMALLEST_INTERMITTENT_GAP * np.count_nonzero(scaled):
+        elif _is_intermittent(scaled):
             forecast = _intermittent(scaled, horizon)
         elif len(scaled) < SHORTEST_FOR_SEASON:
             forecast = _combination(Method.COMBINATION_WITHOUT_SEASON, scaled, horizon)
@@ -295,33 +335,41 @@ def _forecast(values: Values, horizon: int) -> Forecast:
     )
 
 
+@cache
+def _models() -> ModuleType:
+    """The library of models, which takes seconds to import."""
+    from statsforecast import models  # type: ignore[import-untyped]
+
+    return models  # type: ignore[no-any-return]
+
+
 def _smoothed(values: Values, horizon: int) -> Values:
-    return _mean(SimpleExponentialSmoothing(alpha=0.5), values, horizon)
+    return _mean(_models().SimpleExponentialSmoothing(alpha=0.5), values, horizon)
 
 
 def _average_rate(values: Values, horizon: int) -> Values:
-    return _mean(SimpleExponentialSmoothing(alpha=0.2), values, horizon)
+    return _mean(_models().SimpleExponentialSmoothing(alpha=0.2), values, horizon)
 
 
 def _last_year(values: Values, horizon: int) -> Values:
-    return _mean(SeasonalNaive(season_length=YEAR), values, horizon)
+    return _mean(_models().SeasonalNaive(season_length=YEAR), values, horizon)
 
 
 def _damped(values: Values, horizon: int) -> Values:
-    return _mean(AutoETS(season_length=YEAR, damped=True), values, horizon)
+    return _mean(_models().AutoETS(season_length=YEAR, damped=True), values, horizon)
 
 
 def _theta(values: Values, horizon: int) -> Values:
-    return _mean(DynamicOptimizedTheta(season_length=YEAR), values, horizon)
+    return _mean(_models().DynamicOptimizedTheta(season_length=YEAR), values, horizon)
 
 
 def _theta_without_season(values: Values, horizon: int) -> Values:
-    return _mean(DynamicOptimizedTheta(season_length=1), values, horizon)
+    return _mean(_models().DynamicOptimizedTheta(season_length=1), values, horizon)
 
 
 def _theta_beside_season(values: Values, horizon: int) -> Values:
-    trend = DynamicOptimizedTheta(season_length=1)
-    return _mean(MSTL(season_length=YEAR, trend_forecaster=trend), values, horizon)
+    trend = _models().DynamicOptimizedTheta(season_length=1)
+    return _mean(_models().MSTL(season_length=YEAR, trend_forecaster=trend), values, horizon)
 
 
 def _mean(model: object, values: Values, horizon: int) -> Values:
@@ -436,17 +484,120 @@ def _spread(errors: Values, values: Values, horizon: int) -> Values:
     total = np.nansum(np.abs(errors), axis=0) + _presumed_error(values, ahead)
     # Errors far ahead are larger and vary more, so they weigh less.
     weight = np.sqrt(count / ahead)
+    from scipy.optimize import nnls  # type: ignore[import-untyped]
+
     terms = np.column_stack([np.ones(ORIGIN_HORIZON), np.sqrt(ahead)])
     (constant, growth), _ = nnls(terms * weight[:, None], total / count * weight)
     return np.asarray(constant + growth * np.sqrt(np.arange(1, horizon + 1)))
 
 
 def _presumed_error(values: Values, ahead: npt.NDArray[np.int_]) -> Values:
-    presumed = PRESUMED_MONTHS * PRESUMED_CHANGE * _level(values)
     seen = np.abs(np.diff(values))
-    usual_change = (presumed + seen.sum()) / (PRESUMED_MONTHS + len(seen))
-    return np.asarray(PRESUMED_ERROR * usual_change * (1 + PRESUMED_GROWTH * np.sqrt(ahead)))
+    usual_change = _usual_change(_level(values), seen.sum(), len(seen))
+    return np.asarray(usual_change * _growth(ahead))
+
+
+def _usual_change(level: Any, sum_of_changes: Any, change_count: Any) -> Any:
+    """How much a month differs from the one before: as seen, and as presumed of two more months.
+
+    Of one series or, given columns, of many.
+    """
+    presumed = PRESUMED_MONTHS * PRESUMED_CHANGE * level
+    return (presumed + sum_of_changes) / (PRESUMED_MONTHS + change_count)
+
+
+def _growth(ahead: Any) -> Any:
+    return PRESUMED_ERROR * (1 + PRESUMED_GROWTH * np.sqrt(ahead))
 
 
 def _level(values: Values) -> float:
     return float(np.abs(values[-YEAR:]).mean())
+
+
+# --- many series, of which some are not forecast ---------------------------------------
+
+
+def _forecasts_of(
+    histories: pd.DataFrame,
+    to_come: pd.DataFrame,
+    earlier: pd.DataFrame | None,
+    processes: int,
+    progress: Callable[[int, int], None],
+) -> pd.DataFrame:
+    """Forecasts of the histories for the months to come, taken from `earlier` where it has them."""
+    wanted = to_come.merge(_hashes(histories), on="unique_id")[["unique_id", "ds", "history_hash"]]
+    keys = ["unique_id", "ds", "history_hash"]
+    known = pd.DataFrame(columns=EXPECTED_COLUMNS)
+    if earlier is not None and len(wanted):
+        earlier = earlier.assign(ds=pd.to_datetime(earlier["ds"]).astype("datetime64[us]"))
+        known = wanted.merge(earlier, on=keys)
+        # An earlier forecast may not have reached as far.
+        month_counts = wanted["unique_id"].map(known["unique_id"].value_counts())
+        is_whole = month_counts == wanted.groupby("unique_id")["ds"].transform("size")
+        known = known[known["unique_id"].isin(wanted.loc[is_whole, "unique_id"])]
+    missing = histories[~histories["unique_id"].isin(known["unique_id"])]
+    if not len(missing):
+        return known
+    horizon = int(to_come.groupby("unique_id").size().max())
+    made = forecast_monthly(missing, horizon, processes=processes, progress=progress)
+    made = made.merge(wanted, on=["unique_id", "ds"])
+    return pd.concat([known, made]) if len(known) else made
+
+
+def _hashes(histories: pd.DataFrame) -> pd.DataFrame:
+    """A hash per series of its months and of the code that forecasts them."""
+    code = hashlib.sha256(Path(__file__).read_bytes()).digest()
+    rows = [
+        (
+            name,
+            hashlib.sha256(code + str(one["ds"].iloc[0]).encode() + one["y"].to_numpy().tobytes()),
+        )
+        for name, one in histories.groupby("unique_id")
+    ]
+    return pd.DataFrame(
+        [(name, digest.hexdigest()) for name, digest in rows], columns=["unique_id", "history_hash"]
+    )
+
+
+def _has_begun(values: "pd.Series[float]") -> "pd.Series[bool]":
+    is_cost = values != 0
+    return is_cost.cummax() | (not is_cost.any())
+
+
+def _is_forecastable(values: "pd.Series[float]") -> bool:
+    return len(values) >= SHORTEST_FOR_MODELS and not _is_intermittent(values.to_numpy())
+
+
+def _around(expected: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """What is expected, with the bands of histories too short to show errors of their own."""
+    # Without any history the months to come are all there is.
+    seen = pd.concat([known, expected[~expected["unique_id"].isin(known["unique_id"])]])
+    by_name = seen.groupby("unique_id")["y"]
+    changes = by_name.diff().abs().groupby(seen["unique_id"])
+    level = seen.groupby("unique_id").tail(YEAR).groupby("unique_id")["y"].agg(_mean_size)
+    usual_change = _usual_change(level, changes.sum(), changes.count())
+    least = pd.concat([seen, expected]).groupby("unique_id")["y"].min()
+
+    name = expected["unique_id"]
+    ahead = expected.groupby("unique_id").cumcount() + 1
+    spread = name.map(usual_change) * _growth(ahead)
+    floor = np.where(name.map(least) >= 0, 0.0, -np.inf)
+    middle = expected["y"]
+    return pd.DataFrame(
+        {
+            "unique_id": name,
+            "ds": expected["ds"],
+            "forecast": middle,
+            "lower_80": np.maximum(middle - BAND_80 * spread, floor),
+            "upper_80": middle + BAND_80 * spread,
+            "lower_95": np.maximum(middle - BAND_95 * spread, floor),
+            "upper_95": middle + BAND_95 * spread,
+            "method": str(Method.COMMITTED_SPEND),
+            "history_hash": None,
+        },
+        columns=EXPECTED_COLUMNS,
+    )
+
+
+def _mean_size(values: "pd.Series[float]") -> float:
+    return float(values.abs().mean())

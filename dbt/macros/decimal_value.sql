@@ -34,3 +34,8 @@ the last digit odd, one unit is taken back.
         end as decimal(28, 10)
     )
 {%- endmacro %}
+
+{#- An estimate as an amount. -#}
+{% macro whole_millionths(number) -%}
+    cast(cast({{ number }} as decimal(22, 6)) as decimal(28, 10))
+{%- endmacro %}

@@ -22,3 +22,20 @@
         )
     )
 {%- endmacro %}
+
+{#- How many days of a charge lie before the month, which the charge reaches into. -#}
+{% macro days_before_month(charge_start_date, month) -%}
+    {{ dbt.datediff(
+        charge_start_date, 'greatest(' ~ month ~ ', ' ~ charge_start_date ~ ')', 'day'
+    ) }}
+{%- endmacro %}
+
+{#- How many days of a charge have passed when the month ends. -#}
+{% macro days_through_month(charge_start_date, charge_end_date, month) -%}
+    {{ dbt.datediff(
+        charge_start_date,
+        'least(cast(' ~ dbt.dateadd('month', 1, month) ~ ' as date), '
+        ~ 'cast(' ~ dbt.dateadd('day', 1, charge_end_date) ~ ' as date))',
+        'day'
+    ) }}
+{%- endmacro %}

@@ -20,6 +20,7 @@ charges as (
         cost_center_id,
         product_name,
         currency,
+        charge_kind,
         charge_start_date,
         charge_end_date,
         sum(total_cost) as total_cost,
@@ -31,6 +32,7 @@ charges as (
         cost_center_id,
         product_name,
         currency,
+        charge_kind,
         charge_start_date,
         charge_end_date
 
@@ -45,19 +47,12 @@ charge_months as (
 
 ),
 
--- Days of the charge before the month, and until its end.
 counted as (
 
     select
         *,
-        {{ dbt.datediff('charge_start_date', 'greatest(month, charge_start_date)', 'day') }}
-            as low_days,
-        {{ dbt.datediff(
-            'charge_start_date',
-            'least(cast(' ~ dbt.dateadd('month', 1, 'month') ~ ' as date), '
-            ~ 'cast(' ~ dbt.dateadd('day', 1, 'charge_end_date') ~ ' as date))',
-            'day'
-        ) }} as high_days,
+        {{ days_before_month('charge_start_date', 'month') }} as low_days,
+        {{ days_through_month('charge_start_date', 'charge_end_date', 'month') }} as high_days,
         {{ dbt.datediff('charge_start_date', 'charge_end_date', 'day') }} + 1 as total_days
     from charge_months
 
@@ -72,6 +67,7 @@ spread as (
         cost_center_id,
         product_name,
         currency,
+        charge_kind,
         {{ prorated_part(
             'total_cost', 'low_days', 'high_days', 'total_days', narrow_limit('total_days')
         ) }} as amortized_cost,
@@ -91,10 +87,18 @@ summed as (
         cost_center_id,
         product_name,
         currency,
+        charge_kind,
         cast(sum(amortized_cost) as decimal(28, 10)) as amortized_cost,
         cast(sum(amortized_sales) as decimal(28, 10)) as amortized_sales
     from spread
-    group by billing_period, month, organization_id, cost_center_id, product_name, currency
+    group by
+        billing_period,
+        month,
+        organization_id,
+        cost_center_id,
+        product_name,
+        currency,
+        charge_kind
 
 )
 

@@ -1,6 +1,7 @@
 {#-
-The sales price of every line whose bill has none: one row per such line, whether a price was found
-or not. Lines that are alike in what a price depends on are priced once.
+The sales price of every line whose bill has none, and of every charge to come likewise: one row per
+such line, whether a price was found or not. Lines that are alike in what a price depends on are
+priced once.
 -#}
 with
 
@@ -56,11 +57,23 @@ exchange_rates as (
 
 ),
 
+expected_charges as (
+
+    select * from {{ ref('int_expected_charges') }}
+    where billed_sales is null
+
+),
+
 -- A refund gives back what was charged: the price and the rate as of the charge it refunds.
-lines as (
+billed_lines as (
 
     select
-        billing_lines.* exclude (billing_date),
+        billing_lines.line_id,
+        billing_lines.organization_id,
+        billing_lines.product_name,
+        billing_lines.product_id,
+        billing_lines.sku_id,
+        billing_lines.currency,
         coalesce(charge_days.charge_start_date, billing_lines.charge_start_date)
             as pricing_date,
         coalesce(charge_days.billing_date, billing_lines.billing_date) as billing_date,
@@ -69,6 +82,24 @@ lines as (
     from billing_lines
     left join refund_links on billing_lines.line_id = refund_links.line_id
     left join charge_days on refund_links.refund_of_line_id = charge_days.line_id
+
+),
+
+lines as (
+
+    select * from billed_lines
+    union all by name
+    select
+        expected_charge_id as line_id,
+        organization_id,
+        product_name,
+        product_id,
+        sku_id,
+        currency,
+        charge_start_date as pricing_date,
+        bill_month as billing_date,
+        true as has_units
+    from expected_charges
 
 ),
 

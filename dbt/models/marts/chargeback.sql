@@ -6,9 +6,9 @@ billing_report as (
 
 ),
 
-amortized_costs as (
+borne_costs as (
 
-    select * from {{ ref('int_amortized_costs') }}
+    select * from {{ ref('int_borne_costs') }}
 
 ),
 
@@ -29,27 +29,6 @@ charged as (
 
 ),
 
--- A cost is borne by the month it is for, but never before it is billed: so a closed period's
--- amortized cost cannot change either. What is for months to come is borne then.
-amortized as (
-
-    select
-        greatest(billing_period, {{ year_month('month') }}) as billing_period,
-        organization_id,
-        cost_center_id,
-        product_name,
-        currency,
-        sum(amortized_cost) as amortized_cost
-    from amortized_costs
-    group by
-        greatest(billing_period, {{ year_month('month') }}),
-        organization_id,
-        cost_center_id,
-        product_name,
-        currency
-
-),
-
 last_periods as (
 
     select
@@ -62,12 +41,24 @@ last_periods as (
 
 borne as (
 
-    select amortized.*
-    from amortized
+    select
+        borne_costs.billing_period,
+        borne_costs.organization_id,
+        borne_costs.cost_center_id,
+        borne_costs.product_name,
+        borne_costs.currency,
+        sum(borne_costs.amortized_cost) as amortized_cost
+    from borne_costs
     inner join last_periods
         on
-            amortized.currency = last_periods.currency
-            and amortized.billing_period <= last_periods.billing_period
+            borne_costs.currency = last_periods.currency
+            and borne_costs.billing_period <= last_periods.billing_period
+    group by
+        borne_costs.billing_period,
+        borne_costs.organization_id,
+        borne_costs.cost_center_id,
+        borne_costs.product_name,
+        borne_costs.currency
 
 ),
 

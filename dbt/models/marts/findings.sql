@@ -24,6 +24,12 @@ of_directory as (
 
 ),
 
+of_budgets as (
+
+    select * from {{ ref('int_findings_budgets') }}
+
+),
+
 of_refunds as (
 
     select * from {{ ref('int_findings_refunds') }}
@@ -67,6 +73,8 @@ unioned as (
     select * from of_prices
     union all
     select * from of_directory
+    union all
+    select * from of_budgets
     union all
     select * from of_refunds
     union all

@@ -8,13 +8,7 @@ amortized_costs as (
 
 names as (
 
-    select
-        organization_id,
-        cost_center_id,
-        {{ latest_name('organization_name') }} as organization_name,
-        {{ latest_name('cost_center_name') }} as cost_center_name
-    from {{ ref('int_report_rows') }}
-    group by organization_id, cost_center_id
+    select * from {{ ref('int_cost_center_units') }}
 
 ),
 

@@ -1,0 +1,99 @@
+{#-
+What each cost center may spend in a month. A month that is budgeted twice is what the file written
+last says. A budget that names no organization is of the one that has the cost center.
+-#}
+with
+
+budgets as (
+
+    select * from {{ ref('stg_budgets__budgets') }}
+    where rejected_reason is null
+
+),
+
+files as (
+
+    select * from {{ ref('stg_landing__files') }}
+    where status = 'loaded'
+
+),
+
+organization_keys as (
+
+    select * from {{ ref('int_organization_keys') }}
+
+),
+
+cost_centers as (
+
+    select
+        organization_id,
+        cost_center_id
+    from {{ ref('int_cost_centers') }}
+    union
+    select
+        organization_id,
+        cost_center_id
+    from {{ ref('int_cost_center_units') }}
+
+),
+
+-- An id that two organizations have names neither.
+owners as (
+
+    select
+        cost_center_id,
+        case when count(*) = 1 then min(organization_id) end as organization_id
+    from cost_centers
+    group by cost_center_id
+
+),
+
+with_organization as (
+
+    select
+        budgets.* exclude (organization),
+        coalesce(organization_keys.organization_id, budgets.organization, owners.organization_id)
+            as organization_id
+    from budgets
+    left join organization_keys
+        on lower(budgets.organization) = organization_keys.organization_key
+    left join owners on budgets.cost_center_id = owners.cost_center_id
+
+),
+
+ranked as (
+
+    select
+        with_organization.*,
+        row_number() over (
+            partition by
+                with_organization.organization_id,
+                with_organization.cost_center_id,
+                with_organization.month,
+                with_organization.currency
+            order by
+                files.modified_at desc,
+                with_organization.file desc,
+                with_organization.row_number desc
+        ) as newest_first
+    from with_organization
+    inner join files on with_organization.content_hash = files.content_hash
+
+)
+
+select
+    ranked.organization_id,
+    ranked.cost_center_id,
+    cost_centers.cost_center_id is not null as is_known_cost_center,
+    ranked.month,
+    ranked.currency,
+    ranked.amount,
+    ranked.file,
+    ranked.row_number
+from ranked
+left join cost_centers
+    on
+        ranked.organization_id = cost_centers.organization_id
+        and ranked.cost_center_id = cost_centers.cost_center_id
+where ranked.newest_first = 1

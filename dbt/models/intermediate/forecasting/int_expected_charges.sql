@@ -1,0 +1,153 @@
+{#-
+The full cycles to come of every subscription that is still charged, up to the horizon: at the seats,
+the cost and the split as far as they are known. A split that is dated ahead counts from its day on,
+and so do its seats. What should have been charged by now and was not is at an end.
+-#}
+with
+
+last_cycles as (
+
+    select * from {{ ref('int_last_cycles') }}
+
+),
+
+snapshots as (
+
+    select * from {{ ref('int_split_snapshots') }}
+    where valid_to > valid_from
+
+),
+
+organizations as (
+
+    select * from {{ ref('int_organizations') }}
+
+),
+
+bill_months as (
+
+    select
+        *,
+        {{ each_month('next_bill_month', 'horizon_month') }} as bill_month
+    from last_cycles
+    where next_bill_month > origin_month and next_bill_month <= horizon_month
+
+),
+
+numbered as (
+
+    select
+        *,
+        {{ dbt.datediff('next_bill_month', 'bill_month', 'month') }} as months_ahead
+    from bill_months
+
+),
+
+-- One row per cycle to come from here.
+cycles as (
+
+    select
+        {{ surrogate_id(['subscription_id', 'origin_month', 'bill_month']) }}
+            as expected_charge_id,
+        * exclude (charge_start_date, charge_end_date),
+        cast({{ dbt.dateadd('month', 'months_ahead', 'next_start_date') }} as date)
+            as charge_start_date,
+        cast(
+            {{ dbt.dateadd(
+                'day',
+                -1,
+                dbt.dateadd('month', 'months_ahead + months_per_cycle', 'next_start_date')
+            ) }} as date
+        ) as charge_end_date
+    from numbered
+    where months_ahead % months_per_cycle = 0
+
+),
+
+-- In a month that has gone by, what was dated later was not known.
+known_snapshots as (
+
+    select
+        cycles.expected_charge_id,
+        snapshots.snapshot_id,
+        snapshots.event_number,
+        snapshots.valid_from < {{ dbt.dateadd('day', 1, 'cycles.charge_start_date') }}
+            as is_before_cutoff
+    from cycles
+    inner join snapshots on cycles.subscription_id = snapshots.subscription_id
+    where
+        cycles.is_latest
+        or snapshots.valid_from < {{ dbt.dateadd('month', 1, 'cycles.origin_month') }}
+
+),
+
+-- A full cycle goes by the latest split before the end of its first day, else by the first.
+splits as (
+
+    select
+        expected_charge_id,
+        coalesce(
+            max_by(
+                case when is_before_cutoff then snapshot_id end,
+                case when is_before_cutoff then event_number end
+            ),
+            min_by(snapshot_id, event_number)
+        ) as snapshot_id
+    from known_snapshots
+    group by expected_charge_id
+
+),
+
+-- Whose split is of a later day than the last charge knows more seats than the bill. The directory
+-- counts people, and tells no purchases.
+with_seats as (
+
+    select
+        cycles.* exclude (seats, changed_on),
+        case when not snapshots.is_zero_total then splits.snapshot_id end as snapshot_id,
+        case
+            when
+                cast(snapshots.valid_from as date) > cycles.changed_on
+                and coalesce(organizations.split_source, 'history') <> 'directory'
+                then snapshots.total_quantity
+            else cycles.seats
+        end as seats
+    from cycles
+    left join splits on cycles.expected_charge_id = splits.expected_charge_id
+    left join snapshots on splits.snapshot_id = snapshots.snapshot_id
+    left join organizations on cycles.organization_id = organizations.organization_id
+
+),
+
+final as (
+
+    select
+        expected_charge_id,
+        origin_month,
+        is_latest,
+        bill_month,
+        organization_id,
+        organization_name,
+        subscription_id,
+        product_name,
+        product_id,
+        sku_id,
+        currency,
+        charge_start_date,
+        charge_end_date,
+        -- A charge that starts in the term is owed; what follows is only likely.
+        case when charge_start_date <= term_end_date then 'committed' else 'renewal' end
+            as commitment,
+        term_end_date,
+        coalesce(snapshot_id, {{ default_split_id('organization_id') }}) as split_id,
+        seats as quantity,
+        cast({{ part_of_cost('cycle_cost', 'seats', 'quantity') }} as decimal(28, 10))
+            as total_cost,
+        cast({{ part_of_cost('cycle_sales', 'seats', 'quantity') }} as decimal(28, 10))
+            as billed_sales
+    from with_seats
+    where seats > 0
+
+)
+
+select * from final

@@ -1,0 +1,186 @@
+{#-
+What each cost center will bear month by month as far as it is known, from each month a forecast is
+made: what is billed already for months to come, the cycles to come, and metered use as it was on
+average in the last three months. Borne as amortized costs are: by the month it is for, but never
+before it is billed.
+-#}
+with
+
+forecast_origins as (
+
+    select * from {{ ref('int_forecast_origins') }}
+
+),
+
+borne_costs as (
+
+    select * from {{ ref('int_borne_costs') }}
+
+),
+
+committed_spend as (
+
+    select * from {{ ref('int_committed_spend') }}
+
+),
+
+billed_ahead as (
+
+    select
+        forecast_origins.origin_month,
+        borne_costs.organization_id,
+        borne_costs.cost_center_id,
+        borne_costs.currency,
+        cast(concat(borne_costs.billing_period, '-01') as date) as month,
+        'billed' as commitment,
+        borne_costs.amortized_cost as expected_cost,
+        borne_costs.amortized_sales as expected_sales
+    from borne_costs
+    inner join forecast_origins
+        on
+            borne_costs.organization_id = forecast_origins.organization_id
+            and borne_costs.billed_period <= forecast_origins.origin_period
+            and borne_costs.billing_period > forecast_origins.origin_period
+            and cast(concat(borne_costs.billing_period, '-01') as date)
+            <= forecast_origins.horizon_month
+
+),
+
+charge_months as (
+
+    select
+        *,
+        {{ each_month('charge_start_date', 'charge_end_date') }} as charge_month
+    from committed_spend
+
+),
+
+counted as (
+
+    select
+        *,
+        {{ days_before_month('charge_start_date', 'charge_month') }} as low_days,
+        {{ days_through_month('charge_start_date', 'charge_end_date', 'charge_month') }}
+            as high_days,
+        {{ dbt.datediff('charge_start_date', 'charge_end_date', 'day') }} + 1 as total_days
+    from charge_months
+
+),
+
+cycles_to_come as (
+
+    select
+        counted.origin_month,
+        counted.organization_id,
+        counted.cost_center_id,
+        counted.currency,
+        greatest(counted.bill_month, counted.charge_month) as month,
+        counted.commitment,
+        {{ prorated_part(
+            'counted.total_cost', 'low_days', 'high_days', 'total_days',
+            narrow_limit('total_days')
+        ) }} as expected_cost,
+        {{ prorated_part(
+            'counted.total_sales', 'low_days', 'high_days', 'total_days',
+            narrow_limit('total_days')
+        ) }} as expected_sales
+    from counted
+    inner join forecast_origins
+        on
+            counted.organization_id = forecast_origins.organization_id
+            and counted.origin_month = forecast_origins.origin_month
+            and greatest(counted.bill_month, counted.charge_month)
+            <= forecast_origins.horizon_month
+
+),
+
+-- A credit comes once, and seats that were added are in the cycles to come.
+recent_use as (
+
+    select
+        forecast_origins.organization_id,
+        forecast_origins.origin_month,
+        forecast_origins.horizon_month,
+        borne_costs.cost_center_id,
+        borne_costs.currency,
+        sum(borne_costs.amortized_cost) as recent_cost,
+        sum(borne_costs.amortized_sales) as recent_sales,
+        max(
+            least(
+                {{ dbt.datediff(
+                    'forecast_origins.first_month', 'forecast_origins.origin_month', 'month'
+                ) }} + 1,
+                3
+            )
+        ) as month_count
+    from forecast_origins
+    inner join borne_costs
+        on
+            forecast_origins.organization_id = borne_costs.organization_id
+            and borne_costs.charge_kind in ('usage', 'tax')
+            and borne_costs.billing_period <= forecast_origins.origin_period
+            and cast(concat(borne_costs.billing_period, '-01') as date)
+            > {{ dbt.dateadd('month', -3, 'forecast_origins.origin_month') }}
+    group by
+        forecast_origins.organization_id,
+        forecast_origins.origin_month,
+        forecast_origins.horizon_month,
+        borne_costs.cost_center_id,
+        borne_costs.currency
+
+),
+
+use_months as (
+
+    select
+        *,
+        {{ each_month(dbt.dateadd('month', 1, 'origin_month'), 'horizon_month') }} as month
+    from recent_use
+    where horizon_month > origin_month
+
+),
+
+use_to_come as (
+
+    select
+        origin_month,
+        organization_id,
+        cost_center_id,
+        currency,
+        month,
+        'usage' as commitment,
+        cast({{ part_of_cost('recent_cost', '1', 'month_count') }} as decimal(28, 10))
+            as expected_cost,
+        cast({{ part_of_cost('recent_sales', '1', 'month_count') }} as decimal(28, 10))
+            as expected_sales
+    from use_months
+
+),
+
+unioned as (
+
+    select * from billed_ahead
+    union all
+    select * from cycles_to_come
+    union all
+    select * from use_to_come
+
+),
+
+summed as (
+
+    select
+        origin_month,
+        organization_id,
+        cost_center_id,
+        currency,
+        month,
+        commitment,
+        cast(sum(expected_cost) as decimal(28, 10)) as expected_cost,
+        cast(sum(expected_sales) as decimal(28, 10)) as expected_sales
+    from unioned
+    group by origin_month, organization_id, cost_center_id, currency, month, commitment
+
+)
+
+select * from summed

@@ -1,0 +1,173 @@
+{#-
+The series that are forecast, a row for each month from a series' first to its horizon, without gaps:
+up to the month the forecast is made from what was borne, after it what is expected. Cost centers add up to business units, these to organizations, and these to the
+total of a currency; only cost centers are forecast from earlier months too.
+-#}
+{%- set levels = {
+    'cost_center': ['organization_id', 'business_unit', 'cost_center_id'],
+    'business_unit': ['organization_id', 'business_unit'],
+    'organization': ['organization_id'],
+    'total': [],
+} -%}
+with
+
+known_costs as (
+
+    select * from {{ ref('int_known_costs') }}
+
+),
+
+forecast_origins as (
+
+    select * from {{ ref('int_forecast_origins') }}
+
+),
+
+cost_centers as (
+
+    select * from {{ ref('int_cost_center_units') }}
+
+),
+
+-- The total's history ends where the first organization's bill is awaited.
+latest as (
+
+    select
+        min(origin_month) as total_origin_month,
+        max(horizon_month) as horizon_month
+    from forecast_origins
+    where is_latest
+
+),
+
+placed as (
+
+    select
+        known_costs.origin_month,
+        forecast_origins.is_latest,
+        forecast_origins.horizon_month,
+        latest.total_origin_month,
+        known_costs.organization_id,
+        cost_centers.business_unit,
+        known_costs.cost_center_id,
+        known_costs.currency,
+        known_costs.month,
+        known_costs.cost,
+        known_costs.sales
+    from known_costs
+    cross join latest
+    inner join forecast_origins
+        on
+            known_costs.organization_id = forecast_origins.organization_id
+            and known_costs.origin_month = forecast_origins.origin_month
+    inner join cost_centers
+        on
+            known_costs.organization_id = cost_centers.organization_id
+            and known_costs.cost_center_id = cost_centers.cost_center_id
+
+),
+
+leveled as (
+
+    {% for level, keys in levels.items() %}
+        select
+            '{{ level }}' as level,
+            {{ 'total_origin_month' if level == 'total' else 'origin_month' }} as origin_month,
+            is_latest,
+            {% for key in levels['cost_center'] -%}
+                {{ key if key in keys else 'cast(null as varchar)' }} as {{ key }},
+            {% endfor -%}
+            currency,
+            month,
+            max(horizon_month) as horizon_month,
+            cast(sum(cost) as decimal(28, 10)) as cost,
+            cast(sum(sales) as decimal(28, 10)) as sales
+        from placed
+        {%- if level != 'cost_center' %}
+            where is_latest
+        {%- endif %}
+        group by
+            {{ 'total_origin_month' if level == 'total' else 'origin_month' }},
+            is_latest,
+            {% for key in keys -%}
+                {{ key }},
+            {% endfor -%}
+            currency,
+            month
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
+
+),
+
+with_series as (
+
+    select
+        *,
+        {{ surrogate_id([
+            'level', 'origin_month', 'organization_id', 'business_unit', 'cost_center_id',
+            'currency',
+        ]) }} as series_id
+    from leveled
+
+),
+
+series as (
+
+    select
+        series_id,
+        level,
+        origin_month,
+        is_latest,
+        organization_id,
+        business_unit,
+        cost_center_id,
+        currency,
+        min(month) as first_month,
+        max(horizon_month) as horizon_month
+    from with_series
+    group by
+        series_id,
+        level,
+        origin_month,
+        is_latest,
+        organization_id,
+        business_unit,
+        cost_center_id,
+        currency
+
+),
+
+-- A month without cost is a zero, not a gap.
+series_months as (
+
+    select
+        *,
+        {{ each_month('first_month', 'horizon_month') }} as month
+    from series
+
+),
+
+final as (
+
+    select
+        series_months.series_id,
+        series_months.level,
+        series_months.origin_month,
+        series_months.is_latest,
+        series_months.organization_id,
+        series_months.business_unit,
+        series_months.cost_center_id,
+        series_months.currency,
+        series_months.month,
+        series_months.month <= series_months.origin_month as is_history,
+        coalesce(with_series.cost, 0) as cost,
+        with_series.sales
+    from series_months
+    left join with_series
+        on
+            series_months.series_id = with_series.series_id
+            and series_months.month = with_series.month
+
+)
+
+select * from final

@@ -1,0 +1,34 @@
+"""Forecasts of the cost series: statistics, so Python. The numbers are estimates, so floats."""
+
+import os
+
+
+def model(dbt, session):
+    """One row per series and month to come: forecast, bands, method, and of which history."""
+    from dagster_project import forecasting
+
+    months = dbt.ref("int_forecast_series").df()
+    months = months.rename(columns={"series_id": "unique_id", "month": "ds", "cost": "y"})
+    # To forecast a thousand cost centers takes minutes, and a history that is as it was has the
+    # forecast it had: what the last build made of it is taken over.
+    is_built = session.execute(
+        "select count(*) > 0 from duckdb_tables() where schema_name = ? and table_name = ?",
+        [dbt.this.schema, dbt.this.identifier],
+    ).fetchone()[0]
+    earlier = None
+    if is_built:
+        earlier = session.execute(f"select * from {dbt.this}").df()
+        earlier = earlier.rename(columns={"series_id": "unique_id", "month": "ds"})
+    forecasts = forecasting.forecast_monthly_or_expected(
+        months[months["is_history"]],
+        months[~months["is_history"]],
+        earlier,
+        processes=os.cpu_count() or 1,
+        progress=_tell,
+    )
+    return forecasts.rename(columns={"unique_id": "series_id", "ds": "month"})
+
+
+def _tell(done, total):
+    if done % 50 == 0 or (done == total and total > 50):
+        print(f"Forecasting   {done:,} of {total:,} series", flush=True)

@@ -1,0 +1,81 @@
+{#-
+What each cost center has borne and will bear, month by month, as far as it was known in each month
+a forecast is made from. A bill's month is its billing period.
+-#}
+with
+
+borne_costs as (
+
+    select * from {{ ref('int_borne_costs') }}
+
+),
+
+expected_spend as (
+
+    select * from {{ ref('int_expected_spend') }}
+
+),
+
+forecast_origins as (
+
+    select * from {{ ref('int_forecast_origins') }}
+
+),
+
+borne as (
+
+    select
+        forecast_origins.origin_month,
+        borne_costs.organization_id,
+        borne_costs.cost_center_id,
+        borne_costs.currency,
+        cast(concat(borne_costs.billing_period, '-01') as date) as month,
+        borne_costs.amortized_cost as cost,
+        borne_costs.amortized_sales as sales
+    from borne_costs
+    inner join forecast_origins
+        on
+            borne_costs.organization_id = forecast_origins.organization_id
+            and borne_costs.billing_period <= forecast_origins.origin_period
+            and borne_costs.billed_period <= forecast_origins.origin_period
+
+),
+
+to_come as (
+
+    select
+        origin_month,
+        organization_id,
+        cost_center_id,
+        currency,
+        month,
+        expected_cost as cost,
+        expected_sales as sales
+    from expected_spend
+
+),
+
+unioned as (
+
+    select * from borne
+    union all
+    select * from to_come
+
+),
+
+summed as (
+
+    select
+        origin_month,
+        organization_id,
+        cost_center_id,
+        currency,
+        month,
+        cast(sum(cost) as decimal(28, 10)) as cost,
+        cast(sum(sales) as decimal(28, 10)) as sales
+    from unioned
+    group by origin_month, organization_id, cost_center_id, currency, month
+
+)
+
+select * from summed

@@ -1,0 +1,186 @@
+{#-
+The last cycle that each subscription was charged for, as known in the month a forecast is made: what
+a full one costs, how many seats it ended with, and when the bill for the next one is due.
+-#}
+with
+
+billing_lines as (
+
+    select * from {{ ref('int_billing_lines') }}
+    where
+        charge_source = 'license'
+        and subscription_id is not null
+        and charge_kind in ('cycle', 'extra', 'refund')
+
+),
+
+forecast_origins as (
+
+    select * from {{ ref('int_forecast_origins') }}
+
+),
+
+terms as (
+
+    select * from {{ ref('stg_new_commerce__terms') }}
+
+),
+
+refund_links as (
+
+    select * from {{ ref('int_refund_links') }}
+
+),
+
+cycles as (
+
+    select
+        billing_lines.organization_id,
+        billing_lines.subscription_id,
+        billing_lines.currency,
+        billing_lines.billing_period,
+        billing_lines.charge_kind,
+        billing_lines.charge_start_date,
+        billing_lines.charge_end_date,
+        max(billing_lines.organization_name) as organization_name,
+        max(billing_lines.product_name) as product_name,
+        max(billing_lines.product_id) as product_id,
+        max(billing_lines.sku_id) as sku_id,
+        max(terms.term_end_date) as term_end_date,
+        max(billing_lines.unit_price) as unit_price,
+        sum(billing_lines.quantity) as quantity,
+        sum(billing_lines.total_cost) as total_cost,
+        -- Sales that only some lines have are no price of all.
+        case
+            when count(*) = count(billing_lines.total_sales)
+                then sum(billing_lines.total_sales)
+        end as total_sales
+    from billing_lines
+    left join terms
+        on
+            billing_lines.file = terms.file
+            and billing_lines.row_number = terms.row_number
+            and billing_lines.source_format = 'new_commerce_reconciliation'
+    where
+        billing_lines.quantity > 0
+        -- Of what came by conversion in a running cycle only the rest of that is charged as yet.
+        and (
+            billing_lines.charge_kind = 'cycle'
+            or (billing_lines.charge_kind = 'extra' and billing_lines.unit_price > 0)
+        )
+    group by
+        billing_lines.organization_id,
+        billing_lines.subscription_id,
+        billing_lines.currency,
+        billing_lines.billing_period,
+        billing_lines.charge_kind,
+        billing_lines.charge_start_date,
+        billing_lines.charge_end_date
+
+),
+
+-- One row per subscription and month of forecasting from here.
+known_cycles as (
+
+    select
+        cycles.*,
+        forecast_origins.origin_month,
+        forecast_origins.origin_period,
+        forecast_origins.horizon_month,
+        forecast_origins.is_latest,
+        row_number() over (
+            partition by cycles.subscription_id, forecast_origins.origin_month
+            order by
+                cycles.charge_end_date desc,
+                cycles.charge_kind,
+                cycles.charge_start_date desc,
+                cycles.currency,
+                cycles.billing_period desc
+        ) as latest_first,
+        cycles.unit_price > 0
+        and (
+            cycles.charge_kind = 'extra'
+            or {{ dbt.datediff('cycles.charge_start_date', 'cycles.charge_end_date', 'day') }} < 27
+        ) as is_part
+    from cycles
+    inner join forecast_origins
+        on
+            cycles.organization_id = forecast_origins.organization_id
+            and cycles.billing_period <= forecast_origins.origin_period
+
+),
+
+-- What was charged for a part of a cycle prints the price of a whole one.
+last_cycles as (
+
+    select
+        *,
+        cast({{ dbt.dateadd('day', 1, 'charge_end_date') }} as date) as next_start_date,
+        greatest(
+            round(({{ dbt.datediff('charge_start_date', 'charge_end_date', 'day') }} + 1) / 30.4), 1
+        ) as cycle_months,
+        case
+            when is_part then unit_price * quantity
+            else total_cost
+        end as cycle_cost,
+        case when not is_part then total_sales end as cycle_sales
+    from known_cycles
+    where latest_first = 1
+
+),
+
+-- Charges and refunds that reach the cycle's last day, and were billed by then.
+seats as (
+
+    select
+        last_cycles.subscription_id,
+        last_cycles.origin_month,
+        sum(
+            case when billing_lines.charge_kind = 'refund' then -1 else 1 end
+            * billing_lines.quantity
+        ) as seats,
+        max(billing_lines.charge_start_date) as changed_on
+    from last_cycles
+    inner join billing_lines
+        on
+            last_cycles.subscription_id = billing_lines.subscription_id
+            and last_cycles.origin_period >= billing_lines.billing_period
+            and last_cycles.charge_end_date >= billing_lines.charge_start_date
+            and last_cycles.charge_end_date <= billing_lines.charge_end_date
+    left join refund_links on billing_lines.line_id = refund_links.line_id
+    -- What no known charge added, a refund does not take away.
+    where billing_lines.charge_kind <> 'refund' or refund_links.line_id is not null
+    group by last_cycles.subscription_id, last_cycles.origin_month
+
+),
+
+final as (
+
+    select
+        last_cycles.* exclude (
+            latest_first, charge_kind, total_cost, total_sales, unit_price, is_part, cycle_months
+        ),
+        cast(last_cycles.cycle_months as integer) as months_per_cycle,
+        -- Bills come as long after a cycle's start as the last one did.
+        cast(
+            {{ dbt.dateadd(
+                'month',
+                dbt.datediff(
+                    'last_cycles.charge_start_date',
+                    "cast(concat(last_cycles.billing_period, '-01') as date)",
+                    'month'
+                ),
+                dbt.date_trunc('month', 'last_cycles.next_start_date')
+            ) }} as date
+        ) as next_bill_month,
+        cast(seats.seats as decimal(28, 10)) as seats,
+        seats.changed_on
+    from last_cycles
+    inner join seats
+        on
+            last_cycles.subscription_id = seats.subscription_id
+            and last_cycles.origin_month = seats.origin_month
+
+)
+
+select * from final

@@ -1,0 +1,37 @@
+{#-
+A cost is borne by the month it is for, but never before it is billed: so a closed period's
+amortized cost cannot change either. What is for months to come is borne then.
+-#}
+with
+
+amortized_costs as (
+
+    select * from {{ ref('int_amortized_costs') }}
+
+),
+
+borne as (
+
+    select
+        greatest(billing_period, {{ year_month('month') }}) as billing_period,
+        billing_period as billed_period,
+        organization_id,
+        cost_center_id,
+        product_name,
+        currency,
+        charge_kind,
+        cast(sum(amortized_cost) as decimal(28, 10)) as amortized_cost,
+        cast(sum(amortized_sales) as decimal(28, 10)) as amortized_sales
+    from amortized_costs
+    group by
+        greatest(billing_period, {{ year_month('month') }}),
+        billing_period,
+        organization_id,
+        cost_center_id,
+        product_name,
+        currency,
+        charge_kind
+
+)
+
+select * from borne

@@ -1,0 +1,125 @@
+with
+
+budget_months as (
+
+    select
+        *,
+        cast(budget_to_date as decimal(28, 2)) as budgeted,
+        cast(actual_to_date as decimal(28, 2)) as charged,
+        cast(year_budget as decimal(28, 2)) as year_budgeted,
+        cast(year_expected as decimal(28, 2)) as year_charged
+    from {{ ref('int_budget_months') }}
+    where is_latest_month
+
+),
+
+budgets as (
+
+    select * from {{ ref('int_budgets') }}
+
+),
+
+billed_currencies as (
+
+    select
+        organization_id,
+        cost_center_id,
+        max(currency) as currency,
+        count(distinct currency) as currency_count
+    from {{ ref('int_borne_costs') }}
+    group by organization_id, cost_center_id
+
+),
+
+over_budget as (
+
+    select
+        'over_budget' as kind,
+        organization_id,
+        cast(null as varchar) as subscription_id,
+        {{ year_month('month') }} as billing_period,
+        currency,
+        actual_to_date - budget_to_date as amount_at_stake,
+        concat(
+            cost_center_name, ' had ', {{ plain_number('budgeted') }}, ' ', currency,
+            ' until ', {{ year_month('month') }}, ' and was charged ',
+            {{ plain_number('charged') }}
+        ) as message
+    from budget_months
+    where status = 'over_budget'
+
+),
+
+over_budget_at_year_end as (
+
+    select
+        'over_budget_at_year_end' as kind,
+        organization_id,
+        cast(null as varchar) as subscription_id,
+        {{ year_month('month') }} as billing_period,
+        currency,
+        year_expected - year_budget as amount_at_stake,
+        concat(
+            cost_center_name, ' has ', {{ plain_number('year_budgeted') }}, ' ', currency,
+            ' for the year and is expected to be charged ',
+            {{ plain_number('year_charged') }}
+        ) as message
+    from budget_months
+    where status = 'over_budget_at_year_end'
+
+),
+
+budgets_of_nobody as (
+
+    select
+        'budget_of_nobody' as kind,
+        organization_id,
+        cast(null as varchar) as subscription_id,
+        cast(null as varchar) as billing_period,
+        currency,
+        sum(amount) as amount_at_stake,
+        concat(
+            min(file), ' has a budget for "', cost_center_id,
+            '", which is no known cost center',
+            case
+                when organization_id is not null then concat(' of ', organization_id)
+                else ''
+            end
+        ) as message
+    from budgets
+    where not is_known_cost_center
+    group by organization_id, cost_center_id, currency
+
+),
+
+budgets_in_other_currency as (
+
+    select
+        'budget_in_other_currency' as kind,
+        budgets.organization_id,
+        cast(null as varchar) as subscription_id,
+        cast(null as varchar) as billing_period,
+        budgets.currency,
+        sum(budgets.amount) as amount_at_stake,
+        concat(
+            budgets.cost_center_id, ' has a budget in ', budgets.currency, ' and is charged in ',
+            min(billed_currencies.currency)
+        ) as message
+    from budgets
+    inner join billed_currencies
+        on
+            budgets.organization_id = billed_currencies.organization_id
+            and budgets.cost_center_id = billed_currencies.cost_center_id
+            and billed_currencies.currency_count = 1
+            and budgets.currency <> billed_currencies.currency
+    group by budgets.organization_id, budgets.cost_center_id, budgets.currency
+
+)
+
+select * from over_budget
+union all
+select * from over_budget_at_year_end
+union all
+select * from budgets_of_nobody
+union all
+select * from budgets_in_other_currency

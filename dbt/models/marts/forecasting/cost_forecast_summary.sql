@@ -1,0 +1,116 @@
+{#-
+Forecasts of business units, organizations and the total of a currency are the sums of their cost
+centers', so that all levels add up. Their bands are as wide as those of a forecast of their own
+history: what errs in one cost center is partly made up for in another, so bands do not add up.
+-#}
+{%- set levels = {
+    'cost_center': ['organization_id', 'business_unit', 'cost_center_id'],
+    'business_unit': ['organization_id', 'business_unit'],
+    'organization': ['organization_id'],
+    'total': [],
+} -%}
+with
+
+forecast_amounts as (
+
+    select * from {{ ref('int_forecast_amounts') }}
+    where is_latest
+
+),
+
+cost_center_units as (
+
+    select * from {{ ref('int_cost_center_units') }}
+
+),
+
+organizations as (
+
+    select
+        organization_id,
+        max(organization_name) as organization_name
+    from cost_center_units
+    group by organization_id
+
+),
+
+cost_centers as (
+
+    select * from forecast_amounts
+    where level = 'cost_center'
+
+),
+
+summed as (
+
+    {% for level, keys in levels.items() %}
+        select
+            '{{ level }}' as level,
+            {% for key in levels['cost_center'] -%}
+                {{ key if key in keys else 'cast(null as varchar)' }} as {{ key }},
+            {% endfor -%}
+            currency,
+            month,
+            case when min(method) = max(method) then min(method) else 'several' end as method,
+            sum(forecast) as forecast,
+            sum(sales_forecast) as sales_forecast
+        from cost_centers
+        group by
+            {% for key in keys -%}
+                {{ key }},
+            {% endfor -%}
+            currency,
+            month
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
+
+),
+
+final as (
+
+    select
+        summed.level,
+        summed.month,
+        summed.organization_id,
+        organizations.organization_name,
+        summed.business_unit,
+        summed.cost_center_id,
+        cost_center_units.cost_center_name,
+        summed.currency,
+        summed.method,
+        cast(summed.forecast as decimal(28, 10)) as forecast,
+        {% for bound in ['lower_80', 'upper_80', 'lower_95', 'upper_95'] -%}
+            cast(
+                case
+                    -- What was never below zero stays so.
+                    when forecast_amounts.lower_95 >= 0 and summed.forecast >= 0
+                        then
+                            greatest(
+                                summed.forecast
+                                + forecast_amounts.{{ bound }} - forecast_amounts.forecast,
+                                0
+                            )
+                    else
+                        summed.forecast + forecast_amounts.{{ bound }} - forecast_amounts.forecast
+                end as decimal(28, 10)
+            ) as {{ bound }},
+        {% endfor -%}
+        cast(summed.sales_forecast as decimal(28, 10)) as sales_forecast
+    from summed
+    inner join forecast_amounts
+        on
+            summed.level = forecast_amounts.level
+            and summed.organization_id is not distinct from forecast_amounts.organization_id
+            and summed.business_unit is not distinct from forecast_amounts.business_unit
+            and summed.cost_center_id is not distinct from forecast_amounts.cost_center_id
+            and summed.currency = forecast_amounts.currency
+            and summed.month = forecast_amounts.month
+    left join organizations on summed.organization_id = organizations.organization_id
+    left join cost_center_units
+        on
+            summed.organization_id = cost_center_units.organization_id
+            and summed.cost_center_id = cost_center_units.cost_center_id
+
+)
+
+select * from final
