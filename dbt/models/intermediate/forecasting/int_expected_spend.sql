@@ -46,12 +46,39 @@ billed_ahead as (
 
 ),
 
+-- Charges alike in place and period are spread together.
+charges as (
+
+    select
+        origin_month,
+        organization_id,
+        cost_center_id,
+        currency,
+        bill_month,
+        charge_start_date,
+        charge_end_date,
+        commitment,
+        sum(total_cost) as total_cost,
+        sum(total_sales) as total_sales
+    from committed_spend
+    group by
+        origin_month,
+        organization_id,
+        cost_center_id,
+        currency,
+        bill_month,
+        charge_start_date,
+        charge_end_date,
+        commitment
+
+),
+
 charge_months as (
 
     select
         *,
         {{ each_month('charge_start_date', 'charge_end_date') }} as charge_month
-    from committed_spend
+    from charges
 
 ),
 

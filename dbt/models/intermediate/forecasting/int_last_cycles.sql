@@ -60,7 +60,6 @@ cycles as (
         on
             billing_lines.file = terms.file
             and billing_lines.row_number = terms.row_number
-            and billing_lines.source_format = 'new_commerce_reconciliation'
     where
         billing_lines.quantity > 0
         -- Of what came by conversion in a running cycle only the rest of that is charged as yet.
