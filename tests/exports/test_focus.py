@@ -337,6 +337,55 @@ def test_every_charge_finds_its_invoice_period_and_commitment(sample: Written) -
     assert applied == commitments
 
 
+def test_a_sub_account_has_one_name_the_one_its_bill_gives_it(sample: Written) -> None:
+    names: dict[str, set[str]] = defaultdict(set)
+    for row in sample.rows("cost_and_usage"):
+        names[row["SubAccountId"]].add(row["SubAccountName"])
+    assert names.pop("") == {""}
+    assert [names for names in names.values() if len(names) != 1 or "" in names] == []
+    # Two accounts with several services each, and one beside the license of the same product.
+    assert names["310000000017"] == {"cobalt-build"}
+    assert names["310000000025"] == {"cobalt-live"}
+    assert names["ws-discovery"] == {"Discovery archive"}
+    assert names["832981d2-94f9-4f3e-993e-5c53032f3ff2"] == {"Visio Plan 2"}
+
+
+def test_what_is_charged_after_a_term_is_committed_to_nothing(sample: Written) -> None:
+    # Visio of brightwater: a year until 13 January 2026, then a month of extended service.
+    subscription = "dbd11553-ec9c-4401-bf20-ff2c53e26e09"
+    terms = {
+        row["ContractCommitmentPeriodStart"][:10]: row
+        for row in sample.rows("contract_commitment")
+        if row["ContractId"] == subscription
+    }
+    assert {
+        start: (
+            row["ContractCommitmentPeriodEnd"][:10],
+            row["ContractCommitmentDurationType"],
+            row["ContractCommitmentDescription"],
+        )
+        for start, row in terms.items()
+    } == {
+        "2025-01-14": (
+            "2026-01-14",
+            "1 Year",
+            "Visio Plan 2, One-Year commitment for monthly billing",
+        ),
+        "2026-02-14": (
+            "2027-02-14",
+            "1 Year",
+            "Visio Plan 2, One-Year commitment for monthly billing",
+        ),
+    }
+    extended = [
+        row
+        for row in sample.rows("cost_and_usage")
+        if row["SubAccountId"] == subscription and row["x_ChargeType"] == "extendedServiceTerm"
+    ]
+    assert extended
+    assert {row["ContractApplied"] for row in extended} == {""}
+
+
 def test_a_scope_holds_its_own_rows_only(sample: Written, tmp_path: Path) -> None:
     scope = Scope("2026-01", "2026-01", "cobalt")
     files = write_focus(sample.connection, scope, tmp_path, "1.4", ("csv",))
