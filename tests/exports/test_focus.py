@@ -440,6 +440,23 @@ def test_a_customer_sees_sales_for_costs(sample: Written, tmp_path: Path) -> Non
     assert {row["x_RefundOfLineId"] for row in rows} <= {"", *(row["x_LineId"] for row in rows)}
 
 
+def test_a_customer_does_not_see_what_a_provider_wrote_freely(
+    sample: Written, tmp_path: Path
+) -> None:
+    # Another cloud's bill may name its price there; what we word ourselves stays.
+    scope = Scope("2000-01", "2199-12", "cobalt", "customer")
+    files = write_focus(sample.connection, scope, tmp_path, "1.4", ("csv",))
+    rows = Written(sample.connection, files).rows("cost_and_usage")
+    seen = {row["ServiceName"]: row["ChargeDescription"] for row in rows}
+    written = {
+        row["ServiceName"]: row["ChargeDescription"] for row in sample.rows("cost_and_usage")
+    }
+    assert written["Amazon DynamoDB"] == "Write request units"
+    assert seen["Amazon DynamoDB"] == "Usage. From 1 Mar 2026 to 31 Mar 2026"
+    licenses = {row["ChargeDescription"] for row in rows if row["ServiceName"] == "Power BI Pro"}
+    assert "cycleCharge. From 22 Feb 2026 to 21 Mar 2026 (28 days)" in licenses
+
+
 def test_no_customers_file_tells_a_cost(sample: Written, tmp_path: Path) -> None:
     for version in ("1.2", "1.4"):
         write_focus(sample.connection, CUSTOMER, tmp_path, version, ("csv",))  # type: ignore[arg-type]
