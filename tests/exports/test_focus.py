@@ -350,6 +350,25 @@ def test_a_sub_account_has_one_name_the_one_its_bill_gives_it(sample: Written) -
     assert names["832981d2-94f9-4f3e-993e-5c53032f3ff2"] == {"Visio Plan 2"}
 
 
+def test_a_sub_account_that_its_bill_does_not_name_is_called_by_its_id(
+    company: Company, tmp_path: Path
+) -> None:
+    head = (
+        "BilledCost,BillingAccountId,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,"
+        "ChargeCategory,ChargePeriodStart,ChargePeriodEnd,ServiceName,SubAccountId\n"
+    )
+    days = "2026-01-01,2026-02-01,Usage,2026-01-05,2026-01-06"
+    company.drop(
+        "billing_lines/cloud.csv",
+        f"{head}1,acme,USD,{days},Machines,account\n2,acme,USD,{days},Storage,account\n",
+    )
+    connection = published(company.build())
+    files = write_focus(connection, ALL_PERIODS, tmp_path, "1.4", ("csv",))
+    rows = Written(connection, files).rows("cost_and_usage")
+    assert {row["ServiceName"] for row in rows} == {"Machines", "Storage"}
+    assert {row["SubAccountName"] for row in rows} == {"account"}
+
+
 def test_what_is_charged_after_a_term_is_committed_to_nothing(sample: Written) -> None:
     # Visio of brightwater: a year until 13 January 2026, then a month of extended service.
     subscription = "dbd11553-ec9c-4401-bf20-ff2c53e26e09"
