@@ -8,10 +8,10 @@ BIN = .venv/bin
 COMPILE = $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help run close export forget app bench test lint dev clean lock
+.PHONY: help run close export focus-example forget app bench test lint dev clean lock
 
 help: ## one line per target
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 run: .venv/run.stamp ## run the whole pipeline on data/sample, or on DATA=/my/folder
 	@$(BIN)/python -m dagster_project run
@@ -24,6 +24,14 @@ export: .venv/run.stamp ## write statements, workbook, journal, FOCUS: [PERIOD=2
 	@$(BIN)/python -m dagster_project export $(if $(PERIOD),--period "$(PERIOD)") $(if $(FROM),--from "$(FROM)") \
 		$(if $(TO),--to "$(TO)") $(if $(ORGANIZATION),--organization "$(ORGANIZATION)") \
 		$(if $(JOURNAL_COLUMNS),--journal-columns "$(JOURNAL_COLUMNS)")
+
+# On a copy: what somebody closed or changed in the sample is not of the example.
+focus-example: .venv/run.stamp ## make data/focus-example again from the sample's bills
+	@rm -rf .focus-example && mkdir .focus-example && cp -R data/sample/landing .focus-example/landing
+	@$(BIN)/python -m dagster_project run --data .focus-example
+	@$(BIN)/python -m dagster_project export --data .focus-example --from 2026-01 --to 2026-04 \
+		--focus-only data/focus-example
+	@rm -rf .focus-example
 
 # USER is in every environment: only one that is typed counts.
 forget: .venv/run.stamp ## erase one person from the raw tables: make forget USER=anna@example.com

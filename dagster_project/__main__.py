@@ -39,10 +39,17 @@ def main(arguments: list[str] | None = None) -> int:
     export_command.add_argument("--from", dest="first_period", help="the first of a range")
     export_command.add_argument("--to", dest="last_period", help="the last of a range")
     export_command.add_argument("--organization", help="the id of one organization")
-    export_command.add_argument(
+    of_all_or_one_kind = export_command.add_mutually_exclusive_group()
+    of_all_or_one_kind.add_argument(
         "--journal-columns",
         type=Path,
         help="a JSON object {our column: its name} for the journal's columns",
+    )
+    of_all_or_one_kind.add_argument(
+        "--focus-only",
+        type=Path,
+        metavar="FOLDER",
+        help="write the FOCUS files only, into this folder",
     )
     forget_command = commands.add_parser("forget", help="erase one person from the raw tables")
     forget_command.add_argument("user", help="the user id or sign-in name, as the directory has it")
@@ -63,6 +70,14 @@ def main(arguments: list[str] | None = None) -> int:
             serve_web_ui()
         if options.command == "close":
             return close(data, options.period, options.reason)
+        if options.command == "export" and options.focus_only:
+            return export_focus(
+                data,
+                options.focus_only,
+                options.period or options.first_period,
+                options.period or options.last_period,
+                options.organization,
+            )
         if options.command == "export":
             return export(
                 data,
@@ -145,6 +160,21 @@ def export(
     for kind, count in delivery.file_counts.items():
         print(f"  {count:>6,} {kind}")
     print(f"\nDone in {time.monotonic() - started:.1f} s")
+    return 0
+
+
+def export_focus(
+    data: DataFolder,
+    folder: Path,
+    first_period: str | None,
+    last_period: str | None,
+    organization_id: str | None,
+) -> int:
+    """Write the FOCUS files of the periods into a folder. 0 is success."""
+    from dagster_project.exports.delivery import deliver_focus
+
+    for file in deliver_focus(data, folder, first_period, last_period, organization_id):
+        print(f"Written       {file.path}: {file.row_count:,} rows")
     return 0
 
 

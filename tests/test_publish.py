@@ -5,6 +5,7 @@ import pytest
 from conftest import SAMPLE, Company
 
 from dagster_project import dbt_runner, publish
+from dagster_project.exports.scope import open_published
 from dagster_project.settings import DataFolder
 
 
@@ -88,6 +89,31 @@ def test_a_reader_keeps_reading_while_a_new_file_is_published(published: Company
     publish.publish(published.data, dbt_runner.read_manifest())
     assert reader.execute("select count(*) from marts.billing_report").fetchall() == before
     reader.close()
+
+
+def test_a_program_sees_new_results_after_closing_its_connections_or_by_attaching(
+    published: Company,
+) -> None:
+    path = str(published.data.published_database)
+    seen = "select count(*) from duckdb_tables() where table_name = 'added'"
+    first = duckdb.connect(path, read_only=True)
+    with duckdb.connect(str(published.data.warehouse)) as warehouse:
+        warehouse.execute("create table marts.added as select 1 as one")
+    try:
+        publish.publish(published.data, dbt_runner.read_manifest())
+        second = duckdb.connect(path, read_only=True)
+        apart = open_published(published.data)
+        # What docs/for-bi.md warns of: DuckDB shares one open file among a program's connections.
+        assert second.execute(seen).fetchall() == [(0,)]
+        assert apart.execute(seen).fetchall() == [(1,)]
+        for connection in (first, second, apart):
+            connection.close()
+        with duckdb.connect(path, read_only=True) as again:
+            assert again.execute(seen).fetchall() == [(1,)]
+    finally:
+        with duckdb.connect(str(published.data.warehouse)) as warehouse:
+            warehouse.execute("drop table marts.added")
+        publish.publish(published.data, dbt_runner.read_manifest())
 
 
 def test_a_publication_that_fails_leaves_the_old_one_in_place(

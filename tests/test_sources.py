@@ -1535,15 +1535,22 @@ def test_the_subscription_of_a_focus_row_is_its_resource_if_so_configured(compan
     company.drop(
         "billing_lines/cloud.csv",
         "BilledCost,BillingAccountId,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,"
-        "ChargeCategory,ChargePeriodStart,ChargePeriodEnd,SubAccountId,ResourceId\n"
-        "1,acme,USD,2026-01-01,2026-02-01,Usage,2026-01-05,2026-01-06,account,machine\n"
-        "2,acme,USD,2026-01-01,2026-02-01,Tax,2026-01-05,2026-01-06,account,\n",
+        "ChargeCategory,ChargePeriodStart,ChargePeriodEnd,SubAccountId,ResourceId,SubAccountName,"
+        "ResourceName\n"
+        "1,acme,USD,2026-01-01,2026-02-01,Usage,2026-01-05,2026-01-06,account,machine,Games,Build\n"
+        "2,acme,USD,2026-01-01,2026-02-01,Tax,2026-01-05,2026-01-06,account,,Games,\n"
+        "3,acme,USD,2026-01-01,2026-02-01,Usage,2026-01-05,2026-01-06,,machine,,Build\n",
     )
-    company.build(
-        "--select", "stg_focus__billing_lines", "--vars", "{focus_subscription: ResourceId}"
-    )
-    lines = "select subscription_id from staging.stg_focus__billing_lines order by row_number"
+    staged = ("--select", "stg_focus__billing_lines", "stg_focus__services")
+    lines = """
+        select subscription_id, subscription_name
+        from staging.stg_focus__billing_lines
+        inner join staging.stg_focus__services using (file, row_number)
+        order by row_number
+    """
+    machine, account = ("machine", "Build"), ("account", "Games")
+    company.build(*staged, "--vars", "{focus_subscription: ResourceId}")
     # A row without a resource, as taxes are, has its account.
-    assert company.query(lines) == [("machine",), ("account",)]
-    company.build("--select", "stg_focus__billing_lines")
-    assert company.query(lines) == [("account",), ("account",)]
+    assert company.query(lines) == [machine, account, machine]
+    company.build(*staged)
+    assert company.query(lines) == [account, account, machine]

@@ -47,8 +47,7 @@ def deliver(
     NothingInScope and what the exports raise.
     """
     with open_published(data) as connection:
-        first = first_period or last_period or latest_period(connection)
-        scope = Scope(first, last_period or first, organization_id)
+        scope = _scope(connection, first_period, last_period, organization_id)
         name = (
             file_name(scope.words)
             if organization_id is None
@@ -66,6 +65,43 @@ def deliver(
         shutil.rmtree(folder, ignore_errors=True)
         building.rename(folder)
     return Delivery(folder, counts)
+
+
+def deliver_focus(
+    data: DataFolder,
+    folder: Path,
+    first_period: str | None = None,
+    last_period: str | None = None,
+    organization_id: str | None = None,
+) -> tuple[focus.FocusFile, ...]:
+    """Write the FOCUS files only, in every version and format, into a folder; returns them.
+
+    What else is in the folder stays. Periods and errors are those of `deliver`.
+    """
+    with open_published(data) as connection:
+        return _write_focus(
+            connection, _scope(connection, first_period, last_period, organization_id), folder
+        )
+
+
+def _scope(
+    connection: duckdb.DuckDBPyConnection,
+    first_period: str | None,
+    last_period: str | None,
+    organization_id: str | None,
+) -> Scope:
+    first = first_period or last_period or latest_period(connection)
+    return Scope(first, last_period or first, organization_id)
+
+
+def _write_focus(
+    connection: duckdb.DuckDBPyConnection, scope: Scope, folder: Path
+) -> tuple[focus.FocusFile, ...]:
+    return tuple(
+        file
+        for version in get_args(focus.Version)
+        for file in focus.write_focus(connection, scope, folder, version)
+    )
 
 
 def _write_all(
@@ -94,10 +130,7 @@ def _write_all(
     journal.write_journal(connection, scope, folder / f"journal-{period}.csv", names)
     counts["journal"] = 1
     progress("FOCUS ...")
-    for version in get_args(focus.Version):
-        counts["FOCUS files"] = counts.get("FOCUS files", 0) + len(
-            focus.write_focus(connection, scope, folder / "focus", version)
-        )
+    counts["FOCUS files"] = len(_write_focus(connection, scope, folder / "focus"))
     progress("customers' editions ...")
     counts["customers' editions"] = 0
     file_names = customer.organization_file_names(connection)

@@ -12,7 +12,7 @@ from typing import Literal
 import duckdb
 
 from dagster_project.errors import ApportionError
-from dagster_project.exports.scope import NothingInScope, Scope, file_name
+from dagster_project.exports.scope import CUSTOMER_DETAILS, NothingInScope, Scope, file_name
 from dagster_project.publish import sql_literal
 
 Version = Literal["1.2", "1.4"]
@@ -176,6 +176,16 @@ def _customers_charges(in_scope: str) -> str:
             group by x_BillingPeriod, x_LineId, ChargePeriodStart, SubAccountId
         ),
 
+        worded as (
+            select
+                billing_period as period,
+                line_id,
+                min({CUSTOMER_DETAILS}) as details
+            from billing_report
+            where organization_id = $organization
+            group by billing_period, line_id
+        ),
+
         -- A line that was reversed and came again is in two periods.
         first_numbers as (
             select line_id, min_by(number, period) as number
@@ -188,6 +198,7 @@ def _customers_charges(in_scope: str) -> str:
             x_TotalSales as ContractedCost,
             x_TotalSales as EffectiveCost,
             x_TotalSales as ListCost,
+            worded.details as ChargeDescription,
             cast(null as varchar) as InvoiceId,
             cast($reseller as varchar) as InvoiceIssuerName,
             corrected.number as x_CorrectsLineId,
@@ -209,6 +220,8 @@ def _customers_charges(in_scope: str) -> str:
         from charges
         inner join numbered
             on charges.x_BillingPeriod = numbered.period and charges.x_LineId = numbered.line_id
+        inner join worded
+            on charges.x_BillingPeriod = worded.period and charges.x_LineId = worded.line_id
         left join first_numbers as corrected on charges.x_CorrectsLineId = corrected.line_id
         left join first_numbers as refunded on charges.x_RefundOfLineId = refunded.line_id
     """

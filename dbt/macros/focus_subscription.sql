@@ -15,3 +15,13 @@ ResourceId. A row without one has the other.
         coalesce({{ id_value('sub_account_id') }}, {{ id_value('resource_id') }})
     {%- endif -%}
 {%- endmacro %}
+
+
+{#- The name that goes with that id. -#}
+{% macro focus_subscription_name() -%}
+    case
+        when {{ focus_subscription() }} = {{ id_value('sub_account_id') }}
+            then {{ text_value('sub_account_name') }}
+        else {{ text_value('resource_name') }}
+    end
+{%- endmacro %}

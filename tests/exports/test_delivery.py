@@ -7,8 +7,9 @@ import pytest
 from conftest import Company
 
 from dagster_project import dbt_runner, publish
+from dagster_project.__main__ import main
 from dagster_project.exports import journal
-from dagster_project.exports.delivery import deliver
+from dagster_project.exports.delivery import deliver, deliver_focus
 from dagster_project.exports.scope import NothingInScope, NothingPublished
 from dagster_project.settings import DataFolder
 
@@ -70,6 +71,30 @@ def test_a_range_and_one_organization_have_a_folder_of_their_own(published: Data
     assert delivery.file_counts["statements"] == 2
     journal_text = (delivery.folder / "journal-2026-01-to-2026-02.csv").read_text("utf-8-sig")
     assert "own use" not in journal_text
+
+
+def test_the_focus_files_alone_go_beside_what_is_in_the_folder(
+    published: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The command line sets them; this sets them back.
+    monkeypatch.setenv("APPORTION_DATA", str(published.root))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    (tmp_path / "README.md").write_text("of somebody else")
+    arguments = ["--from", "2026-01", "--to", "2026-02", "--focus-only", str(tmp_path)]
+    assert main(["export", "--data", str(published.root), *arguments]) == 0
+    delivery = deliver(published, "2026-01", "2026-02")
+    assert names(tmp_path) == names(delivery.folder / "focus") | {"README.md"}
+    for name in names(delivery.folder / "focus"):
+        assert (tmp_path / name).read_bytes() == (delivery.folder / "focus" / name).read_bytes()
+
+
+def test_the_focus_files_alone_are_of_the_latest_period_where_none_is_named(
+    published: DataFolder, tmp_path: Path
+) -> None:
+    files = deliver_focus(published, tmp_path, organization_id="acme")
+    assert files[0].path.name == "focus-1.2-cost-and-usage-2026-02-acme.csv"
+    with pytest.raises(NothingInScope):
+        deliver_focus(published, tmp_path, "1999-01")
 
 
 def test_a_delivery_that_fails_leaves_the_one_before(published: DataFolder, tmp_path: Path) -> None:

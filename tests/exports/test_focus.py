@@ -337,6 +337,74 @@ def test_every_charge_finds_its_invoice_period_and_commitment(sample: Written) -
     assert applied == commitments
 
 
+def test_a_sub_account_has_one_name_the_one_its_bill_gives_it(sample: Written) -> None:
+    names: dict[str, set[str]] = defaultdict(set)
+    for row in sample.rows("cost_and_usage"):
+        names[row["SubAccountId"]].add(row["SubAccountName"])
+    assert names.pop("") == {""}
+    assert [names for names in names.values() if len(names) != 1 or "" in names] == []
+    # Two accounts with several services each, and one beside the license of the same product.
+    assert names["310000000017"] == {"cobalt-build"}
+    assert names["310000000025"] == {"cobalt-live"}
+    assert names["ws-discovery"] == {"Discovery archive"}
+    assert names["832981d2-94f9-4f3e-993e-5c53032f3ff2"] == {"Visio Plan 2"}
+
+
+def test_a_sub_account_that_its_bill_does_not_name_is_called_by_its_id(
+    company: Company, tmp_path: Path
+) -> None:
+    head = (
+        "BilledCost,BillingAccountId,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,"
+        "ChargeCategory,ChargePeriodStart,ChargePeriodEnd,ServiceName,SubAccountId\n"
+    )
+    days = "2026-01-01,2026-02-01,Usage,2026-01-05,2026-01-06"
+    company.drop(
+        "billing_lines/cloud.csv",
+        f"{head}1,acme,USD,{days},Machines,account\n2,acme,USD,{days},Storage,account\n",
+    )
+    connection = published(company.build())
+    files = write_focus(connection, ALL_PERIODS, tmp_path, "1.4", ("csv",))
+    rows = Written(connection, files).rows("cost_and_usage")
+    assert {row["ServiceName"] for row in rows} == {"Machines", "Storage"}
+    assert {row["SubAccountName"] for row in rows} == {"account"}
+
+
+def test_what_is_charged_after_a_term_is_committed_to_nothing(sample: Written) -> None:
+    # Visio of brightwater: a year until 13 January 2026, then a month of extended service.
+    subscription = "dbd11553-ec9c-4401-bf20-ff2c53e26e09"
+    terms = {
+        row["ContractCommitmentPeriodStart"][:10]: row
+        for row in sample.rows("contract_commitment")
+        if row["ContractId"] == subscription
+    }
+    assert {
+        start: (
+            row["ContractCommitmentPeriodEnd"][:10],
+            row["ContractCommitmentDurationType"],
+            row["ContractCommitmentDescription"],
+        )
+        for start, row in terms.items()
+    } == {
+        "2025-01-14": (
+            "2026-01-14",
+            "1 Year",
+            "Visio Plan 2, One-Year commitment for monthly billing",
+        ),
+        "2026-02-14": (
+            "2027-02-14",
+            "1 Year",
+            "Visio Plan 2, One-Year commitment for monthly billing",
+        ),
+    }
+    extended = [
+        row
+        for row in sample.rows("cost_and_usage")
+        if row["SubAccountId"] == subscription and row["x_ChargeType"] == "extendedServiceTerm"
+    ]
+    assert extended
+    assert {row["ContractApplied"] for row in extended} == {""}
+
+
 def test_a_scope_holds_its_own_rows_only(sample: Written, tmp_path: Path) -> None:
     scope = Scope("2026-01", "2026-01", "cobalt")
     files = write_focus(sample.connection, scope, tmp_path, "1.4", ("csv",))
@@ -389,6 +457,23 @@ def test_a_customer_sees_sales_for_costs(sample: Written, tmp_path: Path) -> Non
         total = sum(Decimal(part["BilledCost"]) for part in parts)
         assert total == Decimal(row["x_LineBilledCost"])
     assert {row["x_RefundOfLineId"] for row in rows} <= {"", *(row["x_LineId"] for row in rows)}
+
+
+def test_a_customer_does_not_see_what_a_provider_wrote_freely(
+    sample: Written, tmp_path: Path
+) -> None:
+    # Another cloud's bill may name its price there; what we word ourselves stays.
+    scope = Scope("2000-01", "2199-12", "cobalt", "customer")
+    files = write_focus(sample.connection, scope, tmp_path, "1.4", ("csv",))
+    rows = Written(sample.connection, files).rows("cost_and_usage")
+    seen = {row["ServiceName"]: row["ChargeDescription"] for row in rows}
+    written = {
+        row["ServiceName"]: row["ChargeDescription"] for row in sample.rows("cost_and_usage")
+    }
+    assert written["Amazon DynamoDB"] == "Write request units"
+    assert seen["Amazon DynamoDB"] == "Usage. From 1 Mar 2026 to 31 Mar 2026"
+    licenses = {row["ChargeDescription"] for row in rows if row["ServiceName"] == "Power BI Pro"}
+    assert "cycleCharge. From 22 Feb 2026 to 21 Mar 2026 (28 days)" in licenses
 
 
 def test_no_customers_file_tells_a_cost(sample: Written, tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ own_words as (
         focus_bills.invoice_issuer_name,
         focus_bills.service_provider_name,
         focus_bills.quantity_unit,
+        focus_bills.subscription_name,
         service_categories.service_category,
         service_categories.other_subcategory
     from billing_lines
@@ -123,6 +124,14 @@ categorized as (
             products.service_provider_name,
             focus_sources.service_provider_name
         ) as invoice_issuer_name,
+        -- Of a license subscription the product is the name. An account of another cloud has many
+        -- services: where its bill does not name it, its id is all there is.
+        case
+            when allocations.subscription_id is null then null
+            when allocations.source_format = 'focus_cost_and_usage'
+                then coalesce(own_words.subscription_name, allocations.subscription_id)
+            else allocations.service_name
+        end as subscription_name,
         focus_sources.payment_days,
         invoices.invoice_number as invoice_id,
         {{ json_object_or_null('billing_lines.tags') }} as tags,

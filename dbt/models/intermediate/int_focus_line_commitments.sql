@@ -54,7 +54,11 @@ with_commitment as (
         on billing_lines.file = terms.file and billing_lines.row_number = terms.row_number
     inner join focus_terms
         on {{ match_key('terms.term_and_billing_cycle') }} = focus_terms.term_key
-    where terms.term_start_date <= terms.term_end_date
+    -- Once a term is over, its subscription may go on month by month: those charges still print
+    -- the term's days but are committed to nothing.
+    where
+        terms.term_start_date <= terms.term_end_date
+        and billing_lines.charge_start_date <= terms.term_end_date
 
 )
 

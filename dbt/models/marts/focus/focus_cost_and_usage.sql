@@ -85,7 +85,7 @@ final as (
         service_subcategory as ServiceSubcategory,
         case when charge_category <> 'Tax' then sku_id end as SkuId,
         subscription_id as SubAccountId,
-        case when subscription_id is not null then service_name end as SubAccountName,
+        subscription_name as SubAccountName,
         tags as Tags,
         billing_period as x_BillingPeriod,
         charge_kind as x_ChargeKind,
