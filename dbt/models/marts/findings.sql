@@ -36,6 +36,12 @@ of_splits as (
 
 ),
 
+of_shared_costs as (
+
+    select * from {{ ref('int_findings_shared') }}
+
+),
+
 finding_kinds as (
 
     select * from {{ ref('finding_kinds') }}
@@ -71,6 +77,8 @@ unioned as (
     select * from of_refunds
     union all
     select * from of_splits
+    union all
+    select * from of_shared_costs
 
 ),
 
