@@ -81,7 +81,7 @@ SHARED_COST_TYPES = {
     "shared_cost": "decimal(28,10)",
     "shared_sales": "decimal(28,10)",
 }
-"""Columns that only a posted part of a shared cost has; its money is in none of a line's columns."""
+"""Columns that only posted shared costs have; their money is in none of a line's columns."""
 
 ROW_TYPES = LINE_TYPES | SHARED_COST_TYPES
 """Columns of a posted row. Columns may be added, with null for older postings; none may go."""

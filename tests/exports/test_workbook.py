@@ -290,7 +290,8 @@ def test_every_part_of_the_file_is_whole(
     path = tmp_path / "book.xlsx"
     write_workbook(published, EVERYTHING, path)
     check_package(path)
-    assert openpyxl.load_workbook(path).sheetnames == [*TOTALS, "Detail", "Pivot"]
+    sheets = openpyxl.load_workbook(path).sheetnames
+    assert sheets == [*TOTALS, "Shared costs", "Detail", "Pivot"]
     assert list(tmp_path.iterdir()) == [path]
 
 
