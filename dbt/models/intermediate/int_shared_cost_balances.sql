@@ -1,4 +1,4 @@
-{#- What each cost center received of shared costs less what it gave, per product; all sum to zero. -#}
+{#- What each cost center received of shared costs less what it gave; all of it sums to zero. -#}
 with
 
 shared_costs as (

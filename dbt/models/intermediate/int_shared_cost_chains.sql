@@ -53,22 +53,22 @@ way_of_1 as (
 
 ),
 {% for length in range(2, longest + 1) %}
-way_of_{{ length }} as (
+    way_of_{{ length }} as (
 
-    select
-        ways.billing_period,
-        ways.first_rule_id,
-        feeds.fed_rule_id as last_rule_id,
-        min(concat(ways.way, ' > ', feeds.fed_source_name)) as way
-    from way_of_{{ length - 1 }} as ways
-    inner join feeds
-        on
-            ways.billing_period = feeds.billing_period
-            and ways.last_rule_id = feeds.rule_id
-    where ways.first_rule_id <> ways.last_rule_id
-    group by ways.billing_period, ways.first_rule_id, feeds.fed_rule_id
+        select
+            ways.billing_period,
+            ways.first_rule_id,
+            feeds.fed_rule_id as last_rule_id,
+            min(concat(ways.way, ' > ', feeds.fed_source_name)) as way
+        from way_of_{{ length - 1 }} as ways
+        inner join feeds
+            on
+                ways.billing_period = feeds.billing_period
+                and ways.last_rule_id = feeds.rule_id
+        where ways.first_rule_id <> ways.last_rule_id
+        group by ways.billing_period, ways.first_rule_id, feeds.fed_rule_id
 
-),
+    ),
 {% endfor %}
 circles as (
 

@@ -35,7 +35,8 @@ checked as (
     select
         *,
         case
-            when rejected_row is not null then concat('a row of it is in quarantine: ', rejected_row)
+            when rejected_row is not null
+                then concat('a row of it is in quarantine: ', rejected_row)
             when method <> last_method
                 then concat('its rows have different methods: ', method, ' and ', last_method)
             when first_valid_to <> valid_to then 'its rows end on different days'

@@ -1,4 +1,4 @@
-{#- What was passed on in closed periods, as it was posted, and what is in open ones, as it is now. -#}
+{#- What is passed on: in closed periods as it was posted, in open ones as it is now. -#}
 with
 
 posted as (
@@ -25,8 +25,8 @@ cost_centers as (
 
 ),
 
--- "IT Services passes on 638.4 of Microsoft 365 E5 by direct_cost: Engineering has 2188.8 of 3876, so
--- 638.4 x 0.5647058824 = 360.508235"
+-- "IT Services passes on 638.4 of Microsoft 365 E5 by direct_cost: Engineering has 2286.08 of
+-- 4070.56, so 638.4 x 0.5616131441 = 358.533831"
 explained as (
 
     select
