@@ -190,25 +190,80 @@ def currencies(selection: Selection) -> Query:
 # --- money -----------------------------------------------------------------------------
 
 
-def _sums(viewer: Viewer) -> str:
-    return ", ".join(f"sum({name}) as {name}" for name, _ in viewer.measures)
+def _measures(viewer: Viewer, is_shared: bool = False) -> tuple[tuple[str, str], ...]:
+    return viewer.measures + (viewer.shared_measures if is_shared else ())
 
 
-def _money_columns(viewer: Viewer, kind: Kind = "amount") -> tuple[Column, ...]:
-    return tuple(Column(name, title, kind) for name, title in viewer.measures)
+def _sums(viewer: Viewer, is_shared: bool = False) -> str:
+    return ", ".join(f"sum({name}) as {name}" for name, _ in _measures(viewer, is_shared))
 
 
-def totals(viewer: Viewer, selection: Selection, view: ChargebackView = "chargeback") -> Query:
-    """One row per currency: the viewer's measures."""
+def _money_columns(
+    viewer: Viewer, kind: Kind = "amount", is_shared: bool = False
+) -> tuple[Column, ...]:
+    return tuple(Column(name, title, kind) for name, title in _measures(viewer, is_shared))
+
+
+def totals(
+    viewer: Viewer,
+    selection: Selection,
+    view: ChargebackView = "chargeback",
+    is_shared: bool = False,
+) -> Query:
+    """One row per currency: the viewer's measures, with `is_shared` those after sharing too."""
     return Query(
         f"""
-        select currency, {_sums(viewer)} from {view}
+        select currency, {_sums(viewer, is_shared)} from {view}
         where {selection.where()}
         group by currency
         order by currency
         """,
         selection.parameters,
-        (Column("currency", "Currency"), *_money_columns(viewer)),
+        (Column("currency", "Currency"), *_money_columns(viewer, is_shared=is_shared)),
+    )
+
+
+def shared(viewer: Viewer, selection: Selection) -> Query:
+    """One row per shared cost that the cost centers of the selection received or passed on.
+
+    `other_name` is from whom or to whom; what is passed on is negative. What stays with a cost
+    center, because it shares with itself, is left out.
+    """
+    cost = "" if viewer.is_customer else "shared_cost, "
+    signed_cost = "" if viewer.is_customer else "-shared_cost, "
+    columns: tuple[tuple[str, str], ...] = (("shared_sales", "Amount"),)
+    if not viewer.is_customer:
+        columns = (("shared_cost", "Cost"), ("shared_sales", "Sales"))
+    return Query(
+        f"""
+        with moved as (
+            select
+                billing_period, organization_id, currency, product_name, step, source_name,
+                to_cost_center_id as cost_center_id, 'from ' || from_cost_center_name as other_name,
+                method, share, {cost}shared_sales
+            from shared_costs
+            where from_cost_center_id <> to_cost_center_id
+            union all
+            select
+                billing_period, organization_id, currency, product_name, step, source_name,
+                from_cost_center_id, 'to ' || to_cost_center_name,
+                method, share, {signed_cost}-shared_sales
+            from shared_costs
+            where from_cost_center_id <> to_cost_center_id
+        )
+        select * from moved
+        where {selection.where()}
+        order by currency, step, product_name, other_name, source_name
+        """,
+        selection.parameters,
+        (
+            Column("product_name", "Product"),
+            Column("other_name", "From whom or to whom"),
+            Column("source_name", "What is shared"),
+            Column("method", "By", "code"),
+            Column("share", "Share", "share"),
+            *(Column(name, title, "amount") for name, title in columns),
+        ),
     )
 
 
@@ -224,6 +279,7 @@ def charged(
     selection: Selection,
     by: Literal["organization", "cost_center", "product"],
     view: ChargebackView = "chargeback",
+    is_shared: bool = False,
 ) -> Query:
     """One row per organization, cost center or product, and currency; the largest first.
 
@@ -236,7 +292,8 @@ def charged(
     return Query(
         f"""
         with grouped as (
-            select {key}, {named}currency, sum(quantity) as quantity, {_sums(viewer)}
+            select {key}, {named}currency, sum(quantity) as quantity,
+                {_sums(viewer, is_shared)}
             from {view}
             where {selection.where()}
             group by {key}, currency
@@ -248,7 +305,7 @@ def charged(
         order by currency, {rank} desc nulls last, {key}
         """,
         selection.parameters,
-        (Column(name, title), *licenses, *_money_columns(viewer)),
+        (Column(name, title), *licenses, *_money_columns(viewer, is_shared=is_shared)),
     )
 
 

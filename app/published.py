@@ -83,6 +83,16 @@ class Viewer:
             return (("total_sales", "Amount"),)
         return (("total_cost", "Cost"), ("total_sales", "Sales"), ("total_margin", "Margin"))
 
+    @property
+    def shared_measures(self) -> tuple[tuple[str, str], ...]:
+        """Columns of chargeback with what is left after shared costs were passed on."""
+        if self.is_customer:
+            return (("sales_after_sharing", "After sharing"),)
+        return (
+            ("cost_after_sharing", "Cost after sharing"),
+            ("sales_after_sharing", "Sales after sharing"),
+        )
+
 
 @dataclass(frozen=True)
 class Version:

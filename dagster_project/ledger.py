@@ -1,6 +1,7 @@
 """Closed periods: append-only Parquet postings, chained by SHA-256, checked before every run.
 
-    ledger/000001-2026-01.parquet   the split lines of one closed period, as they were billed
+    ledger/000001-2026-01.parquet   the split lines of one closed period as they were billed, and
+                                    what was passed on of shared costs
     ledger/chain.jsonl              one entry per posting; each holds the hash of the one before
 
 Nothing here is ever written again: what comes to light later becomes correction rows of an open
@@ -23,7 +24,7 @@ CHAIN = "chain.jsonl"
 GENESIS = "0" * 64
 BUILDING = ".building"
 
-ROW_TYPES = {
+LINE_TYPES = {
     "posting_number": "bigint",
     "billing_period": "varchar",
     "billing_date": "date",
@@ -67,7 +68,58 @@ ROW_TYPES = {
     "price_explanation": "varchar",
     "proration_rule": "varchar",
 }
+"""Columns of a posted split line."""
+
+SHARED_COST_TYPES = {
+    "shared_step": "integer",
+    "shared_source_kind": "varchar",
+    "shared_source_id": "varchar",
+    "shared_source_name": "varchar",
+    "shared_method": "varchar",
+    "receiving_cost_center_id": "varchar",
+    "receiving_cost_center_name": "varchar",
+    "shared_cost": "decimal(28,10)",
+    "shared_sales": "decimal(28,10)",
+}
+"""Columns that only posted shared costs have; their money is in none of a line's columns."""
+
+ROW_TYPES = LINE_TYPES | SHARED_COST_TYPES
 """Columns of a posted row. Columns may be added, with null for older postings; none may go."""
+
+POSTED_ROWS = """
+    select
+        cast({number} as bigint) as posting_number,
+        {casts}
+    from (
+        select * from intermediate.int_report_rows
+        union all by name
+        select
+            billing_period,
+            organization_id,
+            organization_name,
+            currency,
+            from_cost_center_id as cost_center_id,
+            from_cost_center_name as cost_center_name,
+            product_name,
+            share,
+            explanation,
+            step as shared_step,
+            source_kind as shared_source_kind,
+            source_id as shared_source_id,
+            source_name as shared_source_name,
+            method as shared_method,
+            to_cost_center_id as receiving_cost_center_id,
+            to_cost_center_name as receiving_cost_center_name,
+            shared_cost,
+            shared_sales
+        from intermediate.int_shared_costs
+    )
+    where billing_period = ?
+    order by
+        line_id, cost_center_id, shared_step, shared_source_kind, shared_source_id, currency,
+        product_name, receiving_cost_center_id, organization_id
+    """
+"""SQL of the rows that are posted: split lines, and what was passed on of shared costs."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +233,7 @@ def append(
     closed_by: str,
     override_reason: str | None,
 ) -> Posting:
-    """Post the rows of one period from `connection`'s intermediate.int_report_rows.
+    """Post the rows of one period from `connection`'s int_report_rows and int_shared_costs.
 
     Returns the posting. The file is complete before the chain names it, and an interruption at
     any point leaves a ledger that the next run can read.
@@ -194,13 +246,8 @@ def append(
     names = [name for name in ROW_TYPES if name != "posting_number"]
     casts = ", ".join(f"cast({name} as {ROW_TYPES[name]}) as {name}" for name in names)
     connection.execute(
-        f"""
-        create or replace temp table posted_rows as
-        select cast({number} as bigint) as posting_number, {casts}
-        from intermediate.int_report_rows
-        where billing_period = ?
-        order by line_id, cost_center_id
-        """,
+        "create or replace temp table posted_rows as"
+        + POSTED_ROWS.format(number=number, casts=casts),
         [billing_period],
     )
     target = str(building).replace("'", "''")

@@ -21,6 +21,7 @@ FEEDS = (
     "directory",
     "budgets",
     "exchange_rates",
+    "shared_costs",
 )
 
 

@@ -40,6 +40,7 @@ def test_the_graph_goes_from_raw_to_published() -> None:
         "monthly_license_costs",
         "prorated_lines",
         "quarantined_rows",
+        "shared_costs",
         "statement_lines",
     }
     published = graph.get(dg.AssetKey(["published"]))

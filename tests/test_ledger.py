@@ -45,8 +45,20 @@ class Books:
         self.chain = folder / "chain.jsonl"
         self.connection = duckdb.connect()
         self.connection.execute("create schema intermediate")
-        columns = ", ".join(f"{name} {kind}" for name, kind in ledger.ROW_TYPES.items())
+        columns = ", ".join(f"{name} {kind}" for name, kind in ledger.LINE_TYPES.items())
         self.connection.execute(f"create table intermediate.int_report_rows ({columns})")
+        self.connection.execute(
+            """
+            create table intermediate.int_shared_costs (
+                billing_period varchar, organization_id varchar, organization_name varchar,
+                currency varchar, step integer, source_kind varchar, source_id varchar,
+                source_name varchar, method varchar, from_cost_center_id varchar,
+                from_cost_center_name varchar, to_cost_center_id varchar,
+                to_cost_center_name varchar, product_name varchar, share decimal(18, 10),
+                shared_cost decimal(28, 10), shared_sales decimal(28, 10), explanation varchar
+            )
+            """
+        )
         for bill in BILLS.strip().splitlines():
             self.bill(*(word.strip() for word in bill.split("  ") if word.strip()))
 
@@ -161,7 +173,43 @@ def test_every_column_comes_back_as_it_was_posted(books: Books) -> None:
     assert all(value is not None for row in expected for value in row), "a column is not tested"
     books.post("2025-01")
     books.load()
-    assert books.rows("select * from raw.ledger_lines order by all") == expected
+    lines = ", ".join(ledger.LINE_TYPES)
+    assert books.rows(f"select {lines} from raw.ledger_lines order by all") == expected
+    others = ", ".join(ledger.SHARED_COST_TYPES)
+    assert {row for row in books.rows(f"select {others} from raw.ledger_lines")} == {
+        (None,) * len(ledger.SHARED_COST_TYPES)
+    }
+
+
+def test_shared_costs_are_posted_beside_the_lines_and_add_nothing_to_them(books: Books) -> None:
+    books.connection.execute(
+        """
+        insert into intermediate.int_shared_costs values
+            ('2025-01', 'alder', 'Alder & Birch', 'USD', 2, 'cost_center', 'it', 'IT Services',
+             'even', 'it', 'IT', 'sales', 'Sales', 'E3', 0.3333333333, 13.333333, 15.0000000001,
+             'IT passes on'),
+            ('2025-02', 'alder', 'Alder & Birch', 'USD', 1, 'product', 'E3', 'E3', 'percent',
+             'it', 'IT', 'sales', 'Sales', null, 1, 7, null, 'IT passes on')
+        """
+    )
+    posting = books.post("2025-01")
+    books.load()
+    assert posting.row_count == 4
+    assert Decimal(posting.total_cost) == Decimal("112.345678")
+    shared = [
+        "billing_period", "organization_id", "organization_name", "currency", "shared_step",
+        "shared_source_kind", "shared_source_id", "shared_source_name", "shared_method",
+        "cost_center_id", "cost_center_name", "receiving_cost_center_id",
+        "receiving_cost_center_name", "product_name", "share", "shared_cost", "shared_sales",
+        "explanation",
+    ]  # fmt: skip
+    assert books.rows(
+        f"select {', '.join(shared)} from raw.ledger_lines where shared_source_kind is not null"
+    ) == books.rows("from intermediate.int_shared_costs where billing_period = '2025-01'")
+    rest = [name for name in ledger.ROW_TYPES if name not in ("posting_number", *shared)]
+    assert books.rows(
+        f"select {', '.join(rest)} from raw.ledger_lines where shared_source_kind is not null"
+    ) == [(None,) * len(rest)]
 
 
 def test_the_largest_and_the_smallest_amount_keep_their_last_decimal(closed_books: Books) -> None:
@@ -266,7 +314,7 @@ def test_a_posting_of_an_older_version_has_null_where_columns_came_later(
     older = {
         name: kind
         for name, kind in ledger.ROW_TYPES.items()
-        if name not in ("allocated_quantity", "snapshot_id")
+        if name not in ("allocated_quantity", "snapshot_id", *ledger.SHARED_COST_TYPES)
     }
     books.connection.execute("update intermediate.int_report_rows set allocated_quantity = 5")
     with monkeypatch.context() as years_ago:
@@ -276,11 +324,11 @@ def test_a_posting_of_an_older_version_has_null_where_columns_came_later(
     books.load()
     assert books.rows(
         """
-        select distinct posting_number, allocated_quantity, snapshot_id
+        select distinct posting_number, allocated_quantity, snapshot_id, shared_source_kind
         from raw.ledger_lines
         order by posting_number
         """
-    ) == [(1, None, None), (2, Decimal("5"), None)]
+    ) == [(1, None, None, None), (2, Decimal("5"), None, None)]
 
 
 @pytest.mark.parametrize("name", ["Chargeback [EU]", "it's ours", "100 %", "año * 2025"])

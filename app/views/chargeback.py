@@ -12,6 +12,7 @@ from app.figures import ChargebackView, Row, Selection
 from app.screen import (
     ALL,
     ask,
+    columns_of,
     heading,
     looking,
     pick,
@@ -64,6 +65,7 @@ def overview() -> None:
         lines(selection, view)
     elif selection.cost_center_id:
         sums(selection, "product", view)
+        shared(selection, view)
     elif selection.organization_id:
         sums(selection, "cost_center", view)
         st.subheader("By product", anchor=False)
@@ -130,14 +132,34 @@ def sums(
         to = address(replace(selection, **{f"{by}_id": key}))
         return {f"{by}_name": markup.link(str(row[f"{by}_name"]), "chargeback", **to)}
 
+    # Passing on moves money between cost centers: of a whole organization nothing changes.
+    is_shared = (by == "cost_center" or bool(selection.cost_center_id)) and is_passed_on(
+        selection, view
+    )
     show(
         {"organization": "By organization", "cost_center": "By cost center"}.get(by, "By product"),
-        figures.charged(viewer, selection, by, view),
+        figures.charged(viewer, selection, by, view, is_shared),
         empty="Nothing was billed here in this period.",
-        totals=ask(figures.totals(viewer, selection, view)),
+        totals=ask(figures.totals(viewer, selection, view, is_shared)),
         links=links,
         bars_on=viewer.measures[0][0],
     )
+
+
+def is_passed_on(selection: Selection, view: ChargebackView) -> bool:
+    """Whether anything of the selection is a shared cost that was passed on."""
+    return (
+        view == "chargeback"
+        and columns_of("shared_costs") is not None
+        and bool(ask(figures.shared(viewer, selection), 1))
+    )
+
+
+def shared(selection: Selection, view: ChargebackView) -> None:
+    """What the cost center received of shared costs and what it passed on."""
+    if is_passed_on(selection, view):
+        st.subheader("Shared costs", anchor=False)
+        show("Shared costs", figures.shared(viewer, selection), empty="")
 
 
 def lines(selection: Selection, view: ChargebackView) -> None:

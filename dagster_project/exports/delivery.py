@@ -115,7 +115,8 @@ def _write_all(
     counts: dict[str, int] = {}
     period = file_name(scope.words)
     progress("statements ...")
-    counts["statements"] = len(statements.write_statements(connection, scope, folder)) - 1
+    files = statements.write_statements(connection, scope, folder)
+    counts["statements"] = sum(path.suffix == ".html" for path in files)
     progress("workbook ...")
     workbook.write_workbook(connection, scope, folder / f"chargeback-{period}.xlsx")
     counts["workbook"] = 1

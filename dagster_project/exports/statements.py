@@ -30,17 +30,29 @@ SECTION_TITLES = {
     "credit": "Credits",
     "tax": "Tax",
     "correction": "Corrections of closed periods",
+    "shared": "Shared costs (received, less passed on)",
+}
+
+METHODS = {
+    "percent": "fixed percentage",
+    "even": "in even parts",
+    "direct_cost": "by own cost",
+    "seats": "by seats",
+    "headcount": "by headcount",
 }
 
 
 @dataclass(frozen=True)
 class Line:
-    """One billing line's part of a statement; amounts exact, null without a price."""
+    """One billing line's part of a statement, or what came of a shared cost or went to somebody.
+
+    Amounts are exact, null without a price; shared costs have no quantity.
+    """
 
     product_name: str | None
     billing_line_details: str | None
     share: Decimal
-    quantity: Decimal
+    quantity: Decimal | None
     amount: Decimal | None
 
 
@@ -79,13 +91,10 @@ def write_statements(
 ) -> tuple[Path, ...]:
     """Write `statements.csv` and, per organization, a page for each of its statements.
 
-    Returns the files. `connection` has the published tables. Raises NothingInScope.
+    Where costs are shared, `shared_costs.csv` lists what came from whom. Returns the files.
+    `connection` has the published tables. Raises NothingInScope.
     """
-    columns = [
-        name
-        for name in _columns(connection, "statement_lines")
-        if scope.edition == "broker" or name not in BROKER_ONLY_COLUMNS
-    ]
+    columns = _columns(connection, "statement_lines", scope)
     condition = scope.condition
     if scope.edition == "customer":
         # Who is sold nothing has statements of cost, and cost is no customer's business.
@@ -101,7 +110,7 @@ def write_statements(
         )
     table = folder / "statements.csv"
     write_csv(table, columns, rows)
-    files = [table]
+    files = [table, *_write_shared_costs(connection, scope, folder)]
     template = _environment().get_template("statement.html.jinja")
     bills = {
         (period, organization, currency): (amount, is_open, bill_date)
@@ -152,9 +161,32 @@ def write_statements(
     return tuple(files)
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
+def _write_shared_costs(
+    connection: duckdb.DuckDBPyConnection, scope: Scope, folder: Path
+) -> tuple[Path, ...]:
+    """What was passed on of shared costs, whole, as one more CSV file; none if nothing was."""
+    columns = _columns(connection, "shared_costs", scope)
+    is_sold = " and shared_sales is not null" if scope.edition == "customer" else ""
+    rows = connection.execute(
+        f"select {', '.join(columns)} from shared_costs where {scope.condition}{is_sold}"
+        " order by all",
+        scope.parameters,
+    ).fetchall()
+    if not rows:
+        return ()
+    path = folder / "shared_costs.csv"
+    write_csv(path, columns, rows)
+    return (path,)
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, table: str, scope: Scope) -> list[str]:
+    """The columns of a table that the edition may show."""
     described = connection.execute(f"select * from {table} limit 0").description or []
-    return [column[0] for column in described]
+    return [
+        column[0]
+        for column in described
+        if scope.edition == "broker" or column[0] not in BROKER_ONLY_COLUMNS
+    ]
 
 
 def _free_name(folder: Path, stem: str, taken: set[Path]) -> Path:
@@ -225,8 +257,14 @@ def _lines(
     basis: str,
 ) -> dict[str, tuple[Line, ...]]:
     """The lines of one statement by section, oldest first; lines of nothing are left out."""
-    measure = "total_sales" if basis == "sales" else "total_cost"
+    measure = "sales" if basis == "sales" else "cost"
     details = CUSTOMER_DETAILS if scope.edition == "customer" else "billing_line_details"
+    parameters = {
+        "period": period,
+        "organization": organization,
+        "currency": currency,
+        "cost_center": cost_center,
+    }
     rows = connection.execute(
         f"""
         select
@@ -236,24 +274,68 @@ def _lines(
                 when charge_kind = 'extra' then 'prorated'
                 else charge_kind
             end as section,
-            product_name, {details}, share, quantity, {measure}
+            product_name, {details}, share, quantity, total_{measure}
         from billing_report
         where billing_period = $period and organization_id = $organization
             and currency = $currency and cost_center_id = $cost_center
             and (quantity <> 0 or total_cost <> 0)
         order by section, charge_start_date, product_name, line_id
         """,
-        {
-            "period": period,
-            "organization": organization,
-            "currency": currency,
-            "cost_center": cost_center,
-        },
+        parameters,
     ).fetchall()
-    return {
+    lines = {
         section: tuple(Line(*row[1:]) for row in group)
         for section, group in itertools.groupby(rows, key=lambda row: str(row[0]))
     }
+    return lines | {"shared": _shared_lines(connection, parameters, f"shared_{measure}")}
+
+
+def _shared_lines(
+    connection: duckdb.DuckDBPyConnection, parameters: dict[str, str], measure: str
+) -> tuple[Line, ...]:
+    """What the cost center received of shared costs, then what it passed on, by product.
+
+    Where a product's cost is shared with who holds it, a part of it goes from a cost center to
+    itself; that is left out.
+    """
+    rows = connection.execute(
+        f"""
+        with moved as (
+            select
+                1 as side, product_name, 'from ' || from_cost_center_name as whom, source_kind,
+                source_name, method, share, {measure} as amount
+            from shared_costs
+            where billing_period = $period and organization_id = $organization
+                and currency = $currency and to_cost_center_id = $cost_center
+                and from_cost_center_id <> to_cost_center_id
+            union all
+            select
+                2, product_name, 'to ' || to_cost_center_name, source_kind, source_name, method,
+                share, -{measure}
+            from shared_costs
+            where billing_period = $period and organization_id = $organization
+                and currency = $currency and from_cost_center_id = $cost_center
+                and from_cost_center_id <> to_cost_center_id
+        )
+        select product_name, whom, source_kind, source_name, method, share, amount
+        from moved
+        order by side, product_name, whom, source_kind, source_name
+        """,
+        parameters,
+    ).fetchall()
+    return tuple(
+        Line(
+            product_name,
+            f"{whom}, {METHODS[method]}"
+            + (
+                "" if kind == "cost_center" else f" (shared {kind} {name.removeprefix(f'{kind} ')})"
+            ),
+            share,
+            None,
+            amount,
+        )
+        for product_name, whom, kind, name, method, share, amount in rows
+    )
 
 
 # --- how numbers look -----------------------------------------------------------------------

@@ -55,6 +55,9 @@ SHEETS: Mapping[str, Breakdown | None] = {
     "Pivot": None,
 }
 
+SHARED_COSTS = "Shared costs"
+"""The sheet that is there if costs are shared; without one the workbook has none of it."""
+
 HEADER_ROW = 3
 """Of the sheets of totals, counted from 0: above it are the title and the check."""
 
@@ -116,7 +119,8 @@ def write_workbook(
         with workbook_rows(connection, scope) as rows:
             with xlsxwriter.Workbook(building) as workbook:
                 pivot = _Book(workbook, rows).write_sheets()
-            add_pivot(building, len(SHEETS), pivot)
+                sheet_count = len(workbook.worksheets())
+            add_pivot(building, sheet_count, pivot)
             building.replace(path)
             return _figures(rows)
     finally:
@@ -159,7 +163,11 @@ class _Book:
         # Not the moment of writing: the same rows make the same file.
         written = datetime.combine(latest, time())
         self.workbook.set_properties({"title": _text(title), "created": written})
-        sheets = {name: self.workbook.add_worksheet(name) for name in SHEETS}
+        shared_costs = self.rows.shared_costs()
+        names = [*SHEETS]
+        if shared_costs:
+            names.insert(names.index("Detail"), SHARED_COSTS)
+        sheets = {name: self.workbook.add_worksheet(name) for name in names}
         for name, breakdown in SHEETS.items():
             sheets[name].set_landscape()
             if name != "Detail":
@@ -170,6 +178,8 @@ class _Book:
                 self._write_breakdown(sheets[name], breakdown)
         next_row = self._write_checks(sheets["Summary"])
         self._insert_charts(sheets["Summary"], next_row)
+        if shared_costs:
+            self._write_shared_costs(sheets[SHARED_COSTS], _text(title), shared_costs)
         self._write_detail(sheets["Detail"])
         return self._write_pivot(sheets["Pivot"])
 
@@ -445,6 +455,24 @@ class _Book:
         sheet.set_column(len(self.rows.columns), len(headers) - 1, 9)
         sheet.freeze_panes(1, 0)
         sheet.repeat_rows(0)
+
+    def _write_shared_costs(self, sheet: Any, title: str, rows: list[tuple[Any, ...]]) -> None:
+        """Who passed on what to whom; the other sheets are before sharing."""
+        sheet.set_landscape()
+        sheet.fit_to_pages(1, 0)
+        sheet.write_string(0, 0, title, self._format("text", bold=True, font_size=14))
+        sheet.write_string(1, 0, "Passed on of shared costs. All other sheets are before sharing.")
+        columns = self.rows.shared_columns
+        currency_at = [column.name for column in columns].index("currency")
+        for row, values in enumerate(rows, HEADER_ROW + 1):
+            for column, (value, each) in enumerate(zip(values, columns, strict=True)):
+                self._write(sheet, row, column, value, each.kind, values[currency_at])
+        self._write_headers(sheet, HEADER_ROW, [each.header for each in columns])
+        for column, each in enumerate(columns):
+            sheet.set_column(column, column, each.width)
+        sheet.autofilter(HEADER_ROW, 0, HEADER_ROW + len(rows), len(columns) - 1)
+        sheet.freeze_panes(HEADER_ROW + 1, 0)
+        sheet.repeat_rows(HEADER_ROW)
 
     def _write_pivot(self, sheet: Any) -> Pivot:
         """What the pivot shows, for programs that do not refresh it; currencies stay apart."""

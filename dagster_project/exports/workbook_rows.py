@@ -70,6 +70,28 @@ DETAIL = (
 )
 
 
+SHARED = (
+    Column("Period", "billing_period", 9),
+    Column("Organization ID", "organization_id", 17),
+    Column("Organization", "organization_name", 26),
+    Column("Step", "step", 6, "count"),
+    Column("Shared", "source_name", 30),
+    Column("Method", "method", 12),
+    Column("From ID", "from_cost_center_id", 17),
+    Column("From", "from_cost_center_name", 24),
+    Column("To ID", "to_cost_center_id", 17),
+    Column("To", "to_cost_center_name", 24),
+    Column("Product", "product_name", 34),
+    Column("Share", "share", 10, "share"),
+    Column("Currency", "currency", 10),
+    Column("Cost", "shared_cost", 14, "money"),
+    Column("Sales", "shared_sales", 14, "money"),
+    Column("Margin", "shared_margin", 14, "money"),
+    Column("Explanation", "explanation", 60),
+)
+"""What was passed on of shared costs."""
+
+
 @dataclass(frozen=True)
 class Breakdown:
     """Totals, one per currency and the columns of `by`, numbered: largest first, periods in order.
@@ -169,6 +191,7 @@ class WorkbookRows:
         hidden = BROKER_ONLY_COLUMNS if scope.edition == "customer" else frozenset[str]()
         self.columns = tuple(column for column in DETAIL if column.name not in hidden)
         self.measures = tuple(column for column in self.columns if column.kind == "money")
+        self.shared_columns = tuple(column for column in SHARED if column.name not in hidden)
         self.numbers = {breakdown.number_header: breakdown.table for breakdown in BREAKDOWNS}
         if scope.edition == "broker":
             self.numbers[INVOICE_HEADER] = INVOICES
@@ -258,6 +281,20 @@ class WorkbookRows:
         )
         while chunk := rows.fetchmany(FETCHED_ROWS):
             yield from chunk
+
+    def shared_costs(self) -> list[tuple[Any, ...]]:
+        """What was passed on of shared costs: a value for each of `shared_columns`."""
+        return self.connection.execute(
+            f"""
+            select {", ".join(column.name for column in self.shared_columns)}
+            from shared_costs
+            where {self.scope.condition}
+            order by
+                billing_period, organization_name, organization_id, currency, step, source_name,
+                source_id, from_cost_center_id, product_name, to_cost_center_id
+            """,
+            self.scope.parameters,
+        ).fetchall()
 
     def sums_by(self, names: list[str]) -> list[tuple[Any, ...]]:
         """The columns `names` and the measures, summed up; ordered as spreadsheet programs do."""

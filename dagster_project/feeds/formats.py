@@ -484,6 +484,16 @@ EXCHANGE_RATES = FileFormat(
     needed=("From Currency", "To Currency", "Date", "Rate"),
 )
 
+SHARED_COSTS = FileFormat(
+    name="shared_costs",
+    feed="shared_costs",
+    description="Rules by which shared costs are passed on to cost centers, with their dates.",
+    also_in=(WORKBOOK,),
+    needed=("Organization", "Method", "Valid From"),
+    needed_one_of=(("Shared Cost Center ID", "Subscription ID", "Product"),),
+    optional=("Cost Center ID", "Percent", "Valid To"),
+)
+
 FORMATS: tuple[FileFormat, ...] = (
     BROKER_REPORT,
     NEW_COMMERCE_RECONCILIATION,
@@ -500,6 +510,7 @@ FORMATS: tuple[FileFormat, ...] = (
     DIRECTORY_ASSIGNMENTS,
     BUDGETS,
     EXCHANGE_RATES,
+    SHARED_COSTS,
 )
 
 

@@ -70,12 +70,18 @@ COST_CENTERS = (
 ORGANIZATIONS = (
     "Organization,Name,Currency\nevergreen,Evergreen Retail,USD\nharbor,Harbor <b>&</b> Co,EUR\n"
 )
+# Marketing bears a tenth of Power BI, which is in Default.
+SHARED_COSTS = (
+    "Organization,Product,Method,Cost Center ID,Percent,Valid From\n"
+    "evergreen,Power BI Pro,percent,EVG-MKT,10,2026-02-01\n"
+)
 LANDING = {
     "billing_lines/2026-01.csv": JANUARY,
     "billing_lines/2026-02.csv": FEBRUARY,
     "split_history/splits.csv": SPLITS,
     "cost_centers/cost_centers.csv": COST_CENTERS,
     "organizations/organizations.csv": ORGANIZATIONS,
+    "shared_costs/rules.csv": SHARED_COSTS,
 }
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -44,6 +45,9 @@ def questions(viewer: Viewer) -> list[Query]:
             figures.charged(viewer, selection, "organization"),
             figures.charged(viewer, selection, "cost_center"),
             figures.charged(viewer, selection, "product"),
+            figures.totals(viewer, selection, is_shared=True),
+            figures.charged(viewer, selection, "cost_center", is_shared=True),
+            figures.shared(viewer, selection),
             figures.lines(viewer, selection),
             figures.lines(viewer, selection, is_corrected=True),
             figures.unpriced(viewer, selection),
@@ -265,6 +269,37 @@ def test_a_budget_is_shown_of_the_period_and_organization_looked_at(
         ("Budget amount", "amount"),
     ]
     assert figures.count(planned, figures.budget(Selection("2026-03"), columns)) == 0
+
+
+# --- shared costs ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("viewer", [BROKER, CUSTOMER])
+def test_what_is_left_after_sharing_stands_beside_what_was_billed(
+    data: DataFolder, viewer: Viewer
+) -> None:
+    # Power BI is 1.10 + 2.10 + ... + 60.10 = 1836 and sold for 1860: a tenth goes to Marketing.
+    selection = Selection("2026-02", "evergreen")
+    of_default = replace(selection, cost_center_id="EVG-DEFAULT")
+    with tables(data, viewer) as connection:
+        question = figures.charged(viewer, selection, "cost_center", is_shared=True)
+        rows = {row["cost_center_id"]: row for row in figures.fetch(connection, question, 10)}
+        (total,) = figures.fetch(connection, figures.totals(viewer, selection, is_shared=True), 10)
+        moved = figures.fetch(connection, figures.shared(viewer, of_default), 10)
+    assert [title for _, title in viewer.shared_measures] == [
+        column.title for column in question.columns[-len(viewer.shared_measures) :]
+    ]
+    measures = {"sales": 186} if viewer.is_customer else {"cost": Decimal("183.6"), "sales": 186}
+    for measure, amount in measures.items():
+        before, after = f"total_{measure}", f"{measure}_after_sharing"
+        assert rows["EVG-DEFAULT"][after] == rows["EVG-DEFAULT"][before] - amount
+        assert rows["EVG-MKT"][after] == rows["EVG-MKT"][before] + amount
+        assert rows["EVG-SALES"][after] == rows["EVG-SALES"][before]
+        assert total[after] == total[before]
+    (row,) = moved
+    assert row["other_name"] == "to Marketing"
+    assert {name: -row[f"shared_{name}"] for name in measures} == measures
+    assert not viewer.is_customer or not {"shared_cost", "cost_after_sharing"} & {*row, *total}
 
 
 # --- the published file ----------------------------------------------------------------

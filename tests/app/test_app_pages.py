@@ -100,6 +100,25 @@ def test_nonsense_in_the_address_counts_for_nothing(opened: Open) -> None:
     assert app.query_params["period"] == "2026-02"
 
 
+def test_what_was_passed_on_is_shown_where_it_makes_a_difference(opened: Open) -> None:
+    shown = text(opened("chargeback", organization="evergreen"))
+    assert "Cost after sharing" in shown
+    # Marketing bears 183.60 of Power BI, and has no line of it.
+    shown = text(opened("chargeback", organization="evergreen", cost_center="EVG-MKT"))
+    assert "Shared costs" in shown
+    assert "from Default" in shown
+    assert "183.60" in shown
+    for address in (
+        {"organization": "evergreen", "period": "2026-01"},
+        {"organization": "evergreen", "cost_center": "EVG-SALES"},
+        {"organization": "harbor"},
+        {},
+    ):
+        shown = text(opened("chargeback", **address))
+        assert "after sharing" not in shown
+        assert "from Default" not in shown
+
+
 def test_chargeback_leads_from_organization_to_cost_center_to_product(opened: Open) -> None:
     assert "organization=evergreen" in text(opened("chargeback"))
     shown = text(opened("chargeback", organization="evergreen"))

@@ -139,6 +139,91 @@ def test_a_customer_is_told_no_cost(published: duckdb.DuckDBPyConnection, tmp_pa
         statements.write_statements(published, own_use, tmp_path / "own use")
 
 
+@pytest.fixture(scope="module")
+def sharing(new_company: Callable[[], Company]) -> Company:
+    """IT passes its 60 dollars on to Arts and Books, and gets half of the archive's 8 before."""
+    company = new_company()
+    company.drop(
+        "billing_lines/january.csv",
+        HEADER
+        + f"S1,Suite,3,60,90,1 Dec 2025,6 Jan 2026,{CYCLE},acme,USD\n"
+        + f"S2,Archive,1,8,10,1 Dec 2025,6 Jan 2026,{CYCLE},acme,USD\n",
+    )
+    company.drop(
+        "split_history/splits.csv",
+        "Subscription ID,Event,Datetime,Total Quantity,Cost Center ID,Cost Center,"
+        "Allocated Quantity\n"
+        "S1,Cost center split adjusted,2025-11-01,3,I,IT,3\n"
+        "S2,Cost center split adjusted,2025-11-01,1,A,Arts,1\n",
+    )
+    company.drop(
+        "cost_centers/centers.csv",
+        "Cost Center ID,Organization,Name,Is Shared\n"
+        "I,acme,IT,yes\nA,acme,Arts,no\nB,acme,<b>Books</b>,no\n",
+    )
+    company.drop(
+        "shared_costs/rules.csv",
+        "Organization,Shared Cost Center ID,Product,Method,Cost Center ID,Percent,Valid From\n"
+        "acme,I,,even,,,2025-01-01\n"
+        "acme,,Archive,percent,A,25,2025-01-01\n"
+        "acme,,Archive,percent,I,50,2025-01-01\n",
+    )
+    company.build()
+    publish.publish(company.data, dbt_runner.read_manifest())
+    return company
+
+
+def test_a_statement_lists_from_whom_and_to_whom_shared_costs_went(
+    sharing: Company, tmp_path: Path
+) -> None:
+    with open_published(sharing.data) as connection:
+        scope = Scope("2026-01", "2026-01", "acme")
+        files = statements.write_statements(connection, scope, tmp_path)
+    pages = {path.stem[8:-4]: Page(path).rows for path in files if path.suffix == ".html"}
+    # 10 of the archive: 5 to IT, 2.50 of Arts for Arts itself. 90 + 5 of IT go on in halves.
+    section = "Shared costs (received, less passed on)"
+    assert [section, "42.50"] in pages["A"]
+    assert ["Total", "52.50"] in pages["A"]
+    assert [
+        "Archive",
+        "to IT, fixed percentage (shared product Archive)",
+        "50.00 %",
+        "",
+        "-5.00",
+    ] in (pages["A"])
+    assert ["Archive", "from IT, in even parts", "50.00 %", "", "2.50"] in pages["A"]
+    assert [section, "-90.00"] in pages["I"]
+    assert ["Total", "0.00"] in pages["I"]
+    assert ["Suite", "to <b>Books</b>, in even parts", "50.00 %", "", "-45.00"] in pages["I"]
+    # Books is on no line of the bill and has a statement all the same.
+    assert pages["B"][1:3] == [[section, "47.50"], ["Total", "47.50"]]
+    with (tmp_path / "shared_costs.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 6
+    assert sum(Decimal(row["shared_cost"]) for row in rows if row["step"] == "2") == 64
+
+
+def test_a_customer_is_told_whose_sales_were_passed_on_and_no_cost(
+    sharing: Company, tmp_path: Path
+) -> None:
+    with open_published(sharing.data) as connection:
+        customer = Scope("2026-01", "2026-01", "acme", "customer")
+        statements.write_statements(connection, customer, tmp_path)
+    with (tmp_path / "shared_costs.csv").open(encoding="utf-8-sig", newline="") as file:
+        (header, *rows) = csv.reader(file)
+    assert "shared_sales" in header
+    assert not {"shared_cost", "shared_margin", "explanation"} & {*header}
+    # Half of 60, of 8 and of 4, and a quarter of 8: what the parts cost.
+    assert not {"30", "4", "2"} & {row[header.index("shared_sales")] for row in rows}
+
+
+def test_a_company_that_shares_nothing_has_no_list_of_it(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    statements.write_statements(published, Scope("2026-01", "2026-01"), tmp_path)
+    assert not (tmp_path / "shared_costs.csv").exists()
+
+
 def test_the_journal_balances_and_names_the_accounts(
     published: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:

@@ -281,6 +281,38 @@ def test_an_invoice_without_any_line_is_in_the_book_of_its_period(
     assert all(row["In this workbook"] == 0 for row in missing)
 
 
+# --- shared costs ----------------------------------------------------------------------------
+
+
+def test_what_was_passed_on_of_shared_costs_is_on_a_sheet_of_its_own(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "book.xlsx"
+    write_workbook(published, EVERYTHING, path)
+    rows = totals(path, "Shared costs")
+    expected = published.execute(
+        """
+        select from_cost_center_id, to_cost_center_id, product_name, shared_cost, shared_sales
+        from shared_costs
+        """
+    ).fetchall()
+    assert expected
+    names = ("From ID", "To ID", "Product", "Cost", "Sales")
+    found = [tuple(row[name] for name in names) for row in rows]
+    assert sorted(map(str, found)) == sorted(
+        str((*row[:3], *map(float, row[3:]))) for row in expected
+    )
+
+
+def test_a_workbook_of_nothing_shared_has_no_such_sheet(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "book.xlsx"
+    write_workbook(published, Scope("2026-01", "2026-01"), path)
+    assert openpyxl.load_workbook(path).sheetnames == [*TOTALS, "Detail", "Pivot"]
+    check_package(path)
+
+
 # --- the file --------------------------------------------------------------------------------
 
 
@@ -290,7 +322,8 @@ def test_every_part_of_the_file_is_whole(
     path = tmp_path / "book.xlsx"
     write_workbook(published, EVERYTHING, path)
     check_package(path)
-    assert openpyxl.load_workbook(path).sheetnames == [*TOTALS, "Detail", "Pivot"]
+    sheets = openpyxl.load_workbook(path).sheetnames
+    assert sheets == [*TOTALS, "Shared costs", "Detail", "Pivot"]
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -106,6 +106,7 @@ unusable_rows_of_other_feeds as (
         ('directory', 'stg_directory__assignments'),
         ('budgets', 'stg_budgets__budgets'),
         ('exchange_rates', 'stg_exchange_rates__rates'),
+        ('shared_costs', 'stg_shared_costs__rules'),
     ] %}
         select
             '{{ feed }}' as feed,

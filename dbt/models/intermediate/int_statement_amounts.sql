@@ -12,6 +12,12 @@ report_rows as (
 
 ),
 
+shared_balances as (
+
+    select * from {{ ref('int_shared_cost_balances') }}
+
+),
+
 sections as (
 
     select * from {{ ref('statement_sections') }}
@@ -43,7 +49,7 @@ in_sections as (
 
 ),
 
-summed as (
+of_lines as (
 
     select
         billing_period,
@@ -69,6 +75,44 @@ summed as (
         section,
         section_order,
         corrected_period
+
+),
+
+-- What was received of shared costs less what was passed on: of no line, and no licenses.
+of_sharing as (
+
+    select
+        shared_balances.billing_period,
+        shared_balances.organization_id,
+        max(shared_balances.organization_name) as organization_name,
+        shared_balances.currency,
+        shared_balances.cost_center_id,
+        max(shared_balances.cost_center_name) as cost_center_name,
+        sections.section,
+        sections.section_order,
+        cast(null as varchar) as corrected_period,
+        cast(0 as bigint) as line_count,
+        cast(0 as bigint) as unpriced_line_count,
+        cast(0 as decimal(28, 10)) as quantity,
+        cast(sum(shared_balances.shared_cost) as decimal(28, 10)) as total_cost,
+        cast(sum(shared_balances.shared_sales) as decimal(28, 10)) as total_sales
+    from shared_balances
+    inner join sections on sections.charge_kind = '(shared)'
+    group by
+        shared_balances.billing_period,
+        shared_balances.organization_id,
+        shared_balances.currency,
+        shared_balances.cost_center_id,
+        sections.section,
+        sections.section_order
+
+),
+
+summed as (
+
+    select * from of_lines
+    union all
+    select * from of_sharing
 
 ),
 

@@ -12,6 +12,12 @@ borne_costs as (
 
 ),
 
+shared_balances as (
+
+    select * from {{ ref('int_shared_cost_balances') }}
+
+),
+
 charged as (
 
     select
@@ -62,6 +68,22 @@ borne as (
 
 ),
 
+-- Who only receives shared costs is on no line of the bill.
+named as (
+
+    {% for relation in ['billing_report', 'shared_balances'] %}
+        select
+            organization_id,
+            cost_center_id,
+            billing_period,
+            organization_name,
+            cost_center_name
+        from {{ relation }}
+        {% if not loop.last %}union all{% endif %}
+    {% endfor %}
+
+),
+
 names as (
 
     select
@@ -70,7 +92,7 @@ names as (
         billing_period,
         {{ latest_name('organization_name') }} as organization_name,
         {{ latest_name('cost_center_name') }} as cost_center_name
-    from billing_report
+    from named
     group by organization_id, cost_center_id, billing_period
 
 ),
@@ -112,31 +134,66 @@ joined as (
 
 ),
 
+-- Before and after sharing side by side. Nothing shared is 0, or null where nothing is sold.
+shared as (
+
+    select
+        coalesce(joined.billing_period, shared_balances.billing_period) as billing_period,
+        coalesce(joined.organization_id, shared_balances.organization_id) as organization_id,
+        coalesce(joined.cost_center_id, shared_balances.cost_center_id) as cost_center_id,
+        coalesce(joined.product_name, shared_balances.product_name) as product_name,
+        coalesce(joined.currency, shared_balances.currency) as currency,
+        coalesce(joined.quantity, 0) as quantity,
+        coalesce(joined.total_cost, 0) as total_cost,
+        joined.total_sales,
+        joined.total_margin,
+        coalesce(joined.amortized_cost, 0) as amortized_cost,
+        coalesce(shared_balances.shared_cost, 0) as shared_cost,
+        coalesce(
+            shared_balances.shared_sales, case when joined.total_sales is not null then 0 end
+        ) as shared_sales
+    from joined
+    full outer join shared_balances
+        on
+            joined.billing_period = shared_balances.billing_period
+            and joined.organization_id = shared_balances.organization_id
+            and joined.cost_center_id = shared_balances.cost_center_id
+            and joined.product_name is not distinct from shared_balances.product_name
+            and joined.currency = shared_balances.currency
+
+),
+
 final as (
 
     select
-        joined.billing_period,
-        joined.organization_id,
+        shared.billing_period,
+        shared.organization_id,
         coalesce(names.organization_name, last_names.organization_name) as organization_name,
-        joined.cost_center_id,
+        shared.cost_center_id,
         coalesce(names.cost_center_name, last_names.cost_center_name) as cost_center_name,
-        joined.product_name,
-        joined.currency,
-        cast(joined.quantity as decimal(28, 10)) as quantity,
-        cast(joined.total_cost as decimal(28, 10)) as total_cost,
-        cast(joined.total_sales as decimal(28, 10)) as total_sales,
-        cast(joined.total_margin as decimal(28, 10)) as total_margin,
-        cast(joined.amortized_cost as decimal(28, 10)) as amortized_cost
-    from joined
+        shared.product_name,
+        shared.currency,
+        cast(shared.quantity as decimal(28, 10)) as quantity,
+        cast(shared.total_cost as decimal(28, 10)) as total_cost,
+        cast(shared.total_sales as decimal(28, 10)) as total_sales,
+        cast(shared.total_margin as decimal(28, 10)) as total_margin,
+        cast(shared.amortized_cost as decimal(28, 10)) as amortized_cost,
+        cast(shared.shared_cost as decimal(28, 10)) as shared_cost,
+        cast(shared.shared_sales as decimal(28, 10)) as shared_sales,
+        cast(shared.total_cost + shared.shared_cost as decimal(28, 10)) as cost_after_sharing,
+        cast(
+            coalesce(shared.total_sales, 0) + shared.shared_sales as decimal(28, 10)
+        ) as sales_after_sharing
+    from shared
     inner join last_names
         on
-            joined.organization_id = last_names.organization_id
-            and joined.cost_center_id = last_names.cost_center_id
+            shared.organization_id = last_names.organization_id
+            and shared.cost_center_id = last_names.cost_center_id
     left join names
         on
-            joined.organization_id = names.organization_id
-            and joined.cost_center_id = names.cost_center_id
-            and joined.billing_period = names.billing_period
+            shared.organization_id = names.organization_id
+            and shared.cost_center_id = names.cost_center_id
+            and shared.billing_period = names.billing_period
 
 )
 

@@ -42,6 +42,12 @@ of_splits as (
 
 ),
 
+of_shared_costs as (
+
+    select * from {{ ref('int_findings_shared') }}
+
+),
+
 finding_kinds as (
 
     select * from {{ ref('finding_kinds') }}
@@ -79,6 +85,8 @@ unioned as (
     select * from of_refunds
     union all
     select * from of_splits
+    union all
+    select * from of_shared_costs
 
 ),
 

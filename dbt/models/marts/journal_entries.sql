@@ -147,6 +147,7 @@ final as (
         currency,
         case
             when corrected_period is not null then 'correction'
+            when section = 'shared' then 'shared'
             when billed_amount < 0 then 'reversal'
             else 'charge'
         end as entry_type,

@@ -1,15 +1,20 @@
-{#- Fails where the model and another relation give different totals; no rows are a total of zero. -#}
-{% test totals_agree(model, with, measures, by) %}
+{#-
+Fails where the model and another relation give different totals; no rows are a total of zero.
+`their_measures` are the other relation's names of the measures, where they differ.
+-#}
+{% test totals_agree(model, with, measures, by, their_measures=none) %}
 
 with
 
-{% for name, relation in [('ours', model), ('theirs', with)] %}
+{% for name, relation, named in [
+    ('ours', model, measures), ('theirs', with, their_measures or measures)
+] %}
 {{ name }} as (
 
     select
         {{ by | join(', ') }},
         {%- for measure in measures %}
-        sum({{ measure }}) as {{ measure }}{{ ',' if not loop.last }}
+        sum({{ named[loop.index0] }}) as {{ measure }}{{ ',' if not loop.last }}
         {%- endfor %}
     from {{ relation }}
     group by {{ by | join(', ') }}

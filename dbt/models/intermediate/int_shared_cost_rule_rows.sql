@@ -1,0 +1,75 @@
+{#-
+Rules of shared costs, as far as a newer file does not tell the same rule anew. Rows in quarantine are
+among them: the rest of their rule waits for them.
+-#}
+with
+
+rules as (
+
+    select * from {{ ref('stg_shared_costs__rules') }}
+
+),
+
+organization_keys as (
+
+    select * from {{ ref('int_organization_keys') }}
+
+),
+
+files as (
+
+    select * from {{ ref('stg_landing__files') }}
+    where status = 'loaded'
+
+),
+
+-- Rows that do not tell whose rule they are of are in quarantine only.
+attributed as (
+
+    select
+        rules.*,
+        files.modified_at,
+        coalesce(organization_keys.organization_id, rules.organization) as organization_id,
+        case
+            when rules.source_kind = 'product' then lower(rules.source_id) else rules.source_id
+        end as source_key
+    from rules
+    inner join files on rules.content_hash = files.content_hash
+    left join organization_keys
+        on lower(rules.organization) = organization_keys.organization_key
+    where
+        rules.organization is not null
+        and rules.source_kind is not null
+        and rules.valid_from is not null
+
+),
+
+-- A rule that is told twice is what the file written last says, whole.
+ranked as (
+
+    select
+        *,
+        dense_rank() over (
+            partition by organization_id, source_kind, source_key, valid_from
+            order by modified_at desc, file desc
+        ) as newest_first
+    from attributed
+
+)
+
+select
+    {{ surrogate_id(['organization_id', 'source_kind', 'source_key', 'valid_from']) }} as rule_id,
+    organization_id,
+    source_kind,
+    source_key,
+    source_id,
+    method,
+    cost_center_id,
+    percent,
+    valid_from,
+    coalesce(valid_to, cast({{ far_future() }} as date)) as valid_to,
+    file,
+    row_number,
+    rejected_reason is not null as is_rejected
+from ranked
+where newest_first = 1

@@ -1,0 +1,152 @@
+{#-
+What part of whatever a rule passes on each receiver gets, in whole units of 10^-10. Percentages are
+parts of 100, so that what they leave stays with the source; all else is parts of its own sum.
+-#}
+with
+
+rules as (
+
+    select * from {{ ref('int_shared_cost_rules') }}
+    where step is not null
+
+),
+
+receivers as (
+
+    select * from {{ ref('int_shared_cost_receivers') }}
+
+),
+
+bases as (
+
+    select * from {{ ref('int_shared_cost_bases') }}
+
+),
+
+currencies as (
+
+    select
+        billing_period,
+        organization_id,
+        currency
+    from {{ ref('int_open_costs') }}
+    group by billing_period, organization_id, currency
+
+),
+
+based as (
+
+    select
+        rules.billing_period,
+        rules.organization_id,
+        currencies.currency,
+        rules.rule_id,
+        rules.method,
+        receivers.cost_center_id,
+        receivers.cost_center_name,
+        cast(
+            case rules.method
+                when 'percent' then receivers.percent
+                when 'even' then 1
+                else coalesce(bases.basis, 0)
+            end as decimal(28, 10)
+        ) as basis
+    from rules
+    inner join currencies
+        on
+            rules.billing_period = currencies.billing_period
+            and rules.organization_id = currencies.organization_id
+    inner join receivers
+        on
+            rules.billing_period = receivers.billing_period
+            and rules.rule_id = receivers.rule_id
+    left join bases
+        on
+            rules.billing_period = bases.billing_period
+            and rules.organization_id = bases.organization_id
+            and rules.method = bases.method
+            and coalesce(bases.currency, currencies.currency) = currencies.currency
+            and receivers.cost_center_id = bases.cost_center_id
+
+),
+
+totaled as (
+
+    select
+        *,
+        cast(
+            case
+                when method = 'percent' then 100
+                else sum(basis) over (partition by billing_period, rule_id, currency)
+            end as decimal(28, 10)
+        ) as basis_total
+    from based
+
+),
+
+-- Sums that are large count in hundredths, so that no product of them overflows.
+in_units as (
+
+    select
+        *,
+        case
+            when basis_total < 1000000000000 then cast(basis * 10000000000 as hugeint)
+            else cast(basis * 100 as hugeint)
+        end as basis_units,
+        case
+            when basis_total < 1000000000000 then cast(basis_total * 10000000000 as hugeint)
+            else sum(cast(basis * 100 as hugeint)) over (
+                partition by billing_period, rule_id, currency
+            )
+        end as basis_total_units
+    from totaled
+    where basis_total > 0
+
+),
+
+cumulative as (
+
+    select
+        *,
+        cast(
+            sum(basis_units) over (
+                partition by billing_period, rule_id, currency
+                order by cost_center_id
+                rows between unbounded preceding and current row
+            ) as hugeint
+        ) as high_basis_units
+    from in_units
+
+),
+
+shared_out as (
+
+    select
+        * exclude (basis_units, basis_total_units, high_basis_units),
+        {{ cumulative_share('high_basis_units - basis_units', 'basis_total_units') }} as low_share,
+        {{ cumulative_share('high_basis_units', 'basis_total_units') }} as high_share
+    from cumulative
+
+),
+
+-- Who has nothing of what is counted receives nothing.
+final as (
+
+    select
+        billing_period,
+        organization_id,
+        currency,
+        rule_id,
+        cost_center_id,
+        cost_center_name,
+        basis,
+        basis_total,
+        cast(low_share * 10000000000 as bigint) as low_units,
+        cast(high_share * 10000000000 as bigint) as high_units,
+        cast(high_share - low_share as decimal(18, 10)) as share
+    from shared_out
+    where high_share > low_share
+
+)
+
+select * from final

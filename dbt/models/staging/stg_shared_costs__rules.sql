@@ -1,0 +1,136 @@
+with
+
+landed as (
+
+    select
+        landed_rows.*,
+        {{ whole_row('landed_rows') }} as landed_row
+    from {{ source('raw', 'shared_costs') }} as landed_rows
+
+),
+
+typed as (
+
+    select
+        landed.*,
+        {{ match_key('method') }} as method_key,
+        {{ decimal_value('percent') }} as exact_percent,
+        {{ date_value('valid_from') }} as valid_from_day,
+        {{ date_value('valid_to') }} as valid_to_day,
+        -- Systems that need an end print the last of all days.
+        coalesce(valid_to, '') like '9999-12-31%' as has_no_end
+    from landed
+
+),
+
+-- A row names one source: a shared cost center, a subscription or a product.
+checked as (
+
+    select
+        typed.*,
+        {{ failed_check([
+            needs_text('Organization', 'organization'),
+            needs_text('Method', 'method'),
+            (
+                'Method',
+                'method',
+                "method_key not in ('percent', 'even', 'directcost', 'seats', 'headcount')",
+                'is none of percent, even, direct_cost, seats, headcount'
+            ),
+            (
+                'Shared Cost Center ID',
+                'shared_cost_center_id',
+                'coalesce(' ~ text_value('shared_cost_center_id') ~ ', '
+                ~ text_value('subscription_id') ~ ', ' ~ text_value('product') ~ ') is null',
+                'is empty, and so are Subscription ID and Product'
+            ),
+            (
+                'Shared Cost Center ID',
+                'shared_cost_center_id',
+                text_value('shared_cost_center_id') ~ ' is not null and coalesce('
+                ~ text_value('subscription_id') ~ ', ' ~ text_value('product') ~ ') is not null',
+                'is not the only source: a row names one cost center, subscription or product'
+            ),
+            (
+                'Subscription ID',
+                'subscription_id',
+                text_value('subscription_id') ~ ' is not null and '
+                ~ text_value('product') ~ ' is not null',
+                'is not the only source: a row names one cost center, subscription or product'
+            ),
+            (
+                'Cost Center ID',
+                'cost_center_id',
+                "method_key = 'percent' and " ~ text_value('cost_center_id') ~ ' is null',
+                'is empty: a percentage needs to say whose it is'
+            ),
+            (
+                'Percent',
+                'percent',
+                "method_key = 'percent' and " ~ text_value('percent') ~ ' is null',
+                'is empty'
+            ),
+            number_if_given('Percent', 'percent', 'exact_percent'),
+            (
+                'Percent',
+                'percent',
+                "method_key <> 'percent' and exact_percent is not null",
+                'is given, and the method is not percent'
+            ),
+            (
+                'Percent',
+                'percent',
+                'exact_percent <= 0 or exact_percent > 100',
+                'is not above 0 and at most 100'
+            ),
+            (
+                'Percent',
+                'percent',
+                'exact_percent <> round(exact_percent, 8)',
+                'has more than eight decimals'
+            ),
+            needs_date('Valid From', 'valid_from', 'valid_from_day'),
+            date_if_given(
+                'Valid To',
+                'valid_to',
+                "case when has_no_end then date '2199-12-31' else valid_to_day end"
+            ),
+            (
+                'Valid To',
+                'valid_to',
+                'not has_no_end and valid_to_day <= valid_from_day',
+                'is not after Valid From'
+            ),
+        ]) }}
+    from typed
+
+),
+
+renamed as (
+
+    select
+        file,
+        row_number,
+        content_hash,
+        {{ text_value('organization') }} as organization,
+        case
+            when {{ text_value('shared_cost_center_id') }} is not null then 'cost_center'
+            when {{ text_value('subscription_id') }} is not null then 'subscription'
+            when {{ text_value('product') }} is not null then 'product'
+        end as source_kind,
+        coalesce(
+            {{ text_value('shared_cost_center_id') }},
+            {{ id_value('subscription_id') }},
+            {{ text_value('product') }}
+        ) as source_id,
+        case when method_key = 'directcost' then 'direct_cost' else method_key end as method,
+        {{ text_value('cost_center_id') }} as cost_center_id,
+        cast(exact_percent as decimal(18, 8)) as percent,
+        valid_from_day as valid_from,
+        case when not has_no_end then valid_to_day end as valid_to,
+        {{ rejection() }}
+    from checked
+
+)
+
+select * from renamed

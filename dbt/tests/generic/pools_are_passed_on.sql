@@ -1,0 +1,37 @@
+{#-
+Fails with every pool of shared costs of which more than the whole is passed on, or whose parts are the
+whole and do not sum to it. `pool` are the columns that make up a pool.
+-#}
+{% test pools_are_passed_on(model, pool) %}
+
+with
+
+pools as (
+
+    select
+        {{ pool | join(', ') }},
+        max(pool_cost) as pool_cost,
+        max(pool_sales) as pool_sales,
+        sum(share) as share,
+        sum(shared_cost) as shared_cost,
+        sum(shared_sales) as shared_sales
+    from {{ model }}
+    group by {{ pool | join(', ') }}
+
+),
+
+validation_errors as (
+
+    select * from pools
+    where
+        share > 1
+        or abs(shared_cost) > abs(pool_cost)
+        or abs(shared_sales) > abs(pool_sales)
+        or (share = 1 and shared_cost <> pool_cost)
+        or (share = 1 and shared_sales is distinct from pool_sales)
+
+)
+
+select * from validation_errors
+
+{% endtest %}
