@@ -20,8 +20,8 @@ def close(data: DataFolder, billing_period: str, override_reason: str | None = N
     The caller has run the pipeline, so that the warehouse is what landing and ledger give, and
     holds the writer's lock. Raises ClosingRefused, with every obstacle in the message, where
     the period is closed already, has no lines, an older one is still open, or money sits in
-    quarantine or does not tie to an invoice. Only the last two can be overridden, by a reason
-    that is kept in the posting.
+    quarantine, does not tie to an invoice or is not passed on because of a rule that cannot be
+    applied. Only the last three can be overridden, by a reason that is kept in the posting.
     """
     if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", billing_period):
         raise ClosingRefused(f"{billing_period!r} is not a month like 2026-01")
@@ -34,6 +34,7 @@ def close(data: DataFolder, billing_period: str, override_reason: str | None = N
         obstacles = [
             *_quarantine(connection, billing_period),
             *_variances(connection, billing_period),
+            *_not_passed_on(connection, billing_period),
         ]
         if obstacles and not override_reason:
             raise ClosingRefused(
@@ -138,6 +139,21 @@ def _variances(connection: duckdb.DuckDBPyConnection, billing_period: str) -> li
         f"invoice {invoice} does not tie: {currency} {_money(variance)} is missing"
         for invoice, currency, variance in rows
     ]
+
+
+def _not_passed_on(connection: duckdb.DuckDBPyConnection, billing_period: str) -> list[str]:
+    """Rules of shared costs that contradict themselves or each other: closed, they stay so."""
+    rows = connection.execute(
+        """
+        select distinct organization_id, message from marts.findings
+        where billing_period = $period and severity = 'error' and kind in (
+            'shared_rule_unusable', 'shared_cost_circle', 'shared_cost_third_step'
+        )
+        order by organization_id, message
+        """,
+        {"period": billing_period},
+    ).fetchall()
+    return [f"{organization}: {message}" for organization, message in rows]
 
 
 def _account() -> str:

@@ -18,6 +18,7 @@ import pytest
 from conftest import Company
 
 from dagster_project import closing
+from dagster_project.errors import ClosingRefused
 
 NewCompany = Callable[[], Company]
 CYCLE = "cycleCharge. From 1 Dec 2025 to 31 Dec 2025 (31 days)"
@@ -222,7 +223,7 @@ def company(new_company: NewCompany) -> Company:
         "rules",
         """
         alder  IT    -  -      direct_cost  -      -     2026-01-01  -
-        alder  -     -  azure  percent      IT     60    2026-01-01  -
+        alder  -     -  azure  percent      IT     60 %  2026-01-01  -
         alder  -     -  azure  percent      Sales  30    2026-01-01  -
         birch  IT    -  -      even         HR     -     2025-01-01  -
         birch  HR    -  -      even         IT     -     2025-01-01  -
@@ -397,6 +398,19 @@ def test_statements_and_journal_are_after_sharing_and_add_up_to_the_bill(company
 
 
 # --- closing ------------------------------------------------------------------------------------
+
+
+def test_a_period_is_not_closed_while_a_rule_cannot_be_applied_unless_a_reason_is_given(
+    company: Company,
+) -> None:
+    with pytest.raises(ClosingRefused) as refused:
+        closing.close(company.data, "2026-01")
+    assert "birch: nothing of IT is passed on: the rules go round in a circle, IT > HR > IT" in str(
+        refused.value
+    )
+    assert "dale: nothing of Law is passed on: it names Slaes" in str(refused.value)
+    assert "elm" not in str(refused.value)
+    assert not company.data.ledger.exists()
 
 
 def test_a_closed_period_keeps_what_was_passed_on_whatever_comes_later(

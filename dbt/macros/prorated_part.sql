@@ -75,6 +75,17 @@ made of it.
     ) * 0.0000000001
 {%- endmacro %}
 
+{#-
+What is counted for a share in whole units: of 10^-10, or hundredths where the total is so large that
+products of such units would overflow.
+-#}
+{% macro basis_units(basis, total) -%}
+    case
+        when {{ total }} < 1000000000000 then cast({{ basis }} * 10000000000 as hugeint)
+        else cast({{ basis }} * 100 as hugeint)
+    end
+{%- endmacro %}
+
 {#- The id of the split that gives everything to an organization's Default. -#}
 {% macro default_split_id(organization_id) -%}
     concat('default:', {{ organization_id }})

@@ -14,7 +14,8 @@ typed as (
     select
         landed.*,
         {{ match_key('method') }} as method_key,
-        {{ decimal_value('percent') }} as exact_percent,
+        -- A cell of a workbook that is shown as a percentage comes with its sign.
+        {{ decimal_value("rtrim(rtrim(trim(percent), '%'))") }} as exact_percent,
         {{ date_value('valid_from') }} as valid_from_day,
         {{ date_value('valid_to') }} as valid_to_day,
         -- Systems that need an end print the last of all days.

@@ -84,21 +84,11 @@ totaled as (
 
 ),
 
--- Sums that are large count in hundredths, so that no product of them overflows.
 in_units as (
 
     select
         *,
-        case
-            when basis_total < 1000000000000 then cast(basis * 10000000000 as hugeint)
-            else cast(basis * 100 as hugeint)
-        end as basis_units,
-        case
-            when basis_total < 1000000000000 then cast(basis_total * 10000000000 as hugeint)
-            else sum(cast(basis * 100 as hugeint)) over (
-                partition by billing_period, rule_id, currency
-            )
-        end as basis_total_units
+        {{ basis_units('basis', 'basis_total') }} as basis_units
     from totaled
     where basis_total > 0
 
@@ -108,13 +98,15 @@ cumulative as (
 
     select
         *,
-        cast(
-            sum(basis_units) over (
-                partition by billing_period, rule_id, currency
-                order by cost_center_id
-                rows between unbounded preceding and current row
-            ) as hugeint
-        ) as high_basis_units
+        sum(basis_units) over (
+            partition by billing_period, rule_id, currency
+            order by cost_center_id
+            rows between unbounded preceding and current row
+        ) as high_basis_units,
+        case
+            when method = 'percent' then {{ basis_units('basis_total', 'basis_total') }}
+            else sum(basis_units) over (partition by billing_period, rule_id, currency)
+        end as basis_total_units
     from in_units
 
 ),
