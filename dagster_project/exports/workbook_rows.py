@@ -1,4 +1,4 @@
-"""What a workbook holds: split lines in scope, their totals, and the invoices they are on.
+"""What a workbook holds: split lines in scope, their totals, their invoices, forecast and budget.
 
 Belongs here: the queries. Does not: anything of a spreadsheet but its limits, see workbook.py.
 """
@@ -20,7 +20,9 @@ ROW_LIMIT = 1_048_575
 
 FETCHED_ROWS = 5_000
 
-Kind = Literal["text", "date", "instant", "flag", "count", "quantity", "share", "money"]
+Kind = Literal[
+    "text", "code", "date", "month", "instant", "flag", "count", "quantity", "share", "money"
+]
 
 
 class TooManyRows(ApportionError):
@@ -29,7 +31,7 @@ class TooManyRows(ApportionError):
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the split lines: its header, its name in billing_report, its width."""
+    """A column of a table: its header, its name in the mart, its width."""
 
     header: str
     name: str
@@ -68,6 +70,68 @@ DETAIL = (
     Column("Line", "line_id", 34),
     Column("Refund of line", "refund_of_line_id", 34),
 )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A table of a month and cost center's row each, besides the bill: its sheet and its mart.
+
+    Shown are those of the columns that the mart has: a customer's own has fewer. `condition` says
+    which rows belong to periods from $first_period to $last_period.
+    """
+
+    sheet: str
+    mart: str
+    columns: tuple[Column, ...]
+    condition: str
+
+
+OF_COST_CENTER = (
+    Column("Month", "month", 10, "month"),
+    Column("Organization ID", "organization_id", 17),
+    Column("Organization", "organization_name", 26),
+    Column("Business unit", "business_unit", 18),
+    Column("Cost center ID", "cost_center_id", 17),
+    Column("Cost center", "cost_center_name", 24),
+    Column("Currency", "currency", 10),
+)
+FORECAST = Plan(
+    "Forecast",
+    "cost_forecast",
+    (
+        *OF_COST_CENTER,
+        Column("Cost expected", "forecast", 15, "money"),
+        Column("At least (80 %)", "lower_80", 15, "money"),
+        Column("At most (80 %)", "upper_80", 15, "money"),
+        Column("Known: owed", "committed_cost", 15, "money"),
+        Column("Known: on renewal", "renewal_cost", 17, "money"),
+        Column("Known: usage", "usage_cost", 15, "money"),
+        Column("Sales expected", "sales_forecast", 15, "money"),
+        Column("Method", "method", 32, "code"),
+    ),
+    # What was expected after an earlier period is not known any more.
+    "not exists (select 1 from billing_report where billing_period > $last_period)",
+)
+BUDGET = Plan(
+    "Budget",
+    "budget_variance",
+    (
+        *(column for column in OF_COST_CENTER if column.name != "business_unit"),
+        Column("State", "status", 24, "code"),
+        Column("Charged at", "amount_basis", 11),
+        Column("Budget", "budget", 14, "money"),
+        Column("Charged", "actual", 14, "money"),
+        Column("Difference", "variance", 14, "money"),
+        Column("Budget to date", "budget_to_date", 15, "money"),
+        Column("Charged to date", "actual_to_date", 15, "money"),
+        Column("Difference to date", "variance_to_date", 17, "money"),
+        Column("Budget of the year", "year_budget", 17, "money"),
+        Column("Expected of the year", "year_expected", 19, "money"),
+        Column("Difference of the year", "year_variance", 20, "money"),
+    ),
+    "strftime(month, '%Y-%m') between $first_period and $last_period",
+)
+PLANS = (FORECAST, BUDGET)
 
 
 @dataclass(frozen=True)
@@ -228,6 +292,34 @@ class WorkbookRows:
         if INVOICE_HEADER not in self.numbers:
             return []
         return [Invoice(*row) for row in self._fetch(f"from temp.{INVOICES} order by number")]
+
+    def plan(self, plan: Plan) -> tuple[tuple[Column, ...], list[tuple[Any, ...]]]:
+        """The columns of a plan, and its rows with, at the end, the currency once more."""
+        published = self.connection.table(plan.mart).columns
+        columns = tuple(column for column in plan.columns if column.name in published)
+        conditions = [plan.condition]
+        if self.scope.organization_id:
+            conditions.append("organization_id = $organization")
+        condition = " and ".join(conditions)
+        values = self.scope.parameters
+        rows = self.connection.execute(
+            f"""
+            select {", ".join(column.name for column in columns)}, currency
+            from {plan.mart}
+            where {condition}
+            order by
+                organization_name, organization_id, cost_center_name, cost_center_id, currency,
+                month
+            limit {ROW_LIMIT + 1}
+            """,
+            {name: value for name, value in values.items() if f"${name}" in condition},
+        ).fetchall()
+        if len(rows) > ROW_LIMIT:
+            raise TooManyRows(
+                f"the sheet {plan.sheet} has more rows than the {ROW_LIMIT:,} a sheet holds:"
+                " export single organizations"
+            )
+        return columns, rows
 
     def details(self) -> Iterator[tuple[Any, ...]]:
         """The split lines: a value for each header and, at the end, the currency once more."""
