@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from app import wording
-from app.figures import Row
+from app.figures import BANDS, Row
 
 Chart = dict[str, object]
 
@@ -56,8 +56,8 @@ def months(rows: Sequence[Row], measure: str, currency: str, forecast: Sequence[
             "label": "",
             "amount": _float(row["forecast"]),
         }
-        | {band: _float(row[band]) for band in ("lower_80", "upper_80", "lower_95", "upper_95")}
-        | {"label": f"about {wording.money(_rounded(row['forecast']), currency)}"}
+        | {band: _float(row.get(band)) for band in BANDS}
+        | {"label": f"about {wording.money(_decimal(row['forecast']), currency)}"}
         for row in forecast
     ]
     month = {
@@ -65,6 +65,7 @@ def months(rows: Sequence[Row], measure: str, currency: str, forecast: Sequence[
         "type": "ordinal",
         "title": None,
         "sort": None,
+        "scale": {"domain": _every_month(rows, forecast)},
         "axis": {"labelAngle": 0, "labelOverlap": True},
     }
     amount = {
@@ -83,7 +84,8 @@ def months(rows: Sequence[Row], measure: str, currency: str, forecast: Sequence[
     ]
     if expected:
         bands = (("lower_95", "upper_95", 0.18), ("lower_80", "upper_80", 0.3))
-        for lower, upper, opacity in bands if expected[0]["lower_95"] is not None else ():
+        has_bands = all(month["lower_95"] is not None for month in expected)
+        for lower, upper, opacity in bands if has_bands else ():
             layers.append(
                 {
                     "data": {"values": expected},
@@ -108,6 +110,21 @@ def months(rows: Sequence[Row], measure: str, currency: str, forecast: Sequence[
             }
         )
     return {"layer": layers, "height": 320, "config": _CONFIG, "usermeta": _USERMETA}
+
+
+def _every_month(rows: Sequence[Row], forecast: Sequence[Row]) -> list[str]:
+    """The months of a chart; one without any row has its place too, or times would look even."""
+    months = [str(row["billing_period"]) for row in rows] + [str(row["month"]) for row in forecast]
+    if not months:
+        return []
+    first, last = (
+        int(year) * 12 + int(month) - 1
+        for year, month in (period.split("-") for period in (min(months), max(months)))
+    )
+    return [
+        wording.short_period(f"{number // 12:04d}-{number % 12 + 1:02d}")
+        for number in range(first, last + 1)
+    ]
 
 
 def splits(rows: Sequence[Row], last_period: str) -> Chart:
@@ -193,17 +210,14 @@ def _decimal(held: object) -> Decimal | None:
     return held if isinstance(held, Decimal) else None
 
 
-def _rounded(held: object) -> Decimal | None:
-    # Forecasts are estimates, and floats.
-    return None if held is None else Decimal(str(held))
-
-
 def _float(held: object) -> float | None:
     return float(held) if isinstance(held, Decimal | float | int) else None
 
 
-def described(rows: Sequence[Row], measure: str, currency: str) -> str:
-    """A chart of months in a sentence, for who cannot see it."""
+def described(
+    rows: Sequence[Row], measure: str, currency: str, forecast: Sequence[Row] = ()
+) -> str:
+    """A chart of months in a sentence or two, for who cannot see it."""
     amounts: Mapping[str, Decimal] = {
         str(row["billing_period"]): known
         for row in rows
@@ -212,8 +226,15 @@ def described(rows: Sequence[Row], measure: str, currency: str) -> str:
     if not amounts:
         return "No amounts."
     most, least = max(amounts, key=amounts.__getitem__), min(amounts, key=amounts.__getitem__)
+    expected = "".join(
+        f" Expected: {wording.money(_decimal(first['forecast']), currency)} in"
+        f" {wording.period(str(first['month']))},"
+        f" {wording.money(_decimal(last['forecast']), currency)} in"
+        f" {wording.period(str(last['month']))}."
+        for first, last in zip(forecast[:1], forecast[-1:], strict=True)
+    )
     return (
         f"{wording.counted(len(amounts), 'month')}: the most in {wording.period(most)}"
         f" ({wording.money(amounts[most], currency)}), the least in {wording.period(least)}"
-        f" ({wording.money(amounts[least], currency)})."
+        f" ({wording.money(amounts[least], currency)}).{expected}"
     )

@@ -7,7 +7,7 @@ No value stands in the text of a query: values are parameters. Names of measures
 Viewer.measures, and the customers' connection has no others anyway.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -470,99 +470,237 @@ def months(viewer: Viewer, selection: Selection) -> Query:
     )
 
 
+SPREAD_COST = "amortized_cost"
+"""The cost spread over the months it is for: the forecast goes on from this one."""
+
+
+def spread_months(selection: Selection) -> Query:
+    """As `months`: cost by the month it is for."""
+    return Query(
+        f"""
+        select billing_period, currency, sum({SPREAD_COST}) as {SPREAD_COST} from chargeback
+        where {replace(selection, period=None).where()}
+        group by billing_period, currency
+        order by currency, billing_period
+        """,
+        replace(selection, period=None).parameters,
+        (
+            Column("billing_period", "Month"),
+            Column(SPREAD_COST, "Cost by the month it is for", "amount"),
+        ),
+    )
+
+
 BANDS = ("lower_80", "upper_80", "lower_95", "upper_95")
 
 
-def forecast(selection: Selection, columns: Sequence[str]) -> Query:
-    """One row per month to come and currency. `columns` are those that cost_forecast has.
+def forecast(selection: Selection) -> Query:
+    """One row per month to come and currency: the cost expected of what is selected, with bands.
 
-    The bands are told for one cost center only: those of several cannot be added up.
+    Beside it what is known to come: owed by term, likely on renewal, used as of late.
     """
-    conditions = ["true"]
-    if selection.currency:
-        conditions.append("currency = $currency")
-    if selection.cost_center_id:
-        conditions.append("cost_center_id = $cost_center_id")
-    if selection.organization_id and "organization_id" in columns:
-        conditions.append("organization_id = $organization_id")
-    elif selection.organization_id:
-        conditions.append(
-            "cost_center_id in (select cost_center_id from chargeback"
-            " where organization_id = $organization_id)"
-        )
-    bands = ", ".join(
-        f"sum({band}) as {band}" if selection.cost_center_id else f"null as {band}"
-        for band in BANDS
+    within = replace(selection, period=None)
+    level = (
+        "cost_center"
+        if within.cost_center_id
+        else "organization"
+        if within.organization_id
+        else "total"
     )
-    unused = {"period", "product_name"}
+    return Query(
+        f"""
+        with known as (
+            select
+                month, currency, sum(committed_cost) as committed_cost,
+                sum(renewal_cost) as renewal_cost, sum(usage_cost) as usage_cost
+            from cost_forecast
+            where {within.where()}
+            group by month, currency
+        ),
+        expected as (
+            select month, currency, forecast, {", ".join(BANDS)}, method
+            from cost_forecast_summary
+            where level = '{level}' and {within.where()}
+        )
+        select
+            strftime(expected.month, '%Y-%m') as month, expected.* exclude (month),
+            known.committed_cost, known.renewal_cost, known.usage_cost
+        from expected
+        inner join known
+            on expected.month = known.month and expected.currency = known.currency
+        order by expected.currency, expected.month
+        """,
+        within.parameters,
+        (
+            Column("month", "Month"),
+            Column("forecast", "Expected", "amount"),
+            Column("lower_80", "At least (80 %)", "amount"),
+            Column("upper_80", "At most (80 %)", "amount"),
+            Column("lower_95", "At least (95 %)", "amount"),
+            Column("upper_95", "At most (95 %)", "amount"),
+            Column("committed_cost", "Known: owed", "amount"),
+            Column("renewal_cost", "Known: on renewal", "amount"),
+            Column("usage_cost", "Known: usage", "amount"),
+        ),
+    )
+
+
+def sales_forecast(selection: Selection, title: str) -> Query:
+    """One row per month to come and currency: the sales expected of all that is selected.
+
+    `title` is what the viewer calls sales. Months without any price are left out.
+    """
+    within = replace(selection, period=None)
     return Query(
         f"""
         select
-            left(cast(month as varchar), 7) as month, currency, sum(forecast) as forecast, {bands},
-            string_agg(distinct method, ', ' order by method) as method
+            strftime(month, '%Y-%m') as month, currency, sum(sales_forecast) as forecast
         from cost_forecast
-        where {" and ".join(conditions)}
+        where {within.where()} and sales_forecast is not null
         group by 1, currency
-        order by currency, month
+        order by currency, 1
         """,
-        tuple(pair for pair in selection.parameters if pair[0] not in unused),
-        (
-            Column("month", "Month"),
-            Column("forecast", "Forecast", "amount"),
-            *(
-                Column(
-                    band,
-                    f"{'At least' if 'lower' in band else 'At most'} ({band[-2:]} %)",
-                    "amount",
-                )
-                for band in (BANDS if selection.cost_center_id else ())
-            ),
-            Column("method", "Method"),
-        ),
+        within.parameters,
+        (Column("month", "Month"), Column("forecast", f"{title} expected", "amount")),
     )
 
 
-def budget(selection: Selection, columns: Mapping[str, str]) -> Query:
-    """The budget and what came of it. `columns` are those that budget_variance has, with types."""
-    month = next((name for name in ("billing_period", "month") if name in columns), None)
-    conditions = ["true"]
-    used = []
-    if month and selection.period:
-        conditions.append(f"left(cast({month} as varchar), 7) = $period")
-        used.append("period")
-    if "organization_id" in columns and selection.organization_id:
-        conditions.append("organization_id = $organization_id")
-        used.append("organization_id")
-    first = (month, "currency", "organization_id", "cost_center_id")
-    order = sorted(columns, key=lambda name: first.index(name) if name in first else len(first))
-    hidden = {month, "currency", "organization_id"}
-    if "organization_name" in columns and selection.organization_id:
-        hidden.add("organization_name")
-    if "cost_center_name" in columns:
-        hidden.add("cost_center_id")
+def forecast_accuracy(selection: Selection) -> Query:
+    """One row per number of months ahead, and currency: how forecasts of cost centers have done.
+
+    `error_share` is how far they were off, as a part of what came; null where nothing came.
+    """
+    within = replace(selection, period=None)
     return Query(
         f"""
-        select * from budget_variance
-        where {" and ".join(conditions)}
-        order by {", ".join(order)}
+        select
+            months_ahead, currency, count(*) as forecast_count,
+            sum(actual_cost) as actual_cost, sum(forecast) as forecast,
+            cast(
+                sum(abs(forecast_error)) / nullif(sum(abs(actual_cost)), 0) as decimal(18, 6)
+            ) as error_share,
+            cast(count(*) filter (is_within_80) / count(*) as decimal(18, 6)) as within_80_share,
+            cast(count(*) filter (is_within_95) / count(*) as decimal(18, 6)) as within_95_share
+        from forecast_accuracy
+        where {within.where()}
+        group by months_ahead, currency
+        order by currency, months_ahead
         """,
-        tuple(pair for pair in selection.parameters if pair[0] in used),
-        tuple(
-            Column(name, wording.title(name), _kind(name, data_type))
-            for name, data_type in columns.items()
-            if name not in hidden
+        within.parameters,
+        (
+            Column("months_ahead", "Months ahead"),
+            Column("forecast_count", "Forecasts", "quantity"),
+            Column("forecast", "Expected then", "amount"),
+            Column("actual_cost", "Came to", "amount"),
+            Column("error_share", "Off by", "share"),
+            Column("within_80_share", "Within the 80 % band", "share"),
+            Column("within_95_share", "Within the 95 % band", "share"),
         ),
     )
 
 
-def _kind(name: str, data_type: str) -> Kind:
-    if data_type.startswith("DECIMAL"):
-        if "share" in name or "percent" in name or "quantity" in name:
-            return "quantity"
-        return "amount"
-    if data_type == "DATE":
-        return "day"
-    return "instant" if data_type.startswith("TIMESTAMP") else "text"
+# --- budgets ---------------------------------------------------------------------------
+
+
+NOT_BILLED = "not_billed"
+"""The state of a budget's month that has no bill yet."""
+
+
+def _budget_where(selection: Selection) -> str:
+    return selection.where("strftime(month, '%Y-%m')")
+
+
+def budget(viewer: Viewer, selection: Selection) -> Query:
+    """One row per budget of the selection: cost center, currency and month; the overrun first."""
+    # Customers' budgets are all of what they are charged.
+    basis = "" if viewer.is_customer else "amount_basis, "
+    return Query(
+        f"""
+        select
+            month, organization_id, coalesce(organization_name, organization_id)
+                as organization_name,
+            cost_center_id, coalesce(cost_center_name, cost_center_id) as cost_center_name,
+            currency, {basis}coalesce(status, '{NOT_BILLED}') as status,
+            budget, actual, variance, budget_to_date, actual_to_date, variance_to_date,
+            year_budget, year_expected, year_variance
+        from budget_variance
+        where {_budget_where(selection)}
+        order by
+            case status
+                when 'over_budget' then 0
+                when 'over_budget_at_year_end' then 1
+                when 'within_budget' then 2
+                else 3
+            end,
+            currency, coalesce(variance_to_date, year_variance) desc nulls last,
+            organization_id, cost_center_id, month
+        """,
+        selection.parameters,
+        (
+            Column("status", "State", "state"),
+            Column("cost_center_name", "Cost center"),
+            Column("organization_name", "Organization"),
+            Column("budget", "Budget", "amount"),
+            Column("actual", "Charged", "amount"),
+            Column("variance", "Difference", "amount"),
+            Column("budget_to_date", "Budget to date", "amount"),
+            Column("actual_to_date", "Charged to date", "amount"),
+            Column("year_budget", "Year's budget", "amount"),
+            Column("year_expected", "Year expected", "amount"),
+            *(() if viewer.is_customer else (Column("amount_basis", "Charged at"),)),
+        ),
+    )
+
+
+def budget_totals(viewer: Viewer, selection: Selection) -> Query:
+    """One row per currency: the sums of `budget`, as far as all of its rows know the amount.
+
+    Without currencies in which some are charged sales and others cost, which do not add up.
+    """
+    amounts = (
+        "budget", "actual", "variance", "budget_to_date", "actual_to_date", "year_budget",
+        "year_expected",
+    )  # fmt: skip
+    sums = ", ".join(
+        f"case when count({name}) = count(*) then sum({name}) end as {name}" for name in amounts
+    )
+    one_basis = "" if viewer.is_customer else "having count(distinct amount_basis) = 1"
+    return Query(
+        f"""
+        select currency, {sums} from budget_variance
+        where {_budget_where(selection)}
+        group by currency
+        {one_basis}
+        order by currency
+        """,
+        selection.parameters,
+    )
+
+
+def budget_bases(selection: Selection) -> Query:
+    """One row per amount that budgets of the selection are compared with: amount_basis."""
+    return Query(
+        f"""
+        select distinct amount_basis from budget_variance
+        where {_budget_where(selection)}
+        order by amount_basis
+        """,
+        selection.parameters,
+    )
+
+
+def budget_states(selection: Selection) -> Query:
+    """One row per state of the selection's budgets: status, cost_center_count."""
+    return Query(
+        f"""
+        select coalesce(status, '{NOT_BILLED}') as status, count(*) as cost_center_count
+        from budget_variance
+        where {_budget_where(selection)}
+        group by 1
+        order by 1
+        """,
+        selection.parameters,
+    )
 
 
 # --- what to look at -------------------------------------------------------------------

@@ -142,7 +142,7 @@ def _narrow(connection: duckdb.DuckDBPyConnection, customer_id: str) -> None:
         if columns:
             connection.execute(
                 f"create view {mart} as select {columns} from published.marts.{mart}"
-                f" where {of_customer}"
+                f" where {of_customer} and {customer.ROWS.get(mart, 'true')}"
             )
     connection.execute(
         f"""

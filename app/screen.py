@@ -135,6 +135,7 @@ def _pages(viewer: Viewer) -> dict[str, list[st.Page]]:
         page("this_month", "This month at a glance", is_first=True),
         page("chargeback", "Chargeback"),
         page("trend", "Trend"),
+        page("budget", "Budget"),
     ]
     licenses = [
         page("license_pool", "License pool"),
@@ -142,7 +143,6 @@ def _pages(viewer: Viewer) -> dict[str, list[st.Page]]:
     ]
     if viewer.is_customer:
         return {"Bills": bills, "Licenses": licenses}
-    bills.append(page("budget", "Budget"))
     review = [page("findings", "Findings to review"), page("reconciliation", "Reconciliation")]
     if viewer.may_edit:
         licenses.append(page("change_split", "Change a split"))

@@ -134,10 +134,27 @@ def sentence(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def title(column: str) -> str:
-    """A column's name as a heading: `cost_center_name` is Cost center."""
-    return column.removesuffix("_name").replace("_", " ").capitalize()
+def forecast_method(method: str) -> str:
+    """How a forecast was made, in a sentence; a method that is not known, as it is called."""
+    return FORECAST_METHODS.get(method, f"How: {code(method)}.")
 
+
+FORECAST_METHODS: Mapping[str, str] = {
+    "combination": "From two years of bills or more: trend and season go on as they were.",
+    "combination_without_season": (
+        "From one to two years of bills: the trend goes on; a season cannot be told yet."
+    ),
+    "committed_spend": (
+        "From what is known: cycles owed by term, renewals, and usage as in the last three months."
+        " For more, a year of bills is needed; the bands are as wide as is usual for so short a"
+        " history."
+    ),
+    "several": (
+        "Each cost center by its own history: some from a year of bills or more, others from what"
+        " is known to come."
+    ),
+}
+"""Methods of forecasts, as people are told."""
 
 STATES: Mapping[str, tuple[str, str]] = {
     "reconciled": ("good", "Ties"),
@@ -152,5 +169,9 @@ STATES: Mapping[str, tuple[str, str]] = {
     "info": ("neutral", "Note"),
     "open": ("neutral", "Open"),
     "closed": ("good", "Closed"),
+    "over_budget": ("bad", "Over budget"),
+    "over_budget_at_year_end": ("warn", "Over by year end"),
+    "within_budget": ("good", "Within budget"),
+    "not_billed": ("neutral", "Not billed yet"),
 }
-"""States of invoices, findings and periods: how it is marked, and in words."""
+"""States of invoices, findings, periods and budgets: how it is marked, and in words."""

@@ -48,7 +48,7 @@ def notes() -> None:
     said = []
     if not viewer.is_customer:
         said += bills_said() + findings_said()
-    said += unpriced_said(selection)
+    said += budgets_said() + unpriced_said(selection)
     for row in ask(figures.corrections(viewer, selection)):
         corrected = wording.period(str(row["original_billing_period"]))
         words = f"{markup.money(row, measure)} of this are corrections of {corrected}."
@@ -98,6 +98,30 @@ def findings_said() -> list[str]:
     )
     tone = "bad" if errors else "warn" if warnings else "neutral"
     return [markup.said(f"{words} to look at before billing: see {where}.", tone)]
+
+
+def budgets_said() -> list[str]:
+    """How many budgets are overrun, in a sentence; nothing if none is."""
+    if columns_of("budget_variance") is None:
+        return []
+    counts = {
+        str(row["status"]): int(str(row["cost_center_count"]))
+        for row in ask(figures.budget_states(selection))
+    }
+    over = counts.get("over_budget", 0)
+    later = counts.get("over_budget_at_year_end", 0)
+    if over:
+        words = wording.counted(
+            over, "cost center is over its budget", "cost centers are over their budgets"
+        )
+        words += f", {later:,} will be by the end of the year" if later else ""
+    elif later:
+        which = wording.counted(later, "cost center")
+        words = f"{which} will be over budget by the end of the year"
+    else:
+        return []
+    where = markup.link("Budget", "budget", period=here.period, organization=here.organization_id)
+    return [markup.said(f"{words}: see {where}.", "bad" if over else "warn")]
 
 
 def largest() -> None:

@@ -12,6 +12,10 @@ Left out, besides the amounts of cost and margin:
 * The line_id of the other tables: it is a hash of the line as billed, cost included, and whoever
   knows all but the cost finds it by trying amounts. Customers get numbers instead.
 * Descriptions that the provider writes freely, which may name the provider's price.
+* committed_spend, forecast_accuracy and cost_forecast_summary, which are about cost. Of
+  cost_forecast they get the sales alone: method, bands and what is committed are of the cost, and
+  beside the sales they would give the margin away.
+* Budgets that are compared with cost, as those of who has no sales price are.
 """
 
 import hashlib
@@ -127,8 +131,44 @@ TABLES: Mapping[str, tuple[str, ...]] = {
         "currency",
         "directory_date",
     ),
+    "cost_forecast": (
+        "month",
+        "organization_id",
+        "organization_name",
+        "business_unit",
+        "cost_center_id",
+        "cost_center_name",
+        "currency",
+        "sales_forecast",
+    ),
+    "budget_variance": (
+        "month",
+        "organization_id",
+        "organization_name",
+        "cost_center_id",
+        "cost_center_name",
+        "currency",
+        "budget",
+        "actual",
+        "variance",
+        "forecast",
+        "budget_to_date",
+        "actual_to_date",
+        "variance_to_date",
+        "year_budget",
+        "year_expected",
+        "year_variance",
+        "status",
+        "is_latest_month",
+    ),
 }
 """The marts that customers get, and their columns."""
+
+ROWS: Mapping[str, str] = {
+    "cost_forecast": "sales_forecast is not null",
+    "budget_variance": "amount_basis = 'sales'",
+}
+"""SQL that holds on the rows that customers get; of the marts not named, they get all of theirs."""
 
 INSTEAD = {
     "line_id": "lines.number",
@@ -142,7 +182,16 @@ COMMENTS = {
     "line_id": "The line's number among the organization's lines of its billing period.",
     "refund_of_line_id": "On refunds, the line_id of the charge that is refunded.",
     "corrects_line_id": "On corrections, the line_id of the line they correct.",
+    "sales_forecast": "Amount that is expected for the month.",
 }
+
+TABLE_COMMENTS = {
+    "cost_forecast": (
+        "One row per month to come, organization, cost center and currency: the amount that is"
+        " expected to be charged."
+    ),
+}
+"""Where a mart's own words are about what customers do not get."""
 
 
 @dataclass(frozen=True)
@@ -322,10 +371,11 @@ def _copy(
                 on billing_report.corrects_line_id = corrected.line_id
             """
     selected = ", ".join(f"{value} as {column}" for column, value in values.items())
+    rows = ROWS.get(table, "true")
     # In one order on every machine, whatever the threads did.
     connection.execute(
         f"create table customer.marts.{table} as select {selected} from {table} {joins}"
-        f" where {table}.organization_id = $organization order by all",
+        f" where {table}.organization_id = $organization and {rows} order by all",
         {"organization": organization_id},
     )
     comments = connection.execute(
@@ -349,4 +399,5 @@ def _copy(
         """,
         {"table": table},
     ).fetchall():
-        connection.execute(f"comment on table customer.marts.{table} is {sql_literal(comment)}")
+        words = TABLE_COMMENTS.get(table, str(comment))
+        connection.execute(f"comment on table customer.marts.{table} is {sql_literal(words)}")

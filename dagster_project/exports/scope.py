@@ -41,6 +41,15 @@ BROKER_ONLY_COLUMNS = frozenset(
         "explanation",
         "price_explanation",
         "price_source",
+        "committed_cost",
+        "renewal_cost",
+        "usage_cost",
+        "actual_cost",
+        "forecast_error",
+        "lower_80",
+        "upper_80",
+        "lower_95",
+        "upper_95",
     }
 )
 """Columns that show a cost price or let one be worked out: no customer's file holds them."""

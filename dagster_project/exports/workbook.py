@@ -1,5 +1,7 @@
 """The workbook of a billing period: its split lines as a table, with totals, charts and a pivot.
 
+Sheets of what is expected and of budgets are there if there is any.
+
 Belongs here: sheets, formulas, formats. Does not: the rows (workbook_rows.py), what a customer may
 see of them, which the customer's own tables say (customer.py), and how a pivot gets into a file
 (pivot.py).
@@ -14,7 +16,7 @@ Summary compares both, for spreadsheet programs calculate with 15 digits.
 
 import csv
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -34,10 +36,12 @@ from dagster_project.exports.scope import Scope
 from dagster_project.exports.workbook_rows import (
     COST_CENTERS,
     INVOICE_HEADER,
+    LISTINGS,
     ORGANIZATIONS,
     PERIODS,
     PRODUCTS,
     Breakdown,
+    Column,
     Invoice,
     Kind,
     Total,
@@ -55,9 +59,6 @@ SHEETS: Mapping[str, Breakdown | None] = {
     "Pivot": None,
 }
 
-SHARED_COSTS = "Shared costs"
-"""The sheet that is there if costs are shared; without one the workbook has none of it."""
-
 HEADER_ROW = 3
 """Of the sheets of totals, counted from 0: above it are the title and the check."""
 
@@ -72,6 +73,7 @@ PIVOT_ROW = len(PIVOT_FILTERS) + 3
 
 NUMBER_FORMATS: Mapping[Kind, str] = {
     "date": "yyyy-mm-dd",
+    "month": "yyyy-mm",
     "instant": "yyyy-mm-dd hh:mm",
     "count": "#,##0",
     "share": "0.00%",
@@ -163,10 +165,10 @@ class _Book:
         # Not the moment of writing: the same rows make the same file.
         written = datetime.combine(latest, time())
         self.workbook.set_properties({"title": _text(title), "created": written})
-        shared_costs = self.rows.shared_costs()
-        names = [*SHEETS]
-        if shared_costs:
-            names.insert(names.index("Detail"), SHARED_COSTS)
+        tables = {listing.sheet: self.rows.listing(listing) for listing in LISTINGS}
+        tables = {name: table for name, table in tables.items() if table[1]}
+        names = list(SHEETS)
+        names[names.index("Detail") : names.index("Detail")] = tables
         sheets = {name: self.workbook.add_worksheet(name) for name in names}
         for name, breakdown in SHEETS.items():
             sheets[name].set_landscape()
@@ -178,8 +180,9 @@ class _Book:
                 self._write_breakdown(sheets[name], breakdown)
         next_row = self._write_checks(sheets["Summary"])
         self._insert_charts(sheets["Summary"], next_row)
-        if shared_costs:
-            self._write_shared_costs(sheets[SHARED_COSTS], _text(title), shared_costs)
+        for name, (columns, table_rows) in tables.items():
+            sheets[name].set_landscape()
+            self._write_table(sheets[name], name, columns, table_rows)
         self._write_detail(sheets["Detail"])
         return self._write_pivot(sheets["Pivot"])
 
@@ -207,6 +210,8 @@ class _Book:
             return
         if kind == "text":
             sheet.write_string(row, column, _text(value))
+        elif kind == "code":
+            sheet.write_string(row, column, _text(value.replace("_", " ")))
         elif kind == "flag":
             sheet.write_string(row, column, "yes" if value else "no")
         elif isinstance(value, date) and value.year < FIRST_YEAR:
@@ -441,38 +446,30 @@ class _Book:
     # --- detail and pivot --------------------------------------------------------------------
 
     def _write_detail(self, sheet: Any) -> None:
-        headers = self.rows.headers
-        kinds: list[Kind] = [column.kind for column in self.rows.columns]
-        kinds += ["count"] * len(self.rows.numbers)
-        row = 0
-        for row, (*values, currency) in enumerate(self.rows.details(), 1):
-            for column, (value, kind) in enumerate(zip(values, kinds, strict=True)):
-                self._write(sheet, row, column, value, kind, currency)
-        columns = [{"header": header} for header in headers]
-        sheet.add_table(0, 0, row, len(headers) - 1, {"name": "Detail", "columns": columns})
-        for at, each in enumerate(self.rows.columns):
-            sheet.set_column(at, at, each.width)
-        sheet.set_column(len(self.rows.columns), len(headers) - 1, 9)
+        numbers = (Column(header, header, 9, "count") for header in self.rows.numbers)
+        columns = (*self.rows.columns, *numbers)
+        self._write_table(sheet, "Detail", columns, self.rows.details())
+
+    def _write_table(
+        self,
+        sheet: Any,
+        name: str,
+        columns: Sequence[Column],
+        rows: Iterable[tuple[Any, ...]],
+    ) -> None:
+        """A table with filters; its rows have a value for each column, then their currency."""
+        last = 0
+        for last, (*values, currency) in enumerate(rows, 1):
+            for at, (value, column) in enumerate(zip(values, columns, strict=True)):
+                self._write(sheet, last, at, value, column.kind, currency)
+        headers = [{"header": column.header} for column in columns]
+        sheet.add_table(
+            0, 0, last, len(columns) - 1, {"name": name.replace(" ", ""), "columns": headers}
+        )
+        for at, column in enumerate(columns):
+            sheet.set_column(at, at, column.width)
         sheet.freeze_panes(1, 0)
         sheet.repeat_rows(0)
-
-    def _write_shared_costs(self, sheet: Any, title: str, rows: list[tuple[Any, ...]]) -> None:
-        """Who passed on what to whom; the other sheets are before sharing."""
-        sheet.set_landscape()
-        sheet.fit_to_pages(1, 0)
-        sheet.write_string(0, 0, title, self._format("text", bold=True, font_size=14))
-        sheet.write_string(1, 0, "Passed on of shared costs. All other sheets are before sharing.")
-        columns = self.rows.shared_columns
-        currency_at = [column.name for column in columns].index("currency")
-        for row, values in enumerate(rows, HEADER_ROW + 1):
-            for column, (value, each) in enumerate(zip(values, columns, strict=True)):
-                self._write(sheet, row, column, value, each.kind, values[currency_at])
-        self._write_headers(sheet, HEADER_ROW, [each.header for each in columns])
-        for column, each in enumerate(columns):
-            sheet.set_column(column, column, each.width)
-        sheet.autofilter(HEADER_ROW, 0, HEADER_ROW + len(rows), len(columns) - 1)
-        sheet.freeze_panes(HEADER_ROW + 1, 0)
-        sheet.repeat_rows(HEADER_ROW)
 
     def _write_pivot(self, sheet: Any) -> Pivot:
         """What the pivot shows, for programs that do not refresh it; currencies stay apart."""

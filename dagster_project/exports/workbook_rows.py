@@ -1,4 +1,4 @@
-"""What a workbook holds: split lines in scope, their totals, and the invoices they are on.
+"""What a workbook holds: split lines in scope, their totals, their invoices, forecast and budget.
 
 Belongs here: the queries. Does not: anything of a spreadsheet but its limits, see workbook.py.
 """
@@ -20,7 +20,9 @@ ROW_LIMIT = 1_048_575
 
 FETCHED_ROWS = 5_000
 
-Kind = Literal["text", "date", "instant", "flag", "count", "quantity", "share", "money"]
+Kind = Literal[
+    "text", "code", "date", "month", "instant", "flag", "count", "quantity", "share", "money"
+]
 
 
 class TooManyRows(ApportionError):
@@ -29,7 +31,7 @@ class TooManyRows(ApportionError):
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the split lines: its header, its name in billing_report, its width."""
+    """A column of a table: its header, its name in the mart, its width."""
 
     header: str
     name: str
@@ -70,26 +72,98 @@ DETAIL = (
 )
 
 
-SHARED = (
-    Column("Period", "billing_period", 9),
+@dataclass(frozen=True)
+class Listing:
+    """A sheet besides the bill, if it has rows: which mart it lists, and how.
+
+    Shown are those of the columns that the mart has: a customer's own has fewer. `condition` says
+    which rows belong to periods from $first_period to $last_period.
+    """
+
+    sheet: str
+    mart: str
+    columns: tuple[Column, ...]
+    condition: str
+    order: str
+
+
+SHARED_COSTS = Listing(
+    "Shared costs",
+    "shared_costs",
+    (
+        Column("Period", "billing_period", 9),
+        Column("Organization ID", "organization_id", 17),
+        Column("Organization", "organization_name", 26),
+        Column("Step", "step", 6, "count"),
+        Column("Shared", "source_name", 30),
+        Column("Method", "method", 12),
+        Column("From ID", "from_cost_center_id", 17),
+        Column("From", "from_cost_center_name", 24),
+        Column("To ID", "to_cost_center_id", 17),
+        Column("To", "to_cost_center_name", 24),
+        Column("Product", "product_name", 34),
+        Column("Share", "share", 10, "share"),
+        Column("Currency", "currency", 10),
+        Column("Cost", "shared_cost", 14, "money"),
+        Column("Sales", "shared_sales", 14, "money"),
+        Column("Margin", "shared_margin", 14, "money"),
+        Column("Explanation", "explanation", 60),
+    ),
+    "billing_period between $first_period and $last_period",
+    "billing_period, organization_name, organization_id, currency, step, source_name, source_id,"
+    " from_cost_center_id, product_name, to_cost_center_id",
+)
+BY_COST_CENTER = (
+    "organization_name, organization_id, cost_center_name, cost_center_id, currency, month"
+)
+OF_COST_CENTER = (
+    Column("Month", "month", 10, "month"),
     Column("Organization ID", "organization_id", 17),
     Column("Organization", "organization_name", 26),
-    Column("Step", "step", 6, "count"),
-    Column("Shared", "source_name", 30),
-    Column("Method", "method", 12),
-    Column("From ID", "from_cost_center_id", 17),
-    Column("From", "from_cost_center_name", 24),
-    Column("To ID", "to_cost_center_id", 17),
-    Column("To", "to_cost_center_name", 24),
-    Column("Product", "product_name", 34),
-    Column("Share", "share", 10, "share"),
+    Column("Business unit", "business_unit", 18),
+    Column("Cost center ID", "cost_center_id", 17),
+    Column("Cost center", "cost_center_name", 24),
     Column("Currency", "currency", 10),
-    Column("Cost", "shared_cost", 14, "money"),
-    Column("Sales", "shared_sales", 14, "money"),
-    Column("Margin", "shared_margin", 14, "money"),
-    Column("Explanation", "explanation", 60),
 )
-"""What was passed on of shared costs."""
+FORECAST = Listing(
+    "Forecast",
+    "cost_forecast",
+    (
+        *OF_COST_CENTER,
+        Column("Cost expected", "forecast", 15, "money"),
+        Column("At least (80 %)", "lower_80", 15, "money"),
+        Column("At most (80 %)", "upper_80", 15, "money"),
+        Column("Known: owed", "committed_cost", 15, "money"),
+        Column("Known: on renewal", "renewal_cost", 17, "money"),
+        Column("Known: usage", "usage_cost", 15, "money"),
+        Column("Sales expected", "sales_forecast", 15, "money"),
+        Column("Method", "method", 32, "code"),
+    ),
+    # What was expected after an earlier period is not known any more.
+    "not exists (select 1 from billing_report where billing_period > $last_period)",
+    BY_COST_CENTER,
+)
+BUDGET = Listing(
+    "Budget",
+    "budget_variance",
+    (
+        *(column for column in OF_COST_CENTER if column.name != "business_unit"),
+        Column("State", "status", 24, "code"),
+        Column("Charged at", "amount_basis", 11),
+        Column("Budget", "budget", 14, "money"),
+        Column("Charged", "actual", 14, "money"),
+        Column("Difference", "variance", 14, "money"),
+        Column("Budget to date", "budget_to_date", 15, "money"),
+        Column("Charged to date", "actual_to_date", 15, "money"),
+        Column("Difference to date", "variance_to_date", 17, "money"),
+        Column("Budget of the year", "year_budget", 17, "money"),
+        Column("Expected of the year", "year_expected", 19, "money"),
+        Column("Difference of the year", "year_variance", 20, "money"),
+    ),
+    "strftime(month, '%Y-%m') between $first_period and $last_period",
+    BY_COST_CENTER,
+)
+LISTINGS = (SHARED_COSTS, FORECAST, BUDGET)
 
 
 @dataclass(frozen=True)
@@ -191,7 +265,6 @@ class WorkbookRows:
         hidden = BROKER_ONLY_COLUMNS if scope.edition == "customer" else frozenset[str]()
         self.columns = tuple(column for column in DETAIL if column.name not in hidden)
         self.measures = tuple(column for column in self.columns if column.kind == "money")
-        self.shared_columns = tuple(column for column in SHARED if column.name not in hidden)
         self.numbers = {breakdown.number_header: breakdown.table for breakdown in BREAKDOWNS}
         if scope.edition == "broker":
             self.numbers[INVOICE_HEADER] = INVOICES
@@ -252,6 +325,32 @@ class WorkbookRows:
             return []
         return [Invoice(*row) for row in self._fetch(f"from temp.{INVOICES} order by number")]
 
+    def listing(self, listing: Listing) -> tuple[tuple[Column, ...], list[tuple[Any, ...]]]:
+        """The columns of a listing, and its rows with, at the end, the currency once more."""
+        published = self.connection.table(listing.mart).columns
+        columns = tuple(column for column in listing.columns if column.name in published)
+        conditions = [listing.condition]
+        if self.scope.organization_id:
+            conditions.append("organization_id = $organization")
+        condition = " and ".join(conditions)
+        values = self.scope.parameters
+        rows = self.connection.execute(
+            f"""
+            select {", ".join(column.name for column in columns)}, currency
+            from {listing.mart}
+            where {condition}
+            order by {listing.order}
+            limit {ROW_LIMIT + 1}
+            """,
+            {name: value for name, value in values.items() if f"${name}" in condition},
+        ).fetchall()
+        if len(rows) > ROW_LIMIT:
+            raise TooManyRows(
+                f"the sheet {listing.sheet} has more rows than the {ROW_LIMIT:,} a sheet holds:"
+                " export single organizations"
+            )
+        return columns, rows
+
     def details(self) -> Iterator[tuple[Any, ...]]:
         """The split lines: a value for each header and, at the end, the currency once more."""
         joins = [
@@ -281,20 +380,6 @@ class WorkbookRows:
         )
         while chunk := rows.fetchmany(FETCHED_ROWS):
             yield from chunk
-
-    def shared_costs(self) -> list[tuple[Any, ...]]:
-        """What was passed on of shared costs: a value for each of `shared_columns`."""
-        return self.connection.execute(
-            f"""
-            select {", ".join(column.name for column in self.shared_columns)}
-            from shared_costs
-            where {self.scope.condition}
-            order by
-                billing_period, organization_name, organization_id, currency, step, source_name,
-                source_id, from_cost_center_id, product_name, to_cost_center_id
-            """,
-            self.scope.parameters,
-        ).fetchall()
 
     def sums_by(self, names: list[str]) -> list[tuple[Any, ...]]:
         """The columns `names` and the measures, summed up; ordered as spreadsheet programs do."""

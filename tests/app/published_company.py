@@ -3,6 +3,7 @@
 January 2026 is closed, February open. Evergreen (USD) has sales and the splits of the provider's
 published example, with a cost center that is deleted in February; Harbor (EUR) has no sales, a
 name that is markup and a cost center whose name is a formula. A row of February is in quarantine.
+Sales has overrun its budget, Marketing has not, and Dock will have at the end of the year.
 """
 
 import shutil
@@ -75,6 +76,14 @@ SHARED_COSTS = (
     "Organization,Product,Method,Cost Center ID,Percent,Valid From\n"
     "evergreen,Power BI Pro,percent,EVG-MKT,10,2026-02-01\n"
 )
+BUDGETS = (
+    "Cost Center ID,Month,Currency,Amount\n"
+    "EVG-SALES,2026-01,USD,300\n"
+    "EVG-SALES,2026-02,USD,300\n"
+    "EVG-MKT,2026-02,USD,9000000\n"
+    "HAR-1,2026-01,EUR,100\n"
+    "HAR-1,2026-02,EUR,100\n"
+)
 LANDING = {
     "billing_lines/2026-01.csv": JANUARY,
     "billing_lines/2026-02.csv": FEBRUARY,
@@ -82,6 +91,7 @@ LANDING = {
     "cost_centers/cost_centers.csv": COST_CENTERS,
     "organizations/organizations.csv": ORGANIZATIONS,
     "shared_costs/rules.csv": SHARED_COSTS,
+    "budgets/budgets.csv": BUDGETS,
 }
 
 

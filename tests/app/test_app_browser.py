@@ -240,7 +240,7 @@ def test_a_customer_cannot_get_at_others_by_the_address(
 ) -> None:
     with served(data, "--customer", "evergreen", APPORTION_EDIT="1") as address:
         tab = new_tab()
-        for path in ("", "chargeback", "trend", "findings", "change_split"):
+        for path in ("", "chargeback", "trend", "budget", "findings", "change_split"):
             tab.page.goto(f"{address}/{path}?organization=harbor&period=2026-02&currency=EUR")
             tab.settle()
             shown = tab.page.content()

@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -54,6 +53,10 @@ def questions(viewer: Viewer) -> list[Query]:
             figures.compared(viewer, selection, "2026-01"),
             figures.corrections(viewer, selection),
             figures.months(viewer, selection),
+            figures.sales_forecast(selection, "Sales"),
+            figures.budget(viewer, selection),
+            figures.budget_totals(viewer, selection),
+            figures.budget_states(selection),
             figures.line(viewer, "x", "2026-02"),
             figures.period_of_line("x"),
         ]
@@ -71,6 +74,10 @@ def questions(viewer: Viewer) -> list[Query]:
             figures.quarantined(FEBRUARY),
             figures.pending_costs(FEBRUARY),
             figures.last_closed_billing_date(),
+            figures.spread_months(of_organization),
+            figures.forecast(of_organization),
+            figures.forecast_accuracy(of_organization),
+            figures.budget_bases(of_organization),
         ]
     return asked
 
@@ -122,9 +129,18 @@ def test_a_customer_gets_nothing_of_another_organization_by_asking_for_it(
             figures.pool(CUSTOMER, harbor),
             figures.subscriptions(harbor),
             figures.history("900"),
+            figures.sales_forecast(harbor, "Amount"),
+            figures.budget(CUSTOMER, harbor),
         ):
             assert figures.count(connection, question) == 0
-        for broker_only in (figures.totals(BROKER, harbor), figures.bills(FEBRUARY)):
+        for broker_only in (
+            figures.totals(BROKER, harbor),
+            figures.bills(FEBRUARY),
+            figures.forecast(harbor),
+            figures.forecast_accuracy(harbor),
+            figures.spread_months(harbor),
+            figures.budget(BROKER, harbor),
+        ):
             with pytest.raises(duckdb.Error):
                 figures.count(connection, broker_only)
 
@@ -219,56 +235,156 @@ def test_lines_of_customers_say_nothing_in_words_of_the_provider(data: DataFolde
     assert "1234567.891234" not in text
 
 
-# --- marts that need not be there ------------------------------------------------------
+# --- what is expected and what was planned -----------------------------------------------
 
 
-@pytest.fixture
-def planned() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A forecast and a budget with the columns of the contract, for cost centers of two."""
-    with duckdb.connect() as connection:
-        connection.execute(
-            """
-            create table chargeback as
-            select * from (values ('evergreen', 'S', 'USD'), ('evergreen', 'M', 'USD'),
-                ('harbor', 'D', 'EUR')) as _ (organization_id, cost_center_id, currency);
-            create table cost_forecast as
-            select '2026-03' as month, cost_center_id, currency, 'mean' as method,
-                100.5::decimal(28, 10) as forecast, 90.0 as lower_80, 110.0 as upper_80,
-                80.0 as lower_95, 120.0 as upper_95
-            from chargeback;
-            create table budget_variance as
-            select date '2026-02-01' as month, organization_id, cost_center_id, currency,
-                500::decimal(28, 10) as budget_amount
-            from chargeback
-            """
-        )
-        yield connection
+def expected(data: DataFolder, selection: Selection) -> list[figures.Row]:
+    """The forecast of a selection."""
+    with tables(data, BROKER) as connection:
+        return figures.fetch(connection, figures.forecast(selection), 1000)
 
 
-def test_bands_of_a_forecast_are_told_for_one_cost_center_and_never_added_up(
-    planned: duckdb.DuckDBPyConnection,
+@pytest.mark.parametrize(
+    ("selection", "level"),
+    [
+        (Selection(currency="USD"), "total"),
+        (Selection(organization_id="evergreen", currency="USD"), "organization"),
+        (Selection("2026-01", "evergreen", "EVG-SALES", currency="USD"), "cost_center"),
+    ],
+)
+def test_a_forecast_has_the_bands_of_its_own_level(
+    data: DataFolder, selection: Selection, level: str
 ) -> None:
-    columns = list(columns_by_mart(planned)["cost_forecast"])
-    whole = Selection(None, "evergreen", currency="USD")
-    (row,) = figures.fetch(planned, figures.forecast(whole, columns), 10)
-    assert (row["month"], row["forecast"], row["lower_80"]) == ("2026-03", Decimal(201), None)
-    one = Selection("2026-02", "evergreen", "S", currency="USD")
-    (row,) = figures.fetch(planned, figures.forecast(one, columns), 10)
-    assert (row["forecast"], row["lower_80"], row["upper_95"]) == (Decimal("100.5"), 90, 120)
+    keys = {
+        "organization_id": selection.organization_id,
+        "cost_center_id": selection.cost_center_id,
+    }
+    published = query(
+        data,
+        "select strftime(month, '%Y-%m'), forecast, lower_95, lower_80, upper_80, upper_95, method"
+        f" from cost_forecast_summary where level = '{level}' and currency = 'USD'"
+        + "".join(f" and {key} = '{value}'" for key, value in keys.items() if value)
+        + " order by month",
+    )
+    names = ("month", "forecast", "lower_95", "lower_80", "upper_80", "upper_95", "method")
+    rows = expected(data, selection)
+    assert [tuple(row[name] for name in names) for row in rows] == published
+    assert len(rows) == 12 and rows[0]["month"] == "2026-03"
+    for row in rows:
+        low, middle, high = (row[name] for name in ("lower_80", "forecast", "upper_80"))
+        assert isinstance(low, Decimal) and isinstance(middle, Decimal)
+        assert isinstance(high, Decimal) and low < middle < high
 
 
-def test_a_budget_is_shown_of_the_period_and_organization_looked_at(
-    planned: duckdb.DuckDBPyConnection,
+def test_what_is_known_of_a_forecast_adds_up_to_it_while_it_is_all_there_is(
+    data: DataFolder,
 ) -> None:
-    columns = columns_by_mart(planned)["budget_variance"]
-    question = figures.budget(Selection("2026-02", "harbor"), columns)
-    (row,) = figures.fetch(planned, question, 10)
-    assert (row["cost_center_id"], row["budget_amount"], row["currency"]) == ("D", 500, "EUR")
-    assert [(column.title, column.kind) for column in question.columns] == [
-        ("Cost center id", "text"),
-        ("Budget amount", "amount"),
+    for selection in (Selection(currency="EUR"), Selection(organization_id="evergreen")):
+        for row in expected(data, selection):
+            assert row["method"] == "committed_spend"
+            known = [row[f"{name}_cost"] for name in ("committed", "renewal", "usage")]
+            assert sum(each for each in known if isinstance(each, Decimal)) == row["forecast"]
+    # Three licenses at 30 a month, whose term no bill tells: to be renewed, 31 days or not.
+    assert [row["renewal_cost"] for row in expected(data, Selection(currency="EUR"))] == [90] * 12
+
+
+def test_the_forecast_of_sales_has_no_bands_and_leaves_out_who_has_no_price(
+    data: DataFolder,
+) -> None:
+    with tables(data, BROKER) as connection:
+        usd = figures.sales_forecast(Selection(currency="USD"), "Sales")
+        rows = figures.fetch(connection, usd, 100)
+        assert [column.title for column in usd.columns] == ["Month", "Sales expected"]
+        eur = figures.sales_forecast(Selection(currency="EUR"), "Sales")
+        assert figures.count(connection, eur) == 0
+    published = query(
+        data,
+        "select sum(sales_forecast) from cost_forecast_summary"
+        " where level = 'total' and currency = 'USD' group by month order by month",
+    )
+    assert [(row["forecast"],) for row in rows] == published
+    with tables(data, CUSTOMER) as connection:
+        mine = figures.fetch(connection, figures.sales_forecast(Selection(), "Amount"), 100)
+    assert [row["forecast"] for row in mine] == [row["forecast"] for row in rows]
+
+
+def test_how_forecasts_have_done_is_told_as_a_part_of_what_came(data: DataFolder) -> None:
+    with tables(data, BROKER) as connection:
+        rows = figures.fetch(connection, figures.forecast_accuracy(Selection()), 100)
+    by_currency = {(row["currency"], row["months_ahead"]): row for row in rows}
+    published = query(
+        data,
+        "select currency, months_ahead, forecast, actual_cost, is_within_80, is_within_95"
+        " from forecast_accuracy",
+    )
+    assert set(by_currency) == {(currency, ahead) for currency, ahead, *_ in published}
+    for (currency, ahead), row in by_currency.items():
+        mine = [each[2:] for each in published if each[:2] == (currency, ahead)]
+        off = sum(abs(actual - forecast) for forecast, actual, *_ in mine)
+        came = sum(abs(actual) for _, actual, *_ in mine)
+        share, within = row["error_share"], row["within_80_share"]
+        assert isinstance(share, Decimal) and isinstance(within, Decimal)
+        assert abs(share - off / came) <= Decimal("0.000001")
+        assert within == round(Decimal(sum(each[2] for each in mine)) / len(mine), 6)
+        assert row["forecast_count"] == len(mine)
+    # Harbor's 90 of February were to be expected from January on.
+    assert by_currency["EUR", 1]["error_share"] == 0
+
+
+def test_budgets_come_overrun_first_and_add_up_per_currency(data: DataFolder) -> None:
+    with tables(data, BROKER) as connection:
+        rows = figures.fetch(connection, figures.budget(BROKER, FEBRUARY), 10)
+        totals = figures.fetch(connection, figures.budget_totals(BROKER, FEBRUARY), 10)
+        states = figures.fetch(connection, figures.budget_states(FEBRUARY), 10)
+        assert figures.count(connection, figures.budget(BROKER, Selection("2027-01"))) == 0
+    assert [(row["cost_center_id"], row["status"], row["amount_basis"]) for row in rows] == [
+        ("EVG-SALES", "over_budget", "sales"),
+        ("HAR-1", "over_budget_at_year_end", "cost"),
+        ("EVG-MKT", "within_budget", "sales"),
     ]
-    assert figures.count(planned, figures.budget(Selection("2026-03"), columns)) == 0
+    sales, dock, marketing = rows
+    assert sales["budget_to_date"] == 600
+    assert (dock["actual"], dock["actual_to_date"], dock["year_expected"]) == (90, 180, 1080)
+    assert [row["currency"] for row in totals] == ["EUR", "USD"]
+    usd = totals[1]
+    for name in ("budget", "actual", "variance", "actual_to_date", "year_expected"):
+        one, other = sales[name], marketing[name]
+        assert isinstance(one, Decimal) and isinstance(other, Decimal)
+        assert usd[name] == one + other
+    assert {row["status"]: row["cost_center_count"] for row in states} == {
+        "over_budget": 1,
+        "over_budget_at_year_end": 1,
+        "within_budget": 1,
+    }
+
+
+def test_sales_and_cost_are_never_added_up_and_what_is_not_known_has_no_total(
+    data: DataFolder,
+) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{data.published_database}' as published (read_only)")
+        connection.execute("create table budget_variance as from published.marts.budget_variance")
+        (usd,) = figures.fetch(
+            connection, figures.budget_totals(BROKER, Selection("2026-03", currency="USD")), 10
+        )
+        assert usd["actual"] is None and usd["budget"] == 0
+        connection.execute(
+            "update budget_variance set amount_basis = 'cost' where cost_center_id = 'EVG-MKT'"
+        )
+        totals = figures.fetch(connection, figures.budget_totals(BROKER, FEBRUARY), 10)
+        assert [row["currency"] for row in totals] == ["EUR"]
+        states = figures.fetch(connection, figures.budget_states(Selection("2026-03")), 10)
+        assert {row["status"]: row["cost_center_count"] for row in states} == {"not_billed": 3}
+
+
+def test_a_customer_sees_no_budget_that_is_compared_with_cost(data: DataFolder) -> None:
+    with tables(data, CUSTOMER) as connection:
+        mine = figures.fetch(connection, figures.budget(CUSTOMER, FEBRUARY), 10)
+        assert [row["cost_center_id"] for row in mine] == ["EVG-SALES", "EVG-MKT"]
+        assert "amount_basis" not in mine[0]
+    with tables(data, Viewer("harbor")) as connection:
+        assert figures.count(connection, figures.budget(Viewer("harbor"), Selection())) == 0
+        assert figures.count(connection, figures.sales_forecast(Selection(), "Amount")) == 0
 
 
 # --- shared costs ----------------------------------------------------------------------

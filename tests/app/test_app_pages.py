@@ -6,6 +6,7 @@ from datetime import datetime
 from html import escape
 from pathlib import Path
 
+import duckdb
 import pytest
 from published_company import copied, published_company, query
 from streamlit.testing.v1 import AppTest
@@ -69,7 +70,8 @@ def test_this_month_tells_each_currency_what_ties_and_who_pays_most(opened: Open
     assert '1,236,403.89 <span class="currency">USD</span>' in shown
     assert '90.00 <span class="currency">EUR</span>' in shown
     assert "1 bill not complete, or not as the invoice says" in shown
-    assert "1 error, 1 warning, 1 note" in shown
+    assert "1 error, 3 warnings, 1 note" in shown
+    assert "1 cost center is over its budget, 1 will be by the end of the year" in shown
     assert "leave out 1 line that cost 90.00 EUR" in shown
     assert shown.index("Sales</a>") < shown.index("Marketing</a>")
     assert picker(app, "Billing period") == ["February 2026 (open)", "January 2026 (closed)"]
@@ -157,19 +159,99 @@ def test_a_refund_leads_to_the_charge_it_gives_back_where_it_is_known(
     assert "No such line" in text(opened("chargeback", line="not a line"))
 
 
-def test_trend_has_months_of_one_currency_and_says_when_no_forecast_is_there(
-    opened: Open, data: DataFolder
-) -> None:
+def chart(app: AppTest) -> str:
+    """What the page's chart draws."""
+    (drawn,) = app.get("arrow_vega_lite_chart") or app.get("vega_lite_chart")
+    return str(drawn.proto.spec)
+
+
+def captions(app: AppTest) -> str:
+    """The small print of the page."""
+    return "\n".join(caption.value for caption in app.caption)
+
+
+def test_trend_has_months_of_one_currency_and_bands_at_every_level(opened: Open) -> None:
     app = opened("trend")
     assert picker(app, "Currency") == ["USD", "EUR"]
     shown = text(app)
     assert "578.15" in shown
     assert "90.00" not in shown
-    assert app.get("arrow_vega_lite_chart") or app.get("vega_lite_chart")
+    assert "upper_95" in chart(app)
+    assert "The bands are to hold the cost in 80 and 95 of 100 cases" in captions(app)
+    for expected in (
+        "Mar 2026", "At most (80 %)", "Known: on renewal", "cycles owed by term",
+        "1 month ahead, forecasts of cost centers were off by",
+    ):  # fmt: skip
+        assert expected in shown, expected
+    for address in ({"organization": "harbor"}, {"organization": "harbor", "cost_center": "HAR-1"}):
+        app = opened("trend", **address)
+        assert '"upper_80"' in chart(app)
+        assert "were off by 0.0 % of what came. 100.0 % were within the 80 % band" in text(app)
 
 
-def test_budget_says_in_words_that_there_is_none(opened: Open) -> None:
-    assert "No budget has landed yet: put one into landing/budgets" in text(opened("budget"))
+def test_trend_of_sales_and_margin_tells_no_bands(opened: Open) -> None:
+    app = opened("trend", measure="total_sales", currency="USD")
+    assert "Sales expected" in text(app)
+    assert "area" not in chart(app) and "strokeDash" in chart(app)
+    assert "bands" not in captions(app)
+    app = opened("trend", measure="total_sales", currency="EUR")
+    assert "Nothing is expected, or no price of it is known" in text(app)
+    app = opened("trend", measure="total_margin", currency="USD")
+    assert "What is expected" not in [header.value for header in app.subheader]
+    app = opened("trend", measure="amortized_cost", organization="harbor")
+    assert "Cost by the month it is for" in text(app)
+    assert "upper_95" in chart(app)
+
+
+def test_trend_says_in_words_that_nothing_is_expected(
+    opened: Open, data: DataFolder, tmp_path: Path
+) -> None:
+    mine = copied(data, tmp_path / "data")
+    with duckdb.connect(str(mine.published_database)) as connection:
+        connection.execute("update marts.cost_forecast_summary set forecast = 0, lower_80 = 0")
+    app = opened("trend", mine)
+    assert "Nothing is expected: no subscription here is charged any more." in text(app)
+    assert "upper_95" not in chart(app)
+    assert captions(app).endswith("Bars: billed.")
+
+
+def test_budget_has_the_overrun_first_in_words_and_totals_per_currency(opened: Open) -> None:
+    app = opened("budget")
+    shown = text(app)
+    places = [
+        shown.index(f"</span>{words}</span>")
+        for words in ("Over budget", "Over by year end", "Within budget")
+    ]
+    assert places == sorted(places)
+    assert "1 cost center is over its budget." in shown
+    assert "1,080.00" in shown
+    assert "Charged at" in shown
+    assert shown.count(">Total<") == 2
+    shown = text(opened("budget", organization="evergreen"))
+    assert "Charged at" not in shown
+    assert "cost_center=EVG-SALES" in shown
+    assert ">Total<" in shown
+
+
+def test_budget_says_in_words_that_there_is_none(
+    opened: Open, data: DataFolder, tmp_path: Path
+) -> None:
+    mine = copied(data, tmp_path / "data")
+    with duckdb.connect(str(mine.published_database)) as connection:
+        connection.execute("delete from marts.budget_variance where organization_id = 'harbor'")
+    of_harbor = text(opened("budget", mine, organization="harbor"))
+    assert "No budget of Harbor &lt;b&gt;&amp;&lt;/b&gt; Co is for February 2026" in of_harbor
+    with duckdb.connect(str(mine.published_database)) as connection:
+        connection.execute("delete from marts.budget_variance")
+    shown = text(opened("budget", mine))
+    assert "No budget has landed yet: put one into landing/budgets" in shown
+    assert "budget" not in text(opened(of=mine))
+    with duckdb.connect(str(mine.published_database)) as connection:
+        for mart in ("budget_variance", "cost_forecast_summary", "forecast_accuracy"):
+            connection.execute(f"drop table marts.{mart}")
+    # A file of before there were budgets and forecasts.
+    assert "No budget has landed yet" in text(opened("budget", mine))
+    assert "578.15" in text(opened("trend", mine))
 
 
 def test_findings_are_grouped_by_what_they_mean(opened: Open) -> None:
@@ -207,7 +289,7 @@ def test_cost_center_history_shows_every_split_of_a_subscription(opened: Open) -
 
 # --- customers -------------------------------------------------------------------------
 
-CUSTOMER_PAGES = ("", "chargeback", "trend", "license_pool", "cost_center_history")
+CUSTOMER_PAGES = ("", "chargeback", "trend", "budget", "license_pool", "cost_center_history")
 
 
 @pytest.mark.parametrize("page", CUSTOMER_PAGES)
@@ -226,6 +308,27 @@ def test_a_customers_pages_have_no_cost_and_nobody_else(
         assert "Amount" in shown
 
 
+def test_a_customer_sees_what_is_expected_in_amounts_and_nothing_of_cost(
+    opened: Open, monkeypatch: pytest.MonkeyPatch, data: DataFolder
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["main.py", "--customer", "evergreen"])
+    app = opened("trend")
+    shown = text(app)
+    assert "Amount expected" in shown
+    for unseen in ("At most", "Known:", "were off by"):
+        assert unseen not in shown
+    for (cost,) in query(
+        data, "select forecast from cost_forecast_summary where organization_id = 'evergreen'"
+    ):
+        assert f"{cost:,.2f}" not in shown
+    shown = text(opened("budget"))
+    assert "1 cost center is over its budget." in shown
+    assert "Over by year end" not in shown
+    assert "1 cost center is over its budget: see" in text(opened())
+    monkeypatch.setattr(sys, "argv", ["main.py", "--customer", "harbor"])
+    assert "No budget is known yet" in text(opened("budget"))
+
+
 def test_a_line_of_another_customer_cannot_be_opened(
     opened: Open, monkeypatch: pytest.MonkeyPatch, data: DataFolder
 ) -> None:
@@ -239,7 +342,7 @@ def test_a_line_of_another_customer_cannot_be_opened(
     assert "No such line is published" in text(app)
 
 
-@pytest.mark.parametrize("page", ["budget", "findings", "reconciliation", "change_split"])
+@pytest.mark.parametrize("page", ["findings", "reconciliation", "change_split"])
 def test_customers_have_no_pages_of_the_broker(
     opened: Open, monkeypatch: pytest.MonkeyPatch, page: str
 ) -> None:

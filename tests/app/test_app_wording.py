@@ -4,6 +4,7 @@ from decimal import Decimal
 import pytest
 
 from app import wording
+from dagster_project.forecasting import Method
 
 
 @pytest.mark.parametrize(
@@ -57,3 +58,13 @@ def test_periods_days_and_instants_are_written_without_doubt_about_their_order()
     assert wording.day(date(2026, 5, 4)) == "4 May 2026"
     assert wording.instant(datetime(2026, 5, 4, 9, 5)) == "4 May 2026 09:05"
     assert wording.instant(datetime(2026, 5, 4)) == "4 May 2026"
+
+
+def test_every_method_of_the_forecast_is_told_in_words() -> None:
+    for method in (*Method, "several"):
+        if method in (Method.SHORT_HISTORY, Method.INTERMITTENT, Method.INTERMITTENT_YEARLY):
+            # Such histories are expected to be what is committed.
+            continue
+        assert "_" not in wording.forecast_method(method)
+        assert not wording.forecast_method(method).startswith("How:")
+    assert wording.forecast_method("of_tomorrow") == "How: of tomorrow."

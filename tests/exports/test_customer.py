@@ -133,6 +133,18 @@ def amounts(connection: duckdb.DuckDBPyConnection, organization: str, *names: st
     return {amount.normalize() for amount in found}
 
 
+def forecasts_of_cost(connection: duckdb.DuckDBPyConnection, organization: str) -> set[Decimal]:
+    """What cost is expected or was: the column `forecast` of budgets is of sales."""
+    found: set[Decimal] = set()
+    for table in ("cost_forecast", "cost_forecast_summary", "forecast_accuracy"):
+        rows = connection.execute(
+            f"select forecast from {table} where organization_id = ?", [organization]
+        ).fetchall()
+        assert rows
+        found.update(forecast.normalize() for (forecast,) in rows)
+    return found
+
+
 def test_no_figure_of_cost_or_margin_is_in_a_customers_files(
     published: duckdb.DuckDBPyConnection, data: DataFolder, tmp_path: Path
 ) -> None:
@@ -140,7 +152,12 @@ def test_no_figure_of_cost_or_margin_is_in_a_customers_files(
     for edition in write_customer_editions(published, data, FIRST, LAST, tmp_path / "exports"):
         organization = edition.organization_id
         inside = amounts(published, organization, *BROKER_ONLY_COLUMNS, "amount_at_stake")
-        harmless = amounts(published, organization, "total_sales", "quantity", "share")
+        inside |= forecasts_of_cost(published, organization)
+        harmless = amounts(
+            published, organization, "total_sales", "quantity", "share", "sales_forecast"
+        )
+        # At stake in findings of budgets, which the sample compares with sales.
+        harmless |= amounts(published, organization, "variance_to_date", "year_variance")
         # Short figures are quantities and days, too.
         secret = {amount for amount in inside - harmless if len(amount.as_tuple().digits) > 4}
         searched += len(secret)
@@ -193,6 +210,58 @@ def test_the_key_that_is_a_hash_of_the_cost_is_replaced(
             linked = own.execute("select count(refund_of_line_id) from marts.billing_report")
             links += linked.fetchall()[0][0]
     assert links > 0
+
+
+def test_budgets_and_forecasts_of_who_has_no_sales_stay_inside(
+    published: duckdb.DuckDBPyConnection, data: DataFolder, tmp_path: Path
+) -> None:
+    own = [name for name, kind in columns(published, "budget_variance") if "DECIMAL" in kind]
+    amounts_set = ", ".join(f"{name} = {CANARY_AMOUNT}" for name in own)
+    published.execute(
+        f"update budget_variance set amount_basis = 'cost', {amounts_set}"
+        " where cost_center_id = 'COB-200'"
+    )
+    published.execute(
+        "update cost_forecast set sales_forecast = null where cost_center_id = 'COB-100'"
+    )
+    edition = write_customer_edition(
+        published, data, Scope(FIRST, LAST, "cobalt", "customer"), tmp_path
+    )
+    assert CANARY_AMOUNT not in values(edition.database)
+    assert as_stored(CANARY_AMOUNT) not in edition.database.read_bytes()
+    assert edition.workbook
+    assert not any(b"98765" in content for content in parts(edition.workbook).values())
+    with duckdb.connect(str(edition.database), read_only=True) as mine:
+        budgets = mine.execute("select distinct cost_center_id from marts.budget_variance")
+        assert budgets.fetchall() == [("COB-100",)]
+        expected = mine.execute(
+            "select distinct cost_center_id from marts.cost_forecast order by 1"
+        )
+        assert expected.fetchall() == [("COB-200",), ("COB-DEFAULT",)]
+
+
+def test_what_is_expected_and_what_was_planned_is_that_of_the_published_tables(
+    published: duckdb.DuckDBPyConnection, data: DataFolder, tmp_path: Path
+) -> None:
+    for organization in ("cobalt", "dunmore"):
+        edition = write_customer_edition(
+            published, data, Scope(FIRST, LAST, organization, "customer"), tmp_path
+        )
+        budgets = f"select {', '.join(TABLES['budget_variance'])} from {{}} order by all"
+        forecasts = "select month, cost_center_id, sales_forecast from {} order by all"
+        with duckdb.connect(str(edition.database), read_only=True) as mine:
+            for table, sql in (("budget_variance", budgets), ("cost_forecast", forecasts)):
+                priced = " and sales_forecast is not null" if table == "cost_forecast" else ""
+                theirs = published.execute(
+                    sql.format(f"(from {table} where organization_id = '{organization}'{priced})")
+                ).fetchall()
+                assert mine.execute(sql.format(f"marts.{table}")).fetchall() == theirs
+                assert theirs
+        book = openpyxl.load_workbook(edition.workbook or "")
+        headers = [cell.value for sheet in ("Forecast", "Budget") for cell in book[sheet][1]]
+        assert "Sales expected" in headers and "Expected of the year" in headers
+        for unseen in ("Cost expected", "At most (80 %)", "Known: owed", "Method", "Charged at"):
+            assert unseen not in headers
 
 
 def test_a_providers_own_words_are_not_passed_on(
@@ -310,6 +379,10 @@ def test_the_database_opens_in_old_clients_and_says_what_its_columns_are(
         assert all(comment for _, _, comment in described)
         comments = own.execute("select comment from duckdb_tables()").fetchall()
         assert len(comments) == len(TABLES) and all(comment for (comment,) in comments)
+        # What customers do not get is not described to them.
+        words = [comment for *_, comment in described] + [comment for (comment,) in comments]
+        for unseen in ("bands", "cost that", "proportion to cost"):
+            assert not [comment for comment in words if unseen in comment], unseen
 
 
 # --- files -----------------------------------------------------------------------------------

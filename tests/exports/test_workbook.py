@@ -289,7 +289,7 @@ def test_what_was_passed_on_of_shared_costs_is_on_a_sheet_of_its_own(
 ) -> None:
     path = tmp_path / "book.xlsx"
     write_workbook(published, EVERYTHING, path)
-    rows = totals(path, "Shared costs")
+    rows = table(as_saved(path, "Shared costs"), 1)
     expected = published.execute(
         """
         select from_cost_center_id, to_cost_center_id, product_name, shared_cost, shared_sales
@@ -309,8 +309,97 @@ def test_a_workbook_of_nothing_shared_has_no_such_sheet(
 ) -> None:
     path = tmp_path / "book.xlsx"
     write_workbook(published, Scope("2026-01", "2026-01"), path)
-    assert openpyxl.load_workbook(path).sheetnames == [*TOTALS, "Detail", "Pivot"]
+    assert "Shared costs" not in openpyxl.load_workbook(path).sheetnames
     check_package(path)
+
+
+# --- what is expected and what was planned ---------------------------------------------------
+
+
+def test_the_forecast_has_every_cost_center_and_month_to_come_with_its_bounds(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "book.xlsx"
+    write_workbook(published, Scope("2026-04", "2026-04"), path)
+    rows = table(as_saved(path, "Forecast"), 1)
+    shown = {
+        (row["Cost center ID"], row["Currency"], f"{row['Month']:%Y-%m}"): tuple(
+            row[name] for name in ("Cost expected", "At least (80 %)", "At most (80 %)")
+        )
+        for row in rows
+    }
+    expected = published.execute(
+        """
+        select cost_center_id, currency, strftime(month, '%Y-%m'), forecast, lower_80, upper_80
+        from cost_forecast
+        """
+    ).fetchall()
+    assert len(rows) == len(shown) == len(expected)
+    for center, currency, month, *amounts in expected:
+        assert shown[center, currency, month] == tuple(
+            pytest.approx(float(each), abs=1e-9) for each in amounts
+        )
+    sheet = openpyxl.load_workbook(path)["Forecast"]
+    assert sheet.tables["Forecast"].autoFilter.ref == sheet.tables["Forecast"].ref
+    cells = {cell.value: at for at, cell in enumerate(sheet[1])}
+    first = sheet[2]
+    assert first[cells["Month"]].number_format == "yyyy-mm"
+    assert first[cells["Cost expected"]].number_format == "#,##0.00;[Red]-#,##0.00"
+    assert first[cells["Method"]].value == "committed spend"
+
+
+def test_budgets_are_those_of_the_periods_asked(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "book.xlsx"
+    write_workbook(published, Scope("2026-03", "2026-04"), path)
+    rows = table(as_saved(path, "Budget"), 1)
+    shown = {
+        (row["Cost center"], f"{row['Month']:%Y-%m}"): (row["State"], row["Charged"])
+        for row in rows
+    }
+    expected = published.execute(
+        """
+        select cost_center_name, strftime(month, '%Y-%m'), replace(status, '_', ' '), actual
+        from budget_variance
+        where month in ('2026-03-01', '2026-04-01')
+        """
+    ).fetchall()
+    assert len(rows) == len(expected) == 10
+    for center, month, state, actual in expected:
+        assert shown[center, month] == (state, pytest.approx(float(actual), abs=1e-9))
+    assert shown["Studio", "2026-04"][0] == "over budget at year end"
+    sheet = openpyxl.load_workbook(path)["Budget"]
+    assert sheet.tables["Budget"].autoFilter.ref == sheet.tables["Budget"].ref
+
+
+@pytest.mark.parametrize(
+    ("scope", "names"),
+    [
+        # What was expected after March is not known any more.
+        (Scope("2026-03", "2026-03", "cobalt"), ["Budget"]),
+        (Scope("2026-04", "2026-04", "alder"), ["Forecast"]),
+    ],
+)
+def test_without_anything_expected_or_planned_there_is_no_sheet_of_it(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path, scope: Scope, names: list[str]
+) -> None:
+    path = tmp_path / "book.xlsx"
+    write_workbook(published, scope, path)
+    check_package(path)
+    book = openpyxl.load_workbook(path)
+    assert book.sheetnames == [*TOTALS, *names, "Detail", "Pivot"]
+    rows = table(book[names[0]], 1)
+    assert {row["Organization ID"] for row in rows} == {scope.organization_id}
+
+
+def test_more_months_to_come_than_a_sheet_holds_are_refused(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workbook_rows, "ROW_LIMIT", 200)
+    with pytest.raises(TooManyRows, match="Forecast"):
+        write_workbook(published, Scope("2026-04", "2026-04"), tmp_path / "book.xlsx")
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- the file --------------------------------------------------------------------------------
@@ -323,7 +412,7 @@ def test_every_part_of_the_file_is_whole(
     write_workbook(published, EVERYTHING, path)
     check_package(path)
     sheets = openpyxl.load_workbook(path).sheetnames
-    assert sheets == [*TOTALS, "Shared costs", "Detail", "Pivot"]
+    assert sheets == [*TOTALS, "Shared costs", "Forecast", "Budget", "Detail", "Pivot"]
     assert list(tmp_path.iterdir()) == [path]
 
 

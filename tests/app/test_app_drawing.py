@@ -1,0 +1,58 @@
+"""What charts draw, and how they are told to who cannot see them."""
+
+import json
+from decimal import Decimal
+
+from app import drawing
+from app.figures import Row
+
+BILLED: list[Row] = [
+    {"billing_period": "2025-11", "total_cost": Decimal("10")},
+    {"billing_period": "2026-01", "total_cost": Decimal("30.5")},
+]
+EXPECTED: list[Row] = [
+    {
+        "month": month,
+        "forecast": Decimal(amount),
+        "lower_80": Decimal(amount) - 1,
+        "upper_80": Decimal(amount) + 1,
+        "lower_95": Decimal(amount) - 2,
+        "upper_95": Decimal(amount) + 2,
+    }
+    for month, amount in (("2026-02", "31"), ("2026-03", "32"))
+]
+
+
+def layers(chart: drawing.Chart) -> list[dict[str, object]]:
+    """The layers of a chart, as the browser gets them."""
+    drawn: list[dict[str, object]] = json.loads(json.dumps(chart))["layer"]
+    return drawn
+
+
+def test_a_month_without_a_bill_has_its_place() -> None:
+    (bars,) = layers(drawing.months(BILLED, "total_cost", "USD"))
+    assert bars["encoding"]["x"]["scale"]["domain"] == [  # type: ignore[index]
+        "Nov 2025",
+        "Dec 2025",
+        "Jan 2026",
+    ]
+    assert layers(drawing.months([], "total_cost", "USD"))
+
+
+def test_bands_are_drawn_where_they_are_known_and_nowhere_else() -> None:
+    with_bands = layers(drawing.months(BILLED, "total_cost", "USD", EXPECTED))
+    assert [layer["mark"]["type"] for layer in with_bands] == [  # type: ignore[index]
+        "bar",
+        "area",
+        "area",
+        "line",
+    ]
+    without: list[Row] = [{key: row[key] for key in ("month", "forecast")} for row in EXPECTED]
+    assert len(layers(drawing.months(BILLED, "total_cost", "USD", without))) == 2
+
+
+def test_a_chart_is_told_in_sentences() -> None:
+    assert drawing.described(BILLED, "total_cost", "USD", EXPECTED) == (
+        "2 months: the most in January 2026 (30.50 USD), the least in November 2025 (10.00 USD)."
+        " Expected: 31.00 USD in February 2026, 32.00 USD in March 2026."
+    )
