@@ -43,6 +43,14 @@ HISTORY_COLUMNS = ["unique_id", "ds", "y"]
 BAND_COLUMNS = ["lower_80", "upper_80", "lower_95", "upper_95"]
 FORECAST_COLUMNS = ["unique_id", "ds", "forecast", *BAND_COLUMNS, "method"]
 EXPECTED_COLUMNS = [*FORECAST_COLUMNS, "history_hash"]
+TEXT_COLUMNS = ["unique_id", "method", "history_hash"]
+
+# Said, since columns without any value have no type of their own.
+EXPECTED_TYPES = {
+    "ds": "datetime64[us]",
+    **dict.fromkeys(["forecast", *BAND_COLUMNS], "float64"),
+    **dict.fromkeys(TEXT_COLUMNS, "string"),
+}
 
 YEAR = 12
 
@@ -211,7 +219,8 @@ def forecast_monthly_or_expected(
     both = _around(rest, known) if len(rest) else forecasts
     if len(rest) and len(forecasts):
         both = pd.concat([forecasts, both])
-    return both[EXPECTED_COLUMNS].sort_values(["unique_id", "ds"], ignore_index=True)
+    both = both[EXPECTED_COLUMNS].astype(EXPECTED_TYPES)
+    return both.sort_values(["unique_id", "ds"], ignore_index=True)
 
 
 # --- what comes in and goes out ------------------------------------------------------
@@ -529,8 +538,7 @@ def _forecasts_of(
     keys = ["unique_id", "ds", "history_hash"]
     known = pd.DataFrame(columns=EXPECTED_COLUMNS)
     if earlier is not None and len(wanted):
-        earlier = earlier.assign(ds=pd.to_datetime(earlier["ds"]).astype("datetime64[us]"))
-        known = wanted.merge(earlier, on=keys)
+        known = wanted.merge(earlier.astype(EXPECTED_TYPES), on=keys)
         # An earlier forecast may not have reached as far.
         month_counts = wanted["unique_id"].map(known["unique_id"].value_counts())
         is_whole = month_counts == wanted.groupby("unique_id")["ds"].transform("size")
