@@ -103,7 +103,7 @@ splits as (
 
 ),
 
--- Whose split is of a later day than the last charge knows more seats than the bill. A split that the
+-- Whose split is of a later day than the last charge knows more seats than the bill. One that the
 -- list of cost centers implies tells of no purchase, nor does the directory, which counts people.
 with_seats as (
 
