@@ -210,6 +210,8 @@ def forecast_monthly_or_expected(
     Raises a HistoryRefused that names the series and the month.
     """
     known, to_come = _checked(history), _checked(expected)
+    # What is expected follows on the history: no month of it twice, none left out.
+    _checked(pd.concat([known, to_come]))
     # What was not there yet says nothing about what it costs.
     known = known[known.groupby("unique_id")["y"].transform(_has_begun).astype(bool)]
     is_long = known.groupby("unique_id")["y"].transform(_is_forecastable).astype(bool)
