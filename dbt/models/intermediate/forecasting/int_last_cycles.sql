@@ -154,18 +154,22 @@ priced as (
 
     select
         *,
-        case
-            when has_whole_price
-                then
-                    coalesce(
-                        {{ prorated_price('unit_price', 'quantity', '1', '1') }}, total_cost
-                    )
-            else {{ part_of_cost('total_cost', 'whole_days', 'charge_days') }}
-        end as cycle_cost,
-        case
-            when not has_whole_price
-                then {{ part_of_cost('total_sales', 'whole_days', 'charge_days') }}
-        end as cycle_sales,
+        cast(
+            case
+                when has_whole_price
+                    then
+                        coalesce(
+                            {{ prorated_price('unit_price', 'quantity', '1', '1') }}, total_cost
+                        )
+                else {{ part_of_cost('total_cost', 'whole_days', 'charge_days') }}
+            end as decimal(28, 10)
+        ) as cycle_cost,
+        cast(
+            case
+                when not has_whole_price
+                    then {{ part_of_cost('total_sales', 'whole_days', 'charge_days') }}
+            end as decimal(28, 10)
+        ) as cycle_sales,
         case
             when not has_whole_price then greatest(round(estimated_months), 1)
             -- A discount on the part makes its cycle look longer: the nearest that is usual.
