@@ -43,6 +43,14 @@ HISTORY_COLUMNS = ["unique_id", "ds", "y"]
 BAND_COLUMNS = ["lower_80", "upper_80", "lower_95", "upper_95"]
 FORECAST_COLUMNS = ["unique_id", "ds", "forecast", *BAND_COLUMNS, "method"]
 EXPECTED_COLUMNS = [*FORECAST_COLUMNS, "history_hash"]
+TEXT_COLUMNS = ["unique_id", "method", "history_hash"]
+
+# Said, since columns without any value have no type of their own.
+EXPECTED_TYPES = {
+    "ds": "datetime64[us]",
+    **dict.fromkeys(["forecast", *BAND_COLUMNS], "float64"),
+    **dict.fromkeys(TEXT_COLUMNS, "string"),
+}
 
 YEAR = 12
 
@@ -202,6 +210,8 @@ def forecast_monthly_or_expected(
     Raises a HistoryRefused that names the series and the month.
     """
     known, to_come = _checked(history), _checked(expected)
+    # What is expected follows on the history: no month of it twice, none left out.
+    _checked(pd.concat([known, to_come]))
     # What was not there yet says nothing about what it costs.
     known = known[known.groupby("unique_id")["y"].transform(_has_begun).astype(bool)]
     is_long = known.groupby("unique_id")["y"].transform(_is_forecastable).astype(bool)
@@ -211,7 +221,8 @@ def forecast_monthly_or_expected(
     both = _around(rest, known) if len(rest) else forecasts
     if len(rest) and len(forecasts):
         both = pd.concat([forecasts, both])
-    return both[EXPECTED_COLUMNS].sort_values(["unique_id", "ds"], ignore_index=True)
+    both = both[EXPECTED_COLUMNS].astype(EXPECTED_TYPES)
+    return both.sort_values(["unique_id", "ds"], ignore_index=True)
 
 
 # --- what comes in and goes out ------------------------------------------------------
@@ -529,8 +540,7 @@ def _forecasts_of(
     keys = ["unique_id", "ds", "history_hash"]
     known = pd.DataFrame(columns=EXPECTED_COLUMNS)
     if earlier is not None and len(wanted):
-        earlier = earlier.assign(ds=pd.to_datetime(earlier["ds"]).astype("datetime64[us]"))
-        known = wanted.merge(earlier, on=keys)
+        known = wanted.merge(earlier.astype(EXPECTED_TYPES), on=keys)
         # An earlier forecast may not have reached as far.
         month_counts = wanted["unique_id"].map(known["unique_id"].value_counts())
         is_whole = month_counts == wanted.groupby("unique_id")["ds"].transform("size")

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from dagster_project import forecasting
 from dagster_project.forecasting import (
+    EXPECTED_COLUMNS,
     FORECAST_COLUMNS,
     HistoryColumnsMissing,
     MonthRepeated,
@@ -17,6 +20,7 @@ from dagster_project.forecasting import (
     NotAMonth,
     NotANumber,
     forecast_monthly,
+    forecast_monthly_or_expected,
 )
 
 SEED = 20260301
@@ -349,3 +353,306 @@ def test_a_history_that_cannot_be_forecast_is_refused_by_name(
 def test_a_horizon_of_no_months_is_refused(horizon: int) -> None:
     with pytest.raises(NoHorizon):
         forecast_monthly(history([1.0, 2.0]), horizon)
+
+
+# --- forecast, or told what is expected --------------------------------------------------
+
+
+def expected_after(
+    values: Sequence[float], name: str, months: int, start: str = "2022-01-01"
+) -> pd.DataFrame:
+    """What is expected of the months that follow on `months` of history."""
+    first = pd.Timestamp(start) + pd.DateOffset(months=months)
+    return history(values, name, str(first.date()))
+
+
+def one(forecast: pd.DataFrame, name: str) -> pd.DataFrame:
+    return forecast[forecast["unique_id"] == name].reset_index(drop=True)
+
+
+Months = tuple[pd.DataFrame, pd.DataFrame]
+
+
+@pytest.fixture(scope="module")
+def months() -> Months:
+    """Histories of every kind and what is expected of the months after them."""
+    now_and_then = np.tile([30.0, 0.0, 0.0], 10)
+    late = np.concatenate([np.zeros(20), np.full(11, 40.0)])
+    a_year = np.concatenate([np.zeros(3), 50 + noise(12)])
+    known = [
+        history(100 + noise(30), "steady"),
+        history(a_year, "a_year"),
+        history(late, "late"),
+        history(now_and_then, "now_and_then"),
+        history([80.0, 90.0, 85.0], "short"),
+        history(np.zeros(30), "nothing_yet"),
+    ]
+    to_come = [
+        expected_after([1.0, 2.0, 3.0], "steady", 30),
+        expected_after([1.0], "a_year", 15),
+        expected_after([41.0, 42.0], "late", 31),
+        expected_after([100 / 3, 0.1, 0.0], "now_and_then", 30),
+        expected_after([85.7, 1e9 / 7, 0.3, 0.1 + 0.2], "short", 3),
+        expected_after([0.0, 12.5], "nothing_yet", 30),
+        expected_after([7.7, 7.7, 7.7], "to_begin", 0),
+    ]
+    return pd.concat(known, ignore_index=True), pd.concat(to_come, ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def told(months: Months) -> pd.DataFrame:
+    return forecast_monthly_or_expected(*months)
+
+
+def test_what_has_a_year_of_history_is_forecast_and_all_else_says_it_is_committed_spend(
+    told: pd.DataFrame,
+) -> None:
+    assert told.groupby("unique_id")["method"].agg(["unique"])["unique"].str.join(
+        " "
+    ).to_dict() == {
+        "steady": "combination",
+        "a_year": "combination_without_season",
+        "late": "committed_spend",
+        "now_and_then": "committed_spend",
+        "short": "committed_spend",
+        "nothing_yet": "committed_spend",
+        "to_begin": "committed_spend",
+    }
+
+
+def test_there_is_one_row_per_month_that_something_is_expected_of_in_order(
+    months: Months, told: pd.DataFrame
+) -> None:
+    assert list(told.columns) == EXPECTED_COLUMNS
+    keys = ["unique_id", "ds"]
+    wanted = months[1].sort_values(keys, ignore_index=True)
+    assert told["unique_id"].tolist() == wanted["unique_id"].tolist()
+    assert told["ds"].tolist() == wanted["ds"].tolist()
+
+
+def test_committed_spend_is_what_is_expected_to_the_digit(
+    months: Months, told: pd.DataFrame
+) -> None:
+    committed = told[told["method"] == "committed_spend"]
+    merged = committed.merge(months[1], on=["unique_id", "ds"])
+    assert len(merged) == 14
+    assert merged["forecast"].tolist() == merged["y"].tolist()
+
+
+@pytest.mark.parametrize(("name", "horizon", "first"), [("steady", 3, 0), ("a_year", 1, 3)])
+def test_a_history_that_allows_it_is_forecast_as_if_nothing_were_expected(
+    months: Months, told: pd.DataFrame, name: str, horizon: int, first: int
+) -> None:
+    since_first_cost = one(months[0], name)[first:]
+    alone = forecast_monthly(since_first_cost, horizon)
+    numbers = ["forecast", "lower_80", "upper_80", "lower_95", "upper_95"]
+    pd.testing.assert_frame_equal(one(told, name)[numbers], alone[numbers], rtol=1e-12)
+
+
+def test_bands_of_what_is_expected_lie_inside_each_other_and_are_finite(
+    told: pd.DataFrame,
+) -> None:
+    lines = told[["lower_95", "lower_80", "forecast", "upper_80", "upper_95"]].to_numpy()
+    assert np.isfinite(lines).all()
+    assert (np.diff(lines, axis=1) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("known", "to_come", "usual_change"),
+    [
+        # Two presumed changes of 0.15 of the level, 200, and none seen: 60 / 2.
+        ([200.0], [300.0, 300.0], 30.0),
+        # The level is 120; a change of 40 is one more: (36 + 40) / 3.
+        ([100.0, 140.0], [300.0, 300.0], 76 / 3),
+        # Without a history the months to come are the level, 100, and their change, 0.
+        ([], [100.0, 100.0], 30 / 3),
+        # Months before the first cost are none.
+        ([0.0, 0.0, 200.0], [300.0, 300.0], 30.0),
+        # The level is that of the last twelve months, 26; all changes count: 10 + 3 x 104.
+        ([10.0, *[0.0, 0.0, 0.0, 104.0] * 3], [9.0, 9.0], (7.8 + 10 + 104 * 5) / 14),
+    ],
+    ids=["one month", "two months", "no history", "late", "now and then"],
+)
+def test_bands_of_what_is_expected_are_as_wide_as_is_presumed(
+    known: list[float], to_come: list[float], usual_change: float
+) -> None:
+    forecast = forecast_monthly_or_expected(
+        history(known), expected_after(to_come, "sales", len(known))
+    )
+    assert method_of(forecast) == "committed_spend"
+    spread = usual_change * 0.65 * (1 + 0.25 * np.sqrt([1, 2]))
+    middle = np.array(to_come)
+    assert forecast["upper_80"].to_numpy() == pytest.approx(middle + 1.77 * spread)
+    assert forecast["upper_95"].to_numpy() == pytest.approx(middle + 3.27 * spread)
+    assert forecast["lower_80"].to_numpy() == pytest.approx(np.maximum(middle - 1.77 * spread, 0))
+    assert forecast["lower_95"].to_numpy() == pytest.approx(np.maximum(middle - 3.27 * spread, 0))
+
+
+@pytest.mark.parametrize(
+    ("known", "to_come", "below_zero"),
+    [([100.0], [1.0], False), ([100.0, -1.0], [1.0], True), ([100.0], [-1.0], True)],
+)
+def test_bands_reach_below_zero_only_where_there_are_credits(
+    known: list[float], to_come: list[float], below_zero: bool
+) -> None:
+    forecast = forecast_monthly_or_expected(
+        history(known), expected_after(to_come, "sales", len(known))
+    )
+    assert bool((forecast["lower_95"] < 0).all()) is below_zero
+    assert bool((forecast["lower_80"] < 0).all()) is below_zero
+
+
+def test_neither_the_order_of_the_rows_nor_the_number_of_processes_matters(
+    months: Months, told: pd.DataFrame
+) -> None:
+    known, to_come = (frame.sample(frac=1, random_state=SEED) for frame in months)
+    shuffled = forecast_monthly_or_expected(known, to_come, processes=2)
+    pd.testing.assert_frame_equal(shuffled, told, check_exact=True)
+
+
+def test_the_months_given_are_left_as_they_were(months: Months, told: pd.DataFrame) -> None:
+    before = [frame.copy(deep=True) for frame in (*months, told)]
+    forecast_monthly_or_expected(*months, told)
+    for frame, as_it_was in zip((*months, told), before, strict=True):
+        pd.testing.assert_frame_equal(frame, as_it_was, check_exact=True)
+
+
+def test_only_what_was_forecast_of_a_history_has_its_hash(told: pd.DataFrame) -> None:
+    is_committed = told["method"] == "committed_spend"
+    assert told.loc[is_committed, "history_hash"].isna().all()
+    hashes = told.loc[~is_committed].groupby("unique_id")["history_hash"].agg(["nunique", "first"])
+    assert hashes["nunique"].tolist() == [1, 1]
+    assert hashes["first"].nunique() == 2
+
+
+# A forecast that was kept is known by a number that no model gives.
+KEPT = 123456.0
+
+
+def marked(told: pd.DataFrame) -> pd.DataFrame:
+    """An earlier result whose numbers are seen wherever it is used."""
+    return told.assign(forecast=KEPT)
+
+
+def kept(forecast: pd.DataFrame) -> list[str]:
+    return sorted(forecast.loc[forecast["forecast"] == KEPT, "unique_id"].unique())
+
+
+def test_what_was_forecast_of_the_very_same_history_is_taken_over(
+    months: Months, told: pd.DataFrame
+) -> None:
+    done: list[tuple[int, int]] = []
+    again = forecast_monthly_or_expected(*months, told, progress=lambda *count: done.append(count))
+    pd.testing.assert_frame_equal(again, told, check_exact=True)
+    assert done == []
+    assert kept(forecast_monthly_or_expected(*months, marked(told))) == ["a_year", "steady"]
+
+
+def test_an_earlier_forecast_comes_as_a_database_gives_it(
+    months: Months, told: pd.DataFrame
+) -> None:
+    # A column that had no value comes back as whole numbers, months as dates.
+    known, to_come = months
+    none = pd.array([pd.NA] * len(told), dtype="Int32")
+    without_hashes = marked(told).assign(history_hash=none)
+    pd.testing.assert_frame_equal(
+        forecast_monthly_or_expected(known, to_come, without_hashes), told, check_exact=True
+    )
+    as_dates = marked(told).assign(ds=told["ds"].dt.date, method=told["method"].astype(object))
+    assert kept(forecast_monthly_or_expected(known, to_come, as_dates)) == ["a_year", "steady"]
+
+
+def test_a_history_that_changed_is_forecast_anew(months: Months, told: pd.DataFrame) -> None:
+    known, to_come = months
+    changed = known.copy()
+    changed.loc[changed.index[changed["unique_id"] == "steady"][3], "y"] += 0.01
+    assert kept(forecast_monthly_or_expected(changed, to_come, marked(told))) == ["a_year"]
+
+
+def test_the_same_numbers_a_month_later_are_another_history() -> None:
+    # The earlier forecast is of the later months too, and still not of this history.
+    values = 100 + noise(12)
+    told = forecast_monthly_or_expected(history(values), expected_after([1.0, 2.0], "sales", 12))
+    later = history(values, start="2022-02-01")
+    to_come = expected_after([2.0], "sales", 13)
+    assert kept(forecast_monthly_or_expected(later, to_come, marked(told))) == []
+
+
+def test_a_forecast_that_does_not_reach_as_far_is_made_anew_and_a_longer_one_is_cut(
+    months: Months, told: pd.DataFrame
+) -> None:
+    known, to_come = months
+    longer = pd.concat([to_come, expected_after([4.0], "steady", 33)])
+    further = forecast_monthly_or_expected(known, longer, marked(told))
+    assert kept(further) == ["a_year"]
+    assert len(one(further, "steady")) == 4
+    shorter = to_come[~((to_come["unique_id"] == "steady") & (to_come["y"] == 3.0))]
+    cut = forecast_monthly_or_expected(known, shorter, marked(told))
+    assert kept(cut) == ["a_year", "steady"]
+    assert len(one(cut, "steady")) == 2
+
+
+def test_another_code_forecasts_anew(
+    months: Months, told: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "forecasting.py"
+    other.write_bytes(Path(forecasting.__file__).read_bytes() + b"# another word\n")
+    monkeypatch.setattr(forecasting, "__file__", str(other))
+    assert kept(forecast_monthly_or_expected(*months, marked(told))) == []
+
+
+def test_what_is_expected_may_change_while_the_forecast_stays(
+    months: Months, told: pd.DataFrame
+) -> None:
+    known, to_come = months
+    doubled = to_come.assign(y=2 * to_come["y"])
+    forecast = forecast_monthly_or_expected(known, doubled, told)
+    pd.testing.assert_frame_equal(one(forecast, "steady"), one(told, "steady"), check_exact=True)
+    assert one(forecast, "to_begin")["forecast"].tolist() == [15.4] * 3
+
+
+@pytest.mark.parametrize("earlier", [None, "empty"])
+def test_nothing_to_come_gives_an_empty_result_of_the_same_types(
+    earlier: str | None, told: pd.DataFrame
+) -> None:
+    empty = history([])
+    before = None if earlier is None else told[:0]
+    forecast = forecast_monthly_or_expected(empty, empty, before)
+    assert len(forecast) == 0
+    assert forecast.dtypes.to_dict() == told.dtypes.to_dict()
+
+
+def test_results_of_one_kind_have_the_types_of_both(months: Months, told: pd.DataFrame) -> None:
+    known, to_come = months
+    for name in ("steady", "short", "to_begin"):
+        alone = forecast_monthly_or_expected(one(known, name), one(to_come, name))
+        assert alone.dtypes.to_dict() == told.dtypes.to_dict()
+        pd.testing.assert_frame_equal(
+            alone.drop(columns="history_hash"),
+            one(told, name).drop(columns="history_hash"),
+            rtol=1e-12,
+        )
+
+
+@pytest.mark.parametrize(
+    ("known", "to_come", "error", "words"),
+    [
+        ([1.0, 2.0], expected_after([1.0], "sales", 3), MonthsMissing, "'sales': 2022-04-01"),
+        ([1.0, 2.0], expected_after([1.0], "sales", 1), MonthRepeated, "'sales': 2022-02-01"),
+        (
+            [1.0],
+            expected_after([1.0, 2.0, 3.0], "sales", 1).drop(index=1),
+            MonthsMissing,
+            "'sales': 2022-04-01",
+        ),
+        ([1.0], expected_after([np.nan], "sales", 1), NotANumber, "'sales': 2022-02-01"),
+        ([np.inf], expected_after([1.0], "sales", 1), NotANumber, "'sales': 2022-01-01"),
+        ([1.0], history([1.0]).drop(columns="y"), HistoryColumnsMissing, "lacks y"),
+    ],
+    ids=["gap before", "month twice", "gap within", "no number", "infinite", "column missing"],
+)
+def test_what_is_expected_is_refused_by_name_where_it_cannot_be(
+    known: list[float], to_come: pd.DataFrame, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        forecast_monthly_or_expected(history(known), to_come)

@@ -45,6 +45,12 @@ cost_centers as (
 
 ),
 
+organizations as (
+
+    select * from {{ ref('int_organizations') }}
+
+),
+
 amount_bases as (
 
     select
@@ -195,8 +201,11 @@ with_status as (
 select
     with_status.month,
     with_status.organization_id,
-    coalesce(cost_center_units.organization_name, with_status.organization_id)
-        as organization_name,
+    coalesce(
+        cost_center_units.organization_name,
+        organizations.organization_name,
+        with_status.organization_id
+    ) as organization_name,
     with_status.cost_center_id,
     coalesce(cost_center_units.cost_center_name, cost_centers.cost_center_name)
         as cost_center_name,
@@ -223,3 +232,4 @@ left join cost_centers
     on
         with_status.organization_id = cost_centers.organization_id
         and with_status.cost_center_id = cost_centers.cost_center_id
+left join organizations on with_status.organization_id = organizations.organization_id

@@ -71,6 +71,7 @@ known_snapshots as (
         cycles.expected_charge_id,
         snapshots.snapshot_id,
         snapshots.event_number,
+        snapshots.is_implied,
         snapshots.valid_from < {{ dbt.dateadd('day', 1, 'cycles.charge_start_date') }}
             as is_before_cutoff
     from cycles
@@ -92,14 +93,18 @@ splits as (
                 case when is_before_cutoff then event_number end
             ),
             min_by(snapshot_id, event_number)
-        ) as snapshot_id
+        ) as snapshot_id,
+        max_by(
+            case when is_before_cutoff and not is_implied then snapshot_id end,
+            case when is_before_cutoff and not is_implied then event_number end
+        ) as seats_snapshot_id
     from known_snapshots
     group by expected_charge_id
 
 ),
 
--- Whose split is of a later day than the last charge knows more seats than the bill. The directory
--- counts people, and tells no purchases.
+-- Whose split is of a later day than the last charge knows more seats than the bill. One that the
+-- list of cost centers implies tells of no purchase, nor does the directory, which counts people.
 with_seats as (
 
     select
@@ -107,14 +112,15 @@ with_seats as (
         case when not snapshots.is_zero_total then splits.snapshot_id end as snapshot_id,
         case
             when
-                cast(snapshots.valid_from as date) > cycles.changed_on
+                cast(told_seats.valid_from as date) > cycles.changed_on
                 and coalesce(organizations.split_source, 'history') <> 'directory'
-                then snapshots.total_quantity
+                then told_seats.total_quantity
             else cycles.seats
         end as seats
     from cycles
     left join splits on cycles.expected_charge_id = splits.expected_charge_id
     left join snapshots on splits.snapshot_id = snapshots.snapshot_id
+    left join snapshots as told_seats on splits.seats_snapshot_id = told_seats.snapshot_id
     left join organizations on cycles.organization_id = organizations.organization_id
 
 ),

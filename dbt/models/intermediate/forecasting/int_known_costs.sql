@@ -76,6 +76,36 @@ summed as (
     from unioned
     group by origin_month, organization_id, cost_center_id, currency, month
 
+),
+
+with_largest as (
+
+    select
+        *,
+        max(abs(cost)) over (
+            partition by origin_month, organization_id, cost_center_id, currency
+        ) as largest_cost,
+        max(abs(sales)) over (
+            partition by origin_month, organization_id, cost_center_id, currency
+        ) as largest_sales
+    from summed
+
+),
+
+-- A Default that never took anything has rows of zeros in bills, which are no history.
+final as (
+
+    select
+        origin_month,
+        organization_id,
+        cost_center_id,
+        currency,
+        month,
+        cost,
+        sales
+    from with_largest
+    where largest_cost > 0 or largest_sales > 0
+
 )
 
-select * from summed
+select * from final

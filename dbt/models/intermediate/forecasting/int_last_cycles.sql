@@ -47,7 +47,13 @@ cycles as (
         max(billing_lines.product_id) as product_id,
         max(billing_lines.sku_id) as sku_id,
         max(terms.term_end_date) as term_end_date,
-        max(billing_lines.unit_price) as unit_price,
+        -- What a legacy bill prints for a part is prorated already.
+        max(
+            case
+                when billing_lines.source_format <> 'legacy_license_based'
+                    then billing_lines.unit_price
+            end
+        ) as unit_price,
         sum(billing_lines.quantity) as quantity,
         sum(billing_lines.total_cost) as total_cost,
         -- Sales that only some lines have are no price of all.
@@ -96,11 +102,8 @@ known_cycles as (
                 cycles.currency,
                 cycles.billing_period desc
         ) as latest_first,
-        cycles.unit_price > 0
-        and (
-            cycles.charge_kind = 'extra'
-            or {{ dbt.datediff('cycles.charge_start_date', 'cycles.charge_end_date', 'day') }} < 27
-        ) as is_part
+        {{ dbt.datediff('cycles.charge_start_date', 'cycles.charge_end_date', 'day') }} + 1
+            as charge_days
     from cycles
     inner join forecast_origins
         on
@@ -109,22 +112,73 @@ known_cycles as (
 
 ),
 
--- What was charged for a part of a cycle prints the price of a whole one.
 last_cycles as (
 
     select
         *,
         cast({{ dbt.dateadd('day', 1, 'charge_end_date') }} as date) as next_start_date,
-        greatest(
-            round(({{ dbt.datediff('charge_start_date', 'charge_end_date', 'day') }} + 1) / 30.4), 1
-        ) as cycle_months,
-        case
-            when is_part then unit_price * quantity
-            else total_cost
-        end as cycle_cost,
-        case when not is_part then total_sales end as cycle_sales
+        charge_kind = 'extra' or charge_days < 28 as is_part
     from known_cycles
     where latest_first = 1
+
+),
+
+-- A part prints the price of its whole cycle, and is of a month where no price is printed.
+whole_cycles as (
+
+    select
+        *,
+        coalesce(is_part and unit_price > 0, false) as has_whole_price,
+        case
+            when charge_days < 28
+                then
+                    {{ dbt.datediff(
+                        dbt.dateadd('month', -1, 'next_start_date'), 'next_start_date', 'day'
+                    ) }}
+            else charge_days
+        end as whole_days,
+        -- As many times the part's days as the whole costs of the part.
+        case
+            when is_part and unit_price > 0 and total_cost > 0
+                then
+                    cast(unit_price as double) * cast(quantity as double)
+                    / cast(total_cost as double) * charge_days / 30.4
+            else charge_days / 30.4
+        end as estimated_months
+    from last_cycles
+
+),
+
+priced as (
+
+    select
+        *,
+        cast(
+            case
+                when has_whole_price
+                    then
+                        coalesce(
+                            {{ prorated_price('unit_price', 'quantity', '1', '1') }}, total_cost
+                        )
+                else {{ part_of_cost('total_cost', 'whole_days', 'charge_days') }}
+            end as decimal(28, 10)
+        ) as cycle_cost,
+        cast(
+            case
+                when not has_whole_price
+                    then {{ part_of_cost('total_sales', 'whole_days', 'charge_days') }}
+            end as decimal(28, 10)
+        ) as cycle_sales,
+        case
+            when not has_whole_price then greatest(round(estimated_months), 1)
+            -- A discount on the part makes its cycle look longer: the nearest that is usual.
+            when estimated_months < 2 then 1
+            when estimated_months < 4.5 then 3
+            when estimated_months < 9 then 6
+            when estimated_months < 24 then 12
+            else 36
+        end as cycle_months
+    from whole_cycles
 
 ),
 
@@ -156,29 +210,30 @@ seats as (
 final as (
 
     select
-        last_cycles.* exclude (
-            latest_first, charge_kind, total_cost, total_sales, unit_price, is_part, cycle_months
+        priced.* exclude (
+            latest_first, charge_kind, total_cost, total_sales, unit_price, charge_days, is_part,
+            has_whole_price, whole_days, estimated_months, cycle_months
         ),
-        cast(last_cycles.cycle_months as integer) as months_per_cycle,
+        cast(priced.cycle_months as integer) as months_per_cycle,
         -- Bills come as long after a cycle's start as the last one did.
         cast(
             {{ dbt.dateadd(
                 'month',
                 dbt.datediff(
-                    'last_cycles.charge_start_date',
-                    "cast(concat(last_cycles.billing_period, '-01') as date)",
+                    'priced.charge_start_date',
+                    "cast(concat(priced.billing_period, '-01') as date)",
                     'month'
                 ),
-                dbt.date_trunc('month', 'last_cycles.next_start_date')
+                dbt.date_trunc('month', 'priced.next_start_date')
             ) }} as date
         ) as next_bill_month,
         cast(seats.seats as decimal(28, 10)) as seats,
         seats.changed_on
-    from last_cycles
+    from priced
     inner join seats
         on
-            last_cycles.subscription_id = seats.subscription_id
-            and last_cycles.origin_month = seats.origin_month
+            priced.subscription_id = seats.subscription_id
+            and priced.origin_month = seats.origin_month
 
 )
 
