@@ -16,7 +16,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from app import wording
+from dagster_project import wording
 from dagster_project.errors import ApportionError
 from dagster_project.exports.scope import file_name, plain_decimal
 from dagster_project.settings import DataFolder

@@ -1,7 +1,8 @@
 """Budget: what was planned, and what came of it."""
 
-from app import figures, wording
+from app import figures
 from app.screen import columns_of, count, heading, looking, nothing, show
+from dagster_project import wording
 
 NO_BUDGET = "No budget has landed yet: put one into landing/budgets, then make run."
 

@@ -9,13 +9,14 @@ from typing import cast
 
 import streamlit as st
 
-from app import figures, markup, wording
+from app import figures, markup
 from app.figures import Column, Row
 from app.preview import Preview, preview
 from app.published import Version
 from app.screen import ask, heading, looking, nothing, pick, problem
 from app.splits import Change, CostCenter, Verdict, check, content, path_in_landing, save
 from app.warehouse import splitting
+from dagster_project import wording
 from dagster_project.errors import ApportionError
 
 here = looking()

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import streamlit as st
 
-from app import drawing, figures, wording
+from app import drawing, figures
 from app.screen import ALL, ask, columns_of, heading, looking, nothing, pick, show
+from dagster_project import wording
 
 here = looking()
 viewer = here.viewer
