@@ -8,7 +8,7 @@ BIN = .venv/bin
 COMPILE = $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help run close export focus-example forget app bench test lint dev clean lock
+.PHONY: help run close export focus-example what-if forget app bench test lint dev clean lock
 
 help: ## one line per target
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -32,6 +32,11 @@ focus-example: .venv/run.stamp ## make data/focus-example again from the sample'
 	@$(BIN)/python -m dagster_project export --data .focus-example --from 2026-01 --to 2026-04 \
 		--focus-only data/focus-example
 	@rm -rf .focus-example
+
+what-if: .venv/run.stamp ## the money a file would move if it landed: SCENARIO=file.csv [ORGANIZATION=] [CSV=out.csv]
+	@test -n "$(SCENARIO)" || { echo 'Say which file: make what-if SCENARIO=file.csv'; exit 2; }
+	@$(BIN)/python -m dagster_project what-if "$(SCENARIO)" \
+		$(if $(ORGANIZATION),--organization "$(ORGANIZATION)") $(if $(CSV),--csv "$(CSV)")
 
 # USER is in every environment: only one that is typed counts.
 forget: .venv/run.stamp ## erase one person from the raw tables: make forget USER=anna@example.com

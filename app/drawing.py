@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from app import wording
 from app.figures import BANDS, Row
+from dagster_project import wording
 
 Chart = dict[str, object]
 

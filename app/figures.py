@@ -13,8 +13,8 @@ from typing import Literal
 
 import duckdb
 
-from app import wording
 from app.published import Viewer, columns_by_mart
+from dagster_project import wording
 
 Kind = Literal["text", "amount", "exact", "quantity", "share", "day", "instant", "state", "code"]
 

@@ -12,8 +12,8 @@ from decimal import Decimal
 from html import escape
 from urllib.parse import urlencode
 
-from app import wording
 from app.figures import Column, Row
+from dagster_project import wording
 
 RIGHT = frozenset({"amount", "exact", "quantity", "share"})
 MARKS: Mapping[str, str] = {

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import figures, markup, wording
+from app import figures, markup
 from app.figures import Query, Row, Selection
 from app.published import UnknownOrganization, Version, Viewer, tables
+from dagster_project import wording
 from dagster_project.errors import ApportionError
 from dagster_project.exports.scope import file_name, write_csv
 from dagster_project.settings import DataFolder

@@ -1,7 +1,7 @@
-"""Changing who has how many licenses: what is allowed, the file that says it, what it moved.
+"""Changing who has how many licenses: what is allowed, and the file that says it.
 
 Belongs here: pure rules and the one file that is written. Does not: Streamlit, and computing what
-a change would move (preview).
+a change would move (dagster_project.what_if).
 
 The app never writes to a database: a change is a file in landing/split_history like those that
 other systems drop there, and the next run applies it.
@@ -16,7 +16,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from app import wording
+from dagster_project import wording
 from dagster_project.errors import ApportionError
 from dagster_project.exports.scope import file_name, plain_decimal
 from dagster_project.settings import DataFolder
@@ -229,62 +229,3 @@ def save(data: DataFolder, name: str, text: str) -> Path:
     finally:
         building.unlink(missing_ok=True)
     return path
-
-
-# --- what a change moves ---------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Charged:
-    """What one cost center is charged in one billing period and currency."""
-
-    billing_period: str
-    cost_center_id: str
-    currency: str
-    cost_center_name: str
-    total_cost: Decimal
-
-
-@dataclass(frozen=True)
-class Move:
-    """How a change would alter what a cost center is charged."""
-
-    billing_period: str
-    cost_center_id: str
-    cost_center_name: str
-    currency: str
-    before: Decimal
-    after: Decimal
-
-    @property
-    def difference(self) -> Decimal:
-        """What the cost center is charged more, or less if negative."""
-        return self.after - self.before
-
-
-def moves(before: Iterable[Charged], after: Iterable[Charged]) -> tuple[Move, ...]:
-    """The cost centers that would be charged something else, by period, currency and id."""
-    keyed_before = {_key(each): each for each in before}
-    keyed_after = {_key(each): each for each in after}
-    found = []
-    for key in sorted(keyed_before.keys() | keyed_after.keys()):
-        old, new = keyed_before.get(key), keyed_after.get(key)
-        cost_before = old.total_cost if old else Decimal()
-        cost_after = new.total_cost if new else Decimal()
-        named = new or old
-        if cost_before != cost_after and named is not None:
-            found.append(
-                Move(
-                    named.billing_period,
-                    named.cost_center_id,
-                    named.cost_center_name,
-                    named.currency,
-                    cost_before,
-                    cost_after,
-                )
-            )
-    return tuple(found)
-
-
-def _key(charged: Charged) -> tuple[str, str, str]:
-    return (charged.billing_period, charged.currency, charged.cost_center_id)

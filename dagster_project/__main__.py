@@ -1,4 +1,4 @@
-"""The command line: `python -m dagster_project run`, `close`, `export`, `forget` and `dev`."""
+"""The command line: `python -m dagster_project` run, close, export, what-if, forget, dev."""
 
 import argparse
 import os
@@ -51,10 +51,40 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="FOLDER",
         help="write the FOCUS files only, into this folder",
     )
+    what_if_command = commands.add_parser(
+        "what-if",
+        help="show the money that files would move if they landed, without touching anything",
+        description=(
+            "Show the money that files would move if they landed: in open billing periods and in"
+            " the months to come. The real rules run on a copy; nothing of the data folder changes."
+        ),
+        epilog=(
+            "A scenario is any file that could land: a split history with other splits or seats, a"
+            " price list, cost centers ... Its header tells which. Exit code 0: computed; 2: a file"
+            " or a row of it could not be used, and nothing was computed."
+        ),
+    )
+    what_if_command.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="a file that has not landed"
+    )
+    what_if_command.add_argument("--organization", help="show the id of one organization only")
+    what_if_command.add_argument(
+        "--csv",
+        type=Path,
+        metavar="OUT",
+        help="also write every cost center of what moves to a CSV file, with all decimals",
+    )
     forget_command = commands.add_parser("forget", help="erase one person from the raw tables")
     forget_command.add_argument("user", help="the user id or sign-in name, as the directory has it")
     dev_command = commands.add_parser("dev", help="Dagster's web UI on this project")
-    for command in (run_command, close_command, export_command, forget_command, dev_command):
+    for command in (
+        run_command,
+        close_command,
+        export_command,
+        what_if_command,
+        forget_command,
+        dev_command,
+    ):
         command.add_argument(
             "--data",
             type=Path,
@@ -86,6 +116,8 @@ def main(arguments: list[str] | None = None) -> int:
                 options.organization,
                 options.journal_columns,
             )
+        if options.command == "what-if":
+            return what_if(data, options.files, options.organization, options.csv)
         if options.command == "forget":
             return forget(data, options.user)
         return run(data, again=options.again)
@@ -175,6 +207,33 @@ def export_focus(
 
     for file in deliver_focus(data, folder, first_period, last_period, organization_id):
         print(f"Written       {file.path}: {file.row_count:,} rows")
+    return 0
+
+
+def what_if(
+    data: DataFolder, files: list[Path], organization_id: str | None, csv: Path | None
+) -> int:
+    """Show what the files would move if they landed; nothing of `data` changes. 0 is success."""
+    from dagster_project.what_if import compare, report
+    from dagster_project.what_if.scenario import Scenario
+
+    started = time.monotonic()
+    # Told before anything is computed, which takes a while.
+    if csv is not None:
+        report.require_free(csv, data, files)
+    scenarios = [Scenario.read(file) for file in files]
+    found = compare(
+        data,
+        scenarios,
+        organization_id,
+        progress=lambda message: print(f"{message} ...", flush=True),
+    )
+    print(f"\n{report.tell(found)}\n")
+    if csv is not None:
+        count = report.write_rows(found, csv)
+        print(f"Written       {csv}: {count:,} rows")
+    print("Amounts are rounded as their currency is written; --csv has all decimals.")
+    print(f"Nothing was changed in {data.root}. Done in {time.monotonic() - started:.1f} s")
     return 0
 
 

@@ -128,6 +128,28 @@ def list_landing(landing: Path) -> Iterator[Path]:
             yield path
 
 
+def recognize(path: Path, limits: Limits | None = None) -> tuple[bytes, FileFormat]:
+    """The bytes of a file that lies anywhere, and its format, found as it would be in landing.
+
+    Raises RefusedFile, and FileNotFoundError.
+    """
+    limits = limits or Limits.from_environment()
+    _require_finished(path)
+    data, _ = _read_bytes(path, limits)
+    if manifests.is_manifest(data):
+        raise UnknownFormat("the manifest of a billing export, which is nothing without its blobs")
+    reading = _Reading(limits, (), progress=lambda message: None)
+    rows = _rows_of(readers.unpack(data, limits.unpacked_bytes), reading, path.name)
+    try:
+        file_format = formats.identify(rows.headers)
+    except RefusedFile as refusal:
+        raise _on_sheet(rows, refusal) from refusal
+    formats.require_container(file_format, rows.container)
+    if not rows.table.num_rows and not rows.rejected:
+        raise EmptyFile("the file has a header and no rows")
+    return data, file_format
+
+
 def landing_fingerprint(landing: Path) -> str:
     """A hash that changes when any landed file is added, removed or written to."""
     digest = hashlib.sha256()
@@ -304,8 +326,7 @@ def _read_file(
     known: _Known,
 ) -> LandedFile:
     feed = _feed_of(name)
-    if path.suffix.lower() in UNFINISHED:
-        raise RefusedFile(f"looks like an unfinished download ({path.suffix}); rename it when done")
+    _require_finished(path)
     if feed is None:
         raise UnknownFeed(f"not in the folder of a feed; the feeds are {', '.join(FEEDS)}")
     data, modified_ns = _read_bytes(path, reading.limits)
@@ -543,6 +564,11 @@ def _delete_content(connection: duckdb.DuckDBPyConnection, landed: LandedFile) -
 def _feed_of(name: str) -> str | None:
     first, *rest = PurePosixPath(name).parts
     return first if first in FEEDS and rest else None
+
+
+def _require_finished(path: Path) -> None:
+    if path.suffix.lower() in UNFINISHED:
+        raise RefusedFile(f"looks like an unfinished download ({path.suffix}); rename it when done")
 
 
 def _read_bytes(path: Path, limits: Limits) -> tuple[bytes, int]:

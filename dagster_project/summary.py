@@ -152,7 +152,7 @@ def _reconciliation(connection: duckdb.DuckDBPyConnection) -> list[str]:
             for row in rows
         ),
     ]
-    return ["Reconciliation (cost before tax)", *_aligned(table, right=range(3, 7))]
+    return ["Reconciliation (cost before tax)", *aligned(table, right=range(3, 7))]
 
 
 def _chargeback(connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -178,7 +178,7 @@ def _chargeback(connection: duckdb.DuckDBPyConnection) -> list[str]:
     more = [f"  ... and {len(rows) - 40:,} more in marts.chargeback"] if len(rows) > 40 else []
     return [
         f"Chargeback of the latest billing period, {period[0]}",
-        *_aligned(table, right=range(3, 5)),
+        *aligned(table, right=range(3, 5)),
         *more,
     ]
 
@@ -192,7 +192,8 @@ def _money(amount: Decimal | None) -> str:
     return f"{whole}.{decimals.ljust(2, '0')}"
 
 
-def _aligned(table: Sequence[Sequence[str]], right: range) -> list[str]:
+def aligned(table: Sequence[Sequence[str]], right: range = range(0)) -> list[str]:
+    """The lines of a table, indented by two; the columns in `right` are flush right."""
     widths = [max(len(row[index]) for row in table) for index in range(len(table[0]))]
     return [
         "  "

@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from app import figures, markup, wording
+from app import figures, markup
 from app.figures import Row, Selection
 from app.screen import ask, columns_of, count, heading, looking, nothing, show
+from dagster_project import wording
 
 NO_BUDGET = "No budget has landed yet: put one into landing/budgets, then make run."
 NO_BUDGET_OF_CUSTOMER = "No budget is known yet."

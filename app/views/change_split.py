@@ -1,7 +1,7 @@
 """Change a split: who is to have how many licenses, what that moves, and the file that says so."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from html import escape
@@ -9,17 +9,24 @@ from typing import cast
 
 import streamlit as st
 
-from app import figures, markup, wording
+from app import figures, markup
 from app.figures import Column, Row
-from app.preview import Preview, preview
 from app.published import Version
 from app.screen import ask, heading, looking, nothing, pick, problem
 from app.splits import Change, CostCenter, Verdict, check, content, path_in_landing, save
 from app.warehouse import splitting
+from dagster_project import wording
 from dagster_project.errors import ApportionError
+from dagster_project.feeds.formats import SPLIT_HISTORY
+from dagster_project.settings import Limits
+from dagster_project.what_if import WhatIf, compare
+from dagster_project.what_if.moves import Charged, Horizon
+from dagster_project.what_if.scenario import Scenario
 
 here = looking()
 SHOWN_ROWS = 10_000
+WAIT_SECONDS = 5
+"""How long a page waits for a run that is writing."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +35,17 @@ class Previewed:
 
     change: Change
     verdict: Verdict
-    preview: Preview
+    found: WhatIf
     version: Version
+
+    def moved(self, horizon: Horizon) -> list[Charged]:
+        """The cost centers whose cost moves."""
+        return [
+            charged
+            for account in self.found.accounts
+            for charged in account.moved
+            if charged.horizon == horizon and charged.cost_difference
+        ]
 
 
 @dataclass(frozen=True)
@@ -140,17 +156,22 @@ def form(
     return change, verdict
 
 
-def compute(change: Change, centers: list[CostCenter]) -> Preview | None:
+def compute(change: Change, centers: list[CostCenter]) -> WhatIf | None:
     """Run the rules on a copy, telling what goes on."""
     recorded_at = datetime.now(UTC).replace(tzinfo=None)
     label = "Computing what this moves, by the real rules on a copy ..."
     with st.status(label, expanded=True) as status:
         try:
-            computed = preview(
-                here.data,
-                change.organization_id,
+            scenario = Scenario(
                 path_in_landing(change, recorded_at),
-                content(change, centers, recorded_at),
+                content(change, centers, recorded_at).encode(),
+                SPLIT_HISTORY,
+            )
+            computed = compare(
+                here.data,
+                [scenario],
+                change.organization_id,
+                replace(Limits.from_environment(), lock_wait_seconds=WAIT_SECONDS),
                 progress=st.write,
             )
         except ApportionError as error:
@@ -180,22 +201,32 @@ def show_moves(previewed: Previewed, names: Mapping[str, str]) -> None:
         + "".join(markup.said(escape(warning), "warn") for warning in previewed.verdict.warnings)
         + markup.said(
             "Closed periods would change: do not save this, and tell who looks after Apportion."
-            if previewed.preview.closed_moved
+            if previewed.moved("closed")
             else "Closed periods do not change.",
-            "bad" if previewed.preview.closed_moved else "good",
+            "bad" if previewed.moved("closed") else "good",
         )
     )
-    moved = previewed.preview.moved
-    if not moved:
+    billed, to_come = previewed.moved("open"), previewed.moved("to_come")
+    if billed:
+        show_table("Billing period", "What the change moves", billed)
+    else:
         nothing("No money of the open periods: it counts for bills to come.")
-        return
+    if to_come:
+        st.subheader("In the months to come", anchor=False)
+        show_table("Charges", "What the change moves in the months to come", to_come)
+
+
+def show_table(title: str, caption: str, moved: list[Charged]) -> None:
+    """Cost centers and by how much they are charged more or less."""
     rows: list[Row] = [
         {
-            "billing_period": wording.period(move.billing_period),
+            "period": f"{move.period}, {move.commitment}"
+            if move.commitment
+            else wording.period(move.period),
             "cost_center_name": move.cost_center_name,
-            "before": move.before,
-            "after": move.after,
-            "difference": move.difference,
+            "before": move.cost_before,
+            "after": move.cost_after,
+            "difference": move.cost_difference,
             "currency": move.currency,
         }
         for move in moved
@@ -203,20 +234,20 @@ def show_moves(previewed: Previewed, names: Mapping[str, str]) -> None:
     totals: list[Row] = [
         {
             "difference": sum(
-                (move.difference for move in moved if move.currency == currency), Decimal()
+                (move.cost_difference for move in moved if move.currency == currency), Decimal()
             ),
             "currency": currency,
         }
         for currency in sorted({move.currency for move in moved})
     ]
     columns = [
-        Column("billing_period", "Billing period"),
+        Column("period", title),
         Column("cost_center_name", "Cost center"),
         Column("before", "Cost as it is", "amount"),
         Column("after", "Cost as it would be", "amount"),
         Column("difference", "Difference", "amount"),
     ]
-    st.html(markup.table("What the change moves", columns, rows, totals=totals))
+    st.html(markup.table(caption, columns, rows, totals=totals))
 
 
 def offer_to_save(previewed: Previewed, centers: list[CostCenter]) -> None:
@@ -224,7 +255,7 @@ def offer_to_save(previewed: Previewed, centers: list[CostCenter]) -> None:
     if previewed.version != here.version:
         nothing("New results were published since this was computed: compute it again.")
         return
-    if previewed.preview.closed_moved or not st.button("Save this split", type="primary"):
+    if previewed.moved("closed") or not st.button("Save this split", type="primary"):
         return
     recorded_at = datetime.now(UTC).replace(tzinfo=None)
     name = path_in_landing(previewed.change, recorded_at)

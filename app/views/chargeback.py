@@ -7,7 +7,7 @@ from typing import Literal, cast
 
 import streamlit as st
 
-from app import figures, markup, wording
+from app import figures, markup
 from app.figures import ChargebackView, Row, Selection
 from app.screen import (
     ALL,
@@ -21,6 +21,7 @@ from app.screen import (
     show,
     unpriced_said,
 )
+from dagster_project import wording
 
 here = looking()
 viewer = here.viewer

@@ -5,9 +5,10 @@ from html import escape
 
 import streamlit as st
 
-from app import drawing, figures, markup, wording
+from app import drawing, figures, markup
 from app.figures import Row
 from app.screen import ask, heading, looking, nothing, pick, show
+from dagster_project import wording
 
 here = looking()
 

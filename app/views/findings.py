@@ -4,9 +4,10 @@ from html import escape
 
 import streamlit as st
 
-from app import figures, markup, wording
+from app import figures, markup
 from app.figures import Row
 from app.screen import ALL, ask, heading, looking, pick, show
+from dagster_project import wording
 
 here = looking()
 heading("Findings to review", f"{wording.period(here.period)}, {here.whose}")

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from app import figures, wording
+from app import figures
 from app.screen import heading, looking, show
+from dagster_project import wording
 
 here = looking()
 heading(

@@ -6,8 +6,9 @@ from html import escape
 
 import streamlit as st
 
-from app import figures, markup, wording
+from app import figures, markup
 from app.screen import ask, columns_of, heading, looking, show, unpriced_said
+from dagster_project import wording
 
 here = looking()
 viewer, selection = here.viewer, here.selection

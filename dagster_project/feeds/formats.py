@@ -532,29 +532,70 @@ def find_format(feed: str, headers: tuple[str, ...]) -> FileFormat:
     another feed's format fits, MissingColumns where the nearest format lacks some columns, and
     UnknownFormat where not even half of any format's needed columns are there.
     """
+    _require_distinct(headers)
+    fitting = [each for each in FORMATS if not each.missing(headers)]
+    best = max(
+        fitting, key=lambda each: (_known_count(each, headers), each.feed == feed), default=None
+    )
+    if best and best.feed == feed:
+        return best
+    nearest = max(
+        (each for each in FORMATS if each.feed == feed),
+        key=lambda each: _known_count(each, headers),
+    )
+    # A list of cost centers without its ids also fits organizations, but it knows more here.
+    if best and _known_count(best, headers) >= _known_count(nearest, headers):
+        raise WrongFeed(
+            f"this is a {best.name} file; it belongs in landing/{best.feed}, not landing/{feed}"
+        )
+    _require_needed(nearest, headers)
+    raise UnknownFormat(f"the header is of no format known for {feed}: {', '.join(headers)[:200]}")
+
+
+def identify(headers: tuple[str, ...]) -> FileFormat:
+    """The format of a file that lies in no feed's folder, and so the feed it is for.
+
+    Raises MissingColumns where the nearest format lacks some columns, and UnknownFormat where not
+    even half of any format's needed columns are there or where two feeds' formats fit alike.
+    """
+    _require_distinct(headers)
+    counts = {each.name: _known_count(each, headers) for each in FORMATS}
+    nearest = max(
+        FORMATS, key=lambda each: (counts[each.name], not each.missing(headers), each.name)
+    )
+    if nearest.missing(headers):
+        _require_needed(nearest, headers)
+        raise UnknownFormat(
+            f"the header is of no format known for any feed: {', '.join(headers)[:200]}"
+        )
+    alike = [
+        each
+        for each in FORMATS
+        if counts[each.name] == counts[nearest.name] and not each.missing(headers)
+    ]
+    if len({each.feed for each in alike}) > 1:
+        names = " and ".join(each.name for each in alike)
+        raise UnknownFormat(f"the header fits {names} alike; give it more columns of one of them")
+    return alike[0]
+
+
+def _require_distinct(headers: tuple[str, ...]) -> None:
     keys = [match_key(header) or header for header in headers]
     repeated = sorted({headers[keys.index(key)] for key in keys if keys.count(key) > 1})
     if repeated:
         raise RepeatedColumns(f"the header names a column twice: {', '.join(repeated)}")
 
-    def known_count(file_format: FileFormat) -> int:
-        return sum(key in file_format.column_by_key for key in keys)
 
-    fitting = [each for each in FORMATS if not each.missing(headers)]
-    best = max(fitting, key=lambda each: (known_count(each), each.feed == feed), default=None)
-    if best and best.feed == feed:
-        return best
-    nearest = max((each for each in FORMATS if each.feed == feed), key=known_count)
+def _require_needed(nearest: FileFormat, headers: tuple[str, ...]) -> None:
+    """Raise MissingColumns where a file is near to a format: it has half of what that needs."""
     missing = nearest.missing(headers)
-    # A list of cost centers without its ids also fits organizations, but it knows more here.
-    if best and known_count(best) >= known_count(nearest):
-        raise WrongFeed(
-            f"this is a {best.name} file; it belongs in landing/{best.feed}, not landing/{feed}"
-        )
     if len(missing) * 2 <= len(nearest.needed_in_words):
         raise MissingColumns(
             f"missing column{'s'[: len(missing) != 1]} {', '.join(missing)}"
             f" (read as {nearest.name}, whose needed columns are:"
             f" {', '.join(nearest.needed_in_words)})"
         )
-    raise UnknownFormat(f"the header is of no format known for {feed}: {', '.join(headers)[:200]}")
+
+
+def _known_count(file_format: FileFormat, headers: tuple[str, ...]) -> int:
+    return sum((match_key(each) or each) in file_format.column_by_key for each in headers)

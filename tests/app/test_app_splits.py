@@ -1,4 +1,4 @@
-"""Changing a split: what is refused, the file, what it moves. Then all of it by the real rules."""
+"""Changing a split: what is refused, and the file. What it moves is test_what_if's."""
 
 import csv
 import io
@@ -6,13 +6,11 @@ from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
-import duckdb
 import pytest
-from published_company import copied, published_company
+from published_company import published_company
 
 from app import splits
-from app.preview import preview, why_refused
-from app.splits import Change, Charged, CostCenter
+from app.splits import Change, CostCenter
 from app.warehouse import splitting
 from dagster_project.settings import DataFolder
 
@@ -154,48 +152,13 @@ def test_the_name_of_the_file_stays_in_its_folder_whatever_the_subscription_is_c
     assert Path(name).parent == Path("split_history")
 
 
-# --- what is moved ---------------------------------------------------------------------
-
-
-def test_moves_are_the_differences_per_period_currency_and_cost_center() -> None:
-    def charged(period: str, center: str, cost: str, currency: str = "USD") -> Charged:
-        return Charged(period, center, currency, center.title(), Decimal(cost))
-
-    before = [
-        charged("2026-02", "A", "10"),
-        charged("2026-02", "B", "5"),
-        charged("2026-01", "A", "1"),
-    ]
-    after = [
-        charged("2026-02", "A", "7"),
-        charged("2026-02", "B", "5"),
-        charged("2026-02", "C", "3"),
-        charged("2026-01", "A", "1"),
-    ]
-    moved = splits.moves(before, after)
-    assert [(move.cost_center_id, move.before, move.after) for move in moved] == [
-        ("A", 10, 7),
-        ("C", 0, 3),
-    ]
-    assert sum(move.difference for move in moved) == 0
-    assert splits.moves(before, before) == ()
-
-
-# --- the real rules --------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def data(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> DataFolder:
-    """A copy: these tests land files."""
-    published = published_company(tmp_path_factory)
-    return copied(published, tmp_path_factory.mktemp("splits") / "data")
+# --- the warehouse ----------------------------------------------------------------------
 
 
 def test_cost_centers_come_with_the_day_they_were_deleted_and_default_last(
-    data: DataFolder,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
+    data = published_company(tmp_path_factory)
     how = splitting(data, "evergreen")
     assert [(center.cost_center_id, center.valid_to) for center in how.cost_centers] == [
         ("EVG-OLD", datetime(2026, 2, 1)),
@@ -206,52 +169,3 @@ def test_cost_centers_come_with_the_day_they_were_deleted_and_default_last(
     assert not how.is_by_directory
     unlisted_default = splitting(data, "harbor").cost_centers[-1]
     assert unlisted_default == CostCenter("Default", "Default", is_default=True)
-
-
-def test_a_file_with_a_row_in_quarantine_is_refused_with_its_reason(data: DataFolder) -> None:
-    with duckdb.connect() as connection:
-        connection.execute(f"attach '{data.warehouse}' as after (read_only)")
-        assert "TotalCost is not a number" in str(
-            why_refused(connection, "billing_lines/2026-02.csv")
-        )
-        assert why_refused(connection, "split_history/splits.csv") is None
-
-
-def test_a_preview_moves_the_money_of_the_open_period_and_leaves_everything_as_it_was(
-    data: DataFolder,
-) -> None:
-    # Landing is not what was published any more: both sides have to be computed.
-    note = data.landing / "split_history" / "harbor.csv"
-    note.write_text(
-        "Subscription ID,Event,Datetime,Total Quantity,Cost Center,Allocated Quantity\n"
-        "900,Cost center split adjusted,2026-01-08,3,Default,3\n"
-    )
-    landed = sorted(path.name for path in data.landing.rglob("*"))
-    published = data.published_database.stat()
-    centers = splitting(data, "evergreen").cost_centers
-    # In force before the cycle that January 28 begins, and for nothing of January.
-    wanted = Change(
-        "evergreen",
-        "123",
-        datetime(2026, 1, 20),
-        Decimal(20),
-        (("EVG-SALES", Decimal(5)), ("EVG-MKT", Decimal(15))),
-    )
-    name = splits.path_in_landing(wanted, RECORDED_AT)
-    told: list[str] = []
-    found = preview(
-        data, "evergreen", name, splits.content(wanted, centers, RECORDED_AT), told.append
-    )
-    assert {move.billing_period for move in found.moved} == {"2026-02"}
-    # 15 / 20 and 5 / 20 of 1,234,567.891234; Default keeps Power BI, which nobody split.
-    assert {move.cost_center_id: move.after for move in found.moved} == {
-        "EVG-DEFAULT": Decimal("1836"),
-        "EVG-MKT": Decimal("925925.918426"),
-        "EVG-SALES": Decimal("308641.972808"),
-    }
-    assert sum(move.difference for move in found.moved) == 0
-    assert found.closed_moved == ()
-    assert any("Landing has changed" in words for words in told)
-    assert sorted(path.name for path in data.landing.rglob("*")) == landed
-    assert data.published_database.stat() == published
-    assert not list((data.run_folder / "previews").iterdir())

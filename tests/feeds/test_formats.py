@@ -13,6 +13,7 @@ from dagster_project.feeds.formats import (
     SPLIT_HISTORY,
     FileFormat,
     find_format,
+    identify,
     match_key,
     snake_case,
 )
@@ -155,3 +156,30 @@ def test_an_unknown_column_that_is_named_twice_is_refused_by_name(header: str) -
 )
 def test_a_header_gives_the_column_name_a_person_would_write(header: str, column: str) -> None:
     assert snake_case(header) == column
+
+
+@pytest.mark.parametrize("file_format", FORMATS, ids=by_name)
+def test_a_file_that_lies_in_no_feed_is_known_by_all_of_its_columns(
+    file_format: FileFormat,
+) -> None:
+    assert identify(file_format.headers) == file_format
+    assert identify((*file_format.headers[::-1], "Note")) == file_format
+
+
+@pytest.mark.parametrize("file_format", FORMATS, ids=by_name)
+def test_a_file_that_lies_in_no_feed_is_known_by_its_needed_columns(
+    file_format: FileFormat,
+) -> None:
+    assert identify(least(file_format)) == file_format
+
+
+def test_what_is_missing_to_the_nearest_format_is_named() -> None:
+    with pytest.raises(MissingColumns, match="missing column Event "):
+        identify(tuple(header for header in SPLIT_HISTORY.needed if header != "Event"))
+    # It has the columns of a list of organizations, but is nearer to one of cost centers.
+    with pytest.raises(MissingColumns, match="missing column Cost Center ID"):
+        identify(("Organization", "Name", "Location", "Charge Code"))
+    with pytest.raises(UnknownFormat, match="no format known for any feed: Who, Phone"):
+        identify(("Who", "Phone"))
+    with pytest.raises(RepeatedColumns):
+        identify((*SPLIT_HISTORY.needed, "EVENT"))

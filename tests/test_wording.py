@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from app import wording
+from dagster_project import wording
 from dagster_project.forecasting import Method
 
 

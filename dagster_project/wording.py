@@ -1,6 +1,6 @@
 """How figures are written for people: amounts, quantities, periods, dates, states.
 
-Belongs here: one value to one text. Does not: tables and their markup (markup).
+Belongs here: one value to one text. Does not: tables and their markup.
 """
 
 import csv

@@ -1,0 +1,9 @@
+"""The rules on the copy of a data folder, in a process of their own: `computing` starts it."""
+
+import sys
+from pathlib import Path
+
+from dagster_project.settings import DataFolder
+from dagster_project.what_if.computing import build
+
+sys.exit(0 if build(DataFolder(Path(sys.argv[1]))) else 1)

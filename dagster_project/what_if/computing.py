@@ -1,0 +1,209 @@
+"""The rules on a copy of the data folder, with and without the files of a scenario.
+
+Belongs here: the copy, and ingestion and the dbt project run on it in a process of its own
+(`python -m dagster_project.what_if FOLDER`). Does not: what the results mean.
+
+The copy lies inside the data folder, since it holds what the data folder holds, and is removed
+whatever happens. Landed files are hard links where the file system has them: the same content and
+the same time of writing, which decides between two versions of an invoice.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from dagster_project import run_state
+from dagster_project.errors import ApportionError
+from dagster_project.ingest import list_landing, require_landing
+from dagster_project.publish import sql_literal
+from dagster_project.settings import PROJECT_ROOT, DataFolder, Limits
+from dagster_project.what_if.scenario import Scenario
+from dagster_project.writer import only_writer
+
+Progress = Callable[[str], None]
+
+PREFIX = "what-if-"
+ABANDONED_SECONDS = 6 * 3600
+TOLD_EVERY_SECONDS = 10
+BEFORE = "before.duckdb"
+PENDING = "pending"
+MODELS = (
+    "+chargeback",
+    "+committed_spend",
+    "+cost_center_history",
+    "+findings",
+    "+quarantined_rows",
+)
+LAYERS = ("marts",)
+PROGRESS = "progress: "
+"""What a line of the process begins with that tells how far it is."""
+
+
+class NotComputed(ApportionError):
+    """The rules could not be run on the copy."""
+
+
+@contextmanager
+def computed(
+    data: DataFolder,
+    scenarios: Mapping[str, Scenario],
+    limits: Limits,
+    progress: Progress,
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to the databases `before` and `after` the scenarios have landed.
+
+    `before` has the marts, `after` the whole warehouse; both are gone afterwards. What is published
+    is `before`, if it was made from landing as it is now. Raises NoLandingFolder, NotComputed, and
+    WarehouseBusy while a run is writing.
+    """
+    require_landing(data.landing)
+    data.run_folder.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(data)
+    with tempfile.TemporaryDirectory(
+        dir=data.run_folder, prefix=PREFIX, ignore_cleanup_errors=True
+    ) as root:
+        copy = DataFolder(Path(root))
+        with only_writer(data, limits, progress):
+            progress("Copying the data folder")
+            _fill(copy, data)
+        if not (copy.root / BEFORE).exists():
+            progress(
+                "Landing or the rules have changed since the last run: computing without it first"
+            )
+            _compute(copy, progress)
+            shutil.copyfile(copy.warehouse, copy.root / BEFORE)
+        _land(scenarios, copy)
+        progress("Computing the bills as if it had landed")
+        _compute(copy, progress)
+        progress("Comparing")
+        with duckdb.connect() as connection:
+            connection.execute(f"attach {sql_literal(copy.root / BEFORE)} as before (read_only)")
+            connection.execute(f"attach {sql_literal(copy.warehouse)} as after (read_only)")
+            yield connection
+
+
+def _remove_abandoned(data: DataFolder) -> None:
+    for leftover in data.run_folder.glob(f"{PREFIX}*"):
+        # Of a process that was killed: nobody else would ever remove it.
+        if time.time() - leftover.stat().st_mtime > ABANDONED_SECONDS:
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _fill(copy: DataFolder, data: DataFolder) -> None:
+    copy.landing.mkdir()
+    for path in list_landing(data.landing):
+        try:
+            _link(path, copy.landing / path.relative_to(data.landing))
+        except (PermissionError, FileNotFoundError, IsADirectoryError):
+            # Runs cannot read it either, with the scenario or without.
+            continue
+    if data.ledger.exists():
+        shutil.copytree(data.ledger, copy.ledger)
+    # What was read already need not be read again.
+    for path in (data.warehouse, data.forgotten_users):
+        if path.exists():
+            shutil.copy2(path, copy.root / path.name)
+    if run_state.is_published(data, run_state.current(copy)):
+        _link(data.published_database, copy.root / BEFORE)
+
+
+def _link(path: Path, to: Path) -> None:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(path, to, follow_symlinks=False)
+    except OSError:
+        shutil.copy2(path, to, follow_symlinks=False)
+
+
+def _land(scenarios: Mapping[str, Scenario], copy: DataFolder) -> None:
+    """Write the scenarios one after the other, since of two files the one written last counts."""
+    written_at = time.time_ns()
+    for number, (name, scenario) in enumerate(scenarios.items()):
+        path = copy.landing / name
+        path.parent.mkdir(parents=True)
+        # Never over a file that is there: it is a link to the one of the data folder.
+        with path.open("xb") as file:
+            file.write(scenario.content)
+        instant = written_at + number * 1_000_000
+        os.utime(path, ns=(instant, instant))
+
+
+def _compute(copy: DataFolder, progress: Progress) -> None:
+    """Run the rules on the copy in a process of its own, which ends with ours."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dagster_project.what_if", str(copy.root)],
+        cwd=PROJECT_ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        env={**os.environ, "PYTHONUTF8": "1"},
+    )
+    last = ""
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith(PROGRESS):
+                progress(line.removeprefix(PROGRESS).rstrip())
+            else:
+                last = line.strip() or last
+        process.wait()
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    if process.returncode:
+        raise NotComputed(f"the rules could not be run: {last or process.returncode}")
+
+
+def build(copy: DataFolder) -> bool:
+    """Landing and ledger to the models that are compared. Their tests are for the run to come."""
+    from dagster_project import dbt_runner, forgetting, ingest, ledger
+
+    try:
+        with duckdb.connect(str(copy.warehouse)) as connection:
+            ledger.load(copy.ledger, connection)
+            forgotten = forgetting.read_list(copy.forgotten_users)
+            ingest.sync(copy.landing, connection, forgotten=forgotten)
+            for layer in LAYERS:
+                # What is not built anew must not be taken for a result.
+                connection.execute(f"drop schema if exists {layer} cascade")
+    except ApportionError as error:
+        print(error)
+        return False
+    outcome = dbt_runner.invoke(
+        [
+            *("build", "--exclude-resource-type", "unit_test", "--exclude-resource-type", "test"),
+            *("--select", *MODELS),
+        ],
+        copy,
+        copy.run_folder / "dbt",
+        on_event=_teller(),
+    )
+    for failure in outcome.failures:
+        print(" ".join(failure.split()))
+    return outcome.is_success
+
+
+def _teller() -> Callable[[dict[str, Any]], None]:
+    """Tells now and then how many of the models are built."""
+    told_at = time.monotonic()
+
+    def tell(event: dict[str, Any]) -> None:
+        nonlocal told_at
+        if time.monotonic() - told_at >= TOLD_EVERY_SECONDS:
+            told_at = time.monotonic()
+            done = event["data"]
+            print(f"{PROGRESS}{done['index']} of {done['total']} tables", flush=True)
+
+    return tell

@@ -1,0 +1,110 @@
+"""The files of a scenario: what they are, where they would land, why they would be refused.
+
+Belongs here: a file to its feed, and the rows of it that the rules could not use. Does not: what it
+moves (moves).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from dagster_project import ingest
+from dagster_project.errors import ApportionError, RefusedFile
+from dagster_project.exports.scope import file_name
+from dagster_project.feeds.formats import FileFormat
+from dagster_project.settings import FEEDS, Limits
+
+SHOWN_REFUSALS = 20
+
+
+class ScenarioRefused(ApportionError):
+    """A file of a scenario, or a row of it, could not be used: nothing was computed with it."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A file as it would land; `name` is what its user calls it."""
+
+    name: str
+    content: bytes
+    format: FileFormat
+
+    @classmethod
+    def read(cls, path: Path, limits: Limits | None = None) -> "Scenario":
+        """The scenario in a file, which may lie anywhere. Raises ScenarioRefused."""
+        try:
+            if path.is_dir():
+                raise ScenarioRefused(f"{path}: a folder; a scenario is a file")
+            # Landing follows no links; a file that is named may be one.
+            content, file_format = ingest.recognize(path.resolve(strict=True), limits)
+        except FileNotFoundError:
+            raise ScenarioRefused(f"{path}: there is no such file") from None
+        except RefusedFile as refusal:
+            raise ScenarioRefused(f"{path}: {refusal}") from refusal
+        except OSError as error:
+            raise ScenarioRefused(f"{path}: cannot be read: {error.strerror}") from error
+        return cls(str(path), content, file_format)
+
+    @property
+    def landing_name(self) -> str:
+        """The file's own name, since some names tell a date, as landing takes it."""
+        return file_name(Path(self.name).name)
+
+
+def landing_names(scenarios: Sequence[Scenario], landing: Path) -> dict[str, Scenario]:
+    """The scenarios by their place below `landing`, where nothing lies yet."""
+    names: dict[str, Scenario] = {}
+    number = 0
+    for scenario in scenarios:
+        number += 1
+        while any((landing / feed / f"what-if-{number}").exists() for feed in FEEDS):
+            number += 1
+        names[f"{scenario.format.feed}/what-if-{number}/{scenario.landing_name}"] = scenario
+    return names
+
+
+def require_usable(
+    connection: duckdb.DuckDBPyConnection, scenarios: Mapping[str, Scenario]
+) -> dict[str, int]:
+    """The rows of each scenario by its place in landing, if the rules could use all of them.
+
+    `connection` has the database `after`. Raises ScenarioRefused with file, row, column and value.
+    """
+    rows = connection.execute(
+        """
+        select file, reason, row_number, value, cell
+        from after.marts.quarantined_rows
+        where list_contains($files, file)
+        order by file, row_number, column_name, reason
+        """,
+        {"files": list(scenarios)},
+    ).fetchall()
+    refusals = [
+        f"{scenarios[file].name}: "
+        + (f"{cell or f'row {row_number}'}: " if row_number is not None else "")
+        + reason
+        + (f" (found: {value!r})" if value else "")
+        for file, reason, row_number, value, cell in rows
+    ]
+    if refusals:
+        raise ScenarioRefused("\n  ".join(_shortened(refusals)))
+    row_counts: dict[str, int] = dict(
+        connection.execute(
+            "select file, row_count from after.raw.landed_files where list_contains($files, file)",
+            {"files": list(scenarios)},
+        ).fetchall()
+    )
+    return row_counts
+
+
+def _shortened(refusals: list[str]) -> list[str]:
+    if len(refusals) == 1:
+        return refusals
+    more = len(refusals) - SHOWN_REFUSALS
+    return [
+        f"{len(refusals):,} rows or files could not be used",
+        *refusals[:SHOWN_REFUSALS],
+        *([f"... and {more:,} more"] if more > 0 else []),
+    ]

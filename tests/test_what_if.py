@@ -1,0 +1,357 @@
+"""What-if: a file's moves by the real rules on a copy of the sample, which stays as it is.
+
+January 2026 is closed in it, February to April are open. Alder's Business Premium is charged 31
+seats at 17.60 in April, split 12 / 9 / 4 and 6 in Default; Brightwater's E3 108 seats at 31.20.
+"""
+
+import csv
+import hashlib
+import shutil
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import openpyxl
+import pytest
+from conftest import SAMPLE, Company
+
+from dagster_project import closing, dbt_runner, publish, run_state
+from dagster_project.__main__ import main
+from dagster_project.errors import LedgerBroken
+from dagster_project.settings import FEEDS, DataFolder
+from dagster_project.what_if import WhatIf, compare, report
+from dagster_project.what_if.moves import Account, Charged
+from dagster_project.what_if.notes import HINTS
+from dagster_project.what_if.scenario import Scenario, ScenarioRefused
+
+HEADER = "Subscription ID,Event,Datetime,Total Quantity,Cost Center,Allocated Quantity\n"
+PREMIUM = "bed6d197-b728-4c8c-9189-04ed26d5ea27"
+E3 = "68ef7dde-1b71-426a-a102-f87f4777182c"
+MODELS = (
+    "+chargeback",
+    "+committed_spend",
+    "+cost_center_history",
+    "+findings",
+    "+quarantined_rows",
+    "+invoice_reconciliation",
+    "+billing_periods",
+)
+
+ALDER = HEADER + "".join(
+    f"{PREMIUM},Cost center split adjusted,2026-02-20,31,{center},{quantity}\n"
+    for center, quantity in (("Litigation", 18), ("Corporate", 9), ("Administration", 4))
+)
+SEATS = HEADER + f"{E3},Subscription quantity changed,2026-05-01,118,,\n"
+LATE_BILL = (
+    "Subscription ID,ProductName,Quantity,TotalCost,ChargeStartDate,BillingDate,"
+    "BillingLineDetails,Organization,Currency\n"
+    "123,Microsoft 365 E3,20,26.48,28 Dec 2025,6 Jan 2026,"
+    "cycleCharge. From 28 Dec 2025 to 27 Jan 2026 (31 days),evergreen,USD\n"
+)
+SHARED = "Organization,Shared Cost Center ID,Method,Valid From\ncobalt,COB-200,even,2026-04-01\n"
+BACKDATED = HEADER + "123,Cost center split adjusted,2025-12-16,15,Sales,15\n"
+
+
+@pytest.fixture(scope="module")
+def data(new_company: Callable[[], Company]) -> DataFolder:
+    """The sample company with January closed, published. No test may change it."""
+    company = new_company()
+    shutil.copytree(SAMPLE / "landing", company.data.landing)
+    build = ("--exclude-resource-type", "test", "--select", *MODELS)
+    company.build(*build)
+    closing.close(company.data, "2026-01")
+    run_state.begin(company.data)
+    company.build(*build)
+    publish.publish(company.data, dbt_runner.read_manifest())
+    run_state.remember(company.data)
+    return company.data
+
+
+def state(data: DataFolder) -> dict[str, str]:
+    """A hash of every file of the data folder, lock files apart."""
+    return {
+        str(path.relative_to(data.root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(data.root.rglob("*"))
+        if path.is_file() and path.suffix != ".lock"
+    }
+
+
+def scenario(folder: Path, name: str, content: str) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    return path
+
+
+def account(found: WhatIf, organization_id: str, horizon: str) -> list[Account]:
+    return [
+        each
+        for each in found.accounts
+        if (each.first.organization_id, each.first.horizon) == (organization_id, horizon)
+    ]
+
+
+def charged(
+    center: str, before: str, after: str, sales: tuple[str | None, str | None] = (None, None)
+) -> Charged:
+    old, new = (None if amount is None else Decimal(amount) for amount in sales)
+    return Charged(
+        "open", "2026-04", None, "alder", "Alder", "USD", center, center.title(),
+        Decimal(before), Decimal(after), old, new,
+    )  # fmt: skip
+
+
+# --- what moves ------------------------------------------------------------------------
+
+
+def test_splits_and_seats_move_open_and_coming_money_and_never_closed(
+    data: DataFolder, tmp_path: Path
+) -> None:
+    files = [
+        scenario(tmp_path, "alder.csv", ALDER),
+        scenario(tmp_path, "seats.csv", SEATS),
+        scenario(tmp_path, "backdated.csv", BACKDATED),
+    ]
+    before = state(data)
+    told: list[str] = []
+    found = compare(data, [Scenario.read(file) for file in files], progress=told.append)
+    assert state(data) == before
+    assert not any("without it first" in words for words in told)
+    assert {each.first.horizon for each in found.accounts} == {"open", "to_come"}
+    assert found.row_counts == (3, 1, 1)
+
+    (april,) = account(found, "alder", "open")
+    # The six seats in Default, 6 x 17.60, go to Litigation; their price for alder is 23.00.
+    assert [
+        (each.cost_center_id, each.cost_difference, each.sales_difference) for each in april.moved
+    ] == [
+        ("ALD-DEFAULT", Decimal("-105.60"), Decimal("-138.00")),
+        ("ALD-100", Decimal("105.60"), Decimal("138.00")),
+    ]
+    assert (april.first.period, april.whole.cost_difference, april.whole.sales_difference) == (
+        "2026-04", 0, 0,
+    )  # fmt: skip
+    assert april.whole.cost_before == Decimal("1355.26")
+    for coming in account(found, "alder", "to_come"):
+        assert {each.cost_center_id for each in coming.moved} == {"ALD-DEFAULT", "ALD-100"}
+        assert coming.whole.cost_difference == 0
+
+    assert account(found, "brightwater", "open") == []
+    coming_by_kind = {
+        each.first.commitment: each for each in account(found, "brightwater", "to_come")
+    }
+    # Ten seats at 31.20 in each of the eleven cycles from 11 May on: eight in the term.
+    differences = {kind: each.whole.cost_difference for kind, each in coming_by_kind.items()}
+    assert differences == {"committed": Decimal("2496.00"), "renewal": Decimal("936.00")}
+    assert [each.cost_center_id for each in coming_by_kind["committed"].moved] == ["BRW-DEFAULT"]
+    assert coming_by_kind["committed"].first.period == "2026-05 to 2027-04"
+
+    story = report.tell(found)
+    assert "Administration 4, Corporate 9, Litigation 18 of 31" in story
+    assert "counts for 1 line of open bills" in story
+    assert "would have to begin before 12 Mar 2026" in story
+    assert "1 split of the scenario begins before 7 Jan 2026, when January 2026" in story
+    assert "no open bill has a line that it could split" in story
+    assert "USD: the whole does not change, its parts move between cost centers" in story
+    assert "USD: the whole changes: cost +3,432.00, sales +3,946.80" in story
+    assert "THEY WOULD CHANGE" not in story
+
+
+def test_the_command_shows_one_organization_and_writes_every_decimal(
+    data: DataFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    header, *rows = ALDER.replace("Litigation", "=Litigation").splitlines()
+    # In another order, and with a cost center whose name is a formula.
+    alder = scenario(tmp_path, "alder.csv", "\n".join([header, *rows[::-1], ""]))
+    seats = scenario(tmp_path, "seats.csv", SEATS)
+    late = scenario(tmp_path, "late.csv", LATE_BILL)
+    shared = scenario(tmp_path, "shared.csv", SHARED)
+    out = tmp_path / "moves.csv"
+    before = state(data)
+    arguments = [
+        "what-if",
+        str(alder),
+        str(seats),
+        str(late),
+        str(shared),
+        "--data",
+        str(data.root),
+    ]
+    assert main([*arguments, "--organization", "alder", "--csv", str(out)]) == 0
+    assert state(data) == before
+    shown = capsys.readouterr().out
+    assert "alder has no cost center '=Litigation' so far" in shown
+    assert "did you mean 'Litigation'?" in shown
+    assert "Other organizations move too: brightwater, cobalt, evergreen" in shown
+    assert "Billed in February 2026 as 3 correction rows of closed periods: cost 26.48" in shown
+    assert f"Nothing was changed in {data.root}" in shown
+    header_line = next(line for line in shown.splitlines() if "cost before" in line)
+    amounts = next(line for line in shown.splitlines() if line.lstrip().startswith("whole "))
+    assert "1,355.26" in amounts
+    assert len(amounts) <= len(header_line)
+
+    with out.open(encoding="utf-8-sig", newline="") as file:
+        written = list(csv.DictReader(file))
+    assert {row["organization_id"] for row in written} == {"alder"}
+    april = [row for row in written if row["horizon"] == "open"]
+    assert sum(Decimal(row["cost_difference"]) for row in april) == 0
+    assert sum(Decimal(row["cost_after"]) for row in april) == Decimal("1355.26")
+    # 18 of 31 seats at 17.60.
+    assert {row["cost_center_name"]: row["cost_after"] for row in april}["'=Litigation"] == "316.8"
+
+
+# --- what moves nothing, and why -----------------------------------------------------------
+
+
+def test_what_moves_nothing_says_why_also_where_landing_is_newer_than_what_is_published(
+    data: DataFolder, tmp_path: Path
+) -> None:
+    mine = DataFolder(tmp_path / "data")
+    shutil.copytree(data.root, mine.root)
+    scenario(
+        mine.landing, "budgets/none.csv", "Cost Center ID,Month,Currency,Amount\nX,2026-01,USD,1\n"
+    )
+    landed = (mine.landing / "split_history" / "alder.csv").read_text()
+    same = HEADER + "".join(
+        f"{E3},Cost center split adjusted,2026-03-01,108,{center},{quantity}\n"
+        for center, quantity in (
+            ("Field Operations", 68), ("Control Room", 19), ("Customer Service", 20),
+        )
+    )  # fmt: skip
+    mistyped = HEADER + f"{E3[:-1]}d,Subscription quantity changed,2026-03-01,118,,\n"
+    by_directory = HEADER + "2041,Cost center split adjusted,2026-03-01,15,Nursing,15\n"
+    overtaken = (
+        HEADER + f"{PREMIUM},Cost center split adjusted,2025-12-17T10:00:00Z,22,Corporate,22\n"
+    )
+    price = "Product,Unit Price,Currency,Valid From\nMicrosoft 365 E33,40,USD,2026-01-01\n"
+    contents = {
+        "again.csv": landed,
+        "same.csv": same,
+        "mistyped.csv": mistyped,
+        "by directory.csv": by_directory,
+        "overtaken.csv": overtaken,
+        "price.csv": price,
+    }
+    files = [scenario(tmp_path, name, text) for name, text in contents.items()]
+    before = state(mine)
+    told: list[str] = []
+    found = compare(mine, [Scenario.read(file) for file in files], progress=told.append)
+    assert state(mine) == before
+    assert any("without it first" in words for words in told)
+    assert found.accounts == ()
+    story = report.tell(found)
+    assert "nothing moves" in story
+    assert "again.csv has the same content as landing/split_history/alder.csv" in story
+    assert "the shares are as they were" in story
+    assert f"no bill has a subscription '{E3[:-1]}d'; did you mean '{E3}'?" in story
+    assert "moves nothing: no bill has this subscription" in story
+    assert "does not count: Fernhill Animal Hospital splits by its directory" in story
+    assert "all go by an earlier split or by a later one" in story
+    assert "another split takes over on 17 Dec 2025 14:20 UTC" in story
+    assert "no bill has a product 'Microsoft 365 E33'; did you mean 'Microsoft 365 E3'?" in story
+    assert "A price counts for charges that start inside its dates" in story
+
+
+# --- what is refused -----------------------------------------------------------------------
+
+
+def test_rows_that_cannot_be_used_are_told_and_nothing_is_computed_with_the_others(
+    data: DataFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = scenario(tmp_path, "bad.csv", ALDER.replace(",9\n", ",nine\n"))
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.title = "May"
+    for line in (HEADER + f"{E3},Split,20.02.2026,108,Control Room,108\n").splitlines():
+        sheet.append(line.split(","))
+    book.save(tmp_path / "May.xlsx")
+    before = state(data)
+    out = tmp_path / "out.csv"
+    files = [str(bad), str(tmp_path / "May.xlsx")]
+    assert main(["what-if", *files, "--data", str(data.root), "--csv", str(out)]) == 2
+    assert state(data) == before
+    shown = capsys.readouterr()
+    assert "Open billing periods" not in shown.out
+    assert f"{bad}: row 3: Allocated Quantity is not a number" in shown.err
+    assert "(found: 'nine')" in shown.err
+    assert f"{tmp_path / 'May.xlsx'}: May!C2: Datetime is not a date" in shown.err
+    assert "(found: '20.02.2026')" in shown.err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("empty.csv", "", "the file is empty"),
+        ("header.csv", HEADER, "a header and no rows"),
+        ("column.csv", ALDER.replace("Datetime", "When"), "missing column Datetime"),
+        ("unknown.csv", "Who,Phone\nAnna,12\n", "no format known for any feed: Who, Phone"),
+        ("twice.csv", "Event,EVENT\na,b\n", "names a column twice"),
+        ("manifest.json", '{"blobs": []}', "nothing without its blobs"),
+        ("cut.csv.gz", "\x1f\x8b\x08", "cut or damaged"),
+        ("download.csv.part", ALDER, "unfinished download"),
+    ],
+)
+def test_half_a_file_is_refused_before_anything_is_computed(
+    tmp_path: Path, name: str, content: str, reason: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content.encode("latin-1"))
+    with pytest.raises(ScenarioRefused) as caught:
+        Scenario.read(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert reason in str(caught.value)
+
+
+def test_a_file_that_is_not_there_and_a_folder_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioRefused, match="there is no such file"):
+        Scenario.read(tmp_path / "missing.csv")
+    with pytest.raises(ScenarioRefused, match="a folder"):
+        Scenario.read(tmp_path)
+
+
+def test_the_csv_file_goes_nowhere_into_the_data_folder_but_the_exports(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path / "data")
+    file = tmp_path / "scenario.csv"
+    for path in (file, data.landing / "split_history" / "x.csv", data.ledger / "x.csv", tmp_path):
+        with pytest.raises(report.NowhereToWrite):
+            report.require_free(path, data, [file])
+    report.require_free(data.exports / "x.csv", data, [file])
+    report.require_free(tmp_path / "x.csv", data, [file])
+
+
+def test_a_broken_ledger_stops_it_and_no_copy_is_left_behind(
+    data: DataFolder, tmp_path: Path
+) -> None:
+    mine = DataFolder(tmp_path / "data")
+    shutil.copytree(data.root, mine.root)
+    (posting,) = mine.ledger.glob("*.parquet")
+    posting.write_bytes(posting.read_bytes() + b"x")
+    alder = Scenario.read(scenario(tmp_path, "alder.csv", ALDER))
+    before = state(mine)
+    with pytest.raises(LedgerBroken):
+        compare(mine, [alder])
+    assert state(mine) == before
+
+
+def test_every_feed_can_say_why_a_file_of_it_moves_nothing() -> None:
+    assert set(HINTS) == set(FEEDS)
+
+
+# --- how it is told --------------------------------------------------------------------
+
+
+def test_an_account_adds_up_and_keeps_apart_what_has_no_price() -> None:
+    whole = Account(
+        (
+            charged("A", "10", "7", (None, None)),
+            charged("B", "5", "8", (None, "4")),
+            charged("C", "1", "1", ("2", "2")),
+        )
+    )
+    assert [each.cost_center_id for each in whole.moved] == ["A", "B"]
+    assert whole.moved[0].sales_difference is None
+    assert whole.moved[1].sales_difference == 4
+    assert (whole.whole.cost_before, whole.whole.cost_difference) == (16, 0)
+    assert (whole.whole.sales_before, whole.whole.sales_after) == (2, 6)
