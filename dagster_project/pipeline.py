@@ -26,7 +26,13 @@ def run_pipeline(data: DataFolder) -> bool:
     print(f"Checks        {passed} of {len(evaluations)} passed")
     for evaluation in evaluations:
         if not evaluation.passed:
-            print(f"  {evaluation.severity.value}: {evaluation.check_name}")
+            rows = evaluation.metadata.get("dagster_dbt/failed_row_count")
+            count = f"{rows.value:>5,} rows" if rows else ""
+            is_error = evaluation.severity is dg.AssetCheckSeverity.ERROR
+            print(
+                f"  {'error' if is_error else 'warning':<9}{count} of {evaluation.asset_key.path[-1]}"
+                f" against {evaluation.check_name}"
+            )
     print(flush=True)
     if not result.success:
         for event in result.all_events:

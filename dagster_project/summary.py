@@ -18,6 +18,7 @@ STATUS_WORDS = {
     "not_allocated": "NOT SPLIT WHOLE",
 }
 QUARANTINE_SHOWN = 10
+ROWS_SHOWN = 40
 
 
 def summarize(data: DataFolder) -> str:
@@ -34,6 +35,7 @@ def summarize(data: DataFolder) -> str:
             _findings(connection),
             _reconciliation(connection),
             _chargeback(connection),
+            _expected(connection),
         ]
     results = [
         "Results",
@@ -163,7 +165,9 @@ def _chargeback(connection: duckdb.DuckDBPyConnection) -> list[str]:
         return []
     rows = connection.execute(
         """
-        select organization_name, cost_center_name, currency, sum(total_cost), sum(total_sales)
+        select
+            organization_name, cost_center_name, currency, sum(total_cost), sum(total_sales),
+            sum(cost_after_sharing), sum(sales_after_sharing)
         from published.marts.chargeback
         where billing_period = ?
         group by all
@@ -171,15 +175,46 @@ def _chargeback(connection: duckdb.DuckDBPyConnection) -> list[str]:
         """,
         [period[0]],
     ).fetchall()
+    headers = ["organization", "cost center", "", "cost", "sales"]
+    if any(row[3] != row[5] for row in rows):
+        headers += ["cost after sharing", "sales after sharing"]
     table = [
-        ["organization", "cost center", "", "cost", "sales"],
-        *([*row[:3], *(_money(amount) for amount in row[3:])] for row in rows[:40]),
+        headers,
+        *(
+            [*row[:3], *(_money(amount) for amount in row[3 : len(headers)])]
+            for row in rows[:ROWS_SHOWN]
+        ),
     ]
-    more = [f"  ... and {len(rows) - 40:,} more in marts.chargeback"] if len(rows) > 40 else []
+    left_out = len(rows) - ROWS_SHOWN
+    more = [f"  ... and {left_out:,} more in marts.chargeback"] if left_out > 0 else []
     return [
         f"Chargeback of the latest billing period, {period[0]}",
-        *aligned(table, right=range(3, 5)),
+        *aligned(table, right=range(3, len(headers))),
         *more,
+    ]
+
+
+def _expected(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    rows = connection.execute(
+        """
+        select
+            currency, strftime(min(month), '%Y-%m'), strftime(max(month), '%Y-%m'), sum(forecast),
+            sum(committed_cost), sum(renewal_cost), sum(usage_cost), sum(sales_forecast)
+        from published.marts.cost_forecast
+        group by currency
+        order by currency
+        """
+    ).fetchall()
+    if not rows:
+        return []
+    table = [
+        ["", "cost", "known: owed", "known: on renewal", "known: usage", "sales"],
+        *([row[0], *(_estimate(amount) for amount in row[3:])] for row in rows),
+    ]
+    return [
+        f"Expected {min(row[1] for row in rows)} to {max(row[2] for row in rows)},"
+        " by cost center in marts.cost_forecast",
+        *aligned(table, right=range(1, 6)),
     ]
 
 
@@ -190,6 +225,11 @@ def _money(amount: Decimal | None) -> str:
     text = f"{amount.normalize():,f}"
     whole, _, decimals = text.partition(".")
     return f"{whole}.{decimals.ljust(2, '0')}"
+
+
+def _estimate(amount: Decimal | None) -> str:
+    """An amount that is none to the digit, with two decimals."""
+    return _money(amount if amount is None else round(amount, 2))
 
 
 def aligned(table: Sequence[Sequence[str]], right: range = range(0)) -> list[str]:
