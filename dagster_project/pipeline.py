@@ -28,11 +28,9 @@ def run_pipeline(data: DataFolder) -> bool:
         if not evaluation.passed:
             rows = evaluation.metadata.get("dagster_dbt/failed_row_count")
             count = f"{rows.value:>5,} rows" if rows else ""
-            is_error = evaluation.severity is dg.AssetCheckSeverity.ERROR
-            print(
-                f"  {'error' if is_error else 'warning':<9}{count} of {evaluation.asset_key.path[-1]}"
-                f" against {evaluation.check_name}"
-            )
+            severity = "error" if evaluation.severity is dg.AssetCheckSeverity.ERROR else "warning"
+            asset = evaluation.asset_key.path[-1]
+            print(f"  {severity:<9}{count} of {asset} against {evaluation.check_name}")
     print(flush=True)
     if not result.success:
         for event in result.all_events:

@@ -640,9 +640,9 @@ def test_what_overruns_its_budget_or_fits_none_is_a_finding(story: Story) -> Non
 
 def test_overrun_budgets_warn_and_do_not_fail_the_run(story: Story) -> None:
     # The story's run ended with exit code 0 and published.
-    assert "WARN: budgets_are_kept_to_date" in story.output
-    assert "WARN: budgets_will_be_kept_this_year" in story.output
-    assert "ERROR" not in story.output
+    assert "of budget_variance against budgets_are_kept_to_date" in story.output
+    assert "of budget_variance against budgets_will_be_kept_this_year" in story.output
+    assert "  error " not in story.output
     published = duckdb.connect(str(story.company.data.published_database), read_only=True)
     with published:
         ((count,),) = published.execute("select count(*) from marts.budget_variance").fetchall()
