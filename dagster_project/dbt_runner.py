@@ -24,6 +24,9 @@ DbtEvent = dict[str, Any]
 RESULTS = frozenset({"LogSeedResult", "LogModelResult", "LogSnapshotResult", "LogTestResult"})
 """The events that tell how a node went."""
 
+_parsed: dict[str, Any] = {}
+"""The project as this process has parsed it, by its fingerprint; parsing takes seconds."""
+
 
 @dataclass(frozen=True)
 class DbtOutcome:
@@ -88,7 +91,14 @@ def invoke(
         if message.info.name in RESULTS:
             on_event(MessageToDict(message, preserving_proto_field_name=True))
 
-    result = dbtRunner(callbacks=[translate]).invoke(
+    # Who parses wants it done anew; variables may change what comes of it.
+    fingerprint = project_fingerprint()
+    is_parsing = arguments[0] == "parse"
+    has_variables = any(argument.startswith("--vars") for argument in arguments)
+    parsed = None if is_parsing or has_variables else _parsed.get(fingerprint)
+    # dbt writes into the manifest that it works with: it gets a copy.
+    runner = dbtRunner(manifest=parsed.deepcopy() if parsed else None, callbacks=[translate])
+    result = runner.invoke(
         [
             *arguments,
             "--project-dir",
@@ -107,6 +117,8 @@ def invoke(
         ]
     )
     _release_warehouse()
+    if is_parsing and not has_variables and result.success:
+        _parsed[fingerprint] = result.result
     failures = []
     if result.exception:
         failures.append(str(result.exception))

@@ -732,7 +732,9 @@ def test_a_data_format_of_json_lines_is_the_same_format(
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"not gzip", SEATS[:-5], SEATS[:20] + b"\xff" + SEATS[21:], SEATS + b"more"]
+    "content",
+    [b"", b"not gzip", SEATS[:-5], SEATS[:20] + b"\xff" + SEATS[21:], SEATS + b"more"],
+    ids=["empty", "text", "cut", "damaged", "longer"],
 )
 def test_a_blob_that_is_no_whole_gzip_file_leaves_landing_as_it_was(
     customer: Customer, provider: Provider, content: bytes

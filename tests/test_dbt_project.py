@@ -3,22 +3,27 @@
 import re
 from collections.abc import Callable
 
+import pytest
 from conftest import Company
 
 from dagster_project import dbt_runner
 
 
-def test_the_unit_tests_of_the_models_pass(new_company: Callable[[], Company]) -> None:
-    company = new_company().build()
+@pytest.fixture(scope="module")
+def empty(new_company: Callable[[], Company]) -> Company:
+    """A company of which nothing landed."""
+    return new_company().build()
+
+
+def test_the_unit_tests_of_the_models_pass(empty: Company) -> None:
     outcome = dbt_runner.invoke(
-        ["test", "--select", "test_type:unit"], company.data, company.data.run_folder / "dbt"
+        ["test", "--select", "test_type:unit"], empty.data, empty.data.run_folder / "dbt"
     )
     assert outcome.is_success, "\n".join(outcome.failures)
 
 
-def test_a_folder_without_any_file_gives_empty_marts(new_company: Callable[[], Company]) -> None:
-    company = new_company().build()
-    assert company.query("select count(*) from marts.billing_report") == [(0,)]
+def test_a_folder_without_any_file_gives_empty_marts(empty: Company) -> None:
+    assert empty.query("select count(*) from marts.billing_report") == [(0,)]
 
 
 def test_every_model_says_its_grain_first() -> None:

@@ -1,8 +1,8 @@
-from collections.abc import Callable
+import shutil
 
 import duckdb
 import pytest
-from conftest import SAMPLE, Company
+from conftest import Company
 
 from dagster_project import dbt_runner, publish
 from dagster_project.exports.scope import open_published
@@ -10,14 +10,11 @@ from dagster_project.settings import DataFolder
 
 
 @pytest.fixture(scope="module")
-def published(new_company: Callable[[], Company]) -> Company:
-    company = new_company()
-    for path in (SAMPLE / "landing").rglob("*"):
-        if path.is_file():
-            company.drop(str(path.relative_to(SAMPLE / "landing")), path.read_bytes())
-    company.build()
-    publish.publish(company.data, dbt_runner.read_manifest())
-    return company
+def published(sample_company: Company, tmp_path_factory: pytest.TempPathFactory) -> Company:
+    """A copy: these tests publish again."""
+    copy = tmp_path_factory.mktemp("published") / "data"
+    shutil.copytree(sample_company.data.root, copy)
+    return Company(DataFolder(copy))
 
 
 def tables(data: DataFolder) -> dict[str, int]:

@@ -1,23 +1,11 @@
 """The broker platform's own published example, from files to marts."""
 
 import csv
-from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
 
-import pytest
-from conftest import Company
+from conftest import EXAMPLE, Company
 
-EXAMPLE = Path(__file__).parent / "golden" / "published_example"
 MEASURES = ("quantity", "total_cost", "total_sales", "total_margin")
-
-
-@pytest.fixture(scope="module")
-def example(new_company: Callable[[], Company]) -> Company:
-    company = new_company()
-    company.drop("billing_lines/report.csv", (EXAMPLE / "billing_report.csv").read_bytes())
-    company.drop("split_history/splits.csv", (EXAMPLE / "split_history.csv").read_bytes())
-    return company.build()
 
 
 def read(name: str) -> list[dict[str, str]]:

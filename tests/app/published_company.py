@@ -7,11 +7,9 @@ Sales has overrun its budget, Marketing has not, and Dock will have at the end o
 """
 
 import shutil
-from functools import cache
 from pathlib import Path
 
-import pytest
-from conftest import Company
+from conftest import Company, MadeOnce
 
 from dagster_project import closing, dbt_runner, publish, run_state
 from dagster_project.exports.scope import open_published
@@ -95,26 +93,24 @@ LANDING = {
 }
 
 
-@cache
-def _published_at(root: Path) -> DataFolder:
-    company = Company(DataFolder(root))
+def _publish(data: DataFolder) -> None:
+    company = Company(data)
     for name, text in LANDING.items():
         company.drop(name, text)
     # The marts' own tests are for the tests of the marts.
     models_only = ("--exclude-resource-type", "test")
     company.build(*models_only)
-    closing.close(company.data, "2026-01")
-    company.data.run_folder.mkdir(exist_ok=True)
-    run_state.begin(company.data)
+    closing.close(data, "2026-01")
+    data.run_folder.mkdir(exist_ok=True)
+    run_state.begin(data)
     company.build(*models_only)
-    publish.publish(company.data, dbt_runner.read_manifest())
-    run_state.remember(company.data)
-    return company.data
+    publish.publish(data, dbt_runner.read_manifest())
+    run_state.remember(data)
 
 
-def published_company(factory: pytest.TempPathFactory) -> DataFolder:
+def published_company(made_once: MadeOnce) -> DataFolder:
     """The data folder, built and published once for all tests that look at it."""
-    return _published_at(factory.getbasetemp() / "published_company")
+    return made_once("published company", _publish)
 
 
 def query(data: DataFolder, sql: str) -> list[tuple]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from conftest import MadeOnce
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 from published_company import published_company
 
@@ -131,8 +132,8 @@ class Tab:
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
-    return published_company(tmp_path_factory)
+def data(made_once: MadeOnce) -> DataFolder:
+    return published_company(made_once)
 
 
 @contextmanager

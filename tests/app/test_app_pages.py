@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from conftest import MadeOnce
 from published_company import copied, published_company, query
 from streamlit.testing.v1 import AppTest
 
@@ -18,8 +19,8 @@ TIMEOUT_SECONDS = 120
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
-    return published_company(tmp_path_factory)
+def data(made_once: MadeOnce) -> DataFolder:
+    return published_company(made_once)
 
 
 @pytest.fixture

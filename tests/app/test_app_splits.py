@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from conftest import MadeOnce
 from published_company import published_company
 
 from app import splits
@@ -156,9 +157,9 @@ def test_the_name_of_the_file_stays_in_its_folder_whatever_the_subscription_is_c
 
 
 def test_cost_centers_come_with_the_day_they_were_deleted_and_default_last(
-    tmp_path_factory: pytest.TempPathFactory,
+    made_once: MadeOnce,
 ) -> None:
-    data = published_company(tmp_path_factory)
+    data = published_company(made_once)
     how = splitting(data, "evergreen")
     assert [(center.cost_center_id, center.valid_to) for center in how.cost_centers] == [
         ("EVG-OLD", datetime(2026, 2, 1)),

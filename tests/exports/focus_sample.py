@@ -1,21 +1,20 @@
-"""The sample company's bills in FOCUS, built and written once for all tests of FOCUS."""
+"""The sample company's bills in FOCUS, written once for all tests of FOCUS."""
 
 import csv
 import functools
 import json
-import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
-from conftest import SAMPLE, Company
+from conftest import Company
 
 from dagster_project import dbt_runner
 from dagster_project.exports.focus import FocusFile, write_focus
 from dagster_project.exports.scope import Scope, open_published
 from dagster_project.publish import publish
+from dagster_project.settings import DataFolder
 
 ALL_PERIODS = Scope("2000-01", "2199-12")
 
@@ -49,12 +48,10 @@ def published(company: Company) -> duckdb.DuckDBPyConnection:
 
 
 @functools.cache
-def written_sample(new_company: Callable[[], Company]) -> Written:
+def written_sample(data: DataFolder) -> Written:
     """All periods of the sample company, in both versions and formats."""
-    company = new_company()
-    shutil.copytree(SAMPLE / "landing", company.data.landing)
-    connection = published(company.build())
-    folder = company.data.root / "exports"
+    connection = open_published(data)
+    folder = data.root / "exports"
     files = (
         *write_focus(connection, ALL_PERIODS, folder, "1.2"),
         *write_focus(connection, ALL_PERIODS, folder, "1.4"),

@@ -5,14 +5,11 @@ import shutil
 import subprocess
 import xml.etree.ElementTree as ET
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 import openpyxl
 import pytest
-from conftest import Company
-from focus_sample import written_sample
 from openpyxl.workbook import Workbook
 
 SOFFICE = shutil.which("soffice")
@@ -29,16 +26,6 @@ ALWAYS_CALCULATE = """<?xml version="1.0" encoding="UTF-8"?>
 </item>
 </oor:items>
 """
-
-
-def sample_database(new_company: Callable[[], Company]) -> Path:
-    """The file that is published for the sample company."""
-    (path,) = (
-        written_sample(new_company)
-        .connection.execute("select path from duckdb_databases() where database_name = 'published'")
-        .fetchall()[0]
-    )
-    return Path(path)
 
 
 def copied_marts(database: Path) -> duckdb.DuckDBPyConnection:

@@ -7,30 +7,21 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import Company
+from conftest import EXAMPLE, Company
 from focus_sample import published as published_by
-from spreadsheets import copied_marts, sample_database
+from spreadsheets import copied_marts
 
 from dagster_project.exports.broker_report import write_broker_report
 from dagster_project.exports.scope import NothingInScope, Scope
 
-EXAMPLE = Path(__file__).parent.parent / "golden" / "published_example"
 JANUARY = Scope("2026-01", "2026-01")
 EVERYTHING = Scope("2000-01", "2199-12")
 
 
 @pytest.fixture
-def published(new_company: Callable[[], Company]) -> Iterator[duckdb.DuckDBPyConnection]:
-    with copied_marts(sample_database(new_company)) as connection:
+def published(sample_company: Company) -> Iterator[duckdb.DuckDBPyConnection]:
+    with copied_marts(sample_company.data.published_database) as connection:
         yield connection
-
-
-@pytest.fixture(scope="module")
-def example(new_company: Callable[[], Company]) -> Company:
-    company = new_company()
-    company.drop("billing_lines/report.csv", (EXAMPLE / "billing_report.csv").read_bytes())
-    company.drop("split_history/splits.csv", (EXAMPLE / "split_history.csv").read_bytes())
-    return company.build()
 
 
 def read(path: Path) -> list[dict[str, str]]:

@@ -2,7 +2,7 @@
 
 import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import duckdb
 import openpyxl
 import pytest
 from conftest import Company
-from spreadsheets import check_package, copied_marts, parts, sample_database
+from spreadsheets import check_package, copied_marts, parts
 
 from dagster_project.exports.customer import (
     TABLES,
@@ -37,8 +37,8 @@ NUMBER = re.compile(rb"-?\d+\.?\d*(?:[eE][-+]?\d+)?")
 
 
 @pytest.fixture
-def published(new_company: Callable[[], Company]) -> Iterator[duckdb.DuckDBPyConnection]:
-    with copied_marts(sample_database(new_company)) as connection:
+def published(sample_company: Company) -> Iterator[duckdb.DuckDBPyConnection]:
+    with copied_marts(sample_company.data.published_database) as connection:
         yield connection
 
 
@@ -353,10 +353,9 @@ def test_sales_are_those_of_the_published_report(
 
 
 def test_the_database_opens_in_old_clients_and_says_what_its_columns_are(
-    new_company: Callable[[], Company], data: DataFolder, tmp_path: Path
+    sample_company: Company, data: DataFolder, tmp_path: Path
 ) -> None:
-    source = DataFolder(sample_database(new_company).parent.parent)
-    with open_published(source) as connection:
+    with open_published(sample_company.data) as connection:
         edition = write_customer_edition(
             connection, data, Scope(FIRST, LAST, "cobalt", "customer"), tmp_path
         )

@@ -47,8 +47,8 @@ def columns_of_1_2() -> set[str]:
 
 
 @pytest.fixture(scope="session")
-def sample(new_company: Callable[[], Company]) -> Written:
-    return written_sample(new_company)
+def sample(sample_company: Company) -> Written:
+    return written_sample(sample_company.data)
 
 
 def header(sample: Written, dataset: str, version: str) -> list[str]:

@@ -5,7 +5,6 @@
 
 import re
 import tempfile
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -57,8 +56,8 @@ def table(*header: str) -> list[list[str]]:
 
 
 @pytest.fixture(scope="session")
-def sample(new_company: Callable[[], Company]) -> Written:
-    return written_sample(new_company)
+def sample(sample_company: Company) -> Written:
+    return written_sample(sample_company.data)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ import os
 import re
 import subprocess
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -64,8 +63,8 @@ def run(arguments: list[str | Path], folder: Path) -> subprocess.CompletedProces
 
 
 @pytest.fixture(scope="session")
-def sample(new_company: Callable[[], Company]) -> Written:
-    return written_sample(new_company)
+def sample(sample_company: Company) -> Written:
+    return written_sample(sample_company.data)
 
 
 # --- the official validator, which has the rules of 1.2 -------------------------------------------

@@ -1,6 +1,6 @@
 """Workbooks: their totals are those of the published tables, in whatever program opens them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from spreadsheets import (
     copied_marts,
     needs_libreoffice,
     parts,
-    sample_database,
 )
 
 from dagster_project.exports import workbook_rows
@@ -28,8 +27,8 @@ TOTALS = ("Summary", "By organization", "By product", "By cost center")
 
 
 @pytest.fixture
-def published(new_company: Callable[[], Company]) -> Iterator[duckdb.DuckDBPyConnection]:
-    with copied_marts(sample_database(new_company)) as connection:
+def published(sample_company: Company) -> Iterator[duckdb.DuckDBPyConnection]:
+    with copied_marts(sample_company.data.published_database) as connection:
         yield connection
 
 

@@ -370,10 +370,10 @@ def test_a_small_file_whose_text_fills_the_memory_is_refused_in_time() -> None:
     values = pa.DictionaryArray.from_arrays(pa.array(np.zeros(200_000, np.int32)), [text])
     content = written(pa.table({"note": values}), compression="zstd")
     assert len(content) < 100_000
-    began, before = time.monotonic(), pa.total_allocated_bytes()
+    began, before = time.process_time(), pa.total_allocated_bytes()
     with pytest.raises(TooLarge, match="text"):
         read_parquet(content, LIMIT)
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
     assert pa.default_memory_pool().max_memory() - before < 500_000_000
 
 

@@ -680,7 +680,11 @@ def test_macros_are_not_run_and_not_in_the_way() -> None:
     assert landed(read(zipped(parts | {"xl/vbaProject.bin": "Sub AutoOpen()"}))) == [(2, "1", None)]
 
 
-@pytest.mark.parametrize("cut", [30, 200, len(BOOK) // 2, len(BOOK) - 30, len(BOOK) - 10])
+@pytest.mark.parametrize(
+    "cut",
+    [30, 200, len(BOOK) // 2, len(BOOK) - 30, len(BOOK) - 10],
+    ids=["header", "first part", "half", "last entry", "end"],
+)
 def test_half_a_workbook_is_never_read(cut: int) -> None:
     with pytest.raises(BrokenArchive, match="cut or damaged"):
         read(BOOK[:cut])
@@ -788,10 +792,10 @@ LAUGHS = (
 def test_entities_that_grow_without_end_are_refused_at_once(part: str, padding: str) -> None:
     parts = raw_parts(HEADER.replace("cost", "&a11;"))
     parts[part] = padding + LAUGHS + parts[part]
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(UnreadableText, match="document type"):
         read(zipped(parts))
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_entities_in_a_part_of_another_encoding_are_refused_too() -> None:
@@ -821,18 +825,18 @@ def test_a_sheet_that_lies_about_its_size_is_read_in_no_time() -> None:
         f'<worksheet xmlns="{MAIN}"><dimension ref="A1:XFD1048576"/>'
         f"<sheetData>{rows}</sheetData></worksheet>"
     )
-    began = time.monotonic()
+    began = time.process_time()
     assert landed(read(content)) == [(2, "1", None), (3, "1", None)]
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_a_gap_to_the_last_row_and_column_is_read_in_no_time() -> None:
     last = '<row r="1048576"><c r="XFD1048576"><v>7</v></c></row>'
-    began = time.monotonic()
+    began = time.process_time()
     book = read(raw_book(HEADER + f'<row r="2">{inline("A2", "1")}</row>' + last))
     assert landed(book) == [(2, "1", None, None), (1048576, None, None, "7")]
     assert book.rows.headers == ("seat", "cost", "column XFD")
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_a_small_file_of_a_huge_table_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -861,9 +865,9 @@ def test_merges_over_the_whole_sheet_are_told_in_no_time(count: int) -> None:
         f'<worksheet xmlns="{MAIN}"><sheetData>{rows}</sheetData>'
         f"<mergeCells>{merges}</mergeCells></worksheet>"
     )
-    began = time.monotonic()
+    began = time.process_time()
     assert len(read(content).rows.rejected) == 1000
-    assert time.monotonic() - began < 20
+    assert time.process_time() - began < 20
 
 
 PARTS = raw_parts(
