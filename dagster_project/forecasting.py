@@ -570,8 +570,7 @@ def _hashes(histories: pd.DataFrame) -> pd.DataFrame:
 
 
 def _has_begun(values: "pd.Series[float]") -> "pd.Series[bool]":
-    is_cost = values != 0
-    return is_cost.cummax() | (not is_cost.any())
+    return (values != 0).cummax()
 
 
 def _is_forecastable(values: "pd.Series[float]") -> bool:

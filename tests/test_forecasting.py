@@ -468,10 +468,14 @@ def test_bands_of_what_is_expected_lie_inside_each_other_and_are_finite(
         ([], [100.0, 100.0], 30 / 3),
         # Months before the first cost are none.
         ([0.0, 0.0, 200.0], [300.0, 300.0], 30.0),
+        # A history of zeros is none.
+        ([0.0, 0.0], [100.0, 100.0], 30 / 3),
+        # Credits are as large as what they take back.
+        ([-200.0], [-300.0, -300.0], 30.0),
         # The level is that of the last twelve months, 26; all changes count: 10 + 3 x 104.
         ([10.0, *[0.0, 0.0, 0.0, 104.0] * 3], [9.0, 9.0], (7.8 + 10 + 104 * 5) / 14),
     ],
-    ids=["one month", "two months", "no history", "late", "now and then"],
+    ids=["one month", "two months", "no history", "late", "zeros", "credits", "now and then"],
 )
 def test_bands_of_what_is_expected_are_as_wide_as_is_presumed(
     known: list[float], to_come: list[float], usual_change: float
@@ -482,10 +486,15 @@ def test_bands_of_what_is_expected_are_as_wide_as_is_presumed(
     assert method_of(forecast) == "committed_spend"
     spread = usual_change * 0.65 * (1 + 0.25 * np.sqrt([1, 2]))
     middle = np.array(to_come)
+    floor = 0 if min(known + to_come) >= 0 else -np.inf
     assert forecast["upper_80"].to_numpy() == pytest.approx(middle + 1.77 * spread)
     assert forecast["upper_95"].to_numpy() == pytest.approx(middle + 3.27 * spread)
-    assert forecast["lower_80"].to_numpy() == pytest.approx(np.maximum(middle - 1.77 * spread, 0))
-    assert forecast["lower_95"].to_numpy() == pytest.approx(np.maximum(middle - 3.27 * spread, 0))
+    assert forecast["lower_80"].to_numpy() == pytest.approx(
+        np.maximum(middle - 1.77 * spread, floor)
+    )
+    assert forecast["lower_95"].to_numpy() == pytest.approx(
+        np.maximum(middle - 3.27 * spread, floor)
+    )
 
 
 @pytest.mark.parametrize(
