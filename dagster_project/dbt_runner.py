@@ -17,15 +17,13 @@ import filelock
 from dagster_project.settings import DBT_FOLDER, DataFolder
 
 MANIFEST = DBT_FOLDER / "target" / "manifest.json"
+PARSED = DBT_FOLDER / "target" / "partial_parse.msgpack"
 FINGERPRINT = DBT_FOLDER / "target" / "manifest.fingerprint"
 
 DbtEvent = dict[str, Any]
 
 RESULTS = frozenset({"LogSeedResult", "LogModelResult", "LogSnapshotResult", "LogTestResult"})
 """The events that tell how a node went."""
-
-_parsed: dict[str, Any] = {}
-"""The project as this process has parsed it, by its fingerprint; parsing takes seconds."""
 
 
 @dataclass(frozen=True)
@@ -91,13 +89,7 @@ def invoke(
         if message.info.name in RESULTS:
             on_event(MessageToDict(message, preserving_proto_field_name=True))
 
-    # Who parses wants it done anew; variables may change what comes of it.
-    fingerprint = project_fingerprint()
-    is_parsing = arguments[0] == "parse"
-    has_variables = any(argument.startswith("--vars") for argument in arguments)
-    parsed = None if is_parsing or has_variables else _parsed.get(fingerprint)
-    # dbt writes into the manifest that it works with: it gets a copy.
-    runner = dbtRunner(manifest=parsed.deepcopy() if parsed else None, callbacks=[translate])
+    runner = dbtRunner(manifest=_parsed_project(arguments), callbacks=[translate])
     result = runner.invoke(
         [
             *arguments,
@@ -117,8 +109,6 @@ def invoke(
         ]
     )
     _release_warehouse()
-    if is_parsing and not has_variables and result.success:
-        _parsed[fingerprint] = result.result
     failures = []
     if result.exception:
         failures.append(str(result.exception))
@@ -126,6 +116,25 @@ def invoke(
         if node.status in ("error", "fail", "runtime error"):
             failures.append(f"{node.node.name}: {(node.message or '').strip()}")
     return DbtOutcome(is_success=result.success, failures=tuple(failures))
+
+
+def _parsed_project(arguments: Sequence[str]) -> Any:
+    """The project as it was parsed last, if it is still that: to parse it takes seconds.
+
+    dbt writes into the manifest it works with, so each invocation gets one of its own.
+    """
+    # Who parses wants it done anew; variables may change what comes of it.
+    if arguments[0] == "parse" or any(each.startswith("--vars") for each in arguments):
+        return None
+    if not PARSED.exists() or not FINGERPRINT.exists():
+        return None
+    if FINGERPRINT.read_text() != project_fingerprint():
+        return None
+    from dbt.contracts.graph.manifest import Manifest
+
+    manifest = Manifest.from_msgpack(PARSED.read_bytes())
+    manifest.build_flat_graph()
+    return manifest
 
 
 def _release_warehouse() -> None:

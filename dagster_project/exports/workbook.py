@@ -40,6 +40,7 @@ from dagster_project.exports.workbook_rows import (
     ORGANIZATIONS,
     PERIODS,
     PRODUCTS,
+    SHARED_COSTS,
     Breakdown,
     Column,
     Invoice,
@@ -61,6 +62,8 @@ SHEETS: Mapping[str, Breakdown | None] = {
 
 HEADER_ROW = 3
 """Of the sheets of totals, counted from 0: above it are the title and the check."""
+
+BEFORE_SHARING = f"Before shared costs are passed on: see the sheet {SHARED_COSTS.sheet}."
 
 ROWS, UNPRICED = "Rows", "Rows without price"
 
@@ -178,6 +181,8 @@ class _Book:
                 sheets[name].write_string(0, 0, _text(title), bold)
             if breakdown:
                 self._write_breakdown(sheets[name], breakdown)
+                if SHARED_COSTS.sheet in tables:
+                    sheets[name].write_string(2, 0, BEFORE_SHARING)
         next_row = self._write_checks(sheets["Summary"])
         self._insert_charts(sheets["Summary"], next_row)
         for name, (columns, table_rows) in tables.items():

@@ -288,6 +288,8 @@ def test_what_was_passed_on_of_shared_costs_is_on_a_sheet_of_its_own(
 ) -> None:
     path = tmp_path / "book.xlsx"
     write_workbook(published, EVERYTHING, path)
+    for sheet in TOTALS:
+        assert str(as_saved(path, sheet)["A3"].value).startswith("Before shared costs")
     rows = table(as_saved(path, "Shared costs"), 1)
     expected = published.execute(
         """
