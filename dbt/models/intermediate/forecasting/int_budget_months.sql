@@ -96,6 +96,7 @@ with_amounts as (
 
     select
         year_months.*,
+        forecast_origins.origin_month as latest_month,
         coalesce(amount_bases.amount_basis, 'cost') as amount_basis,
         coalesce(budgets.amount, 0) as budget,
         case
@@ -163,8 +164,7 @@ accumulated as (
         case
             when count(coalesce(actual, forecast)) over whole_year = 12
                 then sum(coalesce(actual, forecast)) over whole_year
-        end as year_expected,
-        max(case when actual is not null then month end) over whole_year as latest_month
+        end as year_expected
     from with_amounts
     window
         whole_year as (

@@ -8,9 +8,12 @@ billing_lines as (
 
     select * from {{ ref('int_billing_lines') }}
     where
-        charge_source = 'license'
-        and subscription_id is not null
-        and charge_kind in ('cycle', 'extra', 'refund')
+        subscription_id is not null
+        and (
+            (charge_source = 'license' and charge_kind in ('cycle', 'extra', 'refund'))
+            -- Of other clouds only what is said to recur: an account has all kinds of purchases.
+            or (charge_source = 'FOCUS' and charge_kind = 'cycle')
+        )
 
 ),
 
