@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,12 @@ import filelock
 
 from dagster_project.settings import DBT_FOLDER, DataFolder
 
-MANIFEST = DBT_FOLDER / "target" / "manifest.json"
-PARSED = DBT_FOLDER / "target" / "partial_parse.msgpack"
-FINGERPRINT = DBT_FOLDER / "target" / "manifest.fingerprint"
+# In a folder of our own: dbt called by hand writes what it has parsed into dbt/target, and what
+# somebody tries and takes back must not be what the next run builds.
+PARSED_FOLDER = DBT_FOLDER / "target" / "apportion"
+MANIFEST = PARSED_FOLDER / "manifest.json"
+PARSED = PARSED_FOLDER / "partial_parse.msgpack"
+FINGERPRINT = PARSED_FOLDER / "manifest.fingerprint"
 
 DbtEvent = dict[str, Any]
 
@@ -53,18 +57,23 @@ def project_fingerprint() -> str:
 
 def prepared_manifest() -> Path:
     """The path of the manifest of the project as it is now, parsed anew if anything changed."""
-    MANIFEST.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(MANIFEST.parent / "manifest.lock"):
+    PARSED_FOLDER.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(PARSED_FOLDER / "manifest.lock"):
         _parse_if_changed()
     return MANIFEST
 
 
+def _parsed_fingerprint() -> str:
+    """What the parsed project depends on: its files, and the dbt that reads them."""
+    return f"{version('dbt-core')} {version('dbt-duckdb')} {project_fingerprint()}"
+
+
 def _parse_if_changed() -> None:
-    fingerprint = project_fingerprint()
+    fingerprint = _parsed_fingerprint()
     known = FINGERPRINT.read_text() if FINGERPRINT.exists() else None
     if known != fingerprint or not MANIFEST.exists():
         FINGERPRINT.unlink(missing_ok=True)
-        outcome = invoke(["parse"], DataFolder.from_environment(), MANIFEST.parent)
+        outcome = invoke(["parse"], DataFolder.from_environment(), PARSED_FOLDER)
         if not outcome.is_success:
             raise RuntimeError("dbt could not parse the project: " + "; ".join(outcome.failures))
         FINGERPRINT.write_text(fingerprint)
@@ -128,11 +137,12 @@ def _parsed_project(arguments: Sequence[str]) -> Any:
         return None
     if not PARSED.exists() or not FINGERPRINT.exists():
         return None
-    if FINGERPRINT.read_text() != project_fingerprint():
+    if FINGERPRINT.read_text() != _parsed_fingerprint():
         return None
     from dbt.contracts.graph.manifest import Manifest
+    from dbt.parser.manifest import extended_mashumuro_decoder
 
-    manifest = Manifest.from_msgpack(PARSED.read_bytes())
+    manifest = Manifest.from_msgpack(PARSED.read_bytes(), decoder=extended_mashumuro_decoder)
     manifest.build_flat_graph()
     return manifest
 
