@@ -2,7 +2,8 @@
 
 `make test` runs the files of tests in several processes at once, each file whole in one of them.
 So a test owns what it writes to: folders of pytest's, ports that the system chose, variables that
-monkeypatch puts back. What must not take long is measured in the processor time of its process.
+monkeypatch puts back. It has the same name in all processes: parameters made from the time of day
+need `ids`. What must not take long is measured in the processor time of its process.
 """
 
 import gc
@@ -24,7 +25,15 @@ EXAMPLE = Path(__file__).parent / "golden" / "published_example"
 
 # By far the longest files, the longest first: begun last, one would keep a single process busy
 # while the others have nothing left to do.
-LONGEST = ("test_closing.py", "test_sources.py", "test_pipeline.py", "test_dbt_project.py")
+LONGEST = (
+    "test_closing.py",
+    "test_sources.py",
+    "test_pipeline.py",
+    "test_oracle.py",
+    "test_quarantine.py",
+    "test_dbt_project.py",
+    "test_forecasting.py",
+)
 
 
 @pytest.hookimpl(trylast=True)

@@ -220,6 +220,9 @@ def test_every_page_is_clicked_through_without_errors_and_without_the_internet(
 
         # What is picked stays when the page changes, and can be sent to somebody.
         tab.page.get_by_role("link", name="License pool").click()
+        # Until the page has changed, there are two such lines, those of the page before.
+        expect(tab.page.locator("h1.page")).to_have_text("License pool")
+        tab.settle()
         expect(tab.page.locator(".under")).to_have_text("As of now, Evergreen Retail")
         shared = new_tab()
         shared.page.goto(tab.page.url)
