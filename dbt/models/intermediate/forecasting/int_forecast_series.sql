@@ -3,12 +3,6 @@ The series that are forecast, a row for each month from a series' first to its h
 up to the month the forecast is made from what was borne, after it what is expected. Cost centers add up to business units, these to organizations, and these to the
 total of a currency; only cost centers are forecast from earlier months too.
 -#}
-{%- set levels = {
-    'cost_center': ['organization_id', 'business_unit', 'cost_center_id'],
-    'business_unit': ['organization_id', 'business_unit'],
-    'organization': ['organization_id'],
-    'total': [],
-} -%}
 with
 
 known_costs as (
@@ -69,33 +63,30 @@ placed as (
 
 leveled as (
 
-    {% for level, keys in levels.items() %}
-        select
-            '{{ level }}' as level,
-            {{ 'total_origin_month' if level == 'total' else 'origin_month' }} as origin_month,
-            is_latest,
-            {% for key in levels['cost_center'] -%}
-                {{ key if key in keys else 'cast(null as varchar)' }} as {{ key }},
-            {% endfor -%}
-            currency,
-            month,
-            max(horizon_month) as horizon_month,
-            cast(sum(cost) as decimal(28, 10)) as cost,
-            cast(sum(sales) as decimal(28, 10)) as sales
-        from placed
-        {%- if level != 'cost_center' %}
-            where is_latest
-        {%- endif %}
-        group by
-            {{ 'total_origin_month' if level == 'total' else 'origin_month' }},
-            is_latest,
-            {% for key in keys -%}
-                {{ key }},
-            {% endfor -%}
-            currency,
-            month
-        {{ 'union all' if not loop.last }}
-    {% endfor %}
+    select
+        case
+            when grouping(organization_id) = 1 then 'total'
+            when grouping(business_unit) = 1 then 'organization'
+            when grouping(cost_center_id) = 1 then 'business_unit'
+            else 'cost_center'
+        end as level,
+        coalesce(origin_month, total_origin_month) as origin_month,
+        is_latest,
+        organization_id,
+        business_unit,
+        cost_center_id,
+        currency,
+        month,
+        max(horizon_month) as horizon_month,
+        cast(sum(cost) as decimal(28, 10)) as cost,
+        cast(sum(sales) as decimal(28, 10)) as sales
+    from placed
+    group by grouping sets (
+        (currency, month, is_latest, total_origin_month),
+        (currency, month, is_latest, origin_month, organization_id),
+        (currency, month, is_latest, origin_month, organization_id, business_unit),
+        (currency, month, is_latest, origin_month, organization_id, business_unit, cost_center_id)
+    )
 
 ),
 
@@ -108,6 +99,7 @@ with_series as (
             'currency',
         ]) }} as series_id
     from leveled
+    where level = 'cost_center' or is_latest
 
 ),
 

@@ -3,12 +3,6 @@ Forecasts of business units, organizations and the total of a currency are the s
 centers', so that all levels add up. Their bands are as wide as those of a forecast of their own
 history: what errs in one cost center is partly made up for in another, so bands do not add up.
 -#}
-{%- set levels = {
-    'cost_center': ['organization_id', 'business_unit', 'cost_center_id'],
-    'business_unit': ['organization_id', 'business_unit'],
-    'organization': ['organization_id'],
-    'total': [],
-} -%}
 with
 
 forecast_amounts as (
@@ -43,26 +37,28 @@ cost_centers as (
 
 summed as (
 
-    {% for level, keys in levels.items() %}
-        select
-            '{{ level }}' as level,
-            {% for key in levels['cost_center'] -%}
-                {{ key if key in keys else 'cast(null as varchar)' }} as {{ key }},
-            {% endfor -%}
-            currency,
-            month,
-            case when min(method) = max(method) then min(method) else 'several' end as method,
-            sum(forecast) as forecast,
-            sum(sales_forecast) as sales_forecast
-        from cost_centers
-        group by
-            {% for key in keys -%}
-                {{ key }},
-            {% endfor -%}
-            currency,
-            month
-        {{ 'union all' if not loop.last }}
-    {% endfor %}
+    select
+        case
+            when grouping(organization_id) = 1 then 'total'
+            when grouping(business_unit) = 1 then 'organization'
+            when grouping(cost_center_id) = 1 then 'business_unit'
+            else 'cost_center'
+        end as level,
+        organization_id,
+        business_unit,
+        cost_center_id,
+        currency,
+        month,
+        case when min(method) = max(method) then min(method) else 'several' end as method,
+        sum(forecast) as forecast,
+        sum(sales_forecast) as sales_forecast
+    from cost_centers
+    group by grouping sets (
+        (currency, month),
+        (currency, month, organization_id),
+        (currency, month, organization_id, business_unit),
+        (currency, month, organization_id, business_unit, cost_center_id)
+    )
 
 ),
 
