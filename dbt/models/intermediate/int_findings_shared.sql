@@ -42,14 +42,31 @@ parts as (
 
 ),
 
-report_rows as (
+billing_lines as (
+
+    select * from {{ ref('int_billing_lines') }}
+
+),
+
+ledger_rows as (
+
+    select * from {{ ref('stg_ledger__lines') }}
+
+),
+
+billed as (
 
     select
         organization_id,
         subscription_id,
         lower(product_name) as product_key
-    from {{ ref('int_report_rows') }}
-    group by organization_id, subscription_id, lower(product_name)
+    from billing_lines
+    union
+    select
+        organization_id,
+        subscription_id,
+        lower(product_name) as product_key
+    from ledger_rows
 
 ),
 
@@ -112,15 +129,15 @@ of_nothing as (
             ' that is to be shared from ', cast(rule_sets.valid_from as varchar)
         ) as message
     from rule_sets
-    left join report_rows
+    left join billed
         on
-            rule_sets.organization_id = report_rows.organization_id
+            rule_sets.organization_id = billed.organization_id
             and case rule_sets.source_kind
-                when 'subscription' then rule_sets.source_key = report_rows.subscription_id
-                when 'product' then rule_sets.source_key = report_rows.product_key
+                when 'subscription' then rule_sets.source_key = billed.subscription_id
+                when 'product' then rule_sets.source_key = billed.product_key
                 else true
             end
-    where report_rows.organization_id is null
+    where billed.organization_id is null
 
 ),
 
