@@ -15,6 +15,7 @@ import duckdb
 
 from app.published import Viewer, columns_by_mart
 from dagster_project import wording
+from dagster_project.exports.scope import shared_cost_sides
 
 Kind = Literal["text", "amount", "exact", "quantity", "share", "day", "instant", "state", "code"]
 
@@ -229,29 +230,15 @@ def shared(viewer: Viewer, selection: Selection) -> Query:
     `other_name` is from whom or to whom; what is passed on is negative. What stays with a cost
     center, because it shares with itself, is left out.
     """
-    cost = "" if viewer.is_customer else "shared_cost, "
-    signed_cost = "" if viewer.is_customer else "-shared_cost, "
     columns: tuple[tuple[str, str], ...] = (("shared_sales", "Amount"),)
     if not viewer.is_customer:
         columns = (("shared_cost", "Cost"), ("shared_sales", "Sales"))
+    measures = [name for name, _ in columns]
     return Query(
         f"""
-        with moved as (
-            select
-                billing_period, organization_id, currency, product_name, step, source_name,
-                to_cost_center_id as cost_center_id, 'from ' || from_cost_center_name as other_name,
-                method, share, {cost}shared_sales
-            from shared_costs
-            where from_cost_center_id <> to_cost_center_id
-            union all
-            select
-                billing_period, organization_id, currency, product_name, step, source_name,
-                from_cost_center_id, 'to ' || to_cost_center_name,
-                method, share, {signed_cost}-shared_sales
-            from shared_costs
-            where from_cost_center_id <> to_cost_center_id
-        )
-        select * from moved
+        select
+            product_name, other_name, source_name, method, share, currency, {", ".join(measures)}
+        from ({shared_cost_sides(measures)})
         where {selection.where()}
         order by currency, step, product_name, other_name, source_name
         """,

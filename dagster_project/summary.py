@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import duckdb
 
+from dagster_project import wording
 from dagster_project.publish import sql_literal
 from dagster_project.settings import DataFolder
 
@@ -209,7 +210,7 @@ def _expected(connection: duckdb.DuckDBPyConnection) -> list[str]:
         return []
     table = [
         ["", "cost", "known: owed", "known: on renewal", "known: usage", "sales"],
-        *([row[0], *(_estimate(amount) for amount in row[3:])] for row in rows),
+        *([row[0], *(wording.amount(amount, row[0]) for amount in row[3:])] for row in rows),
     ]
     return [
         f"Expected {min(row[1] for row in rows)} to {max(row[2] for row in rows)},"
@@ -225,11 +226,6 @@ def _money(amount: Decimal | None) -> str:
     text = f"{amount.normalize():,f}"
     whole, _, decimals = text.partition(".")
     return f"{whole}.{decimals.ljust(2, '0')}"
-
-
-def _estimate(amount: Decimal | None) -> str:
-    """An amount that is none to the digit, with two decimals."""
-    return _money(amount if amount is None else round(amount, 2))
 
 
 def aligned(table: Sequence[Sequence[str]], right: range = range(0)) -> list[str]:

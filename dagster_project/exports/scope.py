@@ -76,6 +76,28 @@ CUSTOMER_DETAILS = f"""
 """SQL of billing_line_details for customers: what a provider writes freely may name its price."""
 
 
+def shared_cost_sides(measures: Sequence[str]) -> str:
+    """SQL of shared costs as cost centers see them: what each received, and what it passed on.
+
+    Rows of shared_costs with `cost_center_id`, `side` (1 received, 2 passed on), `other_name` (from
+    whom or to whom) and the `measures`, negative where passed on. Where a product's cost is shared
+    with who holds it, a part of it goes from a cost center to itself; that is left out.
+    """
+    passed_on = ", ".join(f"-{measure} as {measure}" for measure in measures)
+    return f"""
+        select
+            *, 1 as side, to_cost_center_id as cost_center_id,
+            'from ' || from_cost_center_name as other_name
+        from shared_costs
+        where from_cost_center_id <> to_cost_center_id
+        union all
+        select
+            * replace ({passed_on}), 2, from_cost_center_id, 'to ' || to_cost_center_name
+        from shared_costs
+        where from_cost_center_id <> to_cost_center_id
+        """
+
+
 class NothingPublished(ApportionError):
     """There is nothing to export yet."""
 

@@ -19,6 +19,7 @@ from dagster_project.exports.scope import (
     NothingInScope,
     Scope,
     file_name,
+    shared_cost_sides,
     write_csv,
 )
 
@@ -293,33 +294,14 @@ def _lines(
 def _shared_lines(
     connection: duckdb.DuckDBPyConnection, parameters: dict[str, str], measure: str
 ) -> tuple[Line, ...]:
-    """What the cost center received of shared costs, then what it passed on, by product.
-
-    Where a product's cost is shared with who holds it, a part of it goes from a cost center to
-    itself; that is left out.
-    """
+    """What the cost center received of shared costs, then what it passed on, by product."""
     rows = connection.execute(
         f"""
-        with moved as (
-            select
-                1 as side, product_name, 'from ' || from_cost_center_name as whom, source_kind,
-                source_name, method, share, {measure} as amount
-            from shared_costs
-            where billing_period = $period and organization_id = $organization
-                and currency = $currency and to_cost_center_id = $cost_center
-                and from_cost_center_id <> to_cost_center_id
-            union all
-            select
-                2, product_name, 'to ' || to_cost_center_name, source_kind, source_name, method,
-                share, -{measure}
-            from shared_costs
-            where billing_period = $period and organization_id = $organization
-                and currency = $currency and from_cost_center_id = $cost_center
-                and from_cost_center_id <> to_cost_center_id
-        )
-        select product_name, whom, source_kind, source_name, method, share, amount
-        from moved
-        order by side, product_name, whom, source_kind, source_name
+        select product_name, other_name, source_kind, source_name, method, share, {measure}
+        from ({shared_cost_sides([measure])})
+        where billing_period = $period and organization_id = $organization
+            and currency = $currency and cost_center_id = $cost_center
+        order by side, product_name, other_name, source_kind, source_name
         """,
         parameters,
     ).fetchall()
