@@ -18,20 +18,25 @@ MANIFEST = dbt_runner.read_manifest()
 MONEY_COLUMNS = ("total_cost", "total_sales", "total_margin", "variance", "quarantined_total")
 
 
-class LayerTranslator(DagsterDbtTranslator):
-    """Groups assets by layer: rules, staging, intermediate, marts."""
+class RoomTranslator(DagsterDbtTranslator):
+    """Groups assets as the folders of `dbt/models` group the models."""
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        """The schema is the layer is the group."""
+        """`rules` and `staging`; an intermediate model's folder; `marts_` and a mart's folder."""
         layer: str | None = dbt_resource_props.get("config", {}).get("schema")
+        room = dbt_resource_props["fqn"][-2]
+        if layer == "intermediate":
+            return str(room)
+        if layer == "marts":
+            return f"marts_{room}"
         return layer or super().get_group_name(dbt_resource_props)
 
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
-        """The model's own words, without its SQL."""
+        """The model's description, without its SQL."""
         return str(dbt_resource_props.get("description") or dbt_resource_props["name"])
 
 
-TRANSLATOR = LayerTranslator()
+TRANSLATOR = RoomTranslator()
 
 
 @dbt_assets(
