@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from dagster_project import run_state
-from dagster_project.billing_export import ExportSettings
 from dagster_project.errors import ApportionError
+from dagster_project.partner_center.settings import ExportSettings
 from dagster_project.settings import PROJECT_ROOT, DataFolder
 
 
@@ -153,7 +153,7 @@ def close(data: DataFolder, period: str, reason: str | None) -> int:
     if run(data) != 0:
         print(f"\n{period} is not closed: the run before closing failed.", file=sys.stderr)
         return 1
-    from dagster_project import closing
+    from dagster_project.ledger import closing
     from dagster_project.settings import Limits
     from dagster_project.writer import only_writer
 
@@ -241,16 +241,15 @@ def forget(data: DataFolder, user: str) -> int:
     """Erase a person from the raw tables for good and build everything again. 0 is success."""
     import duckdb
 
-    from dagster_project import forgetting, ingest
+    from dagster_project.landing import forgetting
+    from dagster_project.landing.sync import sync
     from dagster_project.settings import Limits
     from dagster_project.writer import only_writer
 
     with only_writer(data, Limits.from_environment(), progress=print):
         # Read apart from the warehouse: a file that landed a moment ago may name the person too.
         with duckdb.connect() as connection:
-            ingest.sync(
-                data.landing, connection, forgotten=forgetting.read_list(data.forgotten_users)
-            )
+            sync(data.landing, connection, forgotten=forgetting.read_list(data.forgotten_users))
             traces = forgetting.find_traces(connection, user)
         pseudonym = forgetting.remember_to_forget(data.forgotten_users, traces)
         # A database file keeps what was deleted from it until the space is used again.

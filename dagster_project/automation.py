@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from dagster_project import ingest
+from dagster_project.landing.folder import landing_fingerprint
 from dagster_project.settings import DataFolder
 
 chargeback_job = dg.define_asset_job(
@@ -39,7 +39,7 @@ def landing_sensor(
     if not landing.is_dir():
         yield dg.SkipReason(f"no folder {landing}")
         return
-    fingerprint = ingest.landing_fingerprint(landing)
+    fingerprint = landing_fingerprint(landing)
     seen, _, started = (context.cursor or ":").partition(":")
     if fingerprint == started:
         yield dg.SkipReason("landing is as it was at the last run")

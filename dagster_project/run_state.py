@@ -3,17 +3,19 @@
 import hashlib
 from pathlib import Path
 
-from dagster_project import dbt_runner, forgetting, ingest, ledger
+from dagster_project import dbt_runner
+from dagster_project.landing import folder, forgetting
+from dagster_project.ledger.postings import read_postings
 from dagster_project.settings import PROJECT_ROOT, DataFolder
 
 
 def current(data: DataFolder) -> str:
     """A hash of landing, the code and the pinned packages, all as they are now."""
-    ingest.require_landing(data.landing)
+    folder.require_landing(data.landing)
     digest = hashlib.sha256()
-    digest.update(ingest.landing_fingerprint(data.landing).encode())
+    digest.update(folder.landing_fingerprint(data.landing).encode())
     # The ledger is read, not looked at: an edit may keep size and time.
-    for posting in ledger.read_postings(data.ledger):
+    for posting in read_postings(data.ledger):
         digest.update(posting.entry_hash.encode())
     digest.update(repr(forgetting.read_list(data.forgotten_users)).encode())
     digest.update(dbt_runner.project_fingerprint().encode())

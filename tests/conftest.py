@@ -17,7 +17,9 @@ import duckdb
 import filelock
 import pytest
 
-from dagster_project import dbt_runner, ingest, ledger, publish
+from dagster_project import dbt_runner, publish
+from dagster_project.landing.sync import LandingReport, sync
+from dagster_project.ledger.postings import load_postings
 from dagster_project.settings import PROJECT_ROOT, DataFolder
 
 SAMPLE = PROJECT_ROOT / "data" / "sample"
@@ -65,12 +67,12 @@ class Company:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return path
 
-    def ingest(self) -> ingest.IngestReport:
+    def ingest(self) -> LandingReport:
         """Landing and ledger to raw tables."""
         self.data.landing.mkdir(parents=True, exist_ok=True)
         with duckdb.connect(str(self.data.warehouse)) as connection:
-            ledger.load(self.data.ledger, connection)
-            return ingest.sync(self.data.landing, connection)
+            load_postings(self.data.ledger, connection)
+            return sync(self.data.landing, connection)
 
     def build(self, *arguments: str, expect_success: bool = True) -> "Company":
         """Landing to marts with the real dbt project, data tests included."""

@@ -23,8 +23,8 @@ import pandas as pd
 import pytest
 from conftest import Company
 
-from dagster_project import closing
 from dagster_project.forecasting import forecast_monthly
+from dagster_project.ledger import closing
 from dagster_project.settings import PROJECT_ROOT, DataFolder
 
 FIRST, LAST, HORIZON = date(2024, 1, 1), date(2026, 6, 1), date(2027, 6, 1)

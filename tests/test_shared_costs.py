@@ -17,8 +17,8 @@ from random import Random
 import pytest
 from conftest import Company
 
-from dagster_project import closing
 from dagster_project.errors import ClosingRefused
+from dagster_project.ledger import closing
 
 NewCompany = Callable[[], Company]
 CYCLE = "cycleCharge. From 1 Dec 2025 to 31 Dec 2025 (31 days)"

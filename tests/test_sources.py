@@ -28,7 +28,10 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import Company
 
-from dagster_project import closing, dbt_runner, forgetting, ingest, publish
+from dagster_project import dbt_runner, publish
+from dagster_project.landing import forgetting
+from dagster_project.landing.sync import sync
+from dagster_project.ledger import closing
 from dagster_project.settings import PROJECT_ROOT, DataFolder
 
 NewCompany = Callable[[], Company]
@@ -1428,7 +1431,7 @@ def test_who_is_forgotten_stays_so_when_their_rows_land_again(forgotten: Forgott
     company.drop("directory/users-2026-03-01.csv", csv(USERS_HEADER, [again]))
     with duckdb.connect(str(company.data.warehouse)) as connection:
         remembered = forgetting.read_list(company.data.forgotten_users)
-        report_of_files = ingest.sync(company.data.landing, connection, forgotten=remembered)
+        report_of_files = sync(company.data.landing, connection, forgotten=remembered)
     status = {each.file: each.status for each in report_of_files.files}
     assert status["directory/users-2026-03-01.csv"] == "loaded"
     rows = company.query(

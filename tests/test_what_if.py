@@ -15,9 +15,10 @@ import openpyxl
 import pytest
 from conftest import SAMPLE, Company
 
-from dagster_project import closing, dbt_runner, publish, run_state
+from dagster_project import dbt_runner, publish, run_state
 from dagster_project.__main__ import main
 from dagster_project.errors import LedgerBroken
+from dagster_project.ledger import closing
 from dagster_project.settings import FEEDS, DataFolder
 from dagster_project.what_if import WhatIf, compare, report
 from dagster_project.what_if.moves import Account, Charged

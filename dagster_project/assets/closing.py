@@ -2,9 +2,10 @@
 
 import dagster as dg
 
-from dagster_project import closing, run_state
+from dagster_project import run_state
 from dagster_project.assets.resources import Warehouse
 from dagster_project.errors import ClosingRefused
+from dagster_project.ledger import closing
 
 
 class ClosePeriod(dg.Config):

@@ -2,10 +2,11 @@
 
 import dagster as dg
 
-from dagster_project import billing_export
 from dagster_project.assets.resources import Warehouse
-from dagster_project.billing_export import DownloadedExport, ExportSettings, ExportUnavailable
 from dagster_project.errors import ApportionError
+from dagster_project.partner_center.download import DownloadedExport, download_exports
+from dagster_project.partner_center.errors import ExportUnavailable
+from dagster_project.partner_center.settings import ExportSettings
 
 BILLING_EXPORT_KEY = dg.AssetKey(["downloads", "billing_export"])
 
@@ -32,7 +33,7 @@ def billing_export_downloads(
         settings = ExportSettings.from_environment()
         if settings is None:
             return dg.MaterializeResult(metadata={"status": "off: set APPORTION_EXPORT_URL"})
-        exports = billing_export.download_exports(settings, warehouse.data.landing, progress=tell)
+        exports = download_exports(settings, warehouse.data.landing, progress=tell)
     except ExportUnavailable:
         raise
     except ApportionError as fault:

@@ -5,10 +5,13 @@ from collections.abc import Iterator
 import dagster as dg
 import duckdb
 
-from dagster_project import forgetting, ingest, ledger, run_state
+from dagster_project import run_state
 from dagster_project.assets.downloads import BILLING_EXPORT_KEY
 from dagster_project.assets.resources import Warehouse
 from dagster_project.feeds.formats import FORMATS
+from dagster_project.landing import forgetting
+from dagster_project.landing.sync import LandingReport, sync
+from dagster_project.ledger.postings import load_postings
 
 REGISTRY_TABLES = {
     "landed_files": "Every file in landing and what became of it.",
@@ -41,8 +44,8 @@ def raw_tables(
     data = warehouse.data
     run_state.begin(data)
     with duckdb.connect(str(data.warehouse)) as connection:
-        postings = ledger.load(data.ledger, connection)
-        report = ingest.sync(
+        postings = load_postings(data.ledger, connection)
+        report = sync(
             data.landing,
             connection,
             progress=context.log.info,
@@ -88,7 +91,7 @@ def raw_tables(
     )
 
 
-def _file_table(report: ingest.IngestReport) -> str:
+def _file_table(report: LandingReport) -> str:
     rows = [
         f"| {file.file} | {file.format or ''} | {file.status} | {file.row_count:,}"
         f" | {file.reason or ''} |"

@@ -1,6 +1,6 @@
 """The manifest of a billing export: what has to lie beside it for the export to be whole.
 
-Belongs here: reading a manifest's bytes. Does not: looking for the blobs, which `ingest` does.
+Belongs here: reading a manifest's bytes. Does not: looking for the blobs, which landing does.
 """
 
 import json

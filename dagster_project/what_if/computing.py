@@ -23,7 +23,7 @@ import duckdb
 
 from dagster_project import run_state
 from dagster_project.errors import ApportionError
-from dagster_project.ingest import list_landing, require_landing
+from dagster_project.landing.folder import list_landing, require_landing
 from dagster_project.publish import sql_literal
 from dagster_project.settings import PROJECT_ROOT, DataFolder, Limits
 from dagster_project.what_if.scenario import Scenario
@@ -168,13 +168,16 @@ def _compute(copy: DataFolder, progress: Progress) -> None:
 
 def build(copy: DataFolder) -> bool:
     """Landing and ledger to the models that are compared. Their tests are for the run to come."""
-    from dagster_project import dbt_runner, forgetting, ingest, ledger
+    from dagster_project import dbt_runner
+    from dagster_project.landing import forgetting
+    from dagster_project.landing.sync import sync
+    from dagster_project.ledger.postings import load_postings
 
     try:
         with duckdb.connect(str(copy.warehouse)) as connection:
-            ledger.load(copy.ledger, connection)
+            load_postings(copy.ledger, connection)
             forgotten = forgetting.read_list(copy.forgotten_users)
-            ingest.sync(copy.landing, connection, forgotten=forgotten)
+            sync(copy.landing, connection, forgotten=forgotten)
             for layer in LAYERS:
                 # What is not built anew must not be taken for a result.
                 connection.execute(f"drop schema if exists {layer} cascade")

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import duckdb
 
-from dagster_project import ingest
 from dagster_project.errors import ApportionError, RefusedFile
 from dagster_project.exports.scope import file_name
 from dagster_project.feeds.formats import FileFormat
+from dagster_project.landing.contents import recognize
 from dagster_project.settings import FEEDS, Limits
 
 SHOWN_REFUSALS = 20
@@ -38,7 +38,7 @@ class Scenario:
             if path.is_dir():
                 raise ScenarioRefused(f"{path}: a folder; a scenario is a file")
             # Landing follows no links; a file that is named may be one.
-            content, file_format = ingest.recognize(path.resolve(strict=True), limits)
+            content, file_format = recognize(path.resolve(strict=True), limits)
         except FileNotFoundError:
             raise ScenarioRefused(f"{path}: there is no such file") from None
         except RefusedFile as refusal:

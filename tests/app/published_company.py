@@ -11,8 +11,9 @@ from pathlib import Path
 
 from conftest import Company, MadeOnce
 
-from dagster_project import closing, dbt_runner, publish, run_state
+from dagster_project import dbt_runner, publish, run_state
 from dagster_project.exports.scope import open_published
+from dagster_project.ledger import closing
 from dagster_project.settings import DataFolder
 
 BILL_HEADER = (

@@ -13,9 +13,9 @@ import pytest
 from conftest import Company
 from focus_sample import ALL_PERIODS, Written, published, ratio, written_sample
 
-from dagster_project import closing
 from dagster_project.exports.focus import ChargesWithoutSales, write_focus
 from dagster_project.exports.scope import NothingInScope, Scope
+from dagster_project.ledger import closing
 
 DATASETS = {
     "cost_and_usage": "Cost and Usage",

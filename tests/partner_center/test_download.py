@@ -1,5 +1,6 @@
 """The billing export's client against a provider of our own: a real server on this machine."""
 
+import errno
 import gzip
 import json
 import logging
@@ -18,20 +19,26 @@ from typing import Any
 import dagster as dg
 import duckdb
 import pytest
+import requests
 
-from dagster_project import billing_export, ingest
 from dagster_project.assets.downloads import BILLING_EXPORT_KEY, billing_export_downloads
 from dagster_project.assets.resources import Warehouse
-from dagster_project.billing_export import (
+from dagster_project.feeds.formats import FORMATS
+from dagster_project.landing.sync import sync
+from dagster_project.partner_center import client, download
+from dagster_project.partner_center.client import Clock
+from dagster_project.partner_center.download import (
+    DownloadedExport,
+    download_export,
+    download_exports,
+)
+from dagster_project.partner_center.errors import (
     BadExportSettings,
     BlobMissing,
-    Clock,
     DamagedBlob,
-    DownloadedExport,
     ExportCutOff,
     ExportFailed,
     ExportRefused,
-    ExportSettings,
     ExportTimedOut,
     ExportTooLarge,
     ExportUnavailable,
@@ -41,7 +48,7 @@ from dagster_project.billing_export import (
     UnsafeBlobName,
     UnusableManifest,
 )
-from dagster_project.feeds.formats import FORMATS
+from dagster_project.partner_center.settings import ExportSettings
 from dagster_project.settings import Limits
 
 TOKEN = "bearer-token-that-nobody-may-see"
@@ -236,7 +243,7 @@ class Customer:
 
     def download(self, **changes: Any) -> DownloadedExport:
         settings = replace(self.settings, **changes)
-        return billing_export.download_export(
+        return download_export(
             settings,
             settings.invoices[0],
             self.landing,
@@ -447,7 +454,7 @@ def test_ingest_reads_the_downloaded_folder_as_one_whole_export(
         provider.answers_of(name)[0] = Answer(body=gzip.compress(content))
     customer.download()
     with duckdb.connect() as connection:
-        report = ingest.sync(customer.landing, connection)
+        report = sync(customer.landing, connection)
         rows = connection.execute(
             "select file, count(*) from raw.new_commerce_reconciliation group by file order by file"
         ).fetchall()
@@ -547,7 +554,7 @@ def test_a_server_error_is_tried_again_after_longer_and_longer_waits(
 def test_a_provider_that_stays_busy_is_given_up(customer: Customer, provider: Provider) -> None:
     provider.answers[OPERATION] = [Answer(503)]
     refused(customer, ExportUnavailable, "the operation was answered with 503")
-    assert provider.paths().count(OPERATION) == billing_export.RETRIES + 1
+    assert provider.paths().count(OPERATION) == client.RETRIES + 1
 
 
 def test_nobody_at_the_address_is_told_without_the_address_of_a_blob(
@@ -639,14 +646,14 @@ def test_a_blob_that_trickles_in_does_not_outlast_the_deadline(
     customer: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Each piece that arrives takes a minute on the customer's clock.
-    monkeypatch.setattr(billing_export, "CHUNK_BYTES", 1)
+    monkeypatch.setattr(client, "CHUNK_BYTES", 1)
     seconds = iter(range(0, 10**6, 60))
 
     def now() -> float:
         return customer.passed + next(seconds)
 
     with pytest.raises(ExportTimedOut, match="not there within 3600 seconds"):
-        billing_export.download_export(
+        download_export(
             ExportSettings(customer.settings.address, TOKEN, (INVOICE,), max_wait_seconds=3600),
             INVOICE,
             customer.landing,
@@ -959,10 +966,10 @@ def test_a_circle_of_redirects_is_left(customer: Customer, provider: Provider) -
 
 def test_our_token_goes_to_no_other_host_whatever_the_address_looks_like() -> None:
     home = ("https", "graph.microsoft.com", 443)
-    authorization = billing_export._Authorization(TOKEN, home)
+    authorization = client.Authorization(TOKEN, home)
 
     def sent(address: str) -> str | None:
-        request = billing_export.requests.Request("GET", address, auth=authorization)
+        request = requests.Request("GET", address, auth=authorization)
         return request.prepare().headers.get("Authorization")
 
     assert sent("https://graph.microsoft.com/v1.0/x") == f"Bearer {TOKEN}"
@@ -1001,7 +1008,7 @@ def test_landing_on_another_file_system_is_told(
     customer: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def other_file_system(source: Path, target: Path) -> Path:
-        raise OSError(billing_export.errno.EXDEV, "Invalid cross-device link")
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
 
     monkeypatch.setattr(Path, "rename", other_file_system)
     refused(customer, LandingInTheWay, "put both on one")
@@ -1023,7 +1030,7 @@ def test_several_invoices_land_and_one_that_fails_does_not_keep_the_others(
     settings = ExportSettings(provider.address, TOKEN, ("G1", "G2", "G3"))
     clock = Clock(lambda: customer.passed, customer.sleep)
     with pytest.raises(ExportRefused, match=r"billing export G2: .* 404"):
-        billing_export.download_exports(settings, customer.landing, customer.told.append, clock)
+        download_exports(settings, customer.landing, customer.told.append, clock)
     folders = sorted(path.name for path in (customer.landing / "billing_lines").glob("export-*"))
     assert folders == [f"export-G1-{E_TAG}", f"export-G3-{E_TAG}"]
 
@@ -1035,9 +1042,9 @@ def test_of_several_failures_one_that_may_pass_makes_it_worth_another_try(
     settings = ExportSettings(provider.address, TOKEN, ("G1", "G2"))
     clock = Clock(lambda: customer.passed, customer.sleep)
     with pytest.raises(ExportUnavailable, match=r"G1: [^\n]*404[^\n]*\n.*G2: [^\n]*503"):
-        billing_export.download_exports(settings, customer.landing, customer.told.append, clock)
+        download_exports(settings, customer.landing, customer.told.append, clock)
     with pytest.raises(ExportUnusable, match=r"G1: [^\n]*404[^\n]*\n.*G2: [^\n]*404"):
-        billing_export.download_exports(settings, customer.landing, customer.told.append, clock)
+        download_exports(settings, customer.landing, customer.told.append, clock)
 
 
 # --- settings --------------------------------------------------------------------------
@@ -1124,7 +1131,7 @@ def materialize(
     monkeypatch.setenv("APPORTION_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(dg.RetryPolicy, "calculate_delay", lambda policy, attempt: 0.01)
     monkeypatch.setattr(
-        billing_export, "Clock", lambda: Clock(now=lambda: 0.0, sleep=lambda seconds: None)
+        download, "Clock", lambda: Clock(now=lambda: 0.0, sleep=lambda seconds: None)
     )
 
     def run() -> dg.ExecuteInProcessResult:

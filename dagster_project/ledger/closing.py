@@ -8,9 +8,8 @@ from decimal import Decimal
 
 import duckdb
 
-from dagster_project import ledger
 from dagster_project.errors import ClosingRefused
-from dagster_project.ledger import Posting
+from dagster_project.ledger.postings import Posting, append_posting, read_postings
 from dagster_project.settings import DataFolder
 
 
@@ -26,7 +25,7 @@ def close(data: DataFolder, billing_period: str, override_reason: str | None = N
     if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", billing_period):
         raise ClosingRefused(f"{billing_period!r} is not a month like 2026-01")
     override_reason = (override_reason or "").strip() or None
-    postings = ledger.read_postings(data.ledger)
+    postings = read_postings(data.ledger)
     if billing_period in {posting.billing_period for posting in postings}:
         raise ClosingRefused(f"{billing_period} is closed already; closed periods never change")
     with duckdb.connect(str(data.warehouse)) as connection:
@@ -42,7 +41,7 @@ def close(data: DataFolder, billing_period: str, override_reason: str | None = N
                 + "\n".join(f"  - {obstacle}" for obstacle in obstacles)
                 + '\nMend it, or close all the same with REASON="why" (the reason is recorded)'
             )
-        return ledger.append(
+        return append_posting(
             data.ledger,
             connection,
             billing_period,

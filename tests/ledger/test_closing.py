@@ -19,8 +19,10 @@ import duckdb
 import pytest
 from conftest import Company
 
-from dagster_project import closing, dbt_runner, ledger, publish
+from dagster_project import dbt_runner, publish
 from dagster_project.errors import ClosingRefused
+from dagster_project.ledger import closing
+from dagster_project.ledger.postings import Posting, append_posting, read_postings
 from dagster_project.settings import DataFolder
 
 NewCompany = Callable[[], Company]
@@ -126,7 +128,7 @@ def land(company: Company, name: str, content: str | bytes, written: int) -> Pat
 # --- what comes of it ---------------------------------------------------------------------------
 
 
-def close(company: Company, period: str, reason: str | None = None) -> ledger.Posting:
+def close(company: Company, period: str, reason: str | None = None) -> Posting:
     return closing.close(company.data, period, reason)
 
 
@@ -355,7 +357,7 @@ def test_with_a_reason_it_closes_and_the_reason_is_in_the_chain(refusals: Refusa
     company = chapter(refusals.february_closed, "march closed")
     posting = close(company, "2025-03", "credit is on its way")
     assert posting.override_reason == "credit is on its way"
-    assert [each.override_reason for each in ledger.read_postings(company.data.ledger)] == [
+    assert [each.override_reason for each in read_postings(company.data.ledger)] == [
         None,
         "the row is a known duplicate, ticket 7",
         "credit is on its way",
@@ -377,7 +379,7 @@ def test_the_reason_is_shown_with_the_period(refusals: Refusals) -> None:
 
 
 def test_who_closed_and_when_is_shown_with_the_period(refusals: Refusals) -> None:
-    postings = ledger.read_postings(refusals.february_closed.data.ledger)
+    postings = read_postings(refusals.february_closed.data.ledger)
     assert refusals.february_closed.query(
         """
         select closed_at, closed_by
@@ -1397,7 +1399,7 @@ def late_extra(new_company: NewCompany) -> Company:
     land(company, "invoices/invoices.csv", invoices(dates), 1)
     company.build()
     with duckdb.connect(str(company.data.warehouse)) as connection:
-        ledger.append(
+        append_posting(
             company.data.ledger, connection, "2025-01", "2025-01-20T12:00:00", "ada", None
         )
     land(company, "billing_lines/g2.csv", invoice("G2", late), 2)

@@ -1,4 +1,4 @@
-"""The ledger's files alone: append, read, verify, interruption. Closing is test_closing.py's."""
+"""The ledger's files alone: append, read, verify, interruption. Closing is in test_closing.py."""
 
 import dataclasses
 import json
@@ -15,9 +15,10 @@ import duckdb
 import pytest
 from conftest import Company
 
-from dagster_project import ledger, run_state
+from dagster_project import run_state
 from dagster_project.errors import LedgerBroken
-from dagster_project.ledger import Posting
+from dagster_project.ledger import postings as ledger
+from dagster_project.ledger.postings import Posting
 from dagster_project.settings import PROJECT_ROOT, DataFolder
 
 # period    line         cost center  cost             sales
@@ -82,13 +83,15 @@ class Books:
         )
 
     def post(self, period: str, reason: str | None = None) -> Posting:
-        return ledger.append(self.folder, self.connection, period, CLOSED_AT[period], "ada", reason)
+        return ledger.append_posting(
+            self.folder, self.connection, period, CLOSED_AT[period], "ada", reason
+        )
 
     def read(self) -> tuple[Posting, ...]:
         return ledger.read_postings(self.folder)
 
     def load(self) -> tuple[Posting, ...]:
-        return ledger.load(self.folder, self.connection)
+        return ledger.load_postings(self.folder, self.connection)
 
     def rows(self, sql: str) -> list[tuple]:
         return self.connection.execute(sql).fetchall()
@@ -288,7 +291,9 @@ def test_many_postings_keep_their_order(books: Books) -> None:
     periods = [f"{year}-{month:02d}" for year in (2020, 2021) for month in range(1, 13)]
     for number, period in enumerate(periods):
         books.bill(period, "seats", "sales", str(number))
-        ledger.append(books.folder, books.connection, period, "2025-02-09T08:00:00", "ada", None)
+        ledger.append_posting(
+            books.folder, books.connection, period, "2025-02-09T08:00:00", "ada", None
+        )
     assert [posting.billing_period for posting in books.load()] == periods
     assert books.rows(
         "select posting_number, billing_period, total_cost from raw.ledger_lines"

@@ -16,9 +16,10 @@ import duckdb
 import pytest
 from conftest import Company
 
-from dagster_project import ingest
 from dagster_project.errors import NoLandingFolder
 from dagster_project.feeds import formats, readers
+from dagster_project.landing import folder, raw_tables
+from dagster_project.landing.sync import LandingReport, sync
 from dagster_project.settings import Limits
 
 HEADER = (
@@ -59,11 +60,11 @@ def loaded_at(company: Company) -> dict[str, object]:
     return dict(company.query("select subscription_id, loaded_at from raw.broker_report"))
 
 
-def statuses(report: ingest.IngestReport) -> dict[str, str]:
+def statuses(report: LandingReport) -> dict[str, str]:
     return {each.file: each.status for each in report.files}
 
 
-def reason(report: ingest.IngestReport, file: str) -> str:
+def reason(report: LandingReport, file: str) -> str:
     (found,) = (each for each in report.files if each.file == file)
     assert found.status == "refused"
     return found.reason or ""
@@ -243,7 +244,7 @@ def test_a_kept_warehouse_holds_what_a_new_one_would(
     company.drop("billing_lines/d.csv.gz", gzip.compress(FEBRUARY.encode()))
     company.ingest()
     fresh = new_company()
-    for path in ingest.list_landing(company.data.landing):
+    for path in folder.list_landing(company.data.landing):
         copy = fresh.drop(str(path.relative_to(company.data.landing)), path.read_bytes())
         os.utime(copy, ns=(path.stat().st_mtime_ns, path.stat().st_mtime_ns))
     fresh.ingest()
@@ -289,7 +290,7 @@ def test_after_a_change_of_the_readers_every_file_is_read_again(
     company.drop("billing_lines/b.csv", FEBRUARY)
     company.ingest()
     rows, rejected, times = raw(company), raw(company, "rejected_rows"), loaded_at(company)
-    monkeypatch.setattr(ingest, "reader_version", lambda forgotten: "another")
+    monkeypatch.setattr(raw_tables, "reader_version", lambda forgotten: "another")
     company.ingest()
     assert (raw(company), raw(company, "rejected_rows")) == (rows, rejected)
     again = loaded_at(company)
@@ -301,13 +302,13 @@ def test_after_a_change_of_the_readers_every_file_is_read_again(
 def test_the_version_of_the_readers_changes_with_their_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = ingest.reader_version()
+    before = raw_tables.reader_version()
     feeds = tmp_path / "feeds"
     shutil.copytree(Path(formats.__file__).parent, feeds)
     monkeypatch.setattr(formats, "__file__", str(feeds / "formats.py"))
-    assert ingest.reader_version() == before
+    assert raw_tables.reader_version() == before
     (feeds / "readers.py").write_bytes(Path(readers.__file__).read_bytes() + b"\n")
-    assert ingest.reader_version() != before
+    assert raw_tables.reader_version() != before
 
 
 def test_a_missing_landing_folder_is_named(tmp_path: Path) -> None:
@@ -315,7 +316,7 @@ def test_a_missing_landing_folder_is_named(tmp_path: Path) -> None:
         duckdb.connect() as connection,
         pytest.raises(NoLandingFolder, match=r"no folder .*landing.*billing_lines"),
     ):
-        ingest.sync(tmp_path / "landing", connection)
+        sync(tmp_path / "landing", connection)
 
 
 def test_an_empty_landing_folder_gives_empty_raw_tables(company: Company) -> None:
@@ -503,9 +504,7 @@ def test_a_file_that_is_removed_while_others_are_read_does_not_stop_the_run(
     company.drop("billing_lines/a.csv", JANUARY)
     going = company.drop("billing_lines/b.csv", FEBRUARY)
     with duckdb.connect(str(company.data.warehouse)) as connection:
-        ingest.sync(
-            company.data.landing, connection, progress=lambda _: going.unlink(missing_ok=True)
-        )
+        sync(company.data.landing, connection, progress=lambda _: going.unlink(missing_ok=True))
     assert seats(company) == ["S1", "S2"]
 
 
@@ -540,12 +539,12 @@ def test_a_file_may_have_any_name(company: Company, name: str) -> None:
 def test_a_name_in_another_encoding_does_not_stop_the_run(company: Company) -> None:
     company.drop("billing_lines/february.csv", FEBRUARY)
     (company.data.landing / os.fsdecode(b"billing_lines/janv\xe9.csv")).write_text(JANUARY)
-    before = ingest.landing_fingerprint(company.data.landing)
+    before = folder.landing_fingerprint(company.data.landing)
     report = company.ingest()
     assert len(report.files) == 2
     assert "S3" in seats(company)
     (company.data.landing / "billing_lines/february.csv").write_text(JANUARY)
-    assert ingest.landing_fingerprint(company.data.landing) != before
+    assert folder.landing_fingerprint(company.data.landing) != before
 
 
 def test_the_fingerprint_changes_when_a_file_is_added_removed_touched_or_renamed(
@@ -554,7 +553,7 @@ def test_the_fingerprint_changes_when_a_file_is_added_removed_touched_or_renamed
     seen = []
 
     def look() -> None:
-        seen.append(ingest.landing_fingerprint(company.data.landing))
+        seen.append(folder.landing_fingerprint(company.data.landing))
 
     path = company.drop("billing_lines/january.csv", JANUARY)
     look()
@@ -567,7 +566,7 @@ def test_the_fingerprint_changes_when_a_file_is_added_removed_touched_or_renamed
     path.unlink()
     look()
     assert len(set(seen)) == 5
-    assert ingest.landing_fingerprint(company.data.landing) == seen[-1]
+    assert folder.landing_fingerprint(company.data.landing) == seen[-1]
 
 
 # --- what the raw tables keep -----------------------------------------------------------------

@@ -192,7 +192,7 @@ def read_postings(folder: Path) -> tuple[Posting, ...]:
     return tuple(postings)
 
 
-def load(folder: Path, connection: duckdb.DuckDBPyConnection) -> tuple[Posting, ...]:
+def load_postings(folder: Path, connection: duckdb.DuckDBPyConnection) -> tuple[Posting, ...]:
     """Check the ledger and fill raw.ledger_postings and raw.ledger_lines with it."""
     postings = read_postings(folder)
     connection.execute("create schema if not exists raw")
@@ -225,7 +225,7 @@ def load(folder: Path, connection: duckdb.DuckDBPyConnection) -> tuple[Posting, 
     return postings
 
 
-def append(
+def append_posting(
     folder: Path,
     connection: duckdb.DuckDBPyConnection,
     billing_period: str,

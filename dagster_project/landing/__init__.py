@@ -1,0 +1,1 @@
+"""Landing files to raw tables, once per content. Knows no Dagster."""

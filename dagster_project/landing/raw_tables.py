@@ -1,0 +1,184 @@
+"""The raw tables: their columns, and how rows come into and out of them."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from dagster_project.feeds import formats, readers
+from dagster_project.feeds.formats import FORMATS, FileFormat, match_key
+from dagster_project.landing import forgetting
+from dagster_project.landing.forgetting import ForgottenIdentifier
+from dagster_project.landing.registry import LandedFile
+
+
+def reader_version(forgotten: Sequence[ForgottenIdentifier] = ()) -> str:
+    """A hash of what makes rows of files: after a change of it every file is read again."""
+    digest = hashlib.sha256(repr(forgotten).encode())
+    for package in (Path(__file__).parent, Path(formats.__file__).parent):
+        for module in sorted(package.glob("*.py")):
+            digest.update(module.read_bytes())
+    return digest.hexdigest()
+
+
+def create_tables(connection: duckdb.DuckDBPyConnection, reading_version: str) -> None:
+    """Make the raw tables that are missing; all of them anew after a change of the readers."""
+    connection.execute("create schema if not exists raw")
+    connection.execute("create table if not exists raw.reader_version (version varchar)")
+    version = connection.execute("select version from raw.reader_version").fetchone()
+    if version != (reading_version,):
+        for (table,) in connection.execute(
+            """
+            select table_name from information_schema.tables
+            where table_schema = 'raw' and table_name not like 'ledger%'
+            """
+        ).fetchall():
+            connection.execute(f'drop table raw."{table}"')
+        connection.execute("create table raw.reader_version (version varchar)")
+        connection.execute("insert into raw.reader_version values (?)", [reading_version])
+    connection.execute(
+        """
+        create table if not exists raw.landed_files (
+            file varchar, feed varchar, format varchar, status varchar, reason varchar,
+            file_hash varchar, content_hash varchar, size_bytes bigint, modified_at timestamp,
+            row_count bigint, rejected_count bigint, unknown_columns varchar, sheet varchar,
+            column_letters varchar, delivery varchar, delivered_at timestamp
+        )
+        """
+    )
+    connection.execute(
+        """
+        create table if not exists raw.rejected_rows (
+            file varchar, content_hash varchar, feed varchar, format varchar, row_number bigint,
+            column_name varchar, value varchar, reason varchar, raw_row varchar,
+            known_values varchar
+        )
+        """
+    )
+    for each in FORMATS:
+        columns = ", ".join(f'"{column}" varchar' for column in each.columns)
+        connection.execute(
+            f'create table if not exists raw."{each.name}" (file varchar, row_number bigint, '
+            f"content_hash varchar, loaded_at timestamp, other_columns varchar, {columns})"
+        )
+
+
+def insert(
+    connection: duckdb.DuckDBPyConnection,
+    landed: LandedFile,
+    file_format: FileFormat,
+    rows: readers.LandedRows,
+    forgotten: Sequence[ForgottenIdentifier],
+) -> None:
+    """Put the rows of one content into its raw table, and rejected ones into rejected_rows."""
+    loaded_at = datetime.now(UTC).replace(tzinfo=None)
+    count = rows.table.num_rows
+    header_by_column, unknown = file_format.assign(rows.headers)
+    others: list[str | None] = [
+        json.dumps({key: value for key, value in row.items() if value}, ensure_ascii=False)
+        for row in rows.table.select(list(unknown)).to_pylist()
+    ]
+    columns: dict[str, pa.Array] = {
+        "file": pa.array([landed.file] * count, pa.string()),
+        "row_number": rows.row_numbers,
+        "content_hash": pa.array([landed.content_hash] * count, pa.string()),
+        "loaded_at": pa.array([loaded_at] * count, pa.timestamp("us")),
+        "other_columns": pa.array(others if unknown else [None] * count, pa.string()),
+    } | {
+        column: rows.table.column(header_by_column[column])
+        for column in file_format.columns
+        if column in header_by_column
+    }
+    is_personal = file_format.feed == "directory"
+    new_rows = pa.table(columns)
+    if is_personal:
+        new_rows = forgetting.erase(new_rows, forgotten)
+    connection.register("new_rows", new_rows)
+    connection.execute(f'insert into raw."{file_format.name}" by name select * from new_rows')
+    connection.unregister("new_rows")
+    if not rows.rejected:
+        return
+    connection.executemany(
+        "insert into raw.rejected_rows values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                landed.file,
+                landed.content_hash,
+                landed.feed,
+                landed.format,
+                each.row_number,
+                each.column_name,
+                # A damaged row cannot be searched for a person, so of people none is kept.
+                None if is_personal else each.value,
+                each.reason,
+                None if is_personal else each.raw_row,
+                None
+                if is_personal
+                else json.dumps(
+                    {
+                        file_format.column_by_key[match_key(header)]: value
+                        for header, value in each.known_values.items()
+                        if match_key(header) in file_format.column_by_key
+                    },
+                    ensure_ascii=False,
+                ),
+            )
+            for each in rows.rejected
+        ],
+    )
+
+
+def delete_content(connection: duckdb.DuckDBPyConnection, landed: LandedFile) -> None:
+    """Remove the rows of one content."""
+    for table in (landed.format, "rejected_rows"):
+        if table and table != "export_manifest":
+            connection.execute(
+                f'delete from raw."{table}" where content_hash = ?', [landed.content_hash]
+            )
+
+
+def withdraw_missing(connection: duckdb.DuckDBPyConnection, files: list[LandedFile]) -> int:
+    """Delete rows whose content no longer lies in landing; put the kept file's name on the rest.
+
+    Returns how many rows were withdrawn. So a run on a kept warehouse gives what a run on a new
+    one would give.
+    """
+    counted = [each for each in files if each.status == "loaded" and each.content_hash]
+    current = pa.table(
+        {
+            "content_hash": [each.content_hash for each in counted],
+            "file": [each.file for each in counted],
+        },
+        schema=pa.schema([("content_hash", pa.string()), ("file", pa.string())]),
+    )
+    connection.register("current_contents", current)
+    withdrawn = 0
+    for table in [*(each.name for each in FORMATS), "rejected_rows"]:
+        row = connection.execute(
+            f"""
+            delete from raw."{table}"
+            where content_hash not in (select content_hash from current_contents)
+            """
+        ).fetchone()
+        withdrawn += row[0] if row else 0
+        connection.execute(
+            f"""
+            update raw."{table}" as landed
+            set file = current_contents.file
+            from current_contents
+            where landed.content_hash = current_contents.content_hash
+                and landed.file <> current_contents.file
+            """
+        )
+    connection.unregister("current_contents")
+    return withdrawn
+
+
+def count_rows(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    """How many rows a raw table holds."""
+    row = connection.execute(f'select count(*) from raw."{table}"').fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,1 @@
+"""Closed periods: what may be closed, and the append-only files. Knows no Dagster."""

@@ -1,0 +1,122 @@
+"""The manifest as the provider answers it, with its secrets."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from dagster_project.partner_center.addresses import join_address
+from dagster_project.partner_center.errors import UnsafeBlobName, UnusableManifest
+from dagster_project.partner_center.secrets import printable, redact
+
+DATA_FORMATS = {"compressedjson", "compressedjsonlines"}
+
+
+@dataclass(frozen=True)
+class ReceivedManifest:
+    """A manifest whose every part was checked; `root` and `secrets` are not to be shown."""
+
+    received: Mapping[str, Any] = field(repr=False)
+    e_tag: str
+    names: tuple[str, ...]
+    root: str = field(repr=False)
+    shared_access_token: str = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
+
+    @classmethod
+    def read(cls, received: Mapping[str, Any], invoice_id: str, token: str) -> "ReceivedManifest":
+        """Raises UnusableManifest where the manifest is not one of a whole export."""
+
+        def unusable(fact: str) -> UnusableManifest:
+            return UnusableManifest(
+                f"billing export {invoice_id}: the manifest {printable(fact, [token])}"
+            )
+
+        e_tag = received.get("eTag")
+        if not isinstance(e_tag, str) or not e_tag.strip():
+            raise unusable("has no eTag, so that its version cannot be told from others")
+        data_format = received.get("dataFormat")
+        if data_format is not None and str(data_format).lower() not in DATA_FORMATS:
+            raise unusable(f"has data format {data_format!r}; we read gzip of JSON lines")
+        blobs = received.get("blobs")
+        if not isinstance(blobs, list) or not blobs:
+            raise unusable("lists no blobs")
+        count = received.get("blobCount")
+        if count != len(blobs):
+            raise unusable(f"says blobCount {count!r} and lists {len(blobs)} blobs")
+        names = [blob.get("name") if isinstance(blob, dict) else None for blob in blobs]
+        for name in names:
+            if not isinstance(name, str) or not is_file_name(name):
+                raise UnsafeBlobName(
+                    f"billing export {invoice_id}: {printable(repr(name), [token])} is not the"
+                    " plain file name that a blob has"
+                )
+        if any(token in text for text in (e_tag, *map(str, names))):
+            raise unusable("repeats our token")
+        # On some file systems names that differ by case are one file.
+        if len({str(name).lower() for name in names}) < len(names):
+            raise unusable("lists a blob twice")
+        root = received.get("rootDirectory")
+        if not isinstance(root, str) or not root:
+            raise unusable("has no rootDirectory")
+        named = re.search(r"/InvoiceId=([^/?]+)", root, re.IGNORECASE)
+        if named and named[1].lower() != invoice_id.lower():
+            raise unusable(f"is that of invoice {named[1]}")
+        shared_access_token = received.get("sasToken") or ""
+        if not isinstance(shared_access_token, str):
+            raise unusable("has a sasToken that is no text")
+        shared_access_token = shared_access_token.lstrip("?")
+        queries = [shared_access_token, root.partition("?")[2]]
+        signatures = [
+            part for query in queries for part in query.split("&") if part.startswith("sig=")
+        ]
+        return cls(
+            received=received,
+            e_tag=e_tag,
+            names=tuple(map(str, names)),
+            root=root,
+            shared_access_token=shared_access_token,
+            secrets=(token, *queries, *signatures),
+        )
+
+    def blob_address(self, api: str, name: str) -> str:
+        """Where a blob is, with the shared access token in the address."""
+        root = urlsplit(join_address(api + "/", self.root))
+        query = "&".join(filter(None, [root.query, self.shared_access_token]))
+        path = f"{root.path.rstrip('/')}/{quote(name, safe='')}"
+        return urlunsplit((root.scheme, root.netloc, path, query, ""))
+
+    def as_landed(self) -> bytes:
+        """The manifest without its secrets, as JSON."""
+        without = {**self.received, "rootDirectory": self.root.partition("?")[0]}
+        return (json.dumps(self._cleaned(without), indent=2) + "\n").encode()
+
+    def _cleaned(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {
+                redact(key, self.secrets): self._cleaned(each)
+                for key, each in value.items()
+                if key.lower() != "sastoken"
+            }
+        if isinstance(value, list):
+            return [self._cleaned(each) for each in value]
+        return redact(value, self.secrets) if isinstance(value, str) else value
+
+
+def is_file_name(name: str) -> bool:
+    """Whether it names a file in its own folder that landing sees and that is not the manifest."""
+    return (
+        re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.,=+~@() -]{0,199}", name) is not None
+        and name.lower() != "manifest.json"
+    )
+
+
+def file_name(text: str) -> str:
+    """The text itself where it is plain, else what is plain of it and a hash of the whole."""
+    if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}", text):
+        return text
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-")[:60]
+    return f"{plain}-{sha256(text.encode('utf-8', 'replace')).hexdigest()[:12]}".lstrip("-")
