@@ -11,7 +11,7 @@ import duckdb
 
 from app.splits import CostCenter
 from dagster_project.errors import ApportionError
-from dagster_project.publish import sql_literal
+from dagster_project.quoting import sql_literal
 from dagster_project.settings import DataFolder, Limits
 from dagster_project.writer import only_writer
 

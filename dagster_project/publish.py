@@ -6,11 +6,11 @@ the new one. A run that fails before the switch leaves what was published as it 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from dagster_project.quoting import sql_identifier, sql_literal
 from dagster_project.settings import DataFolder
 
 STORAGE_VERSION = "v1.0.0"
@@ -53,17 +53,18 @@ def publish(data: DataFolder, manifest: Mapping[str, Any]) -> tuple[PublishedMar
         ]
         marts = []
         for name in names:
+            published_table = sql_identifier("published", "marts", name)
             # In one order on every machine, whatever the threads did.
             connection.execute(
-                f'create table published.marts."{name}" as'
-                f' select * from warehouse.marts."{name}" order by all'
+                f"create table {published_table} as"
+                f" select * from {sql_identifier('warehouse', 'marts', name)} order by all"
             )
             connection.execute(
-                f'copy published.marts."{name}" to'
+                f"copy {published_table} to"
                 f" {sql_literal(parquet_folder / f'{name}.parquet.building')}"
                 " (format parquet, compression zstd)"
             )
-            row = connection.execute(f'select count(*) from published.marts."{name}"').fetchone()
+            row = connection.execute(f"select count(*) from {published_table}").fetchone()
             marts.append(PublishedMart(name, row[0] if row else 0))
         _describe(connection, manifest, set(names))
         connection.execute("checkpoint published")
@@ -85,15 +86,12 @@ def _describe(
     for node in manifest["nodes"].values():
         if node["resource_type"] != "model" or node["name"] not in names:
             continue
-        table = f'published.marts."{node["name"]}"'
-        connection.execute(f"comment on table {table} is {sql_literal(node['description'])}")
+        table = sql_identifier("published", "marts", node["name"])
+        connection.execute(
+            f"comment on table {table} is {sql_literal(node['description'].strip())}"
+        )
         for column in node["columns"].values():
             connection.execute(
-                f'comment on column {table}."{column["name"]}"'
-                f" is {sql_literal(column['description'])}"
+                f"comment on column {table}.{sql_identifier(column['name'])}"
+                f" is {sql_literal(column['description'].strip())}"
             )
-
-
-def sql_literal(value: str | Path) -> str:
-    """A text as a SQL literal, for statements that take no parameters."""
-    return "'" + str(value).strip().replace("'", "''") + "'"

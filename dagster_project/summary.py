@@ -6,7 +6,7 @@ from decimal import Decimal
 import duckdb
 
 from dagster_project import wording
-from dagster_project.publish import sql_literal
+from dagster_project.quoting import sql_literal
 from dagster_project.settings import DataFolder
 
 STATUS_WORDS = {

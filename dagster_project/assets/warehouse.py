@@ -11,6 +11,7 @@ from dagster_dbt.asset_utils import get_subset_selection_for_context
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from dagster_project import dbt_runner
+from dagster_project.quoting import sql_identifier
 from dagster_project.settings import DataFolder
 
 MANIFEST = dbt_runner.read_manifest()
@@ -114,8 +115,12 @@ def _figures(data: DataFolder) -> dict[str, dict[str, Any]]:
                 for column in MONEY_COLUMNS
                 if schema == "marts" and column in (decimal_columns or []) and not has_levels
             ]
-            selected = ", ".join(["count(*)", *(f'sum("{column}")' for column in sums)])
-            row = connection.execute(f'select {selected} from "{schema}"."{table}"').fetchone()
+            selected = ", ".join(
+                ["count(*)", *(f"sum({sql_identifier(column)})" for column in sums)]
+            )
+            row = connection.execute(
+                f"select {selected} from {sql_identifier(schema, table)}"
+            ).fetchone()
             count, *totals = row or (0,)
             figures[table] = {"dagster/row_count": count} | {
                 column: str(total.normalize()) if total is not None else "none"

@@ -29,7 +29,8 @@ import duckdb
 
 from dagster_project.exports.scope import CUSTOMER_DETAILS, NothingInScope, Scope, file_name
 from dagster_project.exports.workbook import WorkbookFigures, write_workbook
-from dagster_project.publish import STORAGE_VERSION, sql_literal
+from dagster_project.publish import STORAGE_VERSION
+from dagster_project.quoting import sql_literal
 from dagster_project.settings import DataFolder
 
 CHARGED = (

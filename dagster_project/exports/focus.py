@@ -13,7 +13,7 @@ import duckdb
 
 from dagster_project.errors import ApportionError
 from dagster_project.exports.scope import CUSTOMER_DETAILS, NothingInScope, Scope, file_name
-from dagster_project.publish import sql_literal
+from dagster_project.quoting import sql_literal
 
 Version = Literal["1.2", "1.4"]
 FileFormat = Literal["csv", "parquet"]

@@ -17,7 +17,7 @@ from typing import Literal
 import duckdb
 
 from dagster_project.errors import ApportionError
-from dagster_project.publish import sql_literal
+from dagster_project.quoting import sql_literal
 from dagster_project.settings import DataFolder
 
 Edition = Literal["broker", "customer"]

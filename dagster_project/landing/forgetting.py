@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from dagster_project.errors import ApportionError
 from dagster_project.feeds.formats import DIRECTORY_ASSIGNMENTS, DIRECTORY_USERS
+from dagster_project.quoting import sql_identifier
 
 IDENTIFIERS = ("user_id", "user_principal_name")
 PERSONAL = ("display_name", "other_columns")
@@ -72,7 +73,7 @@ def find_traces(connection: duckdb.DuckDBPyConnection, user: str) -> Traces:
             for row in connection.execute(
                 f"""
                 select user_id, user_principal_name, file, row_number
-                from raw."{table}"
+                from {sql_identifier("raw", table)}
                 where list_contains($known, lower(trim(user_id)))
                     or list_contains($known, lower(trim(user_principal_name)))
                 """,

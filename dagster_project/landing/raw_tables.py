@@ -14,6 +14,7 @@ from dagster_project.feeds.formats import FORMATS, FileFormat, match_key
 from dagster_project.landing import forgetting
 from dagster_project.landing.forgetting import ForgottenIdentifier
 from dagster_project.landing.registry import LandedFile
+from dagster_project.quoting import sql_identifier
 
 
 def reader_version(forgotten: Sequence[ForgottenIdentifier] = ()) -> str:
@@ -37,7 +38,7 @@ def create_tables(connection: duckdb.DuckDBPyConnection, reading_version: str) -
             where table_schema = 'raw' and table_name not like 'ledger%'
             """
         ).fetchall():
-            connection.execute(f'drop table raw."{table}"')
+            connection.execute(f"drop table {sql_identifier('raw', table)}")
         connection.execute("create table raw.reader_version (version varchar)")
         connection.execute("insert into raw.reader_version values (?)", [reading_version])
     connection.execute(
@@ -60,9 +61,10 @@ def create_tables(connection: duckdb.DuckDBPyConnection, reading_version: str) -
         """
     )
     for each in FORMATS:
-        columns = ", ".join(f'"{column}" varchar' for column in each.columns)
+        columns = ", ".join(f"{sql_identifier(column)} varchar" for column in each.columns)
         connection.execute(
-            f'create table if not exists raw."{each.name}" (file varchar, row_number bigint, '
+            f"create table if not exists {sql_identifier('raw', each.name)} "
+            "(file varchar, row_number bigint, "
             f"content_hash varchar, loaded_at timestamp, other_columns varchar, {columns})"
         )
 
@@ -98,7 +100,9 @@ def insert(
     if is_personal:
         new_rows = forgetting.erase(new_rows, forgotten)
     connection.register("new_rows", new_rows)
-    connection.execute(f'insert into raw."{file_format.name}" by name select * from new_rows')
+    connection.execute(
+        f"insert into {sql_identifier('raw', file_format.name)} by name select * from new_rows"
+    )
     connection.unregister("new_rows")
     if not rows.rejected:
         return
@@ -137,7 +141,8 @@ def delete_content(connection: duckdb.DuckDBPyConnection, landed: LandedFile) ->
     for table in (landed.format, "rejected_rows"):
         if table and table != "export_manifest":
             connection.execute(
-                f'delete from raw."{table}" where content_hash = ?', [landed.content_hash]
+                f"delete from {sql_identifier('raw', table)} where content_hash = ?",
+                [landed.content_hash],
             )
 
 
@@ -160,14 +165,14 @@ def withdraw_missing(connection: duckdb.DuckDBPyConnection, files: list[LandedFi
     for table in [*(each.name for each in FORMATS), "rejected_rows"]:
         row = connection.execute(
             f"""
-            delete from raw."{table}"
+            delete from {sql_identifier("raw", table)}
             where content_hash not in (select content_hash from current_contents)
             """
         ).fetchone()
         withdrawn += row[0] if row else 0
         connection.execute(
             f"""
-            update raw."{table}" as landed
+            update {sql_identifier("raw", table)} as landed
             set file = current_contents.file
             from current_contents
             where landed.content_hash = current_contents.content_hash
@@ -180,5 +185,5 @@ def withdraw_missing(connection: duckdb.DuckDBPyConnection, files: list[LandedFi
 
 def count_rows(connection: duckdb.DuckDBPyConnection, table: str) -> int:
     """How many rows a raw table holds."""
-    row = connection.execute(f'select count(*) from raw."{table}"').fetchone()
+    row = connection.execute(f"select count(*) from {sql_identifier('raw', table)}").fetchone()
     return int(row[0]) if row else 0

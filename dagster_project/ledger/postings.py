@@ -19,6 +19,7 @@ from pathlib import Path
 import duckdb
 
 from dagster_project.errors import LedgerBroken
+from dagster_project.quoting import sql_literal
 
 CHAIN = "chain.jsonl"
 GENESIS = "0" * 64
@@ -250,8 +251,9 @@ def append_posting(
         + POSTED_ROWS.format(number=number, casts=casts),
         [billing_period],
     )
-    target = str(building).replace("'", "''")
-    connection.execute(f"copy posted_rows to '{target}' (format parquet, compression zstd)")
+    connection.execute(
+        f"copy posted_rows to {sql_literal(building)} (format parquet, compression zstd)"
+    )
     row = connection.execute("select count(*), sum(total_cost) from posted_rows").fetchone()
     row_count, total_cost = row or (0, None)
     posting = Posting(

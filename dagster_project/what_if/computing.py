@@ -24,7 +24,7 @@ import duckdb
 from dagster_project import run_state
 from dagster_project.errors import ApportionError
 from dagster_project.landing.folder import list_landing, require_landing
-from dagster_project.publish import sql_literal
+from dagster_project.quoting import sql_literal
 from dagster_project.settings import PROJECT_ROOT, DataFolder, Limits
 from dagster_project.what_if.scenario import Scenario
 from dagster_project.writer import only_writer
