@@ -87,7 +87,7 @@ split_charges as (
             'shares.narrow_limit'
         ) }} as total_sales
     from with_sales
-    inner join shares on with_sales.split_id = shares.snapshot_id
+    inner join shares on with_sales.split_id = shares.split_id
 
 )
 

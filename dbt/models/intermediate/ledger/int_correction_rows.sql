@@ -231,7 +231,7 @@ should_have_been as (
     {%- endfor %}
     from corrected_lines
     inner join shares
-        on concat('correction:', corrected_lines.correction_id) = shares.snapshot_id
+        on concat('correction:', corrected_lines.correction_id) = shares.split_id
     where shares.total_units > 0
 
 ),

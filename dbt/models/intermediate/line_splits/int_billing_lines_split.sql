@@ -26,10 +26,10 @@ fanned_out as (
         billing_lines.quantity,
         billing_lines.total_cost,
         billing_lines.total_sales,
-        shares.* exclude (snapshot_id)
+        shares.* exclude (split_id)
     from billing_lines
     inner join line_snapshots on billing_lines.line_id = line_snapshots.line_id
-    inner join shares on line_snapshots.split_id = shares.snapshot_id
+    inner join shares on line_snapshots.split_id = shares.split_id
 
 ),
 

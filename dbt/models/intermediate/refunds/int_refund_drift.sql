@@ -33,7 +33,7 @@ shares as (
             ) }} as total_cost
         from line_snapshots
         inner join billing_lines on line_snapshots.line_id = billing_lines.line_id
-        inner join shares on line_snapshots.{{ policy }}_split_id = shares.snapshot_id
+        inner join shares on line_snapshots.{{ policy }}_split_id = shares.split_id
 
     ),
 {% endfor %}

@@ -119,7 +119,7 @@ allotted as (
         shares.allocated_quantity,
         shares.is_unallocated
     from snapshots
-    inner join shares on snapshots.snapshot_id = shares.snapshot_id
+    inner join shares on snapshots.snapshot_id = shares.split_id
 
 ),
 

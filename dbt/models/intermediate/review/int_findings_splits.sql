@@ -109,7 +109,7 @@ in_default as (
             {{ plain_instant('current_snapshots.effective_at') }}
         ) as message
     from current_snapshots
-    inner join shares on current_snapshots.snapshot_id = shares.snapshot_id
+    inner join shares on current_snapshots.snapshot_id = shares.split_id
     inner join split_events on current_snapshots.snapshot_id = split_events.event_id
     where
         shares.cost_center_id = split_events.default_cost_center_id

@@ -78,7 +78,7 @@ seats as (
             bills.organization_id = snapshots.organization_id
             and snapshots.valid_from < bills.last_billed_at
             and snapshots.valid_to >= bills.last_billed_at
-    inner join split_shares on snapshots.snapshot_id = split_shares.snapshot_id
+    inner join split_shares on snapshots.snapshot_id = split_shares.split_id
     group by bills.billing_period, bills.organization_id, split_shares.cost_center_id
 
 ),

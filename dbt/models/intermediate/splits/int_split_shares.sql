@@ -50,7 +50,7 @@ tag_rules as (
 all_to_default as (
 
     select
-        {{ default_split_id('organization_id') }} as snapshot_id,
+        {{ default_split_id('organization_id') }} as split_id,
         cost_center_id,
         cost_center_name,
         cast(1 as decimal(28, 10)) as allocated_quantity,
@@ -63,7 +63,7 @@ all_to_default as (
 all_to_tagged as (
 
     select
-        split_id as snapshot_id,
+        split_id,
         cost_center_id,
         cast(null as varchar) as cost_center_name,
         cast(1 as decimal(28, 10)) as allocated_quantity,
@@ -76,7 +76,7 @@ all_to_tagged as (
 of_snapshots as (
 
     select
-        snapshots.snapshot_id,
+        snapshots.snapshot_id as split_id,
         allocations.cost_center_id,
         allocations.cost_center_name,
         allocations.allocated_quantity,
@@ -90,7 +90,7 @@ of_snapshots as (
 of_ledger as (
 
     select
-        ledger_splits.split_id as snapshot_id,
+        ledger_splits.split_id,
         ledger_rows.cost_center_id,
         ledger_rows.cost_center_name_then as cost_center_name,
         ledger_rows.allocated_quantity,
@@ -106,7 +106,7 @@ of_ledger as (
 of_corrections as (
 
     select
-        concat('correction:', correction_id) as snapshot_id,
+        concat('correction:', correction_id) as split_id,
         cost_center_id,
         cast(null as varchar) as cost_center_name,
         allocated_quantity,
@@ -137,7 +137,7 @@ with_unit as (
         case
             when
                 bool_and(allocated_quantity = cast(allocated_quantity as bigint))
-                    over (partition by snapshot_id)
+                    over (partition by split_id)
                 then 1
             else 10000
         end as units_per_license
@@ -148,7 +148,7 @@ with_unit as (
 in_units as (
 
     select
-        snapshot_id,
+        split_id,
         cost_center_id,
         cost_center_name,
         allocated_quantity,
@@ -164,12 +164,12 @@ cumulative as (
         *,
         cast(
             sum(allocated_units) over (
-                partition by snapshot_id
+                partition by split_id
                 order by cost_center_id
                 rows between unbounded preceding and current row
             ) as bigint
         ) as high_units,
-        cast(sum(allocated_units) over (partition by snapshot_id) as bigint) as total_units
+        cast(sum(allocated_units) over (partition by split_id) as bigint) as total_units
     from in_units
 
 ),
@@ -177,12 +177,12 @@ cumulative as (
 shared_out as (
 
     select
-        snapshot_id,
+        split_id,
         cost_center_id,
         cost_center_name,
         allocated_quantity,
         cast(
-            sum(allocated_quantity) over (partition by snapshot_id) as decimal(28, 10)
+            sum(allocated_quantity) over (partition by split_id) as decimal(28, 10)
         ) as allocated_total,
         is_unallocated,
         high_units - allocated_units as low_units,

@@ -42,7 +42,7 @@ final as (
             as cost_center_name_then,
         snapshots.snapshot_id
     from snapshots
-    inner join shares on snapshots.snapshot_id = shares.snapshot_id
+    inner join shares on snapshots.snapshot_id = shares.split_id
     left join cost_centers
         on
             snapshots.organization_id = cost_centers.organization_id
