@@ -26,9 +26,9 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from dagster_project.errors import BrokenArchive, EmptyFile, RefusedFile, TooLarge, UnreadableText
 from dagster_project.feeds import workbooks
+from dagster_project.feeds.archives import ENTRY_LIMIT
 from dagster_project.feeds.workbooks import (
     CELL_LIMIT,
-    ENTRY_LIMIT,
     SeveralTables,
     WorkbookRows,
     is_workbook,
@@ -695,6 +695,20 @@ def test_a_byte_that_changed_inside_the_sheet_is_noticed() -> None:
         at = archive.getinfo("xl/worksheets/sheet1.xml").header_offset + 120
     with pytest.raises(RefusedFile):
         read(BOOK[:at] + bytes([BOOK[at] ^ 0xFF]) + BOOK[at + 1 :])
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damage_is_noticed_whatever_the_compression(method: int) -> None:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", method) as archive:
+        for name, text in raw_parts(HEADER).items():
+            archive.writestr(name, text)
+    assert read(content.getvalue()).rows.headers == ("seat", "cost")
+    damaged = bytearray(content.getvalue())
+    at = damaged.index(b"_rels/.rels") + len("_rels/.rels") + 20
+    damaged[at : at + 8] = bytes(8)
+    with pytest.raises(BrokenArchive, match="cut or damaged"):
+        read(bytes(damaged))
 
 
 @pytest.mark.parametrize(
