@@ -15,6 +15,7 @@ from typing import Any
 
 import filelock
 
+from dagster_project.private_interfaces import read_parsed_project, release_warehouse
 from dagster_project.settings import DBT_FOLDER, DataFolder
 
 # In a folder of our own: dbt called by hand writes what it has parsed into dbt/target, and what
@@ -117,7 +118,7 @@ def invoke(
             "--no-use-colors",
         ]
     )
-    _release_warehouse()
+    release_warehouse()
     failures = []
     if result.exception:
         failures.append(str(result.exception))
@@ -139,19 +140,7 @@ def _parsed_project(arguments: Sequence[str]) -> Any:
         return None
     if FINGERPRINT.read_text() != _parsed_fingerprint():
         return None
-    from dbt.contracts.graph.manifest import Manifest
-    from dbt.parser.manifest import extended_mashumuro_decoder
-
-    manifest = Manifest.from_msgpack(PARSED.read_bytes(), decoder=extended_mashumuro_decoder)
-    manifest.build_flat_graph()
-    return manifest
-
-
-def _release_warehouse() -> None:
-    """dbt keeps its handle on the DuckDB file until its process ends; ours goes on."""
-    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-
-    DuckDBConnectionManager.close_all_connections()
+    return read_parsed_project(PARSED)
 
 
 def read_manifest() -> dict[str, Any]:

@@ -1,14 +1,11 @@
 """One run of the job in this process, with its story told on the terminal."""
 
 import logging
-import sqlite3
 import uuid
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
 
 import dagster as dg
-from dagster._core.storage.event_log import SqliteEventLogStorage
 
+from dagster_project.private_interfaces import event_log_held_open
 from dagster_project.settings import DataFolder
 
 
@@ -21,7 +18,7 @@ def run_pipeline(data: DataFolder) -> bool:
     job = defs.resolve_job_def("chargeback")
     print("Running       landing -> raw -> models and checks -> published", flush=True)
     run_id = str(uuid.uuid4())
-    with dg.DagsterInstance.get() as instance, _event_log_held_open(instance, run_id):
+    with dg.DagsterInstance.get() as instance, event_log_held_open(instance, run_id):
         result = job.execute_in_process(
             instance=instance,
             run_id=run_id,
@@ -49,23 +46,3 @@ def run_pipeline(data: DataFolder) -> bool:
                 )
                 print(f"Step {event.step_key} failed: {told or (cause.message if cause else '')}")
     return result.success
-
-
-@contextmanager
-def _event_log_held_open(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
-    """Keep the files of the event log open while a run writes to them.
-
-    Dagster opens them anew for each of a thousand events, and SQLite tidies a file up whenever its
-    last connection closes: a fifth of a run's time.
-    """
-    storage = instance.event_log_storage
-    with ExitStack() as stack:
-        if isinstance(storage, SqliteEventLogStorage):
-            # Dagster makes the file.
-            with storage.run_connection(run_id):
-                pass
-            for shard in ("index", run_id):
-                held = stack.enter_context(closing(sqlite3.connect(storage.path_for_shard(shard))))
-                # What was not read yet is not open yet.
-                held.execute("select count(*) from sqlite_master").fetchone()
-        yield

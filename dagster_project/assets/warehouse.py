@@ -7,10 +7,9 @@ from typing import Any
 import dagster as dg
 import duckdb
 from dagster_dbt import DagsterDbtTranslator, dbt_assets
-from dagster_dbt.asset_utils import get_subset_selection_for_context
-from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from dagster_project import dbt_runner
+from dagster_project.private_interfaces import asset_events, dbt_selection
 from dagster_project.quoting import sql_identifier
 from dagster_project.settings import DataFolder
 
@@ -52,9 +51,7 @@ def warehouse_models(context: dg.AssetExecutionContext) -> Iterator[Any]:
     so that nothing downstream of it runs (dbt's checks alone would not hold back a Python asset).
     """
     data = DataFolder.from_environment()
-    selection, indirect_selection = get_subset_selection_for_context(
-        context, MANIFEST, None, None, None, TRANSLATOR, None
-    )
+    selection, indirect_selection = dbt_selection(context, MANIFEST, TRANSLATOR)
     if indirect_selection:
         os.environ["DBT_INDIRECT_SELECTION"] = indirect_selection
     events: list[dbt_runner.DbtEvent] = []
@@ -71,10 +68,7 @@ def warehouse_models(context: dg.AssetExecutionContext) -> Iterator[Any]:
 
     figures = _figures(data)
     for event in events:
-        message = DbtCoreCliEventMessage(raw_event=event, event_history_metadata={})
-        for result in message.to_default_asset_events(
-            MANIFEST, dagster_dbt_translator=TRANSLATOR, context=context
-        ):
+        for result in asset_events(event, context, MANIFEST, TRANSLATOR):
             if isinstance(result, dg.Output) and "unique_id" in result.metadata:
                 unique_id = str(result.metadata["unique_id"].value)
                 result = result.with_metadata(
