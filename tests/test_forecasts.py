@@ -618,7 +618,7 @@ def test_what_overruns_its_budget_or_fits_none_is_a_finding(story: Story) -> Non
             "B has a budget in EUR and is charged in USD",
         ),
         (
-            "budget_of_nobody",
+            "budget_without_cost_center",
             None,
             Decimal(12),
             'budgets/budgets.csv has a budget for "X", which is no known cost center',

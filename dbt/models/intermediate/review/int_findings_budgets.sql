@@ -72,7 +72,7 @@ over_budget_at_year_end as (
 budgets_of_nobody as (
 
     select
-        'budget_of_nobody' as kind,
+        'budget_without_cost_center' as kind,
         organization_id,
         cast(null as varchar) as subscription_id,
         cast(null as varchar) as billing_period,
