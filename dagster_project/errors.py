@@ -13,6 +13,10 @@ class NoLandingFolder(ApportionError):
     """The data folder has no `landing/` to read."""
 
 
+class DeclarationInvalid(ApportionError):
+    """apportion.toml has a setting that is unknown or that has an impossible value."""
+
+
 class WarehouseBusy(ApportionError):
     """Another run kept the warehouse's lock for longer than we wait."""
 
@@ -51,6 +55,10 @@ class MissingColumns(RefusedFile):
 
 class RepeatedColumns(RefusedFile):
     """Two columns of the header have one name."""
+
+
+class WrongMapping(RefusedFile):
+    """apportion.toml names a column that the file or its format does not have."""
 
 
 class EmptyFile(RefusedFile):

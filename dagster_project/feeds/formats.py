@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 from dagster_project.errors import MissingColumns, RepeatedColumns, UnknownFormat, WrongFeed
 
@@ -22,6 +23,74 @@ def snake_case(header: str) -> str:
     words = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", header)
     words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", words)
     return re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")
+
+
+DATE_HEADERS = frozenset(
+    {
+        "BillingDate",
+        "BillingPeriodEnd",
+        "BillingPeriodStart",
+        "ChargeEndDate",
+        "ChargePeriodEnd",
+        "ChargePeriodStart",
+        "ChargeStartDate",
+        "Date",
+        "Datetime",
+        "InvoiceDate",
+        "OrderDate",
+        "PCToBCExchangeRateDate",
+        "RecordedAt",
+        "SnapshotDate",
+        "SubscriptionEndDate",
+        "SubscriptionStartDate",
+        "UsageDate",
+        "ValidFrom",
+        "ValidTo",
+    }
+)
+"""Columns of any format that hold a day or an instant."""
+
+NUMBER_HEADERS = frozenset(
+    {
+        "AllocatedQuantity",
+        "Amount",
+        "BillableQuantity",
+        "BilledCost",
+        "BillingPreTaxTotal",
+        "CommitmentDiscountQuantity",
+        "ConsumedQuantity",
+        "ContractedCost",
+        "ContractedUnitPrice",
+        "CreditPercentage",
+        "EffectiveCost",
+        "EffectiveUnitPrice",
+        "ListCost",
+        "ListUnitPrice",
+        "MarkupPercent",
+        "PCToBCExchangeRate",
+        "PartnerEarnedCreditPercentage",
+        "Percent",
+        "PricingCurrencyContractedUnitPrice",
+        "PricingCurrencyEffectiveCost",
+        "PricingCurrencyListUnitPrice",
+        "PricingPreTaxTotal",
+        "PricingQuantity",
+        "Quantity",
+        "Rate",
+        "Subtotal",
+        "Tax",
+        "TaxTotal",
+        "Total",
+        "TotalCost",
+        "TotalForCustomer",
+        "TotalMargin",
+        "TotalOtherDiscount",
+        "TotalQuantity",
+        "TotalSales",
+        "UnitPrice",
+    }
+)
+"""Columns of any format that hold a number."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +108,8 @@ class FileFormat:
     """Kinds of file besides delimited text and JSON that people keep it in."""
     also_called: tuple[tuple[str, str], ...] = ()
     """Pairs of (other header, our header) where one source has two names for one column."""
+    date_order: Literal["DMY", "MDY", "YMD"] | None = None
+    """Order of numeric dates, where the format's publisher defines it."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -62,6 +133,20 @@ class FileFormat:
         columns = {match_key(header): snake_case(header) for header in self.headers}
         columns |= {match_key(other): snake_case(ours) for other, ours in self.also_called}
         return columns
+
+    @cached_property
+    def date_columns(self) -> tuple[str, ...]:
+        """The raw columns that hold a day or an instant."""
+        return self._columns_among(DATE_HEADERS)
+
+    @cached_property
+    def number_columns(self) -> tuple[str, ...]:
+        """The raw columns that hold a number."""
+        return self._columns_among(NUMBER_HEADERS)
+
+    def _columns_among(self, headers: frozenset[str]) -> tuple[str, ...]:
+        keys = {match_key(header) for header in headers}
+        return tuple(snake_case(each) for each in self.headers if match_key(each) in keys)
 
     def assign(self, headers: Iterable[str]) -> tuple[dict[str, str], tuple[str, ...]]:
         """Header by raw column, and the headers that fill none, in the file's order."""
@@ -110,6 +195,8 @@ NEW_COMMERCE_RECONCILIATION = FileFormat(
     name="new_commerce_reconciliation",
     feed="billing_lines",
     description="Partner Center's new-commerce invoice reconciliation, CSV or JSON lines.",
+    # Microsoft documents the dates of its reconciliation files as month/day/year (en-US).
+    date_order="MDY",
     needed=(
         "CustomerId",
         "InvoiceNumber",
@@ -167,6 +254,8 @@ LEGACY_LICENSE_BASED = FileFormat(
     name="legacy_license_based",
     feed="billing_lines",
     description="Partner Center's legacy license-based reconciliation, CSV or JSON.",
+    # Microsoft documents the dates of its reconciliation files as month/day/year (en-US).
+    date_order="MDY",
     needed=(
         "CustomerId",
         "SubscriptionId",
@@ -208,6 +297,8 @@ DAILY_RATED_USAGE = FileFormat(
     name="daily_rated_usage",
     feed="billing_lines",
     description="Partner Center's daily-rated usage of Azure and the like, CSV or JSON.",
+    # Microsoft documents the dates of its reconciliation files as month/day/year (en-US).
+    date_order="MDY",
     needed=(
         "CustomerId",
         "InvoiceNumber",

@@ -1,0 +1,191 @@
+"""How the files of one data folder are to be read: `apportion.toml`, checked.
+
+Belongs here: the settings a person may declare for a folder, a feed or a file pattern, and their
+errors. Does not: applying them (conventions.py converts values, readers.py decodes text).
+"""
+
+import codecs
+import difflib
+import tomllib
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from dagster_project.errors import DeclarationInvalid
+from dagster_project.settings import FEEDS
+
+FILE_NAME = "apportion.toml"
+
+DateOrder = Literal["DMY", "MDY", "YMD"]
+
+
+class Declaration(BaseModel):
+    """What people state about files that the files themselves leave open.
+
+    Every setting is optional. A setting of a file pattern overrides that of its feed, which
+    overrides that of the folder.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+    format: str | None = None
+    """Name of the format to read the file as, where its header alone does not decide."""
+    date_order: DateOrder | None = None
+    """Order of numeric dates such as 01/02/2026. ISO dates are always read as ISO."""
+    decimals: Literal["point", "comma"] | None = None
+    """Decimal separator of numbers."""
+    thousands: Literal["none", "comma", "point", "space", "apostrophe"] | None = None
+    """Thousands separator of numbers."""
+    encoding: str | None = None
+    """Character encoding of text files, a name that Python knows, e.g. cp1252 or shift_jis."""
+    delimiter: str | None = Field(default=None, min_length=1)
+    """Column separator of text files: one character, or `tab`."""
+    sheet: str | None = None
+    """Worksheet to read; without it the first sheet with rows."""
+    header_row: int | None = Field(default=None, ge=1)
+    """Row of the header, counted from 1; everything above it is ignored."""
+    skip_rows: tuple[str, ...] = ()
+    """Beginnings of rows that are no data, e.g. TOTAL: matched with the first filled cell."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Column of the file to column of the format, e.g. {"Invoice No" = "Invoice Number"}."""
+    values: dict[str, str] = Field(default_factory=dict)
+    """Column of the format to the value that every row has, e.g. {"Currency" = "EUR"}."""
+    time_zone: str | None = None
+    """IANA zone of instants without an offset. A date without a time of day stays that date."""
+    subscription_id: str | None = None
+    """Column that holds the subscription by which the splits are kept, e.g. EntitlementId."""
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, name: str | None) -> str | None:
+        if name is not None:
+            try:
+                codecs.lookup(name)
+            except LookupError as error:
+                raise ValueError(f"no encoding is called {name!r}") from error
+        return name
+
+    @field_validator("delimiter", mode="before")
+    @classmethod
+    def _one_character(cls, delimiter: Any) -> Any:
+        if delimiter == "tab":
+            return "\t"
+        if isinstance(delimiter, str) and len(delimiter) != 1:
+            raise ValueError("write one character, or tab")
+        return delimiter
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str | None) -> str | None:
+        if name is not None:
+            try:
+                ZoneInfo(name)
+            except (ZoneInfoNotFoundError, ValueError) as error:
+                raise ValueError(f"no time zone is called {name!r}; e.g. Europe/Berlin") from error
+        return name
+
+    @model_validator(mode="after")
+    def _separators_differ(self) -> Self:
+        if self.decimals is not None and self.decimals == self.thousands:
+            raise ValueError(f"decimals and thousands are both {self.decimals}")
+        return self
+
+    def over(self, wider: "Declaration") -> "Declaration":
+        """These settings, completed by those of a wider scope."""
+        return Declaration(**(wider.stated() | self.stated()))
+
+    def stated(self) -> dict[str, Any]:
+        """The settings that were written down."""
+        return self.model_dump(include=self.model_fields_set)
+
+
+class FilePattern(Declaration):
+    """Settings for the files of landing whose path matches `pattern`."""
+
+    pattern: str
+    """Path below landing; `*` matches any characters, folders included."""
+
+    def settings(self) -> Declaration:
+        """The settings without the pattern."""
+        return Declaration(**{key: each for key, each in self.stated().items() if key != "pattern"})
+
+
+class FiscalYear(BaseModel):
+    """The year that budgets are compared over."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    first_month: int = Field(default=1, ge=1, le=12)
+
+
+class Declarations(BaseModel):
+    """The whole of `apportion.toml`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    all_files: Declaration = Declaration()
+    feeds: dict[str, Declaration] = Field(default_factory=dict)
+    files: tuple[FilePattern, ...] = ()
+    fiscal_year: FiscalYear = FiscalYear()
+
+    @field_validator("feeds")
+    @classmethod
+    def _known_feeds(cls, feeds: dict[str, Declaration]) -> dict[str, Declaration]:
+        for feed in feeds:
+            if feed not in FEEDS:
+                raise ValueError(f"{feed!r} is no feed; the feeds are {', '.join(FEEDS)}")
+        return feeds
+
+    def of_file(self, name: str) -> Declaration:
+        """The settings of a file by its path below landing. Later patterns override earlier."""
+        path = PurePosixPath(name)
+        declared = self.feeds.get(path.parts[0], Declaration()) if path.parts else Declaration()
+        declared = declared.over(self.all_files)
+        for each in self.files:
+            if fnmatchcase(name, each.pattern):
+                declared = each.settings().over(declared)
+        return declared
+
+
+def read_declarations(path: Path) -> Declarations:
+    """The declarations of a data folder; without a file, none.
+
+    Raises DeclarationInvalid with the place, the value and what is allowed there.
+    """
+    if not path.exists():
+        return Declarations()
+    try:
+        parsed = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DeclarationInvalid(f"{path.name} is not valid TOML: {error}") from error
+    try:
+        return Declarations.model_validate(parsed)
+    except ValidationError as error:
+        problems = "; ".join(_problem(each) for each in error.errors())
+        raise DeclarationInvalid(f"{path.name}: {problems}") from error
+
+
+def _problem(error: Any) -> str:
+    """One validation error as a sentence: where, what, and what to write instead."""
+    place = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        key = str(error["loc"][-1])
+        known = _known_keys(error["loc"][:-1])
+        close = difflib.get_close_matches(key, known, n=1)
+        hint = f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"
+        return f"unknown setting {place}{hint}"
+    message = error["msg"].removeprefix("Value error, ")
+    given = error["input"]
+    shown = f" (it is {given!r})" if isinstance(given, str | int | float | bool) else ""
+    return f"{place}: {message}{shown}" if place else f"{message}{shown}"
+
+
+def _known_keys(place: tuple[int | str, ...]) -> list[str]:
+    if not place:
+        return list(Declarations.model_fields)
+    if place[0] == "fiscal_year":
+        return list(FiscalYear.model_fields)
+    return list(FilePattern.model_fields if place[0] == "files" else Declaration.model_fields)

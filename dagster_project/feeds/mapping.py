@@ -1,0 +1,130 @@
+"""Columns of a file named as its format names them, as `apportion.toml` states.
+
+Belongs here: renamed columns, columns with one value for all rows, and rows to skip. Does not: the
+settings themselves (declarations.py) or the form of values (conventions.py).
+"""
+
+import difflib
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+
+from dagster_project.errors import WrongMapping
+from dagster_project.feeds.declarations import Declaration
+from dagster_project.feeds.formats import FileFormat, match_key
+from dagster_project.feeds.readers import LandedRows
+
+
+@dataclass(frozen=True)
+class MappedRows:
+    """Rows under the format's column names, and how many rows were skipped as declared."""
+
+    rows: LandedRows
+    skipped_count: int
+
+
+def mapped(rows: LandedRows, declared: Declaration) -> MappedRows:
+    """Skip, rename and add what is declared. Raises WrongMapping with the column at fault."""
+    rows, skipped_count = _without_skipped(rows, declared.skip_rows)
+    renamed = _renamed(rows, declared.columns)
+    return MappedRows(_with_values(renamed, declared.values), skipped_count)
+
+
+def require_known_columns(declared: Declaration, file_format: FileFormat) -> None:
+    """Raise WrongMapping where a column is mapped to one that the format does not have."""
+    for target in (*declared.columns.values(), *declared.values):
+        if match_key(target) not in file_format.column_by_key:
+            raise WrongMapping(
+                f"apportion.toml names the column {target!r}, which {file_format.name} does not"
+                f" have{_nearest(target, file_format.headers)}"
+            )
+
+
+def _without_skipped(rows: LandedRows, beginnings: tuple[str, ...]) -> tuple[LandedRows, int]:
+    if not beginnings:
+        return rows, 0
+    wanted = tuple(each.strip().casefold() for each in beginnings)
+    keep = np.array(
+        [
+            not next((value for value in row.values() if value and value.strip()), "")
+            .strip()
+            .casefold()
+            .startswith(wanted)
+            for row in rows.table.to_pylist()
+        ],
+        dtype=bool,
+    )
+    mask = pa.array(keep)
+    kept = replace(rows, table=rows.table.filter(mask), row_numbers=rows.row_numbers.filter(mask))
+    rejected = tuple(
+        each for each in rows.rejected if not each.raw_row.strip().casefold().startswith(wanted)
+    )
+    skipped_count = int((~keep).sum()) + len(rows.rejected) - len(rejected)
+    return replace(kept, rejected=rejected), skipped_count
+
+
+def _renamed(rows: LandedRows, columns: dict[str, str]) -> LandedRows:
+    by_key = {match_key(header) or header: header for header in rows.headers}
+    targets: dict[str, str] = {}
+    for source, target in columns.items():
+        header = by_key.get(match_key(source) or source)
+        if header is None:
+            raise WrongMapping(
+                f"apportion.toml maps the column {source!r}, which the file does not have"
+                f"{_nearest(source, rows.headers)}"
+            )
+        targets[header] = target
+    headers = tuple(targets.get(header, header) for header in rows.headers)
+    keys = [match_key(header) or header for header in headers]
+    for header, key in zip(headers, keys, strict=True):
+        if keys.count(key) > 1:
+            raise WrongMapping(
+                f"apportion.toml maps two columns to {header!r}, or maps one to it while the file"
+                " has a column of that name; map the other column to a name of its own"
+            )
+    return replace(
+        rows,
+        headers=headers,
+        table=rows.table.rename_columns(list(headers)),
+        rejected=tuple(
+            replace(
+                each,
+                column_name=each.column_name and targets.get(each.column_name, each.column_name),
+                known_values={
+                    targets.get(header, header): value
+                    for header, value in each.known_values.items()
+                },
+            )
+            for each in rows.rejected
+        ),
+        column_letters={
+            targets.get(header, header): letters for header, letters in rows.column_letters.items()
+        },
+    )
+
+
+def _with_values(rows: LandedRows, values: dict[str, str]) -> LandedRows:
+    present = {match_key(header) for header in rows.headers}
+    for header, value in values.items():
+        if match_key(header) in present:
+            raise WrongMapping(
+                f"apportion.toml gives all rows {header} = {value!r}, but the file has a column"
+                f" {header}; remove the setting, or map the column to another name"
+            )
+        column = pa.array([value] * rows.table.num_rows, pa.string())
+        rows = replace(
+            rows,
+            headers=(*rows.headers, header),
+            table=rows.table.append_column(header, column),
+            rejected=tuple(
+                replace(each, known_values=each.known_values | {header: value})
+                for each in rows.rejected
+            ),
+        )
+    return rows
+
+
+def _nearest(name: str, headers: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(name, headers, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; its columns are {', '.join(headers)}"
