@@ -241,6 +241,7 @@ def forget(data: DataFolder, user: str) -> int:
     """Erase a person from the raw tables for good and build everything again. 0 is success."""
     import duckdb
 
+    from dagster_project.feeds.declarations import read_declarations
     from dagster_project.landing import forgetting
     from dagster_project.landing.sync import sync
     from dagster_project.settings import Limits
@@ -249,7 +250,12 @@ def forget(data: DataFolder, user: str) -> int:
     with only_writer(data, Limits.from_environment(), progress=print):
         # Read apart from the warehouse: a file that landed a moment ago may name the person too.
         with duckdb.connect() as connection:
-            sync(data.landing, connection, forgotten=forgetting.read_list(data.forgotten_users))
+            sync(
+                data.landing,
+                connection,
+                forgotten=forgetting.read_list(data.forgotten_users),
+                declarations=read_declarations(data.declarations),
+            )
             traces = forgetting.find_traces(connection, user)
         pseudonym = forgetting.remember_to_forget(data.forgotten_users, traces)
         # A database file keeps what was deleted from it until the space is used again.

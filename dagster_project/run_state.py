@@ -17,6 +17,8 @@ def current(data: DataFolder) -> str:
     # The ledger is read, not looked at: an edit may keep size and time.
     for posting in read_postings(data.ledger):
         digest.update(posting.entry_hash.encode())
+    if data.declarations.exists():
+        digest.update(data.declarations.read_bytes())
     digest.update(repr(forgetting.read_list(data.forgotten_users)).encode())
     digest.update(dbt_runner.project_fingerprint().encode())
     for path in sorted((PROJECT_ROOT / "dagster_project").rglob("*.py")):

@@ -43,6 +43,11 @@ class DataFolder:
         return self.root / "landing"
 
     @property
+    def declarations(self) -> Path:
+        """How people's files are to be read; optional."""
+        return self.root / "apportion.toml"
+
+    @property
     def warehouse(self) -> Path:
         """The DuckDB file that ingestion and dbt write; disposable."""
         return self.root / "warehouse.duckdb"

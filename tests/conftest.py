@@ -18,6 +18,7 @@ import filelock
 import pytest
 
 from dagster_project import dbt_runner, publish
+from dagster_project.feeds.declarations import read_declarations
 from dagster_project.landing.sync import LandingReport, sync
 from dagster_project.ledger.postings import load_postings
 from dagster_project.settings import PROJECT_ROOT, DataFolder
@@ -72,7 +73,11 @@ class Company:
         self.data.landing.mkdir(parents=True, exist_ok=True)
         with duckdb.connect(str(self.data.warehouse)) as connection:
             load_postings(self.data.ledger, connection)
-            return sync(self.data.landing, connection)
+            return sync(
+                self.data.landing,
+                connection,
+                declarations=read_declarations(self.data.declarations),
+            )
 
     def build(self, *arguments: str, expect_success: bool = True) -> "Company":
         """Landing to marts with the real dbt project, data tests included."""

@@ -8,6 +8,7 @@ import duckdb
 from dagster_project import run_state
 from dagster_project.assets.downloads import BILLING_EXPORT_KEY
 from dagster_project.assets.resources import Warehouse
+from dagster_project.feeds.declarations import read_declarations
 from dagster_project.feeds.formats import FORMATS
 from dagster_project.landing import forgetting
 from dagster_project.landing.sync import LandingReport, sync
@@ -50,6 +51,7 @@ def raw_tables(
             connection,
             progress=context.log.info,
             forgotten=forgetting.read_list(data.forgotten_users),
+            declarations=read_declarations(data.declarations),
         )
     for each in FORMATS:
         files = [file for file in report.files if file.format == each.name]

@@ -102,6 +102,9 @@ class Declaration(BaseModel):
         return self.model_dump(include=self.model_fields_set)
 
 
+NOTHING_DECLARED = Declaration()
+
+
 class FilePattern(Declaration):
     """Settings for the files of landing whose path matches `pattern`."""
 
@@ -141,13 +144,15 @@ class Declarations(BaseModel):
 
     def of_file(self, name: str) -> Declaration:
         """The settings of a file by its path below landing. Later patterns override earlier."""
-        path = PurePosixPath(name)
-        declared = self.feeds.get(path.parts[0], Declaration()) if path.parts else Declaration()
-        declared = declared.over(self.all_files)
+        feed = PurePosixPath(name).parts[0]
+        declared = self.feeds.get(feed, NOTHING_DECLARED).over(self.all_files)
         for each in self.files:
             if fnmatchcase(name, each.pattern):
                 declared = each.settings().over(declared)
         return declared
+
+
+NO_DECLARATIONS = Declarations()
 
 
 def read_declarations(path: Path) -> Declarations:
@@ -156,7 +161,7 @@ def read_declarations(path: Path) -> Declarations:
     Raises DeclarationInvalid with the place, the value and what is allowed there.
     """
     if not path.exists():
-        return Declarations()
+        return NO_DECLARATIONS
     try:
         parsed = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

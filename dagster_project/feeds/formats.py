@@ -605,15 +605,44 @@ FORMATS: tuple[FileFormat, ...] = (
 )
 
 
-def require_container(file_format: FileFormat, container: str) -> None:
+def require_container(file_format: FileFormat, container: str, *, is_declared: bool) -> None:
     """Raise UnknownFormat where a format does not come in files of this kind.
 
-    Spreadsheet programs change what bills print (long ids, leading zeros, decimals), so bills
-    are read as they were downloaded.
+    Spreadsheet programs change what bills print (long ids, leading zeros, decimals), so a bill in
+    a workbook is read only where `apportion.toml` declares how.
     """
-    if container not in (TEXT, *file_format.also_in):
-        allowed = " or ".join((TEXT, *file_format.also_in))
-        raise UnknownFormat(f"a {file_format.name} in {container}; save or export it as {allowed}")
+    if container in (TEXT, *file_format.also_in) or (container == WORKBOOK and is_declared):
+        return
+    allowed = " or ".join((TEXT, *file_format.also_in))
+    hint = ", or declare the file in apportion.toml, e.g. with its sheet"
+    raise UnknownFormat(
+        f"a {file_format.name} in {container}; save or export it as {allowed}"
+        f"{hint if container == WORKBOOK else ''}"
+    )
+
+
+def require_format(name: str, headers: tuple[str, ...], feed: str | None) -> FileFormat:
+    """The format that apportion.toml names for a file, which must have its needed columns.
+
+    Raises UnknownFormat where no format has the name, WrongFeed, or MissingColumns.
+    """
+    _require_distinct(headers)
+    named = next((each for each in FORMATS if each.name == name), None)
+    if named is None:
+        names = ", ".join(each.name for each in FORMATS)
+        raise UnknownFormat(f"apportion.toml names the format {name!r}; the formats are {names}")
+    if feed is not None and named.feed != feed:
+        raise WrongFeed(
+            f"apportion.toml declares this a {named.name} file; it belongs in"
+            f" landing/{named.feed}, not landing/{feed}"
+        )
+    missing = named.missing(headers)
+    if missing:
+        raise MissingColumns(
+            f"missing column{'s'[: len(missing) != 1]} {', '.join(missing)} (read as {named.name},"
+            f" as apportion.toml states; map them under columns or values)"
+        )
+    return named
 
 
 def find_format(feed: str, headers: tuple[str, ...]) -> FileFormat:

@@ -41,6 +41,20 @@ def require_known_columns(declared: Declaration, file_format: FileFormat) -> Non
             )
 
 
+def subscription_header(rows: LandedRows, declared: Declaration) -> str | None:
+    """The column that is declared to hold the subscription. Raises WrongMapping without it."""
+    if declared.subscription_id is None:
+        return None
+    wanted = match_key(declared.subscription_id)
+    for header in rows.headers:
+        if match_key(header) == wanted:
+            return header
+    raise WrongMapping(
+        f"apportion.toml states subscription_id = {declared.subscription_id!r}, a column that the"
+        f" file does not have{_nearest(declared.subscription_id, rows.headers)}"
+    )
+
+
 def _without_skipped(rows: LandedRows, beginnings: tuple[str, ...]) -> tuple[LandedRows, int]:
     if not beginnings:
         return rows, 0
@@ -65,6 +79,8 @@ def _without_skipped(rows: LandedRows, beginnings: tuple[str, ...]) -> tuple[Lan
 
 
 def _renamed(rows: LandedRows, columns: dict[str, str]) -> LandedRows:
+    if not columns:
+        return rows
     by_key = {match_key(header) or header: header for header in rows.headers}
     targets: dict[str, str] = {}
     for source, target in columns.items():
@@ -78,7 +94,7 @@ def _renamed(rows: LandedRows, columns: dict[str, str]) -> LandedRows:
     headers = tuple(targets.get(header, header) for header in rows.headers)
     keys = [match_key(header) or header for header in headers]
     for header, key in zip(headers, keys, strict=True):
-        if keys.count(key) > 1:
+        if keys.count(key) > 1 and header in targets.values():
             raise WrongMapping(
                 f"apportion.toml maps two columns to {header!r}, or maps one to it while the file"
                 " has a column of that name; map the other column to a name of its own"

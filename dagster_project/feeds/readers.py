@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from dagster_project.errors import BrokenArchive, EmptyFile, TooLarge, UnreadableText
+from dagster_project.feeds.declarations import NOTHING_DECLARED, Declaration
 from dagster_project.feeds.formats import TEXT
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -86,12 +87,14 @@ def unpack(data: bytes, limit: int) -> bytes:
     return unpacked
 
 
-def read_rows(content: bytes) -> LandedRows:
+def read_rows(content: bytes, declared: Declaration = NOTHING_DECLARED) -> LandedRows:
     """The rows of a file's unpacked content, whether JSON or delimited text.
 
     Raises EmptyFile, or UnreadableText where it is neither.
     """
     encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    if declared.encoding and encoding == "utf-8-sig":
+        encoding = declared.encoding
     text = content.decode(encoding, errors="apportion_mark")
     beginning = text[:65536].lstrip()
     if not beginning:
@@ -99,7 +102,7 @@ def read_rows(content: bytes) -> LandedRows:
     if "\x00" in beginning:
         raise UnreadableText("not text: the file has zero bytes; save it as CSV UTF-8")
     text = text.replace("\x00", UNDECODABLE)
-    rows = _read_json(text) if beginning.startswith(("{", "[")) else _read_delimited(text)
+    rows = _read_json(text) if beginning.startswith(("{", "[")) else _read_delimited(text, declared)
     return _reject_undecodable(rows) if UNDECODABLE in text else rows
 
 
@@ -138,10 +141,15 @@ def _reject_undecodable(rows: LandedRows) -> LandedRows:
 # --- delimited text --------------------------------------------------------------------
 
 
-def _read_delimited(text: str) -> LandedRows:
+def _read_delimited(text: str, declared: Declaration) -> LandedRows:
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    first = next(index for index, line in enumerate(lines) if line.strip())
-    delimiter = max(DELIMITERS, key=lines[first].count)
+    above = (declared.header_row or 1) - 1
+    first = next((index for index, line in enumerate(lines) if index >= above and line.strip()), -1)
+    if first < 0:
+        raise EmptyFile(
+            f"apportion.toml states header_row = {declared.header_row}, but the file ends above it"
+        )
+    delimiter = declared.delimiter or max(DELIMITERS, key=lines[first].count)
     named = lines[first].strip().lower()
     if named.startswith("sep=") and any(line.strip() for line in lines[first + 1 :]):
         # Spreadsheet programs write this line to name the delimiter.

@@ -15,11 +15,13 @@ from dagster_project.errors import (
     UnknownFeed,
     UnknownFormat,
 )
-from dagster_project.feeds import formats, manifests, parquet_files, readers, workbooks
+from dagster_project.feeds import formats, manifests, mapping, parquet_files, readers, workbooks
+from dagster_project.feeds.conventions import convert
+from dagster_project.feeds.declarations import NO_DECLARATIONS, Declaration, Declarations
 from dagster_project.feeds.formats import FileFormat, match_key
 from dagster_project.landing import folder, raw_tables, registry
 from dagster_project.landing.forgetting import ForgottenIdentifier
-from dagster_project.landing.registry import KnownContents, LandedFile
+from dagster_project.landing.registry import FileNote, KnownContents, LandedFile
 from dagster_project.settings import FEEDS, Limits
 
 Progress = Callable[[str], None]
@@ -27,14 +29,28 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Reading:
-    """How this run reads: within which limits, whom to leave out, and whom to tell."""
+    """How this run reads: its limits, the people to leave out, its log, the declarations."""
 
     limits: Limits
     forgotten: tuple[ForgottenIdentifier, ...]
     progress: Progress
+    declarations: Declarations = NO_DECLARATIONS
 
 
-def recognize(path: Path, limits: Limits | None = None) -> tuple[bytes, FileFormat]:
+@dataclass(frozen=True)
+class UnderstoodFile:
+    """A file's rows as they are understood: under its format, in the forms that staging reads."""
+
+    file_format: FileFormat
+    rows: readers.LandedRows
+    subscription_header: str | None
+    """The column that apportion.toml declares to hold the subscription."""
+    notes: tuple[FileNote, ...]
+
+
+def recognize(
+    path: Path, limits: Limits | None = None, declarations: Declarations = NO_DECLARATIONS
+) -> tuple[bytes, FileFormat]:
     """The bytes of a file that lies anywhere, and its format, found as it would be in landing.
 
     Raises RefusedFile, and FileNotFoundError.
@@ -44,16 +60,12 @@ def recognize(path: Path, limits: Limits | None = None) -> tuple[bytes, FileForm
     data, _ = folder.read_bytes(path, limits)
     if manifests.is_manifest(data):
         raise UnknownFormat("the manifest of a billing export, which is nothing without its blobs")
-    reading = Reading(limits, (), progress=lambda message: None)
-    rows = rows_of(readers.unpack(data, limits.unpacked_bytes), reading, path.name)
-    try:
-        file_format = formats.identify(rows.headers)
-    except RefusedFile as refusal:
-        raise on_sheet(rows, refusal) from refusal
-    formats.require_container(file_format, rows.container)
-    if not rows.table.num_rows and not rows.rejected:
+    reading = Reading(limits, (), progress=lambda message: None, declarations=declarations)
+    content = readers.unpack(data, limits.unpacked_bytes)
+    understood = understand(content, path.name, None, reading)
+    if not understood.rows.table.num_rows and not understood.rows.rejected:
         raise EmptyFile("the file has a header and no rows")
-    return data, file_format
+    return data, understood.file_format
 
 
 def read_file(
@@ -88,17 +100,8 @@ def read_content(
     # export and the part of it: parts count together, also where they are alike.
     identity = f"{here.feed}\0{here.delivery or ''}\0{part or ''}\0".encode()
     content_hash = hashlib.sha256(identity + content).hexdigest()
-    rows = rows_of(content, reading, here.file)
-    try:
-        file_format = formats.find_format(here.feed, rows.headers)
-    except (UnknownFormat, RepeatedColumns) as refusal:
-        if here.feed == "directory":
-            # A file without a header has a person in its place.
-            raise type(refusal)("the header is of no format known for directory") from None
-        raise on_sheet(rows, refusal) from refusal
-    except RefusedFile as refusal:
-        raise on_sheet(rows, refusal) from refusal
-    formats.require_container(file_format, rows.container)
+    understood = understand(content, here.file, here.feed, reading)
+    rows, file_format = understood.rows, understood.file_format
     _, unknown = file_format.assign(rows.headers)
     landed = replace(
         here,
@@ -111,13 +114,67 @@ def read_content(
         column_letters=json.dumps(
             {match_key(header): letters for header, letters in rows.column_letters.items()}
         ),
+        notes=registry.notes_as_json(understood.notes),
     )
     if content_hash not in known.contents:
         reading.progress(
             f"reading   {landed.file} ({file_format.name}, {rows.table.num_rows:,} rows)"
         )
-        raw_tables.insert(connection, landed, file_format, rows, reading.forgotten)
+        for note in understood.notes:
+            reading.progress(f"note      {landed.file}: {note.message}")
+        raw_tables.insert(
+            connection,
+            landed,
+            file_format,
+            rows,
+            reading.forgotten,
+            understood.subscription_header,
+        )
     return landed
+
+
+def understand(content: bytes, name: str, feed: str | None, reading: Reading) -> UnderstoodFile:
+    """A file's unpacked content as rows of a format of `feed`, or of any feed where it is None.
+
+    Raises RefusedFile.
+    """
+    declared = reading.declarations.of_file(name)
+    as_they_stand = _rows_as_they_stand(content, reading, name, declared)
+    try:
+        mapping_done = mapping.mapped(as_they_stand, declared)
+        rows = mapping_done.rows
+        file_format = _format_of(rows, feed, declared)
+        mapping.require_known_columns(declared, file_format)
+        subscription_header = mapping.subscription_header(rows, declared)
+    except (UnknownFormat, RepeatedColumns) as refusal:
+        if feed == "directory":
+            # A file without a header has a person in its place.
+            raise type(refusal)("the header is of no format known for directory") from None
+        raise on_sheet(as_they_stand, refusal) from refusal
+    except RefusedFile as refusal:
+        raise on_sheet(as_they_stand, refusal) from refusal
+    converted = convert(rows, file_format, declared)
+    notes = [FileNote("date_order_inferred", message) for message in converted.notes]
+    if mapping_done.skipped_count:
+        notes.append(
+            FileNote(
+                "rows_skipped",
+                f"{mapping_done.skipped_count} rows are skipped as apportion.toml states"
+                f" (skip_rows = {', '.join(declared.skip_rows)})",
+            )
+        )
+    return UnderstoodFile(file_format, converted.rows, subscription_header, tuple(notes))
+
+
+def _format_of(rows: readers.LandedRows, feed: str | None, declared: Declaration) -> FileFormat:
+    if declared.format is not None:
+        file_format = formats.require_format(declared.format, rows.headers, feed)
+    elif feed is not None:
+        file_format = formats.find_format(feed, rows.headers)
+    else:
+        file_format = formats.identify(rows.headers)
+    formats.require_container(file_format, rows.container, is_declared=bool(declared.stated()))
+    return file_format
 
 
 def on_sheet(rows: readers.LandedRows, refusal: RefusedFile) -> RefusedFile:
@@ -125,7 +182,9 @@ def on_sheet(rows: readers.LandedRows, refusal: RefusedFile) -> RefusedFile:
     return type(refusal)(f"sheet {rows.sheet}: {refusal}") if rows.sheet else refusal
 
 
-def rows_of(content: bytes, reading: Reading, name: str) -> readers.LandedRows:
+def _rows_as_they_stand(
+    content: bytes, reading: Reading, name: str, declared: Declaration
+) -> readers.LandedRows:
     """The rows of a file's content, whatever kind of file it is."""
     if workbooks.is_workbook(content):
         book = workbooks.read_workbook(content, reading.limits.workbook_bytes)
@@ -141,4 +200,4 @@ def rows_of(content: bytes, reading: Reading, name: str) -> readers.LandedRows:
     if parquet_files.is_parquet(content):
         rows = parquet_files.read_parquet(content, reading.limits.unpacked_bytes)
         return replace(rows, container=formats.PARQUET)
-    return readers.read_rows(content)
+    return readers.read_rows(content, declared)

@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from dagster_project.feeds import formats, readers
+from dagster_project.feeds.declarations import NO_DECLARATIONS, Declarations
 from dagster_project.feeds.formats import FORMATS, FileFormat, match_key
 from dagster_project.landing import forgetting
 from dagster_project.landing.forgetting import ForgottenIdentifier
@@ -17,9 +18,12 @@ from dagster_project.landing.registry import LandedFile
 from dagster_project.quoting import sql_identifier
 
 
-def reader_version(forgotten: Sequence[ForgottenIdentifier] = ()) -> str:
+def reader_version(
+    forgotten: Sequence[ForgottenIdentifier] = (), declarations: Declarations = NO_DECLARATIONS
+) -> str:
     """A hash of what makes rows of files: after a change of it every file is read again."""
     digest = hashlib.sha256(repr(forgotten).encode())
+    digest.update(declarations.model_dump_json().encode())
     for package in (Path(__file__).parent, Path(formats.__file__).parent):
         for module in sorted(package.glob("*.py")):
             digest.update(module.read_bytes())
@@ -47,7 +51,8 @@ def create_tables(connection: duckdb.DuckDBPyConnection, reading_version: str) -
             file varchar, feed varchar, format varchar, status varchar, reason varchar,
             file_hash varchar, content_hash varchar, size_bytes bigint, modified_at timestamp,
             row_count bigint, rejected_count bigint, unknown_columns varchar, sheet varchar,
-            column_letters varchar, delivery varchar, delivered_at timestamp
+            column_letters varchar, delivery varchar, delivered_at timestamp,
+            notes varchar
         )
         """
     )
@@ -61,7 +66,10 @@ def create_tables(connection: duckdb.DuckDBPyConnection, reading_version: str) -
         """
     )
     for each in FORMATS:
-        columns = ", ".join(f"{sql_identifier(column)} varchar" for column in each.columns)
+        declared = ("declared_subscription_id",) if each.feed == "billing_lines" else ()
+        columns = ", ".join(
+            f"{sql_identifier(column)} varchar" for column in (*declared, *each.columns)
+        )
         connection.execute(
             f"create table if not exists {sql_identifier('raw', each.name)} "
             "(file varchar, row_number bigint, "
@@ -75,8 +83,12 @@ def insert(
     file_format: FileFormat,
     rows: readers.LandedRows,
     forgotten: Sequence[ForgottenIdentifier],
+    subscription_header: str | None = None,
 ) -> None:
-    """Put the rows of one content into its raw table, and rejected ones into rejected_rows."""
+    """Put the rows of one content into its raw table, and rejected ones into rejected_rows.
+
+    `subscription_header` is the column that apportion.toml declares to hold the subscription.
+    """
     loaded_at = datetime.now(UTC).replace(tzinfo=None)
     count = rows.table.num_rows
     header_by_column, unknown = file_format.assign(rows.headers)
@@ -95,6 +107,8 @@ def insert(
         for column in file_format.columns
         if column in header_by_column
     }
+    if subscription_header is not None:
+        columns["declared_subscription_id"] = rows.table.column(subscription_header)
     is_personal = file_format.feed == "directory"
     new_rows = pa.table(columns)
     if is_personal:

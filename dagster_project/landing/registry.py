@@ -1,7 +1,9 @@
 """The registry of landed files: raw.landed_files, and each content counted once."""
 
 import hashlib
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -9,6 +11,19 @@ import duckdb
 
 from dagster_project.errors import RefusedFile
 from dagster_project.landing import folder
+
+
+@dataclass(frozen=True)
+class FileNote:
+    """A finding on a file as a whole: a kind of the seed `finding_kinds` and a message."""
+
+    kind: str
+    message: str
+
+
+def notes_as_json(notes: Iterable[FileNote]) -> str:
+    """The notes as raw.landed_files keeps them: a JSON array of objects with kind and message."""
+    return json.dumps([asdict(note) for note in notes], ensure_ascii=False)
 
 
 @dataclass(frozen=True)
@@ -34,6 +49,8 @@ class LandedFile:
     """The billing export the file is a part of; all parts of one count together."""
     delivered_at: datetime | None = None
     """When the export was made, where its manifest tells."""
+    notes: str = "[]"
+    """Findings on the file as JSON: objects with `kind` (a finding kind) and `message`."""
 
 
 class KnownContents:
@@ -108,7 +125,7 @@ def read_registry(connection: duckdb.DuckDBPyConnection) -> list[LandedFile]:
         select
             file, feed, format, status, reason, file_hash, content_hash, size_bytes,
             modified_at, row_count, rejected_count, unknown_columns, sheet, column_letters,
-            delivery, delivered_at
+            delivery, delivered_at, notes
         from raw.landed_files
         """
     ).fetchall()
@@ -142,7 +159,7 @@ def write_registry(connection: duckdb.DuckDBPyConnection, files: list[LandedFile
     connection.execute("delete from raw.landed_files")
     for each in files:
         connection.execute(
-            f"insert into raw.landed_files values ({', '.join('?' * 16)})",
+            f"insert into raw.landed_files values ({', '.join('?' * 17)})",
             [
                 each.file,
                 each.feed,
@@ -160,5 +177,6 @@ def write_registry(connection: duckdb.DuckDBPyConnection, files: list[LandedFile
                 each.column_letters,
                 each.delivery,
                 each.delivered_at,
+                each.notes,
             ],
         )

@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 
 from dagster_project.errors import RefusedFile
+from dagster_project.feeds.declarations import NO_DECLARATIONS, Declarations
 from dagster_project.feeds.formats import FORMATS
 from dagster_project.landing import billing_exports, contents, folder, raw_tables, registry
 from dagster_project.landing.contents import Progress, Reading
@@ -39,6 +40,7 @@ def sync(
     limits: Limits | None = None,
     progress: Progress = lambda message: None,
     forgotten: Sequence[ForgottenIdentifier] = (),
+    declarations: Declarations = NO_DECLARATIONS,
 ) -> LandingReport:
     """Make the raw tables of `connection` hold what lies in `landing`, and say what was found.
 
@@ -50,7 +52,9 @@ def sync(
     limits = limits or Limits.from_environment()
     connection.begin()
     try:
-        report = _sync(landing, connection, Reading(limits, tuple(forgotten), progress))
+        report = _sync(
+            landing, connection, Reading(limits, tuple(forgotten), progress, declarations)
+        )
     except BaseException:
         connection.rollback()
         raise
@@ -59,7 +63,9 @@ def sync(
 
 
 def _sync(landing: Path, connection: duckdb.DuckDBPyConnection, reading: Reading) -> LandingReport:
-    raw_tables.create_tables(connection, raw_tables.reader_version(reading.forgotten))
+    raw_tables.create_tables(
+        connection, raw_tables.reader_version(reading.forgotten, reading.declarations)
+    )
     known = KnownContents(registry.read_registry(connection))
     paths = list(folder.list_landing(landing))
     exports, export_paths = billing_exports.find_exports(landing, paths, reading.limits)

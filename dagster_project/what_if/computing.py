@@ -109,7 +109,7 @@ def _fill(copy: DataFolder, data: DataFolder) -> None:
     if data.ledger.exists():
         shutil.copytree(data.ledger, copy.ledger)
     # What was read already need not be read again.
-    for path in (data.warehouse, data.forgotten_users):
+    for path in (data.warehouse, data.forgotten_users, data.declarations):
         if path.exists():
             shutil.copy2(path, copy.root / path.name)
     if run_state.is_published(data, run_state.current(copy)):
@@ -169,6 +169,7 @@ def _compute(copy: DataFolder, progress: Progress) -> None:
 def build(copy: DataFolder) -> bool:
     """Landing and ledger to the models that are compared. Their tests are for the run to come."""
     from dagster_project import dbt_runner
+    from dagster_project.feeds.declarations import read_declarations
     from dagster_project.landing import forgetting
     from dagster_project.landing.sync import sync
     from dagster_project.ledger.postings import load_postings
@@ -177,7 +178,8 @@ def build(copy: DataFolder) -> bool:
         with duckdb.connect(str(copy.warehouse)) as connection:
             load_postings(copy.ledger, connection)
             forgotten = forgetting.read_list(copy.forgotten_users)
-            sync(copy.landing, connection, forgotten=forgotten)
+            declarations = read_declarations(copy.declarations)
+            sync(copy.landing, connection, forgotten=forgotten, declarations=declarations)
             for layer in LAYERS:
                 # What is not built anew must not be taken for a result.
                 connection.execute(f"drop schema if exists {layer} cascade")

@@ -20,7 +20,8 @@
     cast(
         json_merge_patch(
             to_json({{ row }}),
-            '{"file": null, "row_number": null, "content_hash": null, "loaded_at": null}'
+            '{"file": null, "row_number": null, "content_hash": null, "loaded_at": null,
+            "declared_subscription_id": null}'
         ) as varchar
     )
 {%- endmacro %}
@@ -66,4 +67,17 @@
 
 {% macro default__each_json_pair(column) -%}
     explode(map_entries(from_json({{ column }}, 'map<string,string>')))
+{%- endmacro %}
+
+{#- The objects of a JSON array, one row each; an empty array has none. -#}
+{% macro each_json_object(column) -%}
+    {{ return(adapter.dispatch('each_json_object')(column)) }}
+{%- endmacro %}
+
+{% macro duckdb__each_json_object(column) -%}
+    unnest(cast({{ column }} as json[]))
+{%- endmacro %}
+
+{% macro default__each_json_object(column) -%}
+    explode(from_json({{ column }}, 'array<string>'))
 {%- endmacro %}

@@ -267,7 +267,7 @@ def test_an_ingestion_that_fails_midway_leaves_everything_as_it_was(
     company.drop("billing_lines/d.csv", HEADER + line("S4"))
     read_rows, contents = readers.read_rows, []
 
-    def fail_on_second(content: bytes) -> readers.LandedRows:
+    def fail_on_second(content: bytes, declared: object) -> readers.LandedRows:
         contents.append(content)
         if len(contents) == 2:
             raise RuntimeError("the power went out")

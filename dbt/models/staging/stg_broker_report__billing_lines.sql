@@ -97,7 +97,7 @@ renamed as (
         {{ text_value('organization') }} as customer_id,
         cast(null as varchar) as customer_domain,
         {{ text_value('organization') }} as customer_name,
-        {{ id_value('subscription_id') }} as subscription_id,
+        {{ declared_subscription(id_value('subscription_id')) }} as subscription_id,
         cast(null as varchar) as product_id,
         {{ text_value('product_name') }} as product_name,
         {{ text_value('sku') }} as sku_id,

@@ -90,7 +90,7 @@ renamed as (
         {{ id_value('billing_account_id') }} as customer_id,
         cast(null as varchar) as customer_domain,
         {{ text_value('billing_account_name') }} as customer_name,
-        {{ focus_subscription() }} as subscription_id,
+        {{ declared_subscription(focus_subscription()) }} as subscription_id,
         {{ text_value('service_name') }} as product_id,
         -- Not the description, which providers print their prices in.
         coalesce({{ text_value('service_name') }}, charge_type) as product_name,

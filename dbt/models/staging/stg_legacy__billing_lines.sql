@@ -64,7 +64,12 @@ renamed as (
         {{ id_value('customer_id') }} as customer_id,
         {{ text_value('domain_name') }} as customer_domain,
         {{ text_value('customer_name') }} as customer_name,
-        {{ id_value('subscription_id') }} as subscription_id,
+        -- Microsoft's SubscriptionId is internal to its billing. Splits are kept by the number that
+        -- the portal shows, SyndicationPartnerSubscriptionNumber.
+        {{ declared_subscription(
+            'coalesce(' ~ id_value('syndication_partner_subscription_number') ~ ', '
+            ~ id_value('subscription_id') ~ ')'
+        ) }} as subscription_id,
         -- The durable id is the one that price lists know the offer by.
         coalesce({{ id_value('durable_offer_id') }}, {{ id_value('offer_id') }}) as product_id,
         {{ text_value('offer_name') }} as product_name,

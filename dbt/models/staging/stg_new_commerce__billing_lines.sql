@@ -63,7 +63,7 @@ renamed as (
         {{ id_value('customer_id') }} as customer_id,
         {{ text_value('customer_domain_name') }} as customer_domain,
         {{ text_value('customer_name') }} as customer_name,
-        {{ id_value('subscription_id') }} as subscription_id,
+        {{ declared_subscription(id_value('subscription_id')) }} as subscription_id,
         {{ text_value('product_id') }} as product_id,
         {{ text_value('product_name') }} as product_name,
         {{ text_value('sku_id') }} as sku_id,

@@ -48,6 +48,12 @@ of_shared_costs as (
 
 ),
 
+of_files as (
+
+    select * from {{ ref('int_findings_files') }}
+
+),
+
 finding_kinds as (
 
     select * from {{ ref('finding_kinds') }}
@@ -87,6 +93,8 @@ unioned as (
     select * from of_splits
     union all
     select * from of_shared_costs
+    union all
+    select * from of_files
 
 ),
 

@@ -1,0 +1,135 @@
+"""Bills as distributors and clerks send them, read as apportion.toml declares."""
+
+from decimal import Decimal
+
+from conftest import Company
+
+ORGANIZATIONS = "Organization,Name,Tenant ID\nvet,Vet Clinic,t-1\n"
+CENTERS = "Cost Center ID,Organization,Name\nF,vet,Front Office\nS,vet,Surgery\n"
+SPLITS = (
+    "Subscription ID,Event,Datetime,Total Quantity,Cost Center,Allocated Quantity,Organization\n"
+    "office,Cost center split adjusted,2025-12-01,10,F,7,vet\n"
+    "office,Cost center split adjusted,2025-12-01,10,S,3,vet\n"
+)
+
+
+def with_lists(company: Company) -> Company:
+    company.drop("organizations/o.csv", ORGANIZATIONS)
+    company.drop("cost_centers/c.csv", CENTERS)
+    company.drop("split_history/s.csv", SPLITS)
+    return company
+
+
+def declare(company: Company, text: str) -> None:
+    company.data.root.mkdir(parents=True, exist_ok=True)
+    company.data.declarations.write_text(text, encoding="utf-8")
+
+
+def charged(company: Company) -> dict[str, Decimal]:
+    return dict(
+        company.query(
+            "select cost_center_name, sum(total_cost) from marts.billing_report"
+            " group by all having sum(total_cost) <> 0"
+        )
+    )
+
+
+def test_a_german_clerks_report_lands_with_one_declaration(company: Company) -> None:
+    with_lists(company)
+    declare(
+        company,
+        """
+        [[files]]
+        pattern = "billing_lines/berlin/*"
+        encoding = "cp1252"
+        date_order = "DMY"
+        decimals = "comma"
+        thousands = "point"
+        skip_rows = ["Summe"]
+        header_row = 3
+        [files.columns]
+        Abonnement = "Subscription ID"
+        Produkt = "ProductName"
+        Menge = "Quantity"
+        Kosten = "TotalCost"
+        Beginn = "ChargeStartDate"
+        Rechnungsdatum = "BillingDate"
+        Einzelheiten = "BillingLineDetails"
+        [files.values]
+        Organization = "vet"
+        Currency = "EUR"
+        """,
+    )
+    company.drop(
+        "billing_lines/berlin/januar.csv",
+        (
+            "Rechnung für Praxis Süd;;;;;;\n;;;;;;\n"
+            "Abonnement;Produkt;Menge;Kosten;Beginn;Rechnungsdatum;Einzelheiten\n"
+            "office;Büro;10;1.000,50;01.01.2026;02.02.2026;"
+            "cycleCharge. From 1 Jan 2026 to 31 Jan 2026 (31 days)\n"
+            "Summe;;;1.000,50;;;\n"
+        ).encode("cp1252"),
+    )
+    company.build()
+    assert charged(company) == {"Front Office": Decimal("700.35"), "Surgery": Decimal("300.15")}
+    assert company.query("select distinct product_name from marts.billing_report") == [("Büro",)]
+    assert company.query("select count(*) from marts.quarantined_rows") == [(0,)]
+    assert company.query("select message from marts.findings where kind = 'rows_skipped'") == [
+        (
+            "billing_lines/berlin/januar.csv: 1 rows are skipped as apportion.toml states"
+            " (skip_rows = Summe)",
+        )
+    ]
+
+
+def test_a_mapped_column_that_is_not_in_the_file_refuses_it_by_name(company: Company) -> None:
+    declare(company, "[feeds.billing_lines.columns]\n'Menge' = 'Quantity'\n")
+    company.drop("billing_lines/a.csv", "Subscription,Mengen\noffice,1\n")
+    company.build()
+    assert company.query("select reason from marts.quarantined_rows") == [
+        (
+            "apportion.toml maps the column 'Menge', which the file does not have; did you mean"
+            " 'Mengen'?",
+        )
+    ]
+
+
+def test_azure_usage_is_split_by_the_declared_entitlement(company: Company) -> None:
+    with_lists(company)
+    declare(company, "[feeds.billing_lines]\nsubscription_id = 'EntitlementId'\n")
+    company.drop(
+        "billing_lines/usage.csv",
+        "CustomerId,InvoiceNumber,ProductId,SkuId,ProductName,SubscriptionId,ChargeStartDate,"
+        "ChargeEndDate,UsageDate,UnitPrice,Quantity,BillingPreTaxTotal,BillingCurrency,"
+        "EntitlementId\n"
+        "t-1,G1,P,S,Azure plan,plan,1/1/2026,1/31/2026,1/16/2026,1,100,100.00,USD,office\n",
+    )
+    company.build()
+    assert charged(company) == {"Front Office": Decimal(70), "Surgery": Decimal(30)}
+
+
+def test_a_legacy_bill_is_split_by_the_number_that_the_portal_shows(company: Company) -> None:
+    with_lists(company)
+    company.drop(
+        "billing_lines/legacy.csv",
+        "CustomerId,SubscriptionId,SyndicationPartnerSubscriptionNumber,OfferName,ChargeStartDate,"
+        "ChargeEndDate,ChargeType,UnitPrice,Quantity,Amount,Subtotal,Currency\n"
+        "t-1,internal,office,Office,1/1/2026,1/31/2026,Cycle fee,20,10,200,200,USD\n",
+    )
+    company.build()
+    assert charged(company) == {"Front Office": Decimal(140), "Surgery": Decimal(60)}
+
+
+def test_microsofts_dates_are_month_day_year(company: Company) -> None:
+    with_lists(company)
+    company.drop(
+        "billing_lines/recon.csv",
+        "CustomerId,InvoiceNumber,ProductId,SkuId,ProductName,ChargeType,UnitPrice,Quantity,"
+        "Subtotal,Currency,SubscriptionId,ChargeStartDate,ChargeEndDate\n"
+        "t-1,G1,P,S,Office,cycleCharge,12,10,120.00,USD,office,1/2/2026,2/1/2026\n",
+    )
+    company.build()
+    assert company.query(
+        "select distinct charge_start_date::varchar, charge_end_date::varchar"
+        " from marts.billing_report"
+    ) == [("2026-01-02", "2026-02-01")]
