@@ -439,6 +439,36 @@ FOCUS_COST_AND_USAGE = FileFormat(
     ),
 )
 
+DISTRIBUTOR_BILL = FileFormat(
+    name="distributor_bill",
+    feed="billing_lines",
+    description="A distributor's bill in plain columns; apportion.toml maps its own to these.",
+    needed=(
+        "Product Name",
+        "Charge Type",
+        "Charge Start Date",
+        "Charge End Date",
+        "Quantity",
+        "Total Cost",
+        "Currency",
+    ),
+    needed_one_of=(("Invoice Number", "Billing Date"),),
+    optional=(
+        "Distributor",
+        "Organization",
+        "Customer ID",
+        "Customer Domain",
+        "Customer Name",
+        "Subscription ID",
+        "Product ID",
+        "SKU ID",
+        "Unit Price",
+        "Total Sales",
+        "Total Margin",
+        "Reference ID",
+    ),
+)
+
 SPLIT_HISTORY = FileFormat(
     name="split_history",
     feed="split_history",
@@ -591,6 +621,7 @@ FORMATS: tuple[FileFormat, ...] = (
     LEGACY_LICENSE_BASED,
     DAILY_RATED_USAGE,
     FOCUS_COST_AND_USAGE,
+    DISTRIBUTOR_BILL,
     SPLIT_HISTORY,
     COST_CENTERS,
     ORGANIZATIONS,

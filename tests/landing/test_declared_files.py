@@ -133,3 +133,42 @@ def test_microsofts_dates_are_month_day_year(company: Company) -> None:
         "select distinct charge_start_date::varchar, charge_end_date::varchar"
         " from marts.billing_report"
     ) == [("2026-01-02", "2026-02-01")]
+
+
+PAX = (
+    "Company,Product,Plan,Start,End,Qty,Cost,Price,Invoice\n"
+    "Vet Clinic,Office,office,2026-01-01,2026-01-31,10,100.00,130.00,PX-7\n"
+)
+
+
+def test_any_distributors_bill_lands_by_naming_its_columns(company: Company) -> None:
+    with_lists(company)
+    declare(
+        company,
+        """
+        [[files]]
+        pattern = "billing_lines/distributor/*"
+        [files.columns]
+        Company = "Organization"
+        Product = "Product Name"
+        Plan = "Subscription ID"
+        Start = "Charge Start Date"
+        End = "Charge End Date"
+        Qty = "Quantity"
+        Cost = "Total Cost"
+        Price = "Total Sales"
+        Invoice = "Invoice Number"
+        [files.values]
+        "Charge Type" = "cycleCharge"
+        Currency = "USD"
+        """,
+    )
+    company.drop("billing_lines/distributor/january.csv", PAX)
+    company.build()
+    assert company.query(
+        "select cost_center_name, quantity, total_cost, total_sales, charge_kind"
+        " from marts.billing_report where quantity <> 0 order by 1"
+    ) == [
+        ("Front Office", Decimal(7), Decimal(70), Decimal(91), "cycle"),
+        ("Surgery", Decimal(3), Decimal(30), Decimal(39), "cycle"),
+    ]

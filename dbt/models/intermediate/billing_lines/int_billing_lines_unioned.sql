@@ -1,6 +1,7 @@
 {#- Every source format's rows in one shape, usable or not. One line here per format. -#}
 {%- set models = [
     'stg_broker_report__billing_lines',
+    'stg_distributor__billing_lines',
     'stg_new_commerce__billing_lines',
     'stg_legacy__billing_lines',
     'stg_daily_usage__billing_lines',

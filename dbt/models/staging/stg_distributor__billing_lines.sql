@@ -1,0 +1,104 @@
+with
+
+landed as (
+
+    select
+        landed_rows.*,
+        {{ whole_row('landed_rows') }} as landed_row
+    from {{ source('raw', 'distributor_bill') }} as landed_rows
+
+),
+
+typed as (
+
+    select
+        landed.*,
+        {{ decimal_value('quantity') }} as exact_quantity,
+        {{ decimal_value('unit_price') }} as exact_unit_price,
+        {{ decimal_value('total_cost') }} as exact_total_cost,
+        {{ decimal_value('total_sales') }} as exact_total_sales,
+        {{ decimal_value('total_margin') }} as exact_total_margin,
+        {{ date_value('charge_start_date') }} as charge_start_day,
+        {{ date_value('charge_end_date') }} as charge_end_day,
+        {{ date_value('billing_date') }} as billing_day
+    from landed
+
+),
+
+checked as (
+
+    select
+        typed.*,
+        {{ failed_check([
+            needs_text('Product Name', 'product_name'),
+            needs_text('Charge Type', 'charge_type'),
+            needs_text('Currency', 'currency'),
+            (
+                'Invoice Number',
+                'invoice_number',
+                text_value('invoice_number') ~ ' is null and ' ~ text_value('billing_date')
+                ~ ' is null',
+                'is empty, and so is Billing Date'
+            ),
+            number_if_given('Quantity', 'quantity', 'exact_quantity'),
+            number_if_given('Unit Price', 'unit_price', 'exact_unit_price'),
+            needs_number('Total Cost', 'total_cost', 'exact_total_cost'),
+            number_if_given('Total Sales', 'total_sales', 'exact_total_sales'),
+            number_if_given('Total Margin', 'total_margin', 'exact_total_margin'),
+            not_too_large('Quantity', 'quantity', 'exact_quantity', 1000000000000),
+            not_too_large('Unit Price', 'unit_price', 'exact_unit_price', 1000000000000),
+            not_too_large('Total Cost', 'total_cost', 'exact_total_cost', 1000000000000),
+            not_too_large('Total Sales', 'total_sales', 'exact_total_sales', 1000000000000),
+            not_too_large('Total Margin', 'total_margin', 'exact_total_margin', 1000000000000),
+            needs_date('Charge Start Date', 'charge_start_date', 'charge_start_day'),
+            needs_date('Charge End Date', 'charge_end_date', 'charge_end_day'),
+            date_if_given('Billing Date', 'billing_date', 'billing_day'),
+            (
+                'Charge End Date',
+                'charge_end_date',
+                'charge_end_day < charge_start_day',
+                'the period ends before Charge Start Date'
+            ),
+        ]) }}
+    from typed
+
+),
+
+renamed as (
+
+    select
+        'distributor_bill' as source_format,
+        'license' as charge_source,
+        file,
+        row_number,
+        content_hash,
+        {{ text_value('invoice_number') }} as invoice_number,
+        billing_day as billing_date,
+        coalesce({{ id_value('customer_id') }}, {{ text_value('organization') }}) as customer_id,
+        {{ text_value('customer_domain') }} as customer_domain,
+        coalesce({{ text_value('customer_name') }}, {{ text_value('organization') }})
+            as customer_name,
+        {{ declared_subscription(id_value('subscription_id')) }} as subscription_id,
+        {{ text_value('product_id') }} as product_id,
+        {{ text_value('product_name') }} as product_name,
+        {{ text_value('sku_id') }} as sku_id,
+        {{ text_value('charge_type') }} as charge_type,
+        charge_start_day as charge_start_date,
+        charge_end_day as charge_end_date,
+        {{ line_details('trim(charge_type)', 'charge_start_day', 'charge_end_day') }}
+            as billing_line_details,
+        {{ measure('coalesce(exact_quantity, 0)') }} as billed_quantity,
+        {{ measure('exact_unit_price') }} as unit_price,
+        {{ measure('exact_total_cost') }} as total_cost,
+        {{ measure('exact_total_sales') }} as total_sales,
+        {{ measure('exact_total_margin') }} as billed_margin,
+        exact_total_cost - {{ measure('exact_total_cost') }} as rounding_residual,
+        upper({{ text_value('currency') }}) as currency,
+        {{ text_value('reference_id') }} as reference_id,
+        cast(null as varchar) as tags,
+        {{ rejection() }}
+    from checked
+
+)
+
+select * from renamed
