@@ -627,7 +627,7 @@ def test_what_overruns_its_budget_or_fits_none_is_a_finding(story: Story) -> Non
             "over_budget",
             "alder",
             Decimal("66.9"),
-            "Litigation had 600 USD until 2026-06 and was charged 666.9",
+            "Litigation has a budget of 600 USD through 2026-06 and was charged 666.9",
         ),
         (
             "over_budget_at_year_end",

@@ -205,19 +205,21 @@ BAD_CELLS = [
     BadCell("partner_center", "Subtotal", "", "is not a number"),
     BadCell("partner_center", "ChargeEndDate", "", "is not a date"),
     BadCell("partner_center", "ChargeEndDate", "2025-12-27", "ends before ChargeStartDate"),
-    BadCell("broker", "BillingLineDetails", "", "names no charge type and period"),
-    BadCell("broker", "BillingLineDetails", "addQuantity", "names no charge type and period"),
+    BadCell("broker", "BillingLineDetails", "", "does not contain a charge type and period"),
+    BadCell(
+        "broker", "BillingLineDetails", "addQuantity", "does not contain a charge type and period"
+    ),
     BadCell(
         "broker",
         "BillingLineDetails",
         "From 28 Dec 2025 to 27 Jan 2026 (31 days)",
-        "names no charge type and period",
+        "does not contain a charge type and period",
     ),
     BadCell(
         "broker",
         "BillingLineDetails",
         "cycleCharge. From 28 Dec 2025",
-        "names no charge type and period",
+        "does not contain a charge type and period",
     ),
     BadCell(
         "broker",

@@ -291,7 +291,7 @@ def test_the_explanation_does_the_arithmetic(company: Company) -> None:
         """
     ) == [
         (
-            "IT passes on 30.06 of Azure, what it received included, by direct_cost: Law has"
+            "IT passes on 30.06 of Azure, including received costs, by direct_cost: Law has"
             " 300 of 400, so 30.06 x 0.75 = 22.545",
         )
     ]
@@ -306,33 +306,33 @@ def test_a_circle_a_third_step_and_a_bad_rule_move_nothing_and_say_why(company: 
         birch Sales 5 5 6 6
         """
     )
-    circle = "is passed on: the rules go round in a circle"
-    third = "is passed on: the rules pass money on a third time"
-    row = "a row of it is in quarantine: shared_costs/rules.csv row"
+    circle = "is not passed on: the rules form a circle"
+    third = "is not passed on: the rules pass costs on a third time"
+    row = "is not passed on: one of its rows is in quarantine: shared_costs/rules.csv row"
     assert findings(company) == sorted(
         [
-            f"birch shared_cost_circle error 10 nothing of IT {circle}, IT > HR > IT",
-            f"birch shared_cost_circle error 20 nothing of HR {circle}, HR > IT > HR",
-            f"cedar shared_cost_third_step error 10 nothing of IT {third}, IT > HR > Pool",
-            f"cedar shared_cost_third_step error 20 nothing of HR {third}, IT > HR > Pool",
-            f"cedar shared_cost_third_step error - nothing of Pool {third}, IT > HR > Pool",
+            f"birch shared_cost_circle error 10 the cost of IT {circle}, IT > HR > IT",
+            f"birch shared_cost_circle error 20 the cost of HR {circle}, HR > IT > HR",
+            f"cedar shared_cost_third_step error 10 the cost of IT {third}, IT > HR > Pool",
+            f"cedar shared_cost_third_step error 20 the cost of HR {third}, IT > HR > Pool",
+            f"cedar shared_cost_third_step error - the cost of Pool {third}, IT > HR > Pool",
             # One of its rows is the one that names a subscription besides.
-            f"dale shared_rule_unusable error 10 nothing of IT is passed on: {row} 28",
-            f"dale shared_rule_unusable error 20 nothing of HR is passed on: {row} 12",
-            "dale shared_rule_unusable error 30 nothing of Law is passed on: it names Slaes, which"
-            " is in no list of cost centers",
-            "dale shared_rule_unusable error - nothing of Lwa is passed on: Lwa is in no list of"
-            " cost centers",
-            f"dale shared_rule_unusable error 5 nothing of E5 is passed on: {row} 17",
-            "dale shared_source_unknown warning - no bill of dale has the product E55 that is to be"
-            " shared from 2025-01-01",
-            f"dale shared_rule_unusable error - nothing of subscription S is passed on: {row} 23",
-            "dale shared_source_unknown warning - no bill of dale has the subscription S that is to"
-            " be shared from 2025-01-01",
-            "elm shared_without_rule info 10 IT (IT) is marked shared, and no rule says to whom it"
-            " is passed on",
-            "fir shared_cost_not_passed_on warning 10 IT stays where it is: no cost center that is"
-            " to receive it has any people in the directory",
+            f"dale shared_rule_unusable error 10 the cost of IT {row} 28",
+            f"dale shared_rule_unusable error 20 the cost of HR {row} 12",
+            "dale shared_rule_unusable error 30 the cost of Law is not passed on: it names Slaes,"
+            " which is not in the list of cost centers",
+            "dale shared_rule_unusable error - the cost of Lwa is not passed on: Lwa is not in the"
+            " list of cost centers",
+            f"dale shared_rule_unusable error 5 the cost of E5 {row} 17",
+            "dale shared_source_unknown warning - no bill of dale contains the product E55 that a"
+            " rule shares from 2025-01-01",
+            f"dale shared_rule_unusable error - the cost of subscription S {row} 23",
+            "dale shared_source_unknown warning - no bill of dale contains the subscription S that"
+            " a rule shares from 2025-01-01",
+            "elm shared_without_rule info 10 IT (IT) is marked as shared, but no rule passes its"
+            " cost on",
+            "fir shared_cost_not_passed_on warning 10 IT is not passed on: no receiving cost"
+            " center has any users in the directory",
         ]
     )
 
@@ -361,7 +361,7 @@ def test_every_row_that_cannot_be_used_is_in_quarantine_whole(company: Company) 
         (29, "Organization", ""),
         (30, "Method", ""),
     ]
-    assert rows[0][3] == ("Method is none of percent, even, direct_cost, seats, headcount")
+    assert rows[0][3] == "Method is not one of percent, even, direct_cost, seats, headcount"
     assert '"method":"evenly"' in rows[0][4]
 
 
@@ -405,10 +405,9 @@ def test_a_period_is_not_closed_while_a_rule_cannot_be_applied_unless_a_reason_i
 ) -> None:
     with pytest.raises(ClosingRefused) as refused:
         closing.close(company.data, "2026-01")
-    assert "birch: nothing of IT is passed on: the rules go round in a circle, IT > HR > IT" in str(
-        refused.value
-    )
-    assert "dale: nothing of Law is passed on: it names Slaes" in str(refused.value)
+    circle = "birch: the cost of IT is not passed on: the rules form a circle, IT > HR > IT"
+    assert circle in str(refused.value)
+    assert "dale: the cost of Law is not passed on: it names Slaes" in str(refused.value)
     assert "elm" not in str(refused.value)
     assert not company.data.ledger.exists()
 

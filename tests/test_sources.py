@@ -536,8 +536,8 @@ def test_a_legacy_bill_in_csv_and_in_json_counts_once(bills: Company) -> None:
         """
     )
     assert [message for _, message in findings(bills, "line_in_several_files", "alder")] == [
-        "4 line(s) of billing_lines/legacy/january.csv lie in other files too and count once;"
-        " if they were bought twice, give the report an invoice number or one file"
+        "4 line(s) of billing_lines/legacy/january.csv are also in other files and count once;"
+        " if they are separate purchases, add an invoice number or combine the files"
     ]
 
 
@@ -1157,8 +1157,8 @@ def test_the_license_pool_shows_what_is_bought_used_and_pending(people: Company)
     assert findings(people, "pending_licenses", "alder") == [
         (
             Decimal(60),
-            "6 of 12 licenses of Microsoft 365 E3 are pending: nobody uses them, 2 of them with"
-            " people who have left",
+            "6 of 12 licenses of Microsoft 365 E3 are pending, 2 of them assigned to users"
+            " who have left",
         )
     ]
 
@@ -1167,7 +1167,7 @@ def test_more_licenses_assigned_than_bought_is_a_finding_and_shares_the_cost(
     people: Company,
 ) -> None:
     assert [message for _, message in findings(people, "over_assigned", "alder")] == [
-        "on 2026-03-04 3 licenses were assigned and 2 bought"
+        "on 2026-03-04 3 licenses are assigned but only 2 are bought"
     ]
     assert report(
         people, "cost_center_id, total_cost, split_reason", "subscription_id = 'visio'"

@@ -31,7 +31,7 @@
             'Snapshot Date',
             'snapshot_date',
             'snapshot_day is null',
-            'is missing, and neither the name of the file nor of its folder has a date'
+            'is missing, and neither the file name nor the folder name contains a date'
             ~ ' (like users-2026-01-31.csv)'
         ),
     ]) }}

@@ -44,7 +44,7 @@ of every staging model.
         column,
         value,
         parsed ~ ' is null',
-        'is not a number (digits, one decimal point, no thousands separators or signs of currency)'
+        'is not a number (digits, one decimal point, no thousands separators or currency signs)'
     )) }}
 {%- endmacro %}
 
@@ -58,7 +58,7 @@ of every staging model.
         column,
         value,
         parsed ~ ' is null and ' ~ text_value(value) ~ ' is not null',
-        'is not a number (digits, one decimal point, no thousands separators or signs of currency)'
+        'is not a number (digits, one decimal point, no thousands separators or currency signs)'
     )) }}
 {%- endmacro %}
 
@@ -67,7 +67,7 @@ of every staging model.
         column,
         value,
         parsed ~ ' is null',
-        'is not a date we can read without guessing (write 2025-12-17 or 17 Dec 2025)'
+        'is not a date in an unambiguous format (write 2025-12-17 or 17 Dec 2025)'
     )) }}
 {%- endmacro %}
 
@@ -76,6 +76,6 @@ of every staging model.
         column,
         value,
         parsed ~ ' is null and ' ~ text_value(value) ~ ' is not null',
-        'is not a date we can read without guessing (write 2025-12-17 or 17 Dec 2025)'
+        'is not a date in an unambiguous format (write 2025-12-17 or 17 Dec 2025)'
     )) }}
 {%- endmacro %}

@@ -68,7 +68,7 @@ checked as (
                 'BillingLineDetails',
                 'billing_line_details',
                 "coalesce(charge_type_text, '') = '' or coalesce(period_end_text, '') = ''",
-                'names no charge type and period like: addQuantity. From 17 Dec 2025 to'
+                'does not contain a charge type and period like: addQuantity. From 17 Dec 2025 to'
                 ~ ' 27 Dec 2025 (11 days)'
             ),
             needs_date('BillingLineDetails', 'billing_line_details', 'period_start_day'),

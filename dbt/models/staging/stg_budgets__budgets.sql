@@ -35,7 +35,7 @@ checked as (
                 'Month',
                 'month',
                 'month_start is null',
-                'is not a month we can read without guessing (write 2026-01 or 1 Jan 2026)'
+                'is not a month in an unambiguous format (write 2026-01 or 1 Jan 2026)'
             ),
             needs_number('Amount', 'amount', 'exact_amount'),
             not_too_large('Amount', 'amount', 'exact_amount', 1000000000000),

@@ -29,7 +29,7 @@ checked as (
                 'subscription_id',
                 text_value('subscription_id') ~ ' is null and ' ~ text_value('sku')
                 ~ ' is null',
-                'is empty, and so is SKU'
+                'and SKU are empty'
             ),
         ]) }}
     from typed

@@ -28,7 +28,7 @@ checked as (
             needs_text('To Currency', 'to_currency'),
             needs_date('Date', 'date', 'rate_day'),
             needs_number('Rate', 'rate', 'exact_rate'),
-            ('Rate', 'rate', 'exact_rate <= 0', 'is not above zero'),
+            ('Rate', 'rate', 'exact_rate <= 0', 'is not greater than zero'),
             not_too_large('Rate', 'rate', 'exact_rate', 1000000000),
         ]) }}
     from typed

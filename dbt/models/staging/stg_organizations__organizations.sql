@@ -45,7 +45,7 @@ checked as (
                 'split_attribute',
                 text_value('split_attribute') ~ " is not null and split_attribute_key not in"
                 ~ " ('department', 'location', 'officelocation', 'chargecode')",
-                'is none of department, location and charge code'
+                'is not one of department, location and charge code'
             ),
         ]) }}
     from keyed

@@ -38,13 +38,13 @@ checked as (
                 'Unit Price',
                 'unit_price',
                 'exact_unit_price is null and exact_markup_percent is null',
-                'is empty, and so is Markup Percent'
+                'and Markup Percent are empty'
             ),
             (
                 'Unit Price',
                 'unit_price',
                 'exact_unit_price is not null and exact_markup_percent is not null',
-                'and Markup Percent are both given: only one of them can count'
+                'and Markup Percent are both given; give only one of them'
             ),
             ('Unit Price', 'unit_price', 'exact_unit_price < 0', 'is negative'),
             not_too_large('Unit Price', 'unit_price', 'exact_unit_price', 1000000000),
@@ -52,14 +52,14 @@ checked as (
                 'Markup Percent',
                 'markup_percent',
                 'exact_markup_percent < -100',
-                'takes off more than everything'
+                'is less than -100'
             ),
             not_too_large('Markup Percent', 'markup_percent', 'exact_markup_percent', 100000),
             (
                 'Product',
                 'product',
                 'is_for_all_products and exact_unit_price is not null',
-                'is empty or *: only a percentage can be for all products'
+                'is empty or *; only a percentage can apply to all products'
             ),
             (
                 'Percent Of',

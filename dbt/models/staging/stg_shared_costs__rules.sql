@@ -36,34 +36,34 @@ checked as (
                 'Method',
                 'method',
                 "method_key not in ('percent', 'even', 'directcost', 'seats', 'headcount')",
-                'is none of percent, even, direct_cost, seats, headcount'
+                'is not one of percent, even, direct_cost, seats, headcount'
             ),
             (
                 'Shared Cost Center ID',
                 'shared_cost_center_id',
                 'coalesce(' ~ text_value('shared_cost_center_id') ~ ', '
                 ~ text_value('subscription_id') ~ ', ' ~ text_value('product') ~ ') is null',
-                'is empty, and so are Subscription ID and Product'
+                'and Subscription ID and Product are empty'
             ),
             (
                 'Shared Cost Center ID',
                 'shared_cost_center_id',
                 text_value('shared_cost_center_id') ~ ' is not null and coalesce('
                 ~ text_value('subscription_id') ~ ', ' ~ text_value('product') ~ ') is not null',
-                'is not the only source: a row names one cost center, subscription or product'
+                'is not the only source; give one cost center, subscription or product per row'
             ),
             (
                 'Subscription ID',
                 'subscription_id',
                 text_value('subscription_id') ~ ' is not null and '
                 ~ text_value('product') ~ ' is not null',
-                'is not the only source: a row names one cost center, subscription or product'
+                'is not the only source; give one cost center, subscription or product per row'
             ),
             (
                 'Cost Center ID',
                 'cost_center_id',
                 "method_key = 'percent' and " ~ text_value('cost_center_id') ~ ' is null',
-                'is empty: a percentage needs to say whose it is'
+                'is empty; a percentage needs a receiving cost center'
             ),
             (
                 'Percent',
@@ -76,13 +76,13 @@ checked as (
                 'Percent',
                 'percent',
                 "method_key <> 'percent' and exact_percent is not null",
-                'is given, and the method is not percent'
+                'is given but the method is not percent'
             ),
             (
                 'Percent',
                 'percent',
                 'exact_percent <= 0 or exact_percent > 100',
-                'is not above 0 and at most 100'
+                'is not greater than 0 and at most 100'
             ),
             (
                 'Percent',

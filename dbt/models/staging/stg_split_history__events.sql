@@ -61,7 +61,7 @@ checked as (
                 'cost_center',
                 text_value('cost_center') ~ ' is null and ' ~ text_value('cost_center_id')
                 ~ ' is null and exact_allocated_quantity is not null',
-                'is empty although a quantity is allocated'
+                'is empty but a quantity is allocated'
             ),
             not_too_large('Total Quantity', 'total_quantity', 'exact_total_quantity', 100000000),
             not_too_large(

@@ -151,10 +151,10 @@ reversal_rows as (
         ledger_balances.share,
         'reversed' as split_reason,
         concat(
-            'the invoice was issued again without this line of closed period ',
+            'the re-issued invoice does not contain this line of closed period ',
             withdrawn_lines.original_billing_period,
-            ': what ', ledger_balances.cost_center_name, ' was billed for it, ',
-            {{ plain_number('ledger_balances.total_cost') }}, ', is taken back'
+            ': the amount billed to ', ledger_balances.cost_center_name, ', ',
+            {{ plain_number('ledger_balances.total_cost') }}, ', is reversed'
         ) as explanation
     from withdrawn_lines
     cross join correction_period
@@ -306,8 +306,8 @@ approved_rows as (
         concat(
             'correction of closed period ', corrected_lines.original_billing_period,
             ', approved by ', corrected_lines.approved_by, ' (', corrected_lines.reason,
-            '): the cost center should have borne ',
-            {{ plain_number('differences.total_cost') }}, ' more cost of this line'
+            '): the cost of this line for the cost center changes by ',
+            {{ plain_number('differences.total_cost') }}
         ) as explanation
     from corrected_lines
     cross join correction_period

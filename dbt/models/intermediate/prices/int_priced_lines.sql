@@ -117,7 +117,7 @@ explained as (
                         when is_percent_of_cost
                             then
                                 concat(
-                                    'cost ', {{ plain_number('total_cost') }}, ' and ',
+                                    'cost ', {{ plain_number('total_cost') }}, ' plus ',
                                     {{ plain_number('markup_percent') }}, ' percent'
                                 )
                         else
@@ -127,7 +127,7 @@ explained as (
                                     when markup_percent is not null
                                         then
                                             concat(
-                                                ' (list and ',
+                                                ' (list plus ',
                                                 {{ plain_number('markup_percent') }}, ' percent)'
                                             )
                                     else ''

@@ -41,7 +41,7 @@ quarantined as (
         currency,
         sum(abs(coalesce(total_cost, 0))) as amount_at_stake,
         concat(
-            count(*), ' row(s) of ', file, ' could not be used; the first: ', min(reason)
+            count(*), ' row(s) of ', file, ' could not be used; first reason: ', min(reason)
         ) as message
     from quarantined_rows
     group by file, currency
@@ -60,8 +60,8 @@ variances as (
         currency,
         abs(variance) as amount_at_stake,
         concat(
-            'invoice ', invoice_number, ' is ', {{ plain_number('invoice_total') }},
-            ', its lines are ', {{ plain_number('lines_total') }}
+            'invoice ', invoice_number, ' has a total of ', {{ plain_number('invoice_total') }},
+            ', its lines add up to ', {{ plain_number('lines_total') }}
         ) as message
     from reconciliation
     where invoice_total is not null and status not in ('reconciled', 'within_rounding')
@@ -78,11 +78,11 @@ reissued as (
         cast(null as varchar) as currency,
         cast(0 as decimal(28, 10)) as amount_at_stake,
         concat(
-            'invoice ', invoice_number, ' was delivered ', count(distinct delivery), ' times; ',
+            'invoice ', invoice_number, ' is in ', count(distinct delivery), ' deliveries; ',
             string_agg(case when is_current then file end, ', ' order by file),
             ' counts, ',
             string_agg(case when not is_current then file end, ', ' order by file),
-            ' does not; if they are parts of one invoice, put them into one file'
+            ' does not; if these are parts of one invoice, combine them in one file'
         ) as message
     from landed_invoices
     group by invoice_number, is_usage
@@ -103,10 +103,10 @@ unapplied as (
             'the correction approved by ', max(corrections.approved_by), ' is for ',
             corrections.billing_period,
             case
-                when sum(corrections.allocated_quantity) = 0 then ' and gives nobody anything'
+                when sum(corrections.allocated_quantity) = 0 then ' and allocates no licenses'
                 else
                     ', which is not closed or has no line of this subscription;'
-                    || ' in an open period change the split history instead'
+                    || ' for an open period, change the split history instead'
             end
         ) as message
     from corrections

@@ -41,8 +41,8 @@ over_budget as (
         currency,
         actual_to_date - budget_to_date as amount_at_stake,
         concat(
-            cost_center_name, ' had ', {{ plain_number('budgeted') }}, ' ', currency,
-            ' until ', {{ year_month('month') }}, ' and was charged ',
+            cost_center_name, ' has a budget of ', {{ plain_number('budgeted') }}, ' ', currency,
+            ' through ', {{ year_month('month') }}, ' and was charged ',
             {{ plain_number('charged') }}
         ) as message
     from budget_months

@@ -68,8 +68,8 @@ over_assigned as (
         cast(null as decimal(28, 10)) as amount_at_stake,
         concat(
             'on ', cast(counted_on as varchar), ' ',
-            {{ plain_number('assigned_quantity') }}, ' licenses were assigned and ',
-            {{ plain_number('bought_quantity') }}, ' bought'
+            {{ plain_number('assigned_quantity') }}, ' licenses are assigned but only ',
+            {{ plain_number('bought_quantity') }}, ' are bought'
         ) as message
     from latest_counts
     where latest_first = 1 and assigned_quantity > bought_quantity
@@ -102,7 +102,7 @@ unknown_attributes as (
                 else concat('"', seats_in_use.unknown_value, '"')
             end,
             ': ', cast(sum(seats_in_use.user_count) as varchar),
-            ' license(s) in use count for Default'
+            ' license(s) in use are in Default'
         ) as message
     from seats_in_use
     inner join latest_states
@@ -140,7 +140,7 @@ unknown_licenses as (
         concat(
             cast(sum(seats_in_use.user_count) as varchar), ' license(s) of "',
             coalesce(seats_in_use.license_key, seats_in_use.subscription_id),
-            '" are assigned, and no bill has it'
+            '" are assigned but on no bill'
         ) as message
     from seats_in_use
     inner join latest_states
@@ -174,8 +174,8 @@ without_directory as (
         cast(null as varchar) as billing_period,
         cast(null as varchar) as currency,
         cast(null as decimal(28, 10)) as amount_at_stake,
-        'the split is to come from the directory, and no snapshot of it has landed: all of it is '
-        'billed to Default' as message
+        'the split source is the directory but no directory snapshot has landed: the whole amount '
+        'is in Default' as message
     from organizations
     left join latest_states on organizations.organization_id = latest_states.organization_id
     where latest_states.organization_id is null
@@ -194,13 +194,13 @@ pending as (
         concat(
             {{ plain_number('sum(pending_quantity)') }}, ' of ',
             {{ plain_number('max(bought_quantity)') }}, ' licenses of ', product_name,
-            ' are pending: nobody uses them',
+            ' are pending',
             case
                 when sum(leaver_quantity) > 0
                     then
                         concat(
                             ', ', {{ plain_number('sum(leaver_quantity)') }},
-                            ' of them with people who have left'
+                            ' of them assigned to users who have left'
                         )
                 else ''
             end

@@ -34,8 +34,8 @@ unknown_charge_types as (
         currency,
         sum(abs(total_cost)) as amount_at_stake,
         concat(
-            'charge type "', charge_type, '" is in no list; ', count(*),
-            ' line(s) were split as ', charge_kind, ' by their sign'
+            'charge type "', charge_type, '" is not in the seed charge_types; ', count(*),
+            ' line(s) are split as ', charge_kind, ' by the sign of the amount'
         ) as message
     from billing_lines
     where not is_known_charge_type
@@ -54,8 +54,8 @@ unknown_organizations as (
         currency,
         sum(abs(total_cost)) as amount_at_stake,
         concat(
-            'customer "', organization_name, '" is in no list of organizations; ', count(*),
-            ' line(s) are kept under that name'
+            'customer "', organization_name, '" is not in the list of organizations; ', count(*),
+            ' line(s) use this name as organization id'
         ) as message
     from billing_lines
     where not is_known_organization
@@ -74,10 +74,10 @@ assumed_billing_dates as (
         sum(abs(total_cost)) as amount_at_stake,
         concat(
             case
-                when invoice_number is null then concat(min(file), ' names no invoice')
-                else concat('invoice ', invoice_number, ' is in no list of invoices')
+                when invoice_number is null then concat(min(file), ' has no invoice number')
+                else concat('invoice ', invoice_number, ' is not in the list of invoices')
             end,
-            '; its billing date was assumed to be ', billing_date
+            '; its billing date is assumed to be ', billing_date
         ) as message
     from billing_lines
     where is_billing_date_assumed
@@ -95,8 +95,8 @@ lines_in_several_files as (
         currency,
         sum(abs(total_cost)) as amount_at_stake,
         concat(
-            count(*), ' line(s) of ', file, ' lie in other files too and count once;',
-            ' if they were bought twice, give the report an invoice number or one file'
+            count(*), ' line(s) of ', file, ' are also in other files and count once;',
+            ' if they are separate purchases, add an invoice number or combine the files'
         ) as message
     from billing_lines
     where copy_count > 0
@@ -113,7 +113,7 @@ without_currency as (
         billing_period,
         currency,
         sum(abs(total_cost)) as amount_at_stake,
-        concat(count(*), ' line(s) name no currency, and neither does the organization')
+        concat(count(*), ' line(s) have no currency, and the organization has none either')
             as message
     from billing_lines
     where currency = 'XXX'
@@ -132,7 +132,7 @@ differing_margins as (
         currency,
         abs(billed_margin - total_margin) as amount_at_stake,
         concat(
-            'the bill says margin ', {{ plain_number('billed_margin') }},
+            'the margin on the bill is ', {{ plain_number('billed_margin') }},
             ', but sales less cost is ', {{ plain_number('total_margin') }}, ' (',
             billing_line_details, ')'
         ) as message
@@ -180,8 +180,8 @@ quantity_mismatches as (
         currency,
         amount_at_stake,
         concat(
-            'billed for ', {{ plain_number('quantity') }}, ' licenses, but the split of ',
-            {{ plain_instant('effective_at') }}, ' is of ',
+            'the line has ', {{ plain_number('quantity') }}, ' licenses, but the split of ',
+            {{ plain_instant('effective_at') }}, ' has ',
             {{ plain_number('total_quantity') }}, '; split in proportion (',
             billing_line_details, ')'
         ) as message
@@ -200,7 +200,7 @@ unexplained as (
         billing_lines.currency,
         abs(proration.proration_variance) as amount_at_stake,
         concat(
-            'billed ', {{ plain_number('billing_lines.total_cost') }}, ', which is ',
+            'the billed amount of ', {{ plain_number('billing_lines.total_cost') }}, ' is ',
             {{ plain_number('abs(proration.proration_variance)') }},
             case when proration.proration_variance > 0 then ' more' else ' less' end,
             ' than ', {{ plain_number('billing_lines.quantity') }}, ' x ',
@@ -228,7 +228,7 @@ untagged as (
         sum(abs(billing_lines.total_cost)) as amount_at_stake,
         concat(
             count(*), ' line(s) of ', billing_lines.product_name,
-            ' have no split and no tag that a rule knows: all of it is billed to Default'
+            ' have no split and no tag that matches a tag rule: the whole amount is in Default'
         ) as message
     from billing_lines
     inner join line_snapshots on billing_lines.line_id = line_snapshots.line_id

@@ -28,11 +28,11 @@ drifting as (
         billing_lines.currency,
         abs(refund_drift.drift) as amount_at_stake,
         concat(
-            'cost center ', refund_drift.cost_center_id, ' gets ',
+            'cost center ', refund_drift.cost_center_id, ' receives ',
             {{ plain_number('refund_drift.documented_cost') }},
             ' by the split before the change and ',
             {{ plain_number('refund_drift.mirrored_cost') }},
-            ' by the split of the refunded charge; the organization goes by ',
+            ' by the split of the refunded charge; the policy of the organization is ',
             billing_lines.refund_policy, ' (', billing_lines.billing_line_details, ')'
         ) as message
     from refund_drift
@@ -62,7 +62,7 @@ exceeding as (
         billing_lines.currency,
         refunded.refunded_cost - billing_lines.total_cost as amount_at_stake,
         concat(
-            {{ plain_number('refunded.refunded_cost') }}, ' came back of a charge of ',
+            'refunds of ', {{ plain_number('refunded.refunded_cost') }}, ' exceed the charge of ',
             {{ plain_number('billing_lines.total_cost') }}, ' (',
             billing_lines.billing_line_details, ')'
         ) as message
@@ -82,7 +82,7 @@ without_charge as (
         billing_lines.currency,
         abs(billing_lines.total_cost) as amount_at_stake,
         concat(
-            'no earlier charge with this end, quantity and price was found (',
+            'there is no earlier charge with the same end date, quantity and price (',
             billing_lines.billing_line_details, ')'
         ) as message
     from billing_lines

@@ -80,10 +80,10 @@ not_applied as (
         open_costs.currency,
         sum(open_costs.total_cost) as amount_at_stake,
         concat(
-            'nothing of ', rules.source_name, ' is passed on: ',
+            'the cost of ', rules.source_name, ' is not passed on: ',
             case rules.problem_kind
-                when 'shared_cost_circle' then 'the rules go round in a circle, '
-                when 'shared_cost_third_step' then 'the rules pass money on a third time, '
+                when 'shared_cost_circle' then 'the rules form a circle, '
+                when 'shared_cost_third_step' then 'the rules pass costs on a third time, '
                 else ''
             end,
             rules.problem
@@ -124,9 +124,9 @@ of_nothing as (
         cast(null as varchar) as currency,
         cast(null as decimal(28, 10)) as amount_at_stake,
         concat(
-            'no bill of ', rule_sets.organization_id, ' has the ',
+            'no bill of ', rule_sets.organization_id, ' contains the ',
             replace(rule_sets.source_kind, '_', ' '), ' ', rule_sets.source_id,
-            ' that is to be shared from ', cast(rule_sets.valid_from as varchar)
+            ' that a rule shares from ', cast(rule_sets.valid_from as varchar)
         ) as message
     from rule_sets
     left join billed
@@ -180,11 +180,11 @@ not_passed_on as (
         to_pass_on.currency,
         sum(to_pass_on.total_cost) as amount_at_stake,
         concat(
-            rules.source_name, ' stays where it is: no cost center that is to receive it has any ',
+            rules.source_name, ' is not passed on: no receiving cost center has any ',
             case rules.method
-                when 'direct_cost' then 'cost of its own'
+                when 'direct_cost' then 'direct cost'
                 when 'seats' then 'seats'
-                when 'headcount' then 'people in the directory'
+                when 'headcount' then 'users in the directory'
                 else 'part in it'
             end
         ) as message
@@ -222,7 +222,7 @@ without_rule as (
         sum(open_costs.total_cost) as amount_at_stake,
         concat(
             max(cost_centers.cost_center_name), ' (', open_costs.cost_center_id,
-            ') is marked shared, and no rule says to whom it is passed on'
+            ') is marked as shared, but no rule passes its cost on'
         ) as message
     from open_costs
     inner join cost_centers

@@ -83,7 +83,7 @@ without_split as (
         latest_costs.billing_period,
         latest_costs.currency,
         latest_costs.amount_at_stake,
-        'the subscription has no split: all of it is billed to Default' as message
+        'the subscription has no split: the whole amount is in Default' as message
     from latest_costs
     left join snapshots on latest_costs.subscription_id = snapshots.subscription_id
     -- Cloud charges without a split go by their tags.
@@ -127,10 +127,10 @@ over_allocated as (
         computed_rows.currency,
         sum(abs(computed_rows.total_cost)) as amount_at_stake,
         concat(
-            'the split of ', {{ plain_instant('snapshots.effective_at') }}, ' gives away ',
+            'the split of ', {{ plain_instant('snapshots.effective_at') }}, ' allocates ',
             {{ plain_number('snapshots.allocated_total') }}, ' licenses of ',
             {{ plain_number('snapshots.total_quantity') }},
-            '; shares are taken of what it gives away'
+            '; shares are of the allocated licenses'
         ) as message
     from computed_rows
     inner join snapshots on computed_rows.snapshot_id = snapshots.snapshot_id
@@ -157,7 +157,7 @@ zero_totals as (
         sum(abs(total_cost)) as amount_at_stake,
         concat(
             count(distinct line_id),
-            ' line(s) met a split without licenses before their cutoff'
+            ' line(s) have a split without licenses before their cutoff'
         ) as message
     from computed_rows
     where split_reason = 'zero_total'
@@ -175,7 +175,7 @@ stale as (
         currency,
         amount_at_stake,
         concat(
-            'the split was last touched on ', {{ plain_instant('effective_at') }},
+            'the split was last changed on ', {{ plain_instant('effective_at') }},
             ', more than {{ var("stale_split_months") }} months before the bill'
         ) as message
     from current_snapshots
@@ -198,8 +198,8 @@ deleted_centers as (
         currency,
         amount_at_stake,
         concat(
-            'the split of ', {{ plain_instant('effective_at') }}, ' names a cost center that',
-            ' was deleted before; its licenses went to its successor or to Default'
+            'the split of ', {{ plain_instant('effective_at') }}, ' contains a cost center that',
+            ' was deleted before; its licenses go to its successor or to Default'
         ) as message
     from current_snapshots
     where has_inherited and is_full_snapshot
@@ -215,7 +215,7 @@ unknown_events as (
         {{ year_month('max(effective_at)') }} as billing_period,
         cast(null as varchar) as currency,
         cast(0 as decimal(28, 10)) as amount_at_stake,
-        concat('event "', event, '" is in no list; its quantities count all the same')
+        concat('event "', event, '" is not in the seed split_events; its quantities count')
             as message
     from split_events
     where event_kind = 'other'
@@ -235,7 +235,7 @@ seat_mismatches as (
         concat(
             'on ', seat_comparison.compared_on, ' the bills charge ',
             {{ plain_number('seat_comparison.billed_seats') }},
-            ' licenses, the split history has ',
+            ' licenses but the split history has ',
             {{ plain_number('seat_comparison.split_seats') }}
         ) as message
     from seat_comparison

@@ -77,8 +77,8 @@ checked as (
         unioned.*,
         coalesce(cost_centers.cost_center_name, unioned.cost_center_id) as cost_center_name,
         case
-            when cost_centers.cost_center_id is null then 'is in no list of cost centers'
-            when not cost_centers.is_valid then 'is not there on the day of the bill'
+            when cost_centers.cost_center_id is null then 'is not in the list of cost centers'
+            when not cost_centers.is_valid then 'does not exist on the day of the bill'
         end as problem
     from unioned
     left join cost_centers

@@ -36,7 +36,7 @@ checked as (
         *,
         case
             when rejected_row is not null
-                then concat('a row of it is in quarantine: ', rejected_row)
+                then concat('one of its rows is in quarantine: ', rejected_row)
             when method <> last_method
                 then concat('its rows have different methods: ', method, ' and ', last_method)
             when first_valid_to <> valid_to then 'its rows end on different days'
@@ -48,7 +48,7 @@ checked as (
                     )
             when receiver_row_count > receiver_count then 'it names a cost center twice'
             when receiver_row_count > 0 and receiver_row_count < row_count
-                then 'some of its rows name who receives and some do not'
+                then 'some of its rows name a receiver and some do not'
         end as problem
     from summed
 

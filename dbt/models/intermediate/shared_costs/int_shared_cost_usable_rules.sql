@@ -56,7 +56,7 @@ checked as (
                 when
                     sets_in_force.source_kind = 'cost_center'
                     and cost_centers.cost_center_id is null
-                    then concat(sets_in_force.source_id, ' is in no list of cost centers')
+                    then concat(sets_in_force.source_id, ' is not in the list of cost centers')
             end,
             unusable_receivers.problem
         ) as problem

@@ -54,7 +54,7 @@ explained as (
             case
                 when rules.source_kind <> 'cost_center'
                     then concat(' (shared ', rules.source_kind, ' ', rules.source_id, ')')
-                when parts.step = 2 then ', what it received included,'
+                when parts.step = 2 then ', including received costs,'
                 else ''
             end,
             ' by ', rules.method, ': ', parts.to_cost_center_name, ' has ',
