@@ -1,4 +1,4 @@
-{#- The assumed day of the month after a day. -#}
+{#- The assumed invoice day in the month after a given day. -#}
 {% macro assumed_invoice_date(day) -%}
     {{ return(adapter.dispatch('assumed_invoice_date')(day)) }}
 {%- endmacro %}

@@ -1,14 +1,16 @@
 {#-
-A landed number as decimal(38, 18), or null where the text is none.
+A landed value as decimal(38, 18), or null if it is not a number.
 
-Spreadsheet guards (a leading apostrophe) are taken off; exponents are read (`0E-20` is zero).
-Thousands separators, decimal commas, currency signs and parentheses are not guessed at.
+Spreadsheet guards (a leading apostrophe) are removed, and exponents are read (`0E-20` is zero).
+Thousands separators, decimal commas, currency signs and parentheses are not accepted.
 -#}
 {% macro decimal_value(column) -%}
     {{ return(adapter.dispatch('decimal_value')(column)) }}
 {%- endmacro %}
 
-{#- DuckDB's cast takes digits, a point, an exponent, and underscores, which we do not. -#}
+{#-
+DuckDB's cast accepts digits, a point, an exponent and underscores. Underscores are excluded here.
+-#}
 {% macro duckdb__decimal_value(column) -%}
     case
         when position('_' in {{ column }}) = 0
@@ -17,10 +19,10 @@ Thousands separators, decimal commas, currency signs and parentheses are not gue
 {%- endmacro %}
 
 {#-
-A decimal(38, 18) rounded half to even to the decimal(28, 10) of our measures.
+A decimal(38, 18) rounded half to even to decimal(28, 10), the type of measures.
 
-The cast rounds halves away from zero; where the value was exactly half way and the cast made
-the last digit odd, one unit is taken back.
+The cast rounds halves away from zero. If the value was exactly halfway and the cast made the last
+digit odd, one unit is subtracted again.
 -#}
 {% macro measure(exact) -%}
     cast(
@@ -35,7 +37,7 @@ the last digit odd, one unit is taken back.
     )
 {%- endmacro %}
 
-{#- An estimate as an amount. -#}
+{#- An estimate, rounded to an amount. -#}
 {% macro whole_millionths(number) -%}
     cast(cast({{ number }} as decimal(22, 6)) as decimal(28, 10))
 {%- endmacro %}

@@ -1,4 +1,4 @@
-{#- The first days of all months from that of one day to that of another, one row each. -#}
+{#- The first days of all months from the month of one day to the month of another, one per row. -#}
 {% macro each_month(first_day, last_day) -%}
     {{ return(adapter.dispatch('each_month')(first_day, last_day)) }}
 {%- endmacro %}
@@ -23,14 +23,14 @@
     )
 {%- endmacro %}
 
-{#- How many days of a charge lie before the month, which the charge reaches into. -#}
+{#- Number of days of a charge before the month. The charge extends into the month. -#}
 {% macro days_before_month(charge_start_date, month) -%}
     {{ dbt.datediff(
         charge_start_date, 'greatest(' ~ month ~ ', ' ~ charge_start_date ~ ')', 'day'
     ) }}
 {%- endmacro %}
 
-{#- How many days of a charge have passed when the month ends. -#}
+{#- Number of days of a charge up to the end of the month. -#}
 {% macro days_through_month(charge_start_date, charge_end_date, month) -%}
     {{ dbt.datediff(
         charge_start_date,

@@ -1,4 +1,4 @@
-{#- Yes or no as people and spreadsheets write it; null where it is neither. -#}
+{#- Yes or no in the spellings that people and spreadsheets use. Null for other values. -#}
 {% macro flag_value(column) -%}
     case
         when lower(trim({{ column }})) in ('true', 'yes', 'y', '1', 'x', 'wahr', 'ja') then true

@@ -1,4 +1,4 @@
-{#- A text as a JSON string, quotes and all. -#}
+{#- A text as a JSON string, including the quotes. -#}
 {% macro json_string(text) -%}
     {{ return(adapter.dispatch('json_string')(text)) }}
 {%- endmacro %}
@@ -7,7 +7,7 @@
     cast(to_json({{ text }}) as varchar)
 {%- endmacro %}
 
-{#- {"v":"text"} without what is around the text. -#}
+{#- {"v":"text"} without the parts around the text. -#}
 {% macro default__json_string(text) -%}
     case
         when {{ text }} is not null
@@ -20,7 +20,7 @@
     end
 {%- endmacro %}
 
-{#- A text if it is a JSON object, else null: FOCUS knows tags in no other form. -#}
+{#- A text if it is a JSON object, else null. FOCUS allows tags in this form only. -#}
 {% macro json_object_or_null(text) -%}
     {{ return(adapter.dispatch('json_object_or_null')(text)) }}
 {%- endmacro %}
@@ -36,7 +36,7 @@
     case when json_object_keys({{ text }}) is not null then {{ text }} end
 {%- endmacro %}
 
-{#- The first instant of a day, or of the day after it: ends are exclusive in FOCUS. -#}
+{#- The first instant of a day, or of the day after it, because ends are exclusive in FOCUS. -#}
 {% macro start_of_day(day) -%}
     cast({{ day }} as timestamp)
 {%- endmacro %}

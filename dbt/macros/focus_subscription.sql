@@ -1,6 +1,6 @@
 {#-
-What the subscription of a FOCUS row is, by the variable focus_subscription: its SubAccountId, or its
-ResourceId. A row without one has the other.
+The subscription of a FOCUS row, by the variable focus_subscription: its SubAccountId or its
+ResourceId. If one is empty, the other is used.
 -#}
 {% macro focus_subscription() -%}
     {%- set column = var('focus_subscription') -%}
@@ -17,7 +17,7 @@ ResourceId. A row without one has the other.
 {%- endmacro %}
 
 
-{#- The name that goes with that id. -#}
+{#- The name that belongs to this id. -#}
 {% macro focus_subscription_name() -%}
     case
         when {{ focus_subscription() }} = {{ id_value('sub_account_id') }}

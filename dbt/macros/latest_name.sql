@@ -1,4 +1,4 @@
-{#- Of the names that rows of several billing periods have, that of the latest. -#}
+{#- The name in the latest billing period of the aggregated rows. -#}
 {% macro latest_name(name) -%}
     max_by({{ name }}, concat(billing_period, {{ name }}))
 {%- endmacro %}

@@ -1,4 +1,4 @@
-{#- A name without regard to case, spaces and punctuation: `Cycle fee` and `cycleFee` are one. -#}
+{#- A name without case, spaces and punctuation: `Cycle fee` and `cycleFee` are equal. -#}
 {% macro match_key(column) -%}
     {{ return(adapter.dispatch('match_key')(column)) }}
 {%- endmacro %}

@@ -1,7 +1,7 @@
 {#-
 Products and quotients of decimals, exact until they are rounded to 10 decimals (halves away from
-zero). In whole units of the tenth decimal, since a division of decimals would be one of floats. Null
-where a factor is too large for that; no bill comes near.
+zero). They are computed in whole units of the tenth decimal, because DuckDB divides decimals as
+floats. Null if a factor is too large, which is far above any bill.
 -#}
 {% macro with_percent(amount, percent) -%}
     case
@@ -14,7 +14,7 @@ where a factor is too large for that; no bill comes near.
     end
 {%- endmacro %}
 
-{#- A price in another currency. -#}
+{#- A price converted to another currency. -#}
 {% macro in_other_currency(price, multiplier, divisor) -%}
     case
         when abs({{ price }}) < 1000000000 and {{ multiplier }} < 1000000
@@ -42,7 +42,7 @@ where a factor is too large for that; no bill comes near.
     cast({{ amount }} * 10000000000 as hugeint)
 {%- endmacro %}
 
-{#- What comes out is in the units of the tenth decimal again. -#}
+{#- The result is in units of the tenth decimal again. -#}
 {% macro _rounded_quotient(numerator, denominator) -%}
     cast(
         case when {{ numerator }} < 0 then -1 else 1 end
@@ -51,7 +51,7 @@ where a factor is too large for that; no bill comes near.
     ) * 0.0000000001
 {%- endmacro %}
 
-{#- What so many of the licenses cost, if all of them cost so much. -#}
+{#- The cost of a part of the licenses, given the cost of all of them. -#}
 {% macro part_of_cost(cost, quantity, of_quantity) -%}
     case
         when {{ of_quantity }} > 0

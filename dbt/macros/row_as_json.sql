@@ -1,4 +1,4 @@
-{#- A whole row of a relation as one value, to be kept until it is known whether it is needed. -#}
+{#- A whole row of a relation as one value. It is converted to text only if it is needed. -#}
 {% macro whole_row(relation) -%}
     {{ return(adapter.dispatch('whole_row')(relation)) }}
 {%- endmacro %}
@@ -11,7 +11,7 @@
     struct({{ relation }}.*)
 {%- endmacro %}
 
-{#- A landed row as JSON text, for people to look at, without what we added to it. -#}
+{#- A landed row as readable JSON text, without the columns added by ingestion. -#}
 {% macro row_as_json(row) -%}
     {{ return(adapter.dispatch('row_as_json')(row)) }}
 {%- endmacro %}
@@ -43,7 +43,7 @@
     get_json_object({{ column }}, '$.{{ key }}')
 {%- endmacro %}
 
-{#- The same where the key is an expression, and may be any text. -#}
+{#- The same for a key that is an expression and may be any text. -#}
 {% macro json_text_at(column, key) -%}
     {{ return(adapter.dispatch('json_text_at')(column, key)) }}
 {%- endmacro %}
@@ -56,7 +56,10 @@
     from_json({{ column }}, 'map<string,string>')[{{ key }}]
 {%- endmacro %}
 
-{#- The keys of a JSON object with their values as text, one row each; what is no JSON has none. -#}
+{#-
+The keys of a JSON object with their values as text, one per row. Text that is not JSON gives no
+rows.
+-#}
 {% macro each_json_pair(column) -%}
     {{ return(adapter.dispatch('each_json_pair')(column)) }}
 {%- endmacro %}

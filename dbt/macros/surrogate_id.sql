@@ -1,4 +1,4 @@
-{#- An id made of the values of some columns: the same values give the same id on every build. -#}
+{#- An id derived from the values of columns. The same values give the same id on every build. -#}
 {% macro surrogate_id(columns) -%}
     md5(concat_ws('|',
         {%- for column in columns %}

@@ -3,7 +3,7 @@
     substr(cast({{ day }} as varchar), 1, 7)
 {%- endmacro %}
 
-{#- The instant that ends every range which is still open. -#}
+{#- The end of every range that is still open. -#}
 {% macro far_future() -%}
     timestamp '9999-12-31 00:00:00'
 {%- endmacro %}

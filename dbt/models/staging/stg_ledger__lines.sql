@@ -6,7 +6,7 @@ ledger_rows as (
 
 ),
 
--- A posting holds what was passed on of shared costs too, in columns of its own.
+-- A posting also contains shared costs passed on, in separate columns.
 split_lines as (
 
     select

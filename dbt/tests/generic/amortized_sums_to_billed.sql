@@ -1,4 +1,7 @@
-{#- Over all months what was amortized is what was billed, per cost center, product and currency. -#}
+{#-
+Fails if the amortized cost over all months differs from the billed cost, per cost center, product
+and currency.
+-#}
 {% test amortized_sums_to_billed(model) %}
 
 with

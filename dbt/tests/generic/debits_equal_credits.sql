@@ -1,4 +1,4 @@
-{#- In every group of rows debits and credits are the same; shows the groups where they are not. -#}
+{#- Fails with every group of rows whose debits and credits differ. -#}
 {% test debits_equal_credits(model, columns) %}
 
 with

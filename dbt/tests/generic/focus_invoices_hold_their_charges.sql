@@ -1,4 +1,4 @@
-{#- Fails with every row of the invoice detail that is not the sum of its charges. -#}
+{#- Fails with every row of the invoice detail that differs from the sum of its charges. -#}
 {% test focus_invoices_hold_their_charges(model) %}
 
 with

@@ -1,4 +1,6 @@
-{#- Fails with every line of the bill that its FOCUS charges do not sum to exactly, either way. -#}
+{#-
+Fails with every billing line that differs from the sum of its FOCUS charges, in either direction.
+-#}
 {% test focus_parts_sum_to_origin(model) %}
 
 with

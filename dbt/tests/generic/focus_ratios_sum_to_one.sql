@@ -1,7 +1,6 @@
 {#-
-Fails with every charge whose parts' AllocatedRatio, as the JSON tells them, do not sum to exactly
-1, or where some parts have a ratio and others have none. A tenth decimal off would already be
-money that belongs to nobody.
+Fails with every charge whose AllocatedRatio values in the JSON do not sum to exactly 1, or that has
+a ratio on some parts only. A difference in the tenth decimal would already leave money unallocated.
 -#}
 {% test focus_ratios_sum_to_one(model) %}
 

@@ -1,6 +1,6 @@
 {#-
-Fails with every cost center whose money in FOCUS is not that of the bill: nothing counts twice, as
-a charge and as its parts, and nothing is lost.
+Fails with every cost center whose amount in FOCUS differs from the bill. A charge that counts
+twice, as a whole and as its parts, or that is missing would fail here.
 -#}
 {% test focus_totals_are_the_bills(model) %}
 

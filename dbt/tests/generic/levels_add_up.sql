@@ -1,4 +1,7 @@
-{#- Each level's forecasts sum to those of the next: cost centers, business units, organizations, total. -#}
+{#-
+Fails if the forecasts of a level do not sum to those of the next: cost centers, business units,
+organizations, total.
+-#}
 {% test levels_add_up(model) %}
 
 with
@@ -16,7 +19,7 @@ summed as (
 
 ),
 
--- A level that is missing is no sum.
+-- A missing level fails, too.
 validation_errors as (
 
     select

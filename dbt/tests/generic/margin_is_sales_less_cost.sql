@@ -1,4 +1,6 @@
-{#- Fails with every row whose margin is not its sales less its cost, or null without sales. -#}
+{#-
+Fails with every row whose margin differs from sales less cost, or is not null without sales.
+-#}
 {% test margin_is_sales_less_cost(model) %}
 
 with

@@ -1,7 +1,7 @@
 {#-
-Fails where what a cost center received less what it gave is not what `moves` say, where moves stand in
-no row of the model, and where all that was moved of an organization's period does not sum to zero, so
-that its total after sharing would not be the one before.
+Fails if amounts received less amounts given by a cost center differ from `moves`, if moves are in
+no row of the model, or if the moves of an organization's period do not sum to zero. The total after
+sharing would then differ from the total before.
 -#}
 {% test moved_amounts_balance(model, moves) %}
 

@@ -1,6 +1,6 @@
 {#-
-Fails with every pool of shared costs of which more than the whole is passed on, or whose parts are the
-whole and do not sum to it. `pool` are the columns that make up a pool.
+Fails with every pool of shared costs of which more than the whole is passed on, or whose shares sum
+to 1 but whose parts do not sum to the whole. `pool` lists the columns that identify a pool.
 -#}
 {% test pools_are_passed_on(model, pool) %}
 

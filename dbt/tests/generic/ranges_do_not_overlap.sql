@@ -1,7 +1,6 @@
 {#-
-Fails with every range that begins before the one before it has ended. Ranges are valid_from
-inclusive to valid_to exclusive; without this test a line could match two splits and be billed
-twice.
+Fails with every range that begins before the previous one ends. Ranges are valid_from inclusive to
+valid_to exclusive. Without this test a line could match two splits and be billed twice.
 -#}
 {% test ranges_do_not_overlap(model, partition_by) %}
 

@@ -1,6 +1,6 @@
 {#-
-The rounded amounts of a bill are those of its rounded total, and no statement is off its exact amount
-by a whole unit of the currency.
+Fails if the rounded amounts of a bill do not sum to its rounded total, or if a statement differs
+from its exact amount by a whole unit of the currency or more.
 -#}
 {% test rounded_parts_add_up(model) %}
 

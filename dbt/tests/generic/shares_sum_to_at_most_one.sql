@@ -1,6 +1,6 @@
 {#-
-Fails with every pool whose shares sum to more than one; with percentages they may sum to less, with
-any other method they may not.
+Fails with every pool whose shares sum to more than one. With percentages they may sum to less; with
+any other method they must sum to one.
 -#}
 {% test shares_sum_to_at_most_one(model, pool) %}
 

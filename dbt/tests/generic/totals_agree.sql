@@ -1,6 +1,6 @@
 {#-
-Fails where the model and another relation give different totals; no rows are a total of zero.
-`their_measures` are the other relation's names of the measures, where they differ.
+Fails if the totals of the model and another relation differ. No rows count as a total of zero.
+`their_measures` are the names of the measures in the other relation, if they differ.
 -#}
 {% test totals_agree(model, with, measures, by, their_measures=none) %}
 

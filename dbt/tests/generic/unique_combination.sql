@@ -1,4 +1,4 @@
-{#- Fails with every combination of values that more than one row has; nulls are values here. -#}
+{#- Fails with every combination of values in more than one row. Nulls count as values. -#}
 {% test unique_combination(model, columns) %}
 
 with

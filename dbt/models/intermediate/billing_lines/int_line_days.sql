@@ -1,8 +1,8 @@
 {#-
-How many days a prorated line charges, of how many its cycle has, and what a license costs for the
-whole cycle. The cycle is that of the same subscription's charge which ends on the line's last day,
-else the shortest that holds the line (legacy bills charge pieces that end within a cycle), else the
-month that ends with the line's last day.
+Charged days, days of the cycle, and price of a license for the whole cycle, per prorated line. The
+cycle is that of the same subscription's charge that ends on the line's last day, else the shortest
+one that contains the line (legacy bills charge parts that end within a cycle), else the month that
+ends with the line's last day.
 -#}
 with
 
@@ -20,7 +20,8 @@ prorated_lines as (
 
 ),
 
--- After a change a legacy bill credits the whole cycle, which tells of it as a charge does.
+-- After a change, a legacy bill credits the whole cycle. The credit shows the cycle as a charge
+-- does.
 known_cycles as (
 
     select
@@ -54,7 +55,8 @@ with_cycles as (
                 coalesce(
                     known_cycles.cycle_end_date = prorated_lines.charge_end_date, false
                 ) desc,
-                -- Of those that end with it, the longest: a legacy bill credits pieces too.
+                -- The longest of those that end on the same day, because a legacy bill also credits
+                -- parts.
                 case
                     when known_cycles.cycle_end_date = prorated_lines.charge_end_date
                         then known_cycles.cycle_start_date

@@ -47,7 +47,7 @@ subscription_organizations as (
 
 ),
 
--- By id first, then by domain and name, then by what the split history says.
+-- Match by id first, then by domain and name, then by the split history.
 matched as (
 
     select
@@ -73,7 +73,7 @@ matched as (
 
 ),
 
--- Who is not listed is kept under the name the bill gives.
+-- An unlisted customer keeps its name on the bill as organization id.
 named as (
 
     select

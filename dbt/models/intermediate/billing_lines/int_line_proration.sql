@@ -1,8 +1,8 @@
 {#-
-Which known rounding rule gives a prorated line's amount. Only to explain: the provider's amount
-stands. Unit price x days / days of the cycle x quantity, rounded in one of the ways that the
-provider's documents and the broker's bills use. Legacy bills print a unit price that is prorated
-already and cut, and count with the cycle's.
+The known rounding rule that reproduces the amount of a prorated line. It only explains; the
+provider's amount is never changed. The amount is unit price x days / days of the cycle x quantity,
+rounded in one of the ways in the provider's documents and the broker's bills. Legacy bills print a
+prorated and truncated unit price, but compute with the price of the cycle.
 -#}
 with
 
@@ -38,13 +38,13 @@ priced as (
         billing_lines.unit_price is not null
         and billing_lines.quantity > 0
         and billing_lines.total_cost <> 0
-        -- Beyond these no license is priced, and the products below would overflow.
+        -- Above these limits the products below would overflow. No license price comes near.
         and billing_lines.quantity < 1000000
         and abs(billing_lines.unit_price) < 1000000
 
 ),
 
--- In whole units of the tenth decimal, so that the division is exact until it is rounded.
+-- Computed in whole units of the tenth decimal, so that the division is exact until it is rounded.
 in_units as (
 
     select

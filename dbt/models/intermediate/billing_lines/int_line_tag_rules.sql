@@ -1,6 +1,6 @@
 {#-
-The cost center that the tags of a line name: the first rule of the seed tag_rules that matches. A
-rule may name the cost center, or say that the tag's value does: an id, a charge code or a name.
+The cost center that the tags of a line identify, by the first matching rule of the seed tag_rules.
+A rule names the cost center, or states that the tag's value is its id, charge code or name.
 -#}
 with
 
@@ -41,7 +41,7 @@ successions as (
 
 ),
 
--- Azure's older files leave the braces out. What is no JSON has no tags.
+-- Azure's older files omit the braces. Text that is not JSON has no tags.
 readable as (
 
     select
@@ -79,7 +79,7 @@ line_tags as (
 
 ),
 
--- An id goes before a charge code, and that before a name.
+-- An id takes precedence over a charge code, and a charge code over a name.
 cost_center_by_word as (
 
     select
@@ -112,7 +112,7 @@ matched as (
             )
             and line_tags.organization_id
             = coalesce(tag_rules.organization_id, line_tags.organization_id)
-    -- A rule that names no cost center of the organization does not match.
+    -- A rule whose cost center is not in the organization does not match.
     inner join cost_center_by_word
         on
             line_tags.organization_id = cost_center_by_word.organization_id
@@ -142,7 +142,7 @@ named as (
 
 ),
 
--- Of a deleted cost center, the nearest successor that is still there bears it, else Default.
+-- The cost of a deleted cost center goes to its nearest existing successor, else to Default.
 heirs as (
 
     select

@@ -1,7 +1,7 @@
 {#-
-Budget, what came of it and what is to come, for every month of a year in which a cost center has a
-budget. What is compared is what the cost center is charged: sales where its organization is sold to,
-else cost; spread over the months that costs are for, before shared costs are passed on.
+Budget, actual and forecast for every month of a year in which a cost center has a budget. The
+actual is the charged amount: sales for resold organizations, else cost. It is spread over the
+months that it applies to, before shared costs are passed on.
 -#}
 with
 
@@ -91,7 +91,7 @@ year_months as (
 
 ),
 
--- An organization without any bill has no history to compare with, only a budget.
+-- An organization without a bill has a budget but no actuals.
 with_amounts as (
 
     select
@@ -160,7 +160,7 @@ accumulated as (
         *,
         sum(budget) over so_far as budget_to_date,
         sum(actual) over so_far as actual_to_date,
-        -- A year that is not known or forecast to its end has no expectation.
+        -- A year whose end is not reached by actuals and forecast has no year-end figure.
         case
             when count(coalesce(actual, forecast)) over whole_year = 12
                 then sum(coalesce(actual, forecast)) over whole_year
@@ -178,7 +178,7 @@ accumulated as (
 
 ),
 
--- Of the months before, only the year to date is told: what was expected then is not known.
+-- Earlier months have the year to date only, because the forecast of that time is not known.
 with_status as (
 
     select

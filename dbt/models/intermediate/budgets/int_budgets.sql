@@ -1,6 +1,7 @@
 {#-
-What each cost center may spend in a month. A month that is budgeted twice is what the file written
-last says. A budget that names no organization is of the one that has the cost center.
+Monthly budgets of cost centers. For a month that is budgeted twice, the file with the latest
+modification time counts. A budget without organization belongs to the organization with the cost
+center.
 -#}
 with
 
@@ -38,7 +39,7 @@ cost_centers as (
 
 ),
 
--- An id that two organizations have names neither.
+-- An id that two organizations use identifies neither of them.
 owners as (
 
     select

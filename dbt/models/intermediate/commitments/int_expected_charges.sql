@@ -1,7 +1,7 @@
 {#-
-The full cycles to come of every subscription that is still charged, up to the horizon: at the seats,
-the cost and the split as far as they are known. A split that is dated ahead counts from its day on,
-and so do its seats. What should have been charged by now and was not is at an end.
+Future full cycles of every subscription that is still charged, up to the horizon, with the known
+seats, cost and split. A split with a future date and its seats count from that date. A cycle that
+should have been charged by now and was not has ended.
 -#}
 with
 
@@ -43,7 +43,7 @@ numbered as (
 
 ),
 
--- One row per cycle to come from here.
+-- From here, one row per future cycle.
 cycles as (
 
     select
@@ -64,7 +64,7 @@ cycles as (
 
 ),
 
--- In a month that has gone by, what was dated later was not known.
+-- A forecast made in a past month ignores data with a later date.
 known_snapshots as (
 
     select
@@ -82,7 +82,7 @@ known_snapshots as (
 
 ),
 
--- A full cycle goes by the latest split before the end of its first day, else by the first.
+-- A full cycle uses the latest split before the end of its first day, else the first split.
 splits as (
 
     select
@@ -103,8 +103,8 @@ splits as (
 
 ),
 
--- Whose split is of a later day than the last charge knows more seats than the bill. One that the
--- list of cost centers implies tells of no purchase, nor does the directory, which counts people.
+-- A split later than the last charge has more recent seats than the bill. A split implied by the
+-- list of cost centers is not a purchase, nor is one from the directory, which counts users.
 with_seats as (
 
     select
@@ -141,7 +141,7 @@ final as (
         currency,
         charge_start_date,
         charge_end_date,
-        -- A charge that starts in the term is owed; what follows is only likely.
+        -- A charge that starts within the term is owed; later charges are only expected.
         case when charge_start_date <= term_end_date then 'committed' else 'renewal' end
             as commitment,
         term_end_date,

@@ -1,8 +1,7 @@
 {#-
-What each cost center will bear month by month as far as it is known, from each month a forecast is
-made: what is billed already for months to come, the cycles to come, and metered use as it was on
-average in the last three months. Borne as amortized costs are: by the month it is for, but never
-before it is billed.
+Known future cost per cost center and month, for each forecast origin: amounts already billed for
+future months, future cycles, and metered usage at the average of the last three months. Costs are
+recognized like amortized costs: in the month that they apply to, but never before they are billed.
 -#}
 with
 
@@ -46,7 +45,7 @@ billed_ahead as (
 
 ),
 
--- Charges alike in place and period are spread together.
+-- Charges with the same keys and period are spread together.
 charges as (
 
     select
@@ -121,7 +120,7 @@ cycles_to_come as (
 
 ),
 
--- A credit comes once, and seats that were added are in the cycles to come.
+-- Credits are one-time, and added seats are part of future cycles.
 recent_use as (
 
     select

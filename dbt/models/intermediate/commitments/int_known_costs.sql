@@ -1,6 +1,6 @@
 {#-
-What each cost center has borne and will bear, month by month, as far as it was known in each month
-a forecast is made from. A bill's month is its billing period.
+Past and future known cost per cost center and month, for each forecast origin. The month of a bill
+is its billing period.
 -#}
 with
 
@@ -92,7 +92,7 @@ with_largest as (
 
 ),
 
--- A Default that never took anything has rows of zeros in bills, which are no history.
+-- A Default that never received a cost has rows of zeros on bills. They are not a history.
 final as (
 
     select

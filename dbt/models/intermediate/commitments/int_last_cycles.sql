@@ -1,6 +1,6 @@
 {#-
-The last cycle that each subscription was charged for, as known in the month a forecast is made: what
-a full one costs, how many seats it ended with, and when the bill for the next one is due.
+The last charged cycle of each subscription, for each forecast origin: cost of a full cycle, seats
+at its end, and date of the next bill.
 -#}
 with
 
@@ -11,7 +11,8 @@ billing_lines as (
         subscription_id is not null
         and (
             (charge_source = 'license' and charge_kind in ('cycle', 'extra', 'refund'))
-            -- Of other clouds only what is said to recur: an account has all kinds of purchases.
+            -- For other clouds, only purchases marked as recurring count, because an account has
+            -- all kinds of purchases.
             or (charge_source = 'FOCUS' and charge_kind = 'cycle')
         )
 
@@ -50,7 +51,7 @@ cycles as (
         max(billing_lines.product_id) as product_id,
         max(billing_lines.sku_id) as sku_id,
         max(terms.term_end_date) as term_end_date,
-        -- What a legacy bill prints for a part is prorated already.
+        -- A legacy bill prints the prorated price for a part of a cycle.
         max(
             case
                 when billing_lines.source_format <> 'legacy_license_based'
@@ -59,7 +60,7 @@ cycles as (
         ) as unit_price,
         sum(billing_lines.quantity) as quantity,
         sum(billing_lines.total_cost) as total_cost,
-        -- Sales that only some lines have are no price of all.
+        -- Sales on only some lines are not the price of all licenses.
         case
             when count(*) = count(billing_lines.total_sales)
                 then sum(billing_lines.total_sales)
@@ -71,7 +72,7 @@ cycles as (
             and billing_lines.row_number = terms.row_number
     where
         billing_lines.quantity > 0
-        -- Of what came by conversion in a running cycle only the rest of that is charged as yet.
+        -- A conversion in a running cycle has charged only the rest of that cycle so far.
         and (
             billing_lines.charge_kind = 'cycle'
             or (billing_lines.charge_kind = 'extra' and billing_lines.unit_price > 0)
@@ -87,7 +88,7 @@ cycles as (
 
 ),
 
--- One row per subscription and month of forecasting from here.
+-- From here, one row per subscription and forecast origin.
 known_cycles as (
 
     select
@@ -126,7 +127,8 @@ last_cycles as (
 
 ),
 
--- A part prints the price of its whole cycle, and is of a month where no price is printed.
+-- A partial cycle prints the price of the whole cycle. Without a printed price, the cycle is a
+-- month.
 whole_cycles as (
 
     select
@@ -140,7 +142,8 @@ whole_cycles as (
                     ) }}
             else charge_days
         end as whole_days,
-        -- As many times the part's days as the whole costs of the part.
+        -- The days of the cycle are the days of the part times the ratio of the full price to the
+        -- amount.
         case
             when is_part and unit_price > 0 and total_cost > 0
                 then
@@ -174,7 +177,8 @@ priced as (
         ) as cycle_sales,
         case
             when not has_whole_price then greatest(round(estimated_months), 1)
-            -- A discount on the part makes its cycle look longer: the nearest that is usual.
+            -- A discount on the part makes its cycle look longer, so the nearest usual length is
+            -- used.
             when estimated_months < 2 then 1
             when estimated_months < 4.5 then 3
             when estimated_months < 9 then 6
@@ -185,7 +189,7 @@ priced as (
 
 ),
 
--- Charges and refunds that reach the cycle's last day, and were billed by then.
+-- Charges and refunds that extend to the cycle's last day and were billed by the forecast origin.
 seats as (
 
     select
@@ -204,7 +208,7 @@ seats as (
             and last_cycles.charge_end_date >= billing_lines.charge_start_date
             and last_cycles.charge_end_date <= billing_lines.charge_end_date
     left join refund_links on billing_lines.line_id = refund_links.line_id
-    -- What no known charge added, a refund does not take away.
+    -- A refund without a known charge does not reduce the seats.
     where billing_lines.charge_kind <> 'refund' or refund_links.line_id is not null
     group by last_cycles.subscription_id, last_cycles.origin_month
 
@@ -218,7 +222,7 @@ final as (
             has_whole_price, whole_days, estimated_months, cycle_months
         ),
         cast(priced.cycle_months as integer) as months_per_cycle,
-        -- Bills come as long after a cycle's start as the last one did.
+        -- The interval between the start of a cycle and its bill is that of the last bill.
         cast(
             {{ dbt.dateadd(
                 'month',

@@ -1,7 +1,7 @@
 {#-
-The counts of the directory per cost center. The attribute that the organization splits by
-(department, location or charge code; department where it says nothing) names the cost center;
-people whose value names none count for Default.
+Directory counts per cost center. The split attribute of the organization (department, location or
+charge code; department by default) identifies the cost center. Users whose value matches no cost
+center count for Default.
 -#}
 with
 
@@ -86,7 +86,7 @@ summed as (
         cost_center_id,
         is_in_use,
         split_attribute,
-        -- Only what names no cost center is kept, to be told as a finding.
+        -- Only values that match no cost center are kept, for a finding.
         case when named_cost_center_id is null then attribute_value end as unknown_value,
         named_cost_center_id is not null as is_known,
         sum(user_count) as user_count

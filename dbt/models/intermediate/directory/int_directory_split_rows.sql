@@ -1,7 +1,7 @@
 {#-
-Splits that come from the directory, for the organizations that want it: as of the last moment of
-each billing cycle, the licenses in use per cost center. So somebody who moves takes the cost along
-from the next cycle on, and what nobody uses is in Default, unallocated.
+Splits from the directory, for the organizations with this split source: the assigned licenses per
+cost center at the last moment of each billing cycle. The cost of a user who moves is charged to the
+new cost center from the next cycle on. Unassigned licenses are in Default, unallocated.
 -#}
 with
 
@@ -25,7 +25,7 @@ default_cost_centers as (
 
 ),
 
--- The opening may fall on a cycle's end: then it is that.
+-- If the first count falls on the end of a cycle, it is the count of that cycle.
 counts as (
 
     select

@@ -1,17 +1,15 @@
 {#-
-The bill's rows as FOCUS sees a split: the charge they are parts of, the method, the resource (here a
-cost center) that each part goes to, and the ratio.
-
-What nobody was given is not allocated and has no resource: the rest that Default takes of a split,
-and whole charges that no split and no rule applies to. Default has one where a split or a rule
-names it.
+The bill's rows as split cost allocation in FOCUS: origin charge, method, resource (here a cost
+center) and ratio. Unallocated parts have no resource: the remainder of a split in Default, and
+whole charges without a split or rule. Default has a resource if a split or a rule names it.
 -#}
 with
 
 report_rows as (
 
     select
-        -- The sentences of a row are most of its bytes, and no FOCUS column holds them.
+        -- Explanations are left out: they are most of a row's bytes, and no FOCUS column needs
+        -- them.
         * exclude (explanation, price_explanation),
         coalesce(product_name, product_id, charge_type, 'Unnamed') as service_name
     from {{ ref('int_report_rows') }}
@@ -24,7 +22,7 @@ default_cost_centers as (
 
 ),
 
--- Without a snapshot either a tag named the cost center or all went to Default.
+-- Without a snapshot, either a tag identified the cost center or everything is in Default.
 with_method as (
 
     select
@@ -55,8 +53,7 @@ with_own_part as (
 
 ),
 
--- A correction that takes back what was not allocated is not allocated either, so that the two
--- cancel out.
+-- A correction that reverses an unallocated amount is unallocated too, so that both cancel out.
 not_allocated_before as (
 
     select
@@ -103,7 +100,7 @@ with_line as (
 
 ),
 
--- Where corrections have been reversed too, rows are differences and their shares no ratios.
+-- If corrections were reversed as well, rows are differences, and their shares are not ratios.
 with_ratio as (
 
     select

@@ -1,4 +1,6 @@
-{#- The bill's rows in the words of FOCUS. A view: marts write what they need of it. -#}
+{#-
+The bill's rows in FOCUS terms. A view, because each mart stores only the columns that it needs.
+-#}
 {{ config(materialized='view') }}
 
 with
@@ -57,7 +59,7 @@ postings as (
 
 ),
 
--- What bills in FOCUS say of their services themselves, while their files are there.
+-- Services as stated on FOCUS bills, while their files exist.
 own_words as (
 
     select
@@ -79,7 +81,8 @@ own_words as (
 
 ),
 
--- An issued invoice never changes: a correction is of the invoice only if it came with it.
+-- An issued invoice never changes. A correction belongs to an invoice only if it was issued with
+-- it.
 invoices as (
 
     select
@@ -95,7 +98,7 @@ categorized as (
 
     select
         allocations.*,
-        -- Bills in FOCUS know adjustments apart from credits; the kind does not.
+        -- FOCUS bills distinguish adjustments from credits; the charge kind does not.
         case
             when allocations.charge_kind = 'credit' and allocations.charge_type = 'Adjustment'
                 then 'Adjustment'
@@ -124,8 +127,8 @@ categorized as (
             products.service_provider_name,
             focus_sources.service_provider_name
         ) as invoice_issuer_name,
-        -- Of a license subscription the product is the name. An account of another cloud has many
-        -- services: where its bill does not name it, its id is all there is.
+        -- The name of a license subscription is its product. An account of another cloud has many
+        -- services, so its name is its id if the bill does not state one.
         case
             when allocations.subscription_id is null then null
             when allocations.source_format = 'focus_cost_and_usage'
@@ -138,8 +141,8 @@ categorized as (
         line_commitments.commitment_id,
         postings.closed_at,
         cast(concat(allocations.billing_period, '-01') as date) as period_start_date,
-        -- Money that comes back brings its quantity back: FOCUS signs both. Bills print refunds
-        -- with either sign, so the sign is that of the line's money.
+        -- FOCUS requires a negative quantity on refunds. Bills print refunds with either sign, so
+        -- the sign is that of the line's amount.
         cast(
             case
                 when charge_categories.quantity_unit is null then null

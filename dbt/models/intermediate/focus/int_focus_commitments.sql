@@ -12,7 +12,8 @@ seat_ledger as (
 
 ),
 
--- As of the latest bill, not of today: the same files give the same results on any day.
+-- The state is as of the latest bill, not as of today, so that the same files give the same results
+-- on any day.
 latest_bill as (
 
     select max(billing_date) as as_of_date
@@ -20,7 +21,7 @@ latest_bill as (
 
 ),
 
--- The same term may be printed in two ways; the latest bill counts.
+-- A term may be printed in two ways; the latest bill counts.
 commitments as (
 
     select
@@ -68,7 +69,7 @@ contracts as (
 
 ),
 
--- The last seats the bills know of in the term, and the last that were any.
+-- The last seats on the bills of the term, and the last nonzero seats.
 seats as (
 
     select
@@ -99,7 +100,7 @@ with_status as (
         contracts.contract_start_date,
         contracts.contract_end_date,
         coalesce(seats.last_seats, commitments.largest_quantity) as quantity,
-        -- All seats were given back, and none was charged since.
+        -- All seats were refunded, and none was charged since.
         case
             when coalesce(seats.seats, 0) > 0 then null
             when commitments.canceled_date >= commitments.charged_date then 'Canceled'

@@ -1,6 +1,6 @@
 {#-
-Which billing line belongs to which term that a subscription is bought for. Only new-commerce bills
-tell; a term that is in no list is no commitment.
+The purchased term of each billing line. Only new-commerce bills state it. A term that is not in the
+seed is no commitment.
 -#}
 with
 
@@ -54,8 +54,8 @@ with_commitment as (
         on billing_lines.file = terms.file and billing_lines.row_number = terms.row_number
     inner join focus_terms
         on {{ match_key('terms.term_and_billing_cycle') }} = focus_terms.term_key
-    -- Once a term is over, its subscription may go on month by month: those charges still print
-    -- the term's days but are committed to nothing.
+    -- After its term, a subscription may continue monthly. Those charges still print the dates of
+    -- the term but have no commitment.
     where
         terms.term_start_date <= terms.term_end_date
         and billing_lines.charge_start_date <= terms.term_end_date

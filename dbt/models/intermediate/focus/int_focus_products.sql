@@ -1,4 +1,4 @@
-{#- What FOCUS calls the products on the bills: the first pattern of the seed that matches. -#}
+{#- FOCUS categories of the products on the bills, by the first matching pattern of the seed. -#}
 with
 
 report_rows as (

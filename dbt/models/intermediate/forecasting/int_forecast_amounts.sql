@@ -1,7 +1,6 @@
 {#-
-Forecasts as amounts: what is known to come to the digit, what was estimated in whole millionths.
-Sales follow the cost as they did in the last year. What a cost center was forecast earlier stands
-beside what it came to.
+Forecasts as amounts: known costs are exact, estimates are in whole millionths. Sales follow the
+cost as in the last year. Earlier forecasts of a cost center are beside the actuals.
 -#}
 with
 

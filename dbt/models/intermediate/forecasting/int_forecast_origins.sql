@@ -1,7 +1,7 @@
 {#-
-From which months forecasts are made: an organization's last one, and some before it, from which
-only what was known then is used, to tell how forecasts have done. A bill that is one month late
-is awaited: its organization's last month is the one before.
+Forecast origins: the organization's last month, and some earlier months to measure accuracy, with
+only the data known at that time. A bill that is one month late is outstanding: the organization's
+last month is then the month before.
 -#}
 with
 
@@ -100,7 +100,7 @@ select
     origin_month,
     {{ year_month('origin_month') }} as origin_period,
     origin_month = last_month as is_latest,
-    -- What was forecast earlier is compared with what came, so no further than that.
+    -- Earlier forecasts are compared with actuals, so they end with the last actual month.
     case when origin_month = last_month then horizon_month else last_month end
         as horizon_month
 from origins

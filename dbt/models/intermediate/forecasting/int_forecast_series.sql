@@ -1,7 +1,7 @@
 {#-
-The series that are forecast, a row for each month from a series' first to its horizon, without gaps:
-up to the month the forecast is made from what was borne, after it what is expected. Cost centers add up to business units, these to organizations, and these to the
-total of a currency; only cost centers are forecast from earlier months too.
+The forecast series, with a row for each month from the first month to the horizon, without gaps:
+actual cost up to the forecast origin, known cost after it. Cost centers add up to business units,
+organizations and the total of a currency. Only cost centers have forecasts from earlier origins.
 -#}
 with
 
@@ -23,7 +23,7 @@ cost_centers as (
 
 ),
 
--- The total's history ends where the first organization's bill is awaited.
+-- The history of the total ends with the first outstanding bill of an organization.
 latest as (
 
     select
@@ -129,7 +129,7 @@ series as (
 
 ),
 
--- A month without cost is a zero, not a gap.
+-- A month without cost is zero, not a gap.
 series_months as (
 
     select

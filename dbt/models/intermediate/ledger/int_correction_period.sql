@@ -1,4 +1,4 @@
-{#- One row: up to which period everything is closed, and where corrections of it are posted. -#}
+{#- One row: the last closed period, and the period in which corrections are posted. -#}
 with
 
 postings as (
@@ -20,7 +20,7 @@ closed as (
 
 ),
 
--- The oldest open period; where no bill of it is there yet, the month after the last closed.
+-- The oldest open period; without a bill for it, the month after the last closed period.
 oldest_open as (
 
     select min(billing_lines.billing_period) as billing_period

@@ -1,4 +1,4 @@
-{#- What closed periods hold of each line and cost center, corrections posted since included. -#}
+{#- Amounts of closed periods per line and cost center, including corrections posted later. -#}
 with
 
 ledger_rows as (

@@ -1,4 +1,4 @@
-{#- One row per line that was ever posted, with what it was and whether it still stands. -#}
+{#- One row per line that was ever posted, with its attributes and whether it is still billed. -#}
 with
 
 ledger_rows as (
@@ -35,7 +35,7 @@ reversals_of_lines as (
 
 ),
 
--- One row of the line's last posting tells what the line is.
+-- One row of the line's last posting has the attributes of the line.
 described as (
 
     select

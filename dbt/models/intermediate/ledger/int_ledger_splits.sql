@@ -6,7 +6,7 @@ ledger_rows as (
 
 ),
 
--- A line that was taken back and came again stands as it was posted last.
+-- For a line that was reversed and billed again, the last posting counts.
 last_postings as (
 
     select

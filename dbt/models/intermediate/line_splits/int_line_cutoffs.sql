@@ -1,4 +1,4 @@
-{#- What the table of charge kinds says of each line, before any look at refunded charges. -#}
+{#- The cutoff of each line by the seed charge_kinds, before refunded charges are considered. -#}
 {%- set anchor_day -%}
 case charge_kinds.cutoff_anchor
                 when 'charge_start' then cast(billing_lines.charge_start_date as timestamp)
@@ -31,8 +31,8 @@ closed_periods as (
 
 ),
 
--- Nothing that happened after billing counts: the instant the period was closed, else the
--- billing date, bounds every cutoff. A kind without an anchor has no cutoff and so no match.
+-- Events after billing do not count: every cutoff is limited by the instant of closing, else by the
+-- billing date. A kind without an anchor has no cutoff and therefore no match.
 with_cutoff as (
 
     select
@@ -65,8 +65,8 @@ bounded as (
 
 ),
 
--- The latest snapshot with effective_at < cutoff. The conditions name both sides, so that the
--- engine joins by hash; one on the lines alone would make it compare all with all.
+-- The latest snapshot with effective_at < cutoff. The conditions refer to both sides, so that the
+-- engine uses a hash join. A condition on the lines alone would compare all rows with each other.
 matched as (
 
     select
@@ -98,7 +98,7 @@ reasoned as (
             when not is_splittable then 'not_a_license'
             when is_zero_total then 'zero_total'
             when as_of_snapshot_id is not null then 'snapshot'
-            -- Usage that somebody wants split has a split or a tag.
+            -- Usage is split only if it has a split or a tag.
             when charge_kind = 'usage' and first_snapshot_id is null then 'not_a_license'
             when charge_kind = 'refund' or first_snapshot_id is null then 'no_snapshot'
             when is_first_zero_total then 'zero_total'

@@ -1,4 +1,4 @@
-{#- Who takes over from a deleted cost center, and from whoever took over, and so on. -#}
+{#- Successors of a deleted cost center, direct and indirect. -#}
 with recursive
 
 cost_centers as (
@@ -19,7 +19,7 @@ successions as (
 
     union all
 
-    -- Longer chains than ten, or circles, end in Default.
+    -- Chains of more than ten successors, and circles, end in Default.
     select
         successions.organization_id,
         successions.cost_center_id,

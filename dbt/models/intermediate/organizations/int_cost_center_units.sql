@@ -1,6 +1,6 @@
 {#-
-Every cost center that is billed or will be, by its name, with the business unit it belongs to. What
-is in no list of cost centers has the name it was billed under last.
+Every cost center with past or future costs, with its name and business unit. A cost center that is
+not in the list has its last billed name.
 -#}
 with
 

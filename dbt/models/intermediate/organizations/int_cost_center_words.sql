@@ -1,6 +1,6 @@
 {#-
-What a tag or the directory may call a cost center by, per kind of word. A word that two cost
-centers of an organization have in common names neither of them.
+Values by which a tag or the directory may refer to a cost center, per kind of value. A value that
+two cost centers of an organization share identifies neither.
 -#}
 with
 
@@ -10,7 +10,7 @@ cost_centers as (
 
 ),
 
-{# The surest first. -#}
+{#- The most reliable key first. -#}
 words as (
 
     {% for kind, column in [

@@ -20,7 +20,7 @@ files as (
 
 ),
 
--- A cost center that is listed twice is what the file written last says.
+-- For a cost center that is listed twice, the file with the latest modification time counts.
 ranked as (
 
     select

@@ -55,7 +55,7 @@ named_defaults as (
 
 )
 
--- Default always exists, whether somebody listed it or not.
+-- Default always exists, whether or not it is listed.
 select
     organizations.organization_id,
     coalesce(named_defaults.cost_center_id, 'Default') as cost_center_id,

@@ -6,7 +6,7 @@ organizations as (
 
 ),
 
--- What a bill may call an organization by, the surest first.
+-- Identifiers by which a bill may refer to an organization, the most reliable first.
 keys as (
 
     select

@@ -14,7 +14,7 @@ files as (
 
 ),
 
--- An organization that is listed twice is what the file written last says.
+-- For an organization that is listed twice, the file with the latest modification time counts.
 ranked as (
 
     select

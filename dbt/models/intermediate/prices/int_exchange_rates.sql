@@ -1,6 +1,6 @@
 {#-
-What one unit of a currency is worth in another, and from when to when. A pair that is listed the
-other way round only is turned round: multiply by the multiplier, divide by the divisor.
+Value of one unit of a currency in another, with the range of validity. If only the opposite pair is
+listed, its inverse is used: multiply by the multiplier, divide by the divisor.
 -#}
 with
 
@@ -18,7 +18,7 @@ files as (
 
 ),
 
--- A rate that is listed twice for a day is what the file written last says.
+-- For a rate that is listed twice for a day, the file with the latest modification time counts.
 ranked as (
 
     select

@@ -1,6 +1,6 @@
 {#-
-Every billing line with its sales: what the bill says, else the price list's, prorated by the same
-share of the cycle as the cost. No price: no sales, never zero.
+Every billing line with its sales: from the bill, else from the price list, prorated by the same
+share of the cycle as the cost. Without a price, sales are null, never zero.
 -#}
 with
 
@@ -28,7 +28,7 @@ joined as (
         billing_lines.*,
         line_prices.* exclude (line_id, unit_price),
         line_prices.unit_price as list_unit_price,
-        -- What is charged in full costs as much as the whole cycle, whatever its days.
+        -- A full charge has the price of the whole cycle, regardless of its days.
         line_days.line_id is null
         or coalesce(
             billing_lines.unit_price * billing_lines.quantity = abs(billing_lines.total_cost)
@@ -59,12 +59,13 @@ with_sales as (
         *,
         case
             when total_sales is not null then total_sales
-            -- A longer trial and the like: what costs nothing is sold for nothing by who sells it.
+            -- A line without cost, for example an extended trial, is sold at zero by an
+            -- organization with prices.
             when total_cost = 0 and price_source is not null then 0
-            -- A tax is no ware: it is passed on as it is.
+            -- A tax is passed on at cost.
             when is_percent_of_cost and charge_kind = 'tax' then total_cost
             when is_percent_of_cost then {{ with_percent('total_cost', 'markup_percent') }}
-            -- A price for nothing would be none: the bill does not say how many there are.
+            -- Without a quantity on the bill there is no price.
             when quantity > 0
                 then
                     {{ prorated_price(

@@ -1,4 +1,4 @@
-{#- Prices, percentages and offers with their rank: the lowest that applies wins. -#}
+{#- Prices, percentages and offers with their rank. The lowest applicable rank wins. -#}
 with
 
 prices as (
@@ -34,8 +34,8 @@ with_organization as (
 
 ),
 
--- A special offer goes before all else; then what is the customer's own before what is for all,
--- and a price before a percentage.
+-- Special offers come first, then rows for the customer before rows for all customers, and prices
+-- before percentages.
 sourced as (
 
     select

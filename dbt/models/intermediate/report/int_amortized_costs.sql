@@ -1,8 +1,7 @@
 {#-
-Costs and sales spread by day over the period they are charged for, per month: what is paid ahead is
-borne by the months it is for, and what comes back is taken from them likewise. Rounded
-cumulatively, so that the months of a charge sum to it exactly. Lines alike in place and period are
-spread together.
+Costs and sales spread by day over their charge period, per month. Advance payments are assigned to
+the months that they apply to, and refunds likewise. Amounts are rounded cumulatively, so that the
+months of a charge sum to it exactly. Lines with the same keys and period are spread together.
 -#}
 with
 

@@ -1,6 +1,7 @@
 {#-
-A cost is borne by the month it is for, but never before it is billed: so a closed period's
-amortized cost cannot change either. What is for months to come is borne then.
+A cost is recognized in the month that it applies to, but never before it is billed, so the
+amortized cost of a closed period cannot change. The part for future months is recognized in those
+months.
 -#}
 with
 

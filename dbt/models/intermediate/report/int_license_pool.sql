@@ -1,6 +1,6 @@
 {#-
-Where a subscription's licenses are now: bought, allotted to cost centers, assigned to people, and
-pending, that is bought and in nobody's use.
+The current licenses of a subscription: bought, allocated to cost centers, assigned to users, and
+pending (bought but not assigned).
 -#}
 with
 
@@ -69,7 +69,7 @@ subscriptions as (
 
 ),
 
--- What a license costs for a cycle: the latest full cycle charge.
+-- The price of a license for a cycle, from the latest full cycle charge.
 cycle_charges as (
 
     select
@@ -207,8 +207,9 @@ joined as (
 
 ),
 
--- Split by the directory, what nobody uses is of nobody; split by hand, it is of the cost center it
--- was given to. Without a directory only what was given to nobody is known to be pending.
+-- With a split by directory, unused licenses are unallocated. With a split by hand, they belong to
+-- the cost center to which they are allocated. Without a directory, only unallocated licenses are
+-- known to be pending.
 with_pending as (
 
     select

@@ -1,4 +1,4 @@
-{#- What can still be shared: the costs of open periods, as they are billed before sharing. -#}
+{#- Costs that can still be shared: those of open periods, as billed before sharing. -#}
 with
 
 report_rows as (

@@ -1,6 +1,6 @@
 {#-
-The bill: what was posted as it was posted, the open periods as they are now. A view: the report is
-written once, as a mart.
+The bill: posted rows as posted, open periods as they are now. A view, so that the report is stored
+once, as a mart.
 -#}
 {{ config(materialized='view') }}
 
@@ -46,7 +46,7 @@ open_rows as (
             computed_rows.line_id = ledger_lines.line_id
             and ledger_lines.is_standing
     where
-        -- A posted line stays posted, even if its bill has found another date since.
+        -- A posted line stays posted, even if the date of its bill has changed since.
         ledger_lines.line_id is null
         and (
             correction_period.closed_through is null

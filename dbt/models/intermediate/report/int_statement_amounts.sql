@@ -1,8 +1,8 @@
 {#-
-What a statement says: exact amounts per cost center and section, and the same in whole units of the
-currency. A total is rounded once; its cost centers, and within a cost center its sections, share it out
-by largest remainder. So all statements of an organization add up to its bill, and the lines of a
-statement to its total.
+Amounts of statements: exact per cost center and section, and rounded to the decimals of the
+currency. The total of an organization is rounded once and divided over its cost centers, and the
+total of a cost center over its sections, by largest remainder. All statements of an organization
+therefore add up to its bill, and the lines of a statement to its total.
 -#}
 with
 
@@ -78,7 +78,7 @@ of_lines as (
 
 ),
 
--- What was received of shared costs less what was passed on: of no line, and no licenses.
+-- Shared costs received less shared costs passed on. They belong to no line and have no licenses.
 of_sharing as (
 
     select
@@ -127,7 +127,7 @@ with_decimals as (
 
 ),
 
--- Cost and sales are rounded each for itself: a row of each from here.
+-- Cost and sales are rounded separately, so from here there is one row for each.
 measured as (
 
     select
@@ -232,7 +232,7 @@ sections_rounded as (
 
 ),
 
--- One row per section again.
+-- From here, one row per section again.
 side_by_side as (
 
     select
@@ -265,7 +265,7 @@ priced_bills as (
 
 ),
 
--- Who is sold to pays sales; who charges its own cost centers passes on cost.
+-- Resold organizations are charged sales; internal ones cost.
 with_basis as (
 
     select

@@ -121,7 +121,7 @@ without_currency as (
 
 ),
 
--- Differences below a millionth are below what is split: bills print cut figures.
+-- Differences below a millionth come from truncated figures on bills and are ignored.
 differing_margins as (
 
     select
@@ -141,7 +141,7 @@ differing_margins as (
 
 ),
 
--- Lines alike but for price are one purchase: their quantities count together.
+-- Lines that differ only in price are one purchase, so their quantities are added up.
 quantities as (
 
     select
@@ -216,7 +216,7 @@ unexplained as (
 
 ),
 
--- A cloud charge that nobody split and whose tags no rule knows.
+-- Cloud charges without a split and without a matching tag rule.
 untagged as (
 
     select

@@ -111,7 +111,7 @@ not_applied as (
 
 ),
 
--- A rule whose organization, subscription or product no bill has is most likely misspelled.
+-- A rule whose organization, subscription or product is on no bill is most likely misspelled.
 of_nothing as (
 
     select
@@ -141,7 +141,8 @@ of_nothing as (
 
 ),
 
--- What a rule is to pass on: what it speaks for, and what the step before brought.
+-- The amount to pass on: the amount that the rule covers, and the amount received in the previous
+-- step.
 to_pass_on as (
 
     select
@@ -169,7 +170,7 @@ to_pass_on as (
 
 ),
 
--- Nobody had any of what the rule counts, or nobody was there.
+-- No receiver had any of the units that the rule counts, or there was no receiver.
 not_passed_on as (
 
     select

@@ -36,7 +36,7 @@ seat_comparison as (
 
 ),
 
--- What a subscription costs in its latest billing period is what its split puts at stake.
+-- The amount at stake of a split is the cost of the subscription in its latest billing period.
 latest_costs as (
 
     select
@@ -86,7 +86,7 @@ without_split as (
         'the subscription has no split: the whole amount is in Default' as message
     from latest_costs
     left join snapshots on latest_costs.subscription_id = snapshots.subscription_id
-    -- Cloud charges without a split go by their tags.
+    -- Cloud charges without a split use their tags.
     where snapshots.subscription_id is null and latest_costs.charge_source = 'license'
 
 ),

@@ -1,4 +1,4 @@
-{#- What each cost center received of shared costs less what it gave; all of it sums to zero. -#}
+{#- Shared costs received less shared costs given, per cost center. All rows sum to zero. -#}
 with
 
 shared_costs as (

@@ -1,6 +1,6 @@
 {#-
-What the methods count: per cost center its own cost that no rule speaks for, its seats in all splits
-and its people, both just before the last bill of the period.
+Bases of the methods per cost center: its own cost that no rule covers, its seats in all splits and
+its users, the latter two as of the day before the last bill of the period.
 -#}
 with
 

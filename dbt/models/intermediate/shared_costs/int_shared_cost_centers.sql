@@ -1,4 +1,4 @@
-{#- Whom a rule may name or mean in an open period, as of the period's last bill. -#}
+{#- Cost centers that a rule may refer to in an open period, as of the period's last bill. -#}
 with
 
 open_costs as (
@@ -36,7 +36,7 @@ bills as (
 
 ),
 
--- Who keeps no list of cost centers has those of the bill.
+-- An organization without a list of cost centers has those of the bill.
 billed as (
 
     select

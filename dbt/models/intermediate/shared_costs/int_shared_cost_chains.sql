@@ -1,6 +1,6 @@
 {#-
-Rules that would pass money on a third time or in a circle, with the way it would take. A way is
-followed over ten rules and no further; of several, one of the shortest is told.
+Rules that would pass costs on a third time or in a circle, with their path. A path is followed over
+at most ten rules. Of several paths, one of the shortest is reported.
 -#}
 {%- set longest = 10 -%}
 with
@@ -18,7 +18,7 @@ receivers as (
 
 ),
 
--- One rule feeds another if it names the other's cost center.
+-- A rule feeds another one if it names the other one's cost center as receiver.
 feeds as (
 
     select
@@ -86,7 +86,7 @@ circles as (
 
 ),
 
--- Three rules in a row; each of them is on the way.
+-- Three rules in a row; each of them is on the path.
 third_steps as (
 
     {% for rule in ['first.rule_id', 'second.rule_id', 'second.fed_rule_id'] %}

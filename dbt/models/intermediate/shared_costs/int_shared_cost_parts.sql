@@ -1,7 +1,8 @@
 {#-
-What is passed on in open periods. Cost and sales are shared out as lines are (prorated_part), per
-cost center that gives and product, so that the parts of a pool sum to it; what percentages leave
-stays where it is. The second step passes on what the first has brought, with the source's own.
+Amounts passed on in open periods. Cost and sales are divided like lines (prorated_part), per giving
+cost center and product, so that the parts of a pool sum to it. The remainder of percentages stays
+in the source. The second step passes on the amounts received in the first step together with the
+source's own.
 -#}
 with
 

@@ -1,6 +1,6 @@
 {#-
-Who receives by a rule: whom its rows name, or the others. The others are all cost centers that are
-neither Default nor shared nor passed on by a rule of their own, and that are there.
+Receivers of a rule: the cost centers that its rows name, else all existing cost centers that are
+not Default, not shared and not passed on by their own rule.
 -#}
 with
 

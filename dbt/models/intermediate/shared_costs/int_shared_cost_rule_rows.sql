@@ -1,6 +1,6 @@
 {#-
-Rules of shared costs, as far as a newer file does not tell the same rule anew. Rows in quarantine are
-among them: the rest of their rule waits for them.
+Current rules for shared costs: rules that no newer file replaces. Quarantined rows are included,
+because they make their whole rule unusable.
 -#}
 with
 
@@ -23,7 +23,7 @@ files as (
 
 ),
 
--- Rows that do not tell whose rule they are of are in quarantine only.
+-- Rows without a source belong to no rule and are in quarantine only.
 attributed as (
 
     select
@@ -44,7 +44,7 @@ attributed as (
 
 ),
 
--- A rule that is told twice is what the file written last says, whole.
+-- For a rule in two files, the file with the latest modification time counts as a whole.
 ranked as (
 
     select

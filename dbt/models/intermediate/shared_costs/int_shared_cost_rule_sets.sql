@@ -29,7 +29,7 @@ summed as (
 
 ),
 
--- What only the rows of a rule together show.
+-- Defects that only the rows of a rule together show.
 checked as (
 
     select

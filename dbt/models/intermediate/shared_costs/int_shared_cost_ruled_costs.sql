@@ -1,6 +1,6 @@
 {#-
-Which rule speaks for which money. A subscription's rule goes before that of its product, and both
-before that of the cost center which bears it; so no money is passed on by two rules.
+The rule that covers each amount. A subscription's rule takes precedence over its product's rule,
+and both over the rule of the cost center that bears the cost. No amount is passed on by two rules.
 -#}
 with
 

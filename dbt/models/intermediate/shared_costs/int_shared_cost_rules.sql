@@ -1,6 +1,6 @@
 {#-
-The rules in force with the step in which each is applied: the second for a cost center that another
-rule passes something to, else the first. What has a problem has no step and moves nothing.
+The rules in force with their step: the second for a cost center that receives by another rule, else
+the first. A rule with a problem has no step and is not applied.
 -#}
 with
 

@@ -1,4 +1,4 @@
-{#- Of each source the latest rule that holds on the first day of the billing period's month. -#}
+{#- For each source, the latest rule in force on the first day of the billing period's month. -#}
 with
 
 open_costs as (
@@ -13,7 +13,7 @@ rule_sets as (
 
 ),
 
--- Seats, people and cost centers count as of the last bill.
+-- Seats, users and cost centers count as of the last bill.
 bills as (
 
     select

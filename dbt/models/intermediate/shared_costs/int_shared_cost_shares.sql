@@ -1,6 +1,6 @@
 {#-
-What part of whatever a rule passes on each receiver gets, in whole units of 10^-10. Percentages are
-parts of 100, so that what they leave stays with the source; all else is parts of its own sum.
+Share of each receiver in the amount passed on by a rule, in whole units of 10^-10. Percentages are
+parts of 100, so that their remainder stays in the source. Other bases are parts of their sum.
 -#}
 with
 
@@ -121,7 +121,7 @@ shared_out as (
 
 ),
 
--- Who has nothing of what is counted receives nothing.
+-- A cost center with a basis of zero receives nothing.
 final as (
 
     select

@@ -1,4 +1,4 @@
-{#- The rules in force, each for itself: whether it could be applied, and if not, why. -#}
+{#- The rules in force, each checked on its own: usable or not, with the reason. -#}
 with
 
 sets_in_force as (

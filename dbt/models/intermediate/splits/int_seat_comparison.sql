@@ -1,4 +1,4 @@
-{#- Per subscription: seats by the bills and by the split history on the last day charged. -#}
+{#- Per subscription: seats on the bills and in the split history on the last day charged. -#}
 with
 
 seat_ledger as (
@@ -17,7 +17,7 @@ billing_lines as (
 snapshots as (
 
     select * from {{ ref('int_split_snapshots') }}
-    -- What was counted in the directory has its total from the bills.
+    -- The total of a directory count comes from the bills.
     where event <> 'Licenses counted in the directory'
 
 ),

@@ -1,7 +1,7 @@
 {#-
-Seats by the bills alone: a charge adds its seats from its first day to its last, a refund takes
-those of the charge it refunds away from its own first day on. A refund without a known charge
-takes nothing away, since what it takes away was never added.
+Seats by the bills alone: a charge adds its seats from its first to its last day, a refund removes
+those of the refunded charge from its own first day on. A refund without a known charge removes
+nothing, because its seats were never added.
 -#}
 with
 

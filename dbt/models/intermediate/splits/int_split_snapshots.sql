@@ -49,8 +49,8 @@ in_order as (
 
 ),
 
--- A deletion that the cost center list implies makes a snapshot only where it moves seats: where
--- the cost center had some until then.
+-- A deletion implied by the cost center list creates a snapshot only if it moves seats, that is, if
+-- the cost center had seats until then.
 snapshots as (
 
     select in_order.* exclude (named_cost_center_id, event_id_before)
@@ -64,7 +64,8 @@ snapshots as (
 
 ),
 
--- From inclusive, to exclusive; of several at one instant all but the last hold for no time.
+-- valid_from is inclusive, valid_to exclusive. Of several snapshots at one instant, all but the
+-- last have an empty range.
 ranged as (
 
     select
@@ -78,7 +79,7 @@ ranged as (
             {{ far_future() }}
         ) as valid_to,
         allocated_total > total_quantity as is_over_allocated,
-        -- A split of no licenses splits nothing, whatever it says that cost centers have.
+        -- A split without licenses is not applied, even if it allocates quantities.
         total_quantity = 0 or allocated_total = 0 as is_zero_total
     from snapshots
 

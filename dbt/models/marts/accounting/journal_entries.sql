@@ -1,7 +1,7 @@
 {#-
-Every amount of a statement as a debit and a credit that are made of the same row, so that no entry can
-be out of balance: the cost center's account against clearing. Money that comes back, and what a
-correction takes back, is entered the other way round, never with a minus.
+Every amount of a statement becomes a debit and a credit from the same row, so that every entry is
+balanced: the cost center's account against clearing. Refunds and reversing corrections change sides
+and never have a negative amount.
 -#}
 with
 
@@ -64,7 +64,7 @@ numbered as (
 
 ),
 
--- An organization's own account goes before that for all.
+-- An organization's own account takes precedence over the account for all organizations.
 accounts as (
 
     select

@@ -28,7 +28,7 @@ last_periods as (
 
 ),
 
--- What is billed, what is borne and what is shared, one below the other.
+-- Billed, borne and shared amounts, unioned.
 unioned as (
 
     select
@@ -96,7 +96,7 @@ summed as (
         sum(total_margin) as total_margin,
         sum(amortized_cost) as amortized_cost,
         sum(shared_cost) as shared_cost,
-        -- Nothing shared is 0, or null where nothing is sold.
+        -- 0 if nothing is shared, null if there are no sales.
         coalesce(
             sum(shared_sales), case when sum(total_sales) is not null then 0 end
         ) as shared_sales
@@ -105,7 +105,7 @@ summed as (
 
 ),
 
--- Who only receives shared costs is on no line of the bill.
+-- A cost center that only receives shared costs is on no billing line.
 named as (
 
     {% for relation in ['billing_report', 'shared_balances'] %}
@@ -134,7 +134,7 @@ names as (
 
 ),
 
--- In a period without a bill of theirs, cost centers have the name they had last before.
+-- In a period without a bill, a cost center has its last previous name.
 last_names as (
 
     select

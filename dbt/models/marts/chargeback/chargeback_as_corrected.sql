@@ -1,4 +1,4 @@
-{#- The same money as chargeback, but each correction in the period it corrects. -#}
+{#- Same amounts as chargeback, but with each correction in the period that it corrects. -#}
 with
 
 billing_report as (

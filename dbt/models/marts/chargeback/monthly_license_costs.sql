@@ -41,7 +41,7 @@ spans as (
 
 ),
 
--- Every month from the first to the last, also those without a charge.
+-- Every month from the first to the last, including those without a charge.
 all_months as (
 
     select

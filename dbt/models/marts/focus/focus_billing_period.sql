@@ -12,7 +12,8 @@ final as (
         {{ start_of_day('period_start_date') }} as BillingPeriodCreated,
         cast({{ dbt.dateadd('month', 1, 'period_start_date') }} as timestamp)
             as BillingPeriodEnd,
-        -- Bills, not the clock, tell when: the same files give the same rows on any day.
+        -- Dates come from the bills, not from the clock, so the same files give the same rows on
+        -- any day.
         greatest(
             {{ start_of_day('max(billing_date)') }},
             {{ start_of_day('period_start_date') }},

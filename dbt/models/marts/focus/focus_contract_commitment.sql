@@ -27,7 +27,7 @@ final as (
             '"Operator":"In","Values":[', {{ json_string('commitments.subscription_id') }},
             ']}]}'
         ) as ContractCommitmentApplicability,
-        -- What is committed to is a number of licenses, for the right to use them.
+        -- The commitment is a number of licenses: the right to use them.
         'Entitlement' as ContractCommitmentBenefitCategory,
         'Usage' as ContractCommitmentCategory,
         cast(null as decimal(28, 10)) as ContractCommitmentCost,
@@ -42,7 +42,7 @@ final as (
             'greatest(commitments.latest_billing_date, commitments.term_start_date)'
         ) }} as ContractCommitmentLastUpdated,
         commitments.lifecycle_status as ContractCommitmentLifecycleStatus,
-        -- Licenses nobody uses in a cycle are lost, not carried over.
+        -- Licenses that are not used in a cycle expire and do not carry over.
         case
             when focus_terms.fulfillment_interval = 'Full Period' then 'Discontinuous'
             else 'Continuous'

@@ -32,7 +32,7 @@ final as (
         allocated_resource_id as AllocatedResourceId,
         case when allocated_resource_id is not null then cost_center_name end
             as AllocatedResourceName,
-        -- Only what the ledger keeps: a charge of a closed period does not change.
+        -- Only data in the ledger is used, so a charge of a closed period does not change.
         case
             when allocated_resource_id is not null and cost_center_name_then is not null
                 then
@@ -69,7 +69,7 @@ final as (
                         ',"ContractCommitmentAppliedUnit":"Licenses"}]}'
                     )
         end as ContractApplied,
-        -- The bill has one amount, the one that was agreed on: no list price, no discount apart.
+        -- The bill has one amount, the agreed one, without list price or separate discount.
         total_cost as ContractedCost,
         total_cost as EffectiveCost,
         service_provider_name as HostProviderName,

@@ -73,7 +73,7 @@ final as (
         ) as InvoiceDetailLastUpdated,
         invoice_id as InvoiceId,
         {{ start_of_day('billing_date') }} as InvoiceIssueDate,
-        -- Bills reach landing once they are issued.
+        -- Only issued bills land.
         'Issued' as InvoiceIssueStatus,
         invoice_issuer_name as InvoiceIssuerName,
         cast({{ dbt.dateadd('day', 'payment_days', 'billing_date') }} as timestamp)

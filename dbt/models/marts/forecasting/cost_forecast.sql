@@ -19,7 +19,7 @@ cost_center_units as (
 
 ),
 
--- What is known of the month, by how certain it is.
+-- The known cost of the month, by certainty.
 known_to_come as (
 
     select

@@ -1,7 +1,7 @@
 {#-
-Forecasts of business units, organizations and the total of a currency are the sums of their cost
-centers', so that all levels add up. Their bands are as wide as those of a forecast of their own
-history: what errs in one cost center is partly made up for in another, so bands do not add up.
+Forecasts of business units, organizations and the total of a currency are the sums over their cost
+centers, so that all levels add up. Their bands are as wide as those of a forecast of their own
+history, because errors of cost centers partly offset each other and bands do not add up.
 -#}
 with
 
@@ -78,7 +78,7 @@ final as (
         {% for bound in ['lower_80', 'upper_80', 'lower_95', 'upper_95'] -%}
             cast(
                 case
-                    -- What was never below zero stays so.
+                    -- A series that was never negative has no negative band.
                     when forecast_amounts.lower_95 >= 0 and summed.forecast >= 0
                         then
                             greatest(
