@@ -5,6 +5,8 @@ import dagster as dg
 from dagster_project import publish, run_state
 from dagster_project.assets.resources import Warehouse
 from dagster_project.assets.warehouse import MANIFEST, warehouse_models
+from dagster_project.ledger import anchors
+from dagster_project.ledger.postings import read_postings
 
 MART_KEYS = [key for key in warehouse_models.keys if key.path[0] == "marts"]
 
@@ -19,6 +21,7 @@ MART_KEYS = [key for key in warehouse_models.keys if key.path[0] == "marts"]
 def published(warehouse: Warehouse) -> dg.MaterializeResult:
     """Switch `published/` to the marts just built."""
     marts = publish.publish(warehouse.data, MANIFEST)
+    anchors.remember(warehouse.data, read_postings(warehouse.data.ledger))
     run_state.remember(warehouse.data)
     return dg.MaterializeResult(
         metadata={

@@ -12,6 +12,8 @@ from dagster_project.feeds.declarations import read_declarations
 from dagster_project.feeds.formats import FORMATS
 from dagster_project.landing import forgetting
 from dagster_project.landing.sync import LandingReport, sync
+from dagster_project.ledger import anchors
+from dagster_project.ledger.anchors import Head
 from dagster_project.ledger.postings import load_postings
 
 REGISTRY_TABLES = {
@@ -46,6 +48,8 @@ def raw_tables(
     run_state.begin(data)
     with duckdb.connect(str(data.warehouse)) as connection:
         postings = load_postings(data.ledger, connection)
+        anchors.require_all_seen(data, postings)
+        anchors.require_signatures(postings, anchors.read_key(data))
         report = sync(
             data.landing,
             connection,
@@ -89,6 +93,7 @@ def raw_tables(
         metadata={
             "dagster/row_count": len(postings),
             "closed_periods": ", ".join(posting.billing_period for posting in postings) or "none",
+            "head": Head.of(postings[-1]).receipt() if postings else "none",
         },
     )
 

@@ -4,19 +4,24 @@
                                     what was passed on of shared costs
     ledger/chain.jsonl              one entry per posting; each holds the hash of the one before
 
-Nothing here is ever written again: what comes to light later becomes correction rows of an open
-period, and these are posted with it. Belongs here: the files. Does not: what may be closed
-(closing.py), what corrections are (dbt's int_correction_rows).
+Nothing here is ever written again: later changes become correction rows of an open period, and
+these are posted with it. Reading changes no file; only the holder of the writer's lock completes or
+removes what an interrupted closing left. Belongs here: the files. Does not: what may be closed
+(closing.py), where the head of the chain is remembered (anchors.py), what corrections are (dbt's
+ledger models).
 """
 
 import hashlib
+import hmac
+import io
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet
 
 from dagster_project.errors import LedgerBroken
 from dagster_project.quoting import sql_literal
@@ -123,6 +128,10 @@ POSTED_ROWS = """
 """SQL of the rows that are posted: split lines, and what was passed on of shared costs."""
 
 
+SCHEMA_VERSION = 2
+"""Version of the entries that are written. Entries of every earlier version stay readable."""
+
+
 @dataclass(frozen=True)
 class Posting:
     """One entry of the chain. `closed_at` is a UTC instant in ISO 8601."""
@@ -137,15 +146,34 @@ class Posting:
     total_cost: str
     file_hash: str
     previous_hash: str
+    schema_version: int = 1
+    state_id: str | None = None
+    """The published state that was posted (version 2)."""
+    signature: str | None = None
+    """HMAC-SHA256 of the entry under the key of APPORTION_LEDGER_KEY_FILE, if one is set."""
 
     @property
     def entry_hash(self) -> str:
         """The hash that stands behind the entry and that the next entry holds."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self._fields(), sort_keys=True).encode()).hexdigest()
 
     def as_line(self) -> str:
         """The entry as it stands in the chain."""
-        return json.dumps(asdict(self) | {"entry_hash": self.entry_hash}, sort_keys=True)
+        return json.dumps(self._fields() | {"entry_hash": self.entry_hash}, sort_keys=True)
+
+    def signed_text(self) -> bytes:
+        """The bytes that the signature covers: the entry without the signature."""
+        fields = self._fields()
+        fields.pop("signature", None)
+        return json.dumps(fields, sort_keys=True).encode()
+
+    def _fields(self) -> dict[str, object]:
+        """The fields of the entry's own version."""
+        fields = asdict(self)
+        if self.schema_version == 1:
+            for name in ("schema_version", "state_id", "signature"):
+                del fields[name]
+        return fields
 
     @classmethod
     def from_line(cls, line: str) -> "Posting":
@@ -153,49 +181,94 @@ class Posting:
         values = json.loads(line)
         entry_hash = values.pop("entry_hash")
         posting = cls(**values)
+        if posting.schema_version > SCHEMA_VERSION:
+            raise ValueError(
+                f"schema version {posting.schema_version} is newer than this Apportion reads"
+                f" ({SCHEMA_VERSION})"
+            )
         if posting.entry_hash != entry_hash or posting.as_line() != line:
             raise ValueError("the entry was edited")
         return posting
 
 
 def read_postings(folder: Path) -> tuple[Posting, ...]:
-    """The postings in their order, every file checked against its hash.
+    """The postings in their order, every file checked against its hash. Changes no file.
 
     Raises LedgerBroken, naming the file, where one was edited, is missing or was added, or
     where the chain itself was changed.
     """
-    postings: list[Posting] = []
+    return tuple(posting for posting, _ in _checked_postings(folder))
+
+
+def _checked_postings(folder: Path) -> Iterator[tuple[Posting, bytes]]:
+    """Each posting with the bytes of its file, which are those that were hashed."""
     previous_hash = GENESIS
+    known = {CHAIN}
     for number, line in enumerate(_chain_lines(folder), start=1):
         try:
             posting = Posting.from_line(line)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise LedgerBroken(f"{folder / CHAIN} line {number} is no posting ({error})") from error
+            raise LedgerBroken(
+                f"{folder / CHAIN} line {number} is not a posting ({error}); restore it from a"
+                " backup"
+            ) from error
         if posting.previous_hash != previous_hash or posting.posting_number != number:
             raise LedgerBroken(
                 f"{folder / CHAIN} line {number} does not follow from the line before:"
-                " the chain was edited"
+                " the chain was edited; restore it from a backup"
             )
-        _finish_interrupted(folder / posting.file, posting.file_hash)
-        path = folder / posting.file
-        if not path.is_file():
-            raise LedgerBroken(f"{path} is missing; restore it from a backup")
-        if _hash(path) != posting.file_hash:
-            raise LedgerBroken(f"{path} was edited after it was posted; restore it from a backup")
+        yield posting, _posted_bytes(folder, posting)
         previous_hash = posting.entry_hash
-        postings.append(posting)
-    known = {posting.file for posting in postings} | {CHAIN}
+        known.add(posting.file)
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if path.name.endswith(BUILDING):
-            path.unlink()
-        elif path.name not in known and not path.name.startswith("."):
-            raise LedgerBroken(f"{path} is in no posting; move it out of the ledger")
-    return tuple(postings)
+        if path.name in known or path.name.startswith(".") or path.name.endswith(BUILDING):
+            continue
+        if not (folder / CHAIN).exists():
+            raise LedgerBroken(
+                f"{folder / CHAIN} is missing although {path.name} is there; restore it from a"
+                " backup"
+            )
+        raise LedgerBroken(
+            f"{path} is in no posting. If the chain was cut, restore {CHAIN} from a backup; a file"
+            " that was never posted does not belong here"
+        )
+
+
+def _posted_bytes(folder: Path, posting: Posting) -> bytes:
+    """The bytes of a posting's file, also where it was not renamed yet after an interruption."""
+    path = folder / posting.file
+    for candidate in (path, folder / (posting.file + BUILDING)):
+        if candidate.is_file():
+            content = candidate.read_bytes()
+            if hashlib.sha256(content).hexdigest() == posting.file_hash:
+                return content
+            if candidate == path:
+                raise LedgerBroken(
+                    f"{path} was edited after it was posted; restore it from a backup"
+                )
+    raise LedgerBroken(f"{path} is missing; restore it from a backup")
+
+
+def complete_interrupted(folder: Path) -> None:
+    """Rename files that an interrupted closing left complete, and remove unfinished ones.
+
+    Only for the holder of the writer's lock: a closing that is under way has such files too.
+    """
+    for posting in read_postings(folder):
+        building = folder / (posting.file + BUILDING)
+        if not (folder / posting.file).exists():
+            building.replace(folder / posting.file)
+    for path in folder.glob(f"*{BUILDING}") if folder.is_dir() else []:
+        path.unlink()
 
 
 def load_postings(folder: Path, connection: duckdb.DuckDBPyConnection) -> tuple[Posting, ...]:
-    """Check the ledger and fill raw.ledger_postings and raw.ledger_lines with it."""
-    postings = read_postings(folder)
+    """Check the ledger and fill raw.ledger_postings and raw.ledger_lines with it.
+
+    The caller holds the writer's lock.
+    """
+    complete_interrupted(folder)
+    postings = []
     connection.execute("create schema if not exists raw")
     connection.execute(
         """
@@ -207,7 +280,8 @@ def load_postings(folder: Path, connection: duckdb.DuckDBPyConnection) -> tuple[
     )
     columns = ", ".join(f"{name} {kind}" for name, kind in ROW_TYPES.items())
     connection.execute(f"create or replace table raw.ledger_lines ({columns})")
-    for posting in postings:
+    for posting, content in _checked_postings(folder):
+        postings.append(posting)
         connection.execute(
             "insert into raw.ledger_postings values (?, ?, ?, ?, ?, ?)",
             [
@@ -219,11 +293,11 @@ def load_postings(folder: Path, connection: duckdb.DuckDBPyConnection) -> tuple[
                 posting.row_count,
             ],
         )
-        connection.execute(
-            "insert into raw.ledger_lines by name select * from read_parquet(?)",
-            [str(folder / posting.file)],
-        )
-    return postings
+        # From the bytes that were hashed: a path would be read as a pattern.
+        connection.register("posted", pyarrow.parquet.read_table(io.BytesIO(content)))
+        connection.execute("insert into raw.ledger_lines by name select * from posted")
+        connection.unregister("posted")
+    return tuple(postings)
 
 
 def append_posting(
@@ -233,12 +307,16 @@ def append_posting(
     closed_at: str,
     closed_by: str,
     override_reason: str | None,
+    state_id: str | None = None,
+    key: bytes | None = None,
 ) -> Posting:
     """Post the rows of one period from `connection`'s int_report_rows and int_shared_costs.
 
-    Returns the posting. The file is complete before the chain names it, and an interruption at
-    any point leaves a ledger that the next run can read.
+    Returns the posting, signed where a key is given. The caller holds the writer's lock. The file
+    is complete before the chain names it, and an interruption at any point leaves a ledger that
+    the next run can read.
     """
+    complete_interrupted(folder)
     postings = read_postings(folder)
     folder.mkdir(parents=True, exist_ok=True)
     number = len(postings) + 1
@@ -267,7 +345,11 @@ def append_posting(
         total_cost=str(total_cost),
         file_hash=_hash(building),
         previous_hash=postings[-1].entry_hash if postings else GENESIS,
+        schema_version=SCHEMA_VERSION,
+        state_id=state_id,
     )
+    if key is not None:
+        posting = replace(posting, signature=signature_of(posting, key))
     chain_building = folder / (CHAIN + BUILDING)
     lines = [*(each.as_line() for each in postings), posting.as_line()]
     chain_building.write_text("".join(line + "\n" for line in lines), encoding="ascii")
@@ -288,11 +370,9 @@ def _chain_lines(folder: Path) -> Iterator[str]:
         yield from text.removesuffix("\n").split("\n")
 
 
-def _finish_interrupted(path: Path, file_hash: str) -> None:
-    """A posting that is in the chain but whose file was not renamed yet."""
-    building = path.with_name(path.name + BUILDING)
-    if not path.exists() and building.exists() and _hash(building) == file_hash:
-        building.replace(path)
+def signature_of(posting: Posting, key: bytes) -> str:
+    """The HMAC-SHA256 of an entry under a key, in hexadecimal digits."""
+    return hmac.new(key, posting.signed_text(), hashlib.sha256).hexdigest()
 
 
 def _flush(path: Path) -> None:

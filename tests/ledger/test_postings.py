@@ -38,6 +38,13 @@ CLOSED_AT = {
 }
 
 
+LEDGER_0_1_0 = Path(__file__).parents[1] / "golden" / "ledger_0_1_0"
+LEDGER_0_1_0_TOTALS = [
+    ("2026-01", 101, Decimal("15621.4000000000")),
+    ("2026-02", 182, Decimal("11123.6600000000")),
+]
+
+
 class Books:
     """A ledger folder and the warehouse rows that it is fed from."""
 
@@ -336,6 +343,38 @@ def test_a_posting_of_an_older_version_has_null_where_columns_came_later(
     ) == [(1, None, None, None), (2, Decimal("5"), None, None)]
 
 
+def test_a_ledger_of_version_0_1_0_loads_for_ever(tmp_path: Path) -> None:
+    # As Apportion 0.1.0 wrote it; the hashes of its chain are those of that day.
+    folder = tmp_path / "ledger"
+    shutil.copytree(LEDGER_0_1_0, folder)
+    books = Books(folder)
+    assert [(each.billing_period, each.schema_version) for each in books.load()] == [
+        ("2026-01", 1),
+        ("2026-02", 1),
+    ]
+    assert (
+        books.rows(
+            "select billing_period, count(*), sum(total_cost) from raw.ledger_lines"
+            " where line_id is not null group by billing_period order by billing_period"
+        )
+        == LEDGER_0_1_0_TOTALS
+    )
+    before = (LEDGER_0_1_0 / "chain.jsonl").read_text()
+    posted = books.post("2025-03")
+    assert (posted.posting_number, posted.schema_version) == (3, ledger.SCHEMA_VERSION)
+    assert books.chain.read_text().startswith(before), "an old entry must never be rewritten"
+
+
+def test_a_folder_that_another_name_matches_as_a_pattern_is_not_read(tmp_path: Path) -> None:
+    other = Books(tmp_path / "g1" / "ledger")
+    other.post("2025-01")
+    other.post("2025-02")
+    own = Books(tmp_path / "g[1]" / "ledger")
+    own.post("2025-01")
+    own.load()
+    assert own.rows("select distinct billing_period from raw.ledger_lines") == [("2025-01",)]
+
+
 @pytest.mark.parametrize("name", ["Chargeback [EU]", "it's ours", "100 %", "año * 2025"])
 def test_the_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
     books = Books(tmp_path / name / "ledger")
@@ -428,6 +467,9 @@ EDITS: dict[str, object] = {
     "total_cost": "0",
     "file_hash": "f" * 64,
     "previous_hash": "f" * 64,
+    "schema_version": 1,
+    "state_id": "another",
+    "signature": "f" * 64,
 }
 
 
@@ -477,7 +519,8 @@ def test_a_chain_cut_at_its_end_leaves_a_posting_that_nobody_knows(closed_books:
 
 def test_a_chain_that_is_gone_leaves_postings_that_nobody_knows(closed_books: Books) -> None:
     closed_books.chain.unlink()
-    assert_broken(closed_books, FILES[0])
+    with pytest.raises(LedgerBroken, match=r"chain\.jsonl is missing.*restore it from a backup"):
+        closed_books.read()
 
 
 @pytest.mark.parametrize(
@@ -576,6 +619,8 @@ def test_cut_before_the_chain_names_it_a_posting_never_was(
     monkeypatch.undo()
     assert len(books.names()) > len(before), "nothing was left over: this tests nothing"
     assert books.read() == (first,)
+    assert len(books.names()) > len(before), "reading must leave a closing under way alone"
+    assert books.load() == (first,)
     assert books.contents() == before
 
 
@@ -636,7 +681,10 @@ def test_half_a_file_of_an_interrupted_posting_is_not_taken_for_it(
 def test_leftovers_of_interrupted_postings_are_cleaned(closed_books: Books) -> None:
     for leftover in ("000004-2025-04.parquet.building", "chain.jsonl.building"):
         (closed_books.folder / leftover).write_bytes(b"half of it")
+    names = closed_books.names()
     assert len(closed_books.read()) == 3
+    assert closed_books.names() == names, "a reader holds no lock and must delete nothing"
+    closed_books.load()
     assert closed_books.names() == [*FILES, "chain.jsonl"]
 
 

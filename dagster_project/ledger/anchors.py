@@ -1,0 +1,144 @@
+"""The head of the ledger's chain, remembered outside the ledger.
+
+A chain shows edits, gaps and additions. It cannot show that its own end was cut off, or that the
+whole folder is gone. So every run writes the head that it has seen beside the published tables and
+into its own records, and refuses a ledger that holds less than that. Belongs here: the remembered
+heads and the key. Does not: the chain itself (postings.py).
+"""
+
+import hmac
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from dagster_project.errors import LedgerBroken
+from dagster_project.ledger.postings import Posting, read_postings, signature_of
+from dagster_project.settings import DataFolder
+
+KEY_FILE_VARIABLE = "APPORTION_LEDGER_KEY_FILE"
+
+
+@dataclass(frozen=True)
+class Head:
+    """The last posting of a chain: its number, hash and period."""
+
+    posting_number: int
+    entry_hash: str
+    billing_period: str
+
+    @classmethod
+    def of(cls, posting: Posting) -> "Head":
+        """The head of a chain that ends with this posting."""
+        return cls(posting.posting_number, posting.entry_hash, posting.billing_period)
+
+    def receipt(self) -> str:
+        """The head in one line, to be filed apart from the data folder."""
+        return f"posting {self.posting_number}, {self.billing_period}, SHA-256 {self.entry_hash}"
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a ledger was checked against."""
+
+    postings: tuple[Posting, ...]
+    anchors: tuple[Path, ...]
+    signed_count: int
+    """How many signatures were checked; zero without a key."""
+
+
+def anchor_files(data: DataFolder) -> tuple[Path, ...]:
+    """Where the head is remembered: beside the published tables and in the run's records."""
+    return data.published / "ledger_head.json", data.run_folder / "ledger_head.json"
+
+
+def verify(data: DataFolder) -> Verification:
+    """Check the whole ledger: every hash, the remembered heads and, with a key, the signatures.
+
+    Raises LedgerBroken where the ledger is not as it was written or holds less than was seen.
+    """
+    postings = read_postings(data.ledger)
+    return Verification(
+        postings, require_all_seen(data, postings), require_signatures(postings, read_key(data))
+    )
+
+
+def require_all_seen(data: DataFolder, postings: Sequence[Posting]) -> tuple[Path, ...]:
+    """Raise LedgerBroken where a remembered head is not in the chain; returns the files read."""
+    found = []
+    for path in anchor_files(data):
+        try:
+            head = Head(**json.loads(path.read_text(encoding="ascii")))
+        except FileNotFoundError:
+            continue
+        except (ValueError, TypeError) as error:
+            raise LedgerBroken(
+                f"{path} is damaged ({error}). Compare the ledger with the receipt of the last"
+                " closing, then delete this file; the next run writes it again"
+            ) from error
+        found.append(path)
+        if head not in [Head.of(posting) for posting in postings]:
+            there = Head.of(postings[-1]).receipt() if postings else "no posting"
+            raise LedgerBroken(
+                f"the ledger is not the one that was seen: {path} remembers {head.receipt()}, and"
+                f" {data.ledger} ends with {there}. Nothing was changed. Restore {data.ledger} from"
+                " a backup"
+            )
+    return tuple(found)
+
+
+def remember(data: DataFolder, postings: Sequence[Posting]) -> None:
+    """Write the head beside the published tables and into the run's records, each in one step."""
+    if not postings:
+        return
+    text = json.dumps(asdict(Head.of(postings[-1])), sort_keys=True) + "\n"
+    for path in anchor_files(data):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        building = path.with_name(path.name + ".building")
+        building.write_text(text, encoding="ascii")
+        building.replace(path)
+
+
+def read_key(data: DataFolder) -> bytes | None:
+    """The signing key, None where none is configured.
+
+    Raises LedgerBroken where the key cannot be read, is short, or lies in the data folder, where
+    whoever can change the ledger could change the signatures too.
+    """
+    named = os.environ.get(KEY_FILE_VARIABLE)
+    if not named:
+        return None
+    path = Path(named).resolve()
+    if path.is_relative_to(data.root.resolve()):
+        raise LedgerBroken(f"{KEY_FILE_VARIABLE} is {path}, in the data folder; keep it elsewhere")
+    try:
+        key = path.read_bytes().strip()
+    except OSError as error:
+        raise LedgerBroken(
+            f"{KEY_FILE_VARIABLE} is {path}, which cannot be read: {error.strerror}"
+        ) from error
+    if len(key) < 32:
+        raise LedgerBroken(f"{KEY_FILE_VARIABLE} is {path}, which has fewer than 32 bytes")
+    return key
+
+
+def require_signatures(postings: Sequence[Posting], key: bytes | None) -> int:
+    """Raise LedgerBroken where a signature does not fit the key; returns how many were checked.
+
+    From the first signed posting on, every posting has to be signed.
+    """
+    if key is None:
+        return 0
+    checked = 0
+    for posting in postings:
+        if posting.signature is None and not checked:
+            continue
+        expected = signature_of(posting, key)
+        if not hmac.compare_digest(posting.signature or "", expected):
+            raise LedgerBroken(
+                f"posting {posting.posting_number} ({posting.billing_period}) is not signed with"
+                f" the key of {KEY_FILE_VARIABLE}; restore the ledger from a backup"
+            )
+        checked += 1
+    return checked

@@ -1,0 +1,172 @@
+"""A ledger that lost its end, its whole folder or its last hashes is refused by what was seen."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from test_postings import CLOSED_AT, Books
+
+from dagster_project.errors import LedgerBroken
+from dagster_project.ledger import anchors
+from dagster_project.ledger.anchors import Head
+from dagster_project.ledger.postings import Posting, load_postings, read_postings
+from dagster_project.settings import DataFolder
+
+KEY = b"k" * 32
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DataFolder:
+    return DataFolder(tmp_path / "data")
+
+
+@pytest.fixture
+def seen(data: DataFolder) -> Books:
+    """January and February are posted, and a run has seen them."""
+    books = Books(data.ledger)
+    books.post("2025-01")
+    books.post("2025-02")
+    anchors.remember(data, books.read())
+    return books
+
+
+def test_a_ledger_that_is_as_it_was_seen_is_checked_against_both_anchors(
+    data: DataFolder, seen: Books
+) -> None:
+    verification = anchors.verify(data)
+    assert [each.billing_period for each in verification.postings] == ["2025-01", "2025-02"]
+    assert verification.anchors == anchors.anchor_files(data)
+
+
+def test_a_ledger_may_have_grown_since_it_was_seen(data: DataFolder, seen: Books) -> None:
+    seen.post("2025-03")
+    assert len(anchors.verify(data).postings) == 3
+
+
+def lose_the_folder(books: Books) -> None:
+    shutil.rmtree(books.folder)
+
+
+def lose_the_last_posting(books: Books) -> None:
+    (books.folder / "000002-2025-02.parquet").unlink()
+    books.write_lines(books.lines()[:1])
+
+
+def rewrite_the_last_posting(books: Books) -> None:
+    lose_the_last_posting(books)
+    books.connection.execute("update intermediate.int_report_rows set total_cost = 1")
+    books.post("2025-02")
+
+
+def empty_the_chain(books: Books) -> None:
+    shutil.rmtree(books.folder)
+    books.folder.mkdir()
+
+
+@pytest.mark.parametrize(
+    "lose", [lose_the_folder, lose_the_last_posting, rewrite_the_last_posting, empty_the_chain]
+)
+@pytest.mark.parametrize("anchor", [0, 1], ids=["published", "run records"])
+def test_less_than_was_seen_is_refused_by_either_anchor(
+    data: DataFolder, seen: Books, lose, anchor: int
+) -> None:
+    anchors.anchor_files(data)[1 - anchor].unlink()
+    last = read_postings(data.ledger)[-1]
+    lose(seen)
+    # The chain alone shows nothing.
+    assert len(read_postings(data.ledger)) <= 2
+    with pytest.raises(LedgerBroken) as broken:
+        anchors.verify(data)
+    assert f"remembers {Head.of(last).receipt()}" in str(broken.value)
+    assert f"Restore {data.ledger} from a backup" in str(broken.value)
+
+
+def test_a_damaged_anchor_is_an_error_that_names_it(data: DataFolder, seen: Books) -> None:
+    path = anchors.anchor_files(data)[0]
+    path.write_text("{")
+    with pytest.raises(LedgerBroken, match=r"ledger_head\.json is damaged"):
+        anchors.verify(data)
+
+
+def test_without_a_posting_nothing_is_remembered(data: DataFolder) -> None:
+    anchors.remember(data, ())
+    assert not any(path.exists() for path in anchors.anchor_files(data))
+    assert anchors.verify(data).postings == ()
+
+
+# --- signatures ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "key"
+    path.write_bytes(KEY)
+    monkeypatch.setenv(anchors.KEY_FILE_VARIABLE, str(path))
+    return path
+
+
+def post(books: Books, period: str, key: bytes | None) -> Posting:
+    from dagster_project.ledger.postings import append_posting
+
+    return append_posting(
+        books.folder, books.connection, period, CLOSED_AT[period], "ada", None, "state", key
+    )
+
+
+def test_signatures_are_checked_with_the_key(data: DataFolder, key_file: Path) -> None:
+    books = Books(data.ledger)
+    post(books, "2025-01", None)
+    post(books, "2025-02", anchors.read_key(data))
+    post(books, "2025-03", anchors.read_key(data))
+    assert anchors.verify(data).signed_count == 2
+    assert len(load_postings(data.ledger, books.connection)) == 3
+
+
+def test_a_posting_forged_without_the_key_is_found(data: DataFolder, key_file: Path) -> None:
+    books = Books(data.ledger)
+    post(books, "2025-01", anchors.read_key(data))
+    post(books, "2025-02", b"x" * 32)
+    with pytest.raises(LedgerBroken, match=r"posting 2 \(2025-02\) is not signed with the key"):
+        anchors.verify(data)
+
+
+def test_after_a_signed_posting_an_unsigned_one_is_found(data: DataFolder, key_file: Path) -> None:
+    books = Books(data.ledger)
+    post(books, "2025-01", anchors.read_key(data))
+    post(books, "2025-02", None)
+    with pytest.raises(LedgerBroken, match="posting 2"):
+        anchors.verify(data)
+
+
+@pytest.mark.parametrize(
+    ("place", "content", "message"),
+    [
+        ("data/key", KEY, "in the data folder"),
+        ("key", b"short", "fewer than 32 bytes"),
+        ("missing", None, "cannot be read"),
+    ],
+)
+def test_an_unusable_key_is_refused(
+    data: DataFolder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+    content: bytes | None,
+    message: str,
+) -> None:
+    path = tmp_path / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setenv(anchors.KEY_FILE_VARIABLE, str(path))
+    with pytest.raises(LedgerBroken, match=message):
+        anchors.read_key(data)
+
+
+def test_the_signature_covers_every_field_but_itself(data: DataFolder, key_file: Path) -> None:
+    books = Books(data.ledger)
+    posting = post(books, "2025-01", anchors.read_key(data))
+    signed = json.loads(posting.signed_text())
+    written = json.loads(books.lines()[0])
+    assert set(written) - set(signed) == {"signature", "entry_hash"}
