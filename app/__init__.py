@@ -1,7 +1,7 @@
-"""The web app: the published tables, to look at. `make app` starts it.
+"""The web app on the published marts. `make app` starts it.
 
-`views/` has a file per page. Behind them: `figures` asks the questions, `published` knows who may
-see what, `markup` turns answers into text, `drawing` makes the charts, `screen` is what pages share
-of Streamlit. Changing a split: `splits` checks and writes it, `warehouse` knows the cost centers,
-and what it would move is what the command what-if computes.
+`views/` has one file per page. `queries/` has their SQL by subject, `published` the tables that a
+viewer may see, `markup` the HTML, `drawing` the charts, `screen` the parts that all pages share.
+To change a split, `splits` checks and writes it, `warehouse` reads the cost centers, and the
+package what_if computes its effect.
 """

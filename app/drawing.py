@@ -1,23 +1,26 @@
 """Charts, as Vega-Lite specifications.
 
-Belongs here: what is drawn and in which colors. Does not: Streamlit, questions. Positions on a
-screen are binary floats; the exact amounts stand in the table beside every chart and in its labels.
+Belongs here: marks, axes, colors. Does not: Streamlit, queries. Positions on a screen are binary
+floats; exact amounts are in the labels and in the table beside every chart.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from app.figures import BANDS, Row
+from app.queries.query import Row
+from app.queries.trend import BANDS
 from dagster_project import wording
 
 Chart = dict[str, object]
 
 COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999", "#5b4a9e")
-"""Told apart by people with any color vision (Okabe and Ito 2008, "Color Universal Design")."""
+"""Distinguishable with any color vision (Okabe and Ito 2008, "Color Universal Design")."""
 
 OTHERS = "Others"
-A_WHILE = timedelta(days=14)
+SHORTEST_SPLIT = timedelta(days=14)
+"""The width at which a split that starts after the last billing period is drawn."""
+
 _INK = "#1b2733"
 _FONT = "Source Sans, sans-serif"
 _CONFIG = {
@@ -36,12 +39,12 @@ _CONFIG = {
     },
     "view": {"stroke": None},
 }
-# Vega's own menu has links to the outside.
+# The menu of Vega links to other hosts.
 _USERMETA = {"embedOptions": {"actions": False}}
 
 
 def months(rows: Sequence[Row], measure: str, currency: str, forecast: Sequence[Row] = ()) -> Chart:
-    """Bars of what was billed; what is expected as a dashed line in its bands."""
+    """Bars of billed amounts; the forecast as a dashed line with its bands."""
     billed = [
         {
             "month": wording.short_period(str(row["billing_period"])),
@@ -50,14 +53,14 @@ def months(rows: Sequence[Row], measure: str, currency: str, forecast: Sequence[
         }
         for row in rows
     ]
-    expected = [
+    future = [
         {
             "month": wording.short_period(str(row["month"])),
             "label": "",
             "amount": _float(row["forecast"]),
         }
         | {band: _float(row.get(band)) for band in BANDS}
-        | {"label": f"about {wording.money(_decimal(row['forecast']), currency)}"}
+        | {"label": f"forecast {wording.money(_decimal(row['forecast']), currency)}"}
         for row in forecast
     ]
     month = {
@@ -82,13 +85,13 @@ def months(rows: Sequence[Row], measure: str, currency: str, forecast: Sequence[
             "encoding": {"x": month, "y": amount, "tooltip": tooltip},
         }
     ]
-    if expected:
+    if future:
         bands = (("lower_95", "upper_95", 0.18), ("lower_80", "upper_80", 0.3))
-        has_bands = all(month["lower_95"] is not None for month in expected)
+        has_bands = all(month["lower_95"] is not None for month in future)
         for lower, upper, opacity in bands if has_bands else ():
             layers.append(
                 {
-                    "data": {"values": expected},
+                    "data": {"values": future},
                     "mark": {"type": "area", "color": "#b35c00", "opacity": opacity},
                     "encoding": {
                         "x": month,
@@ -99,7 +102,7 @@ def months(rows: Sequence[Row], measure: str, currency: str, forecast: Sequence[
             )
         layers.append(
             {
-                "data": {"values": expected},
+                "data": {"values": future},
                 "mark": {
                     "type": "line",
                     "color": "#8a4700",
@@ -113,7 +116,7 @@ def months(rows: Sequence[Row], measure: str, currency: str, forecast: Sequence[
 
 
 def _every_month(rows: Sequence[Row], forecast: Sequence[Row]) -> list[str]:
-    """The months of a chart; one without any row has its place too, or times would look even."""
+    """The months of a chart without gaps: a month without rows keeps its place."""
     months = [str(row["billing_period"]) for row in rows] + [str(row["month"]) for row in forecast]
     if not months:
         return []
@@ -128,12 +131,12 @@ def _every_month(rows: Sequence[Row], forecast: Sequence[Row]) -> list[str]:
 
 
 def splits(rows: Sequence[Row], last_period: str) -> Chart:
-    """Who had how many licenses, over time; what still holds is drawn to `last_period`."""
-    held: dict[str, Decimal] = {}
+    """Licenses per cost center over time; a split in force extends to `last_period`."""
+    largest: dict[str, Decimal] = {}
     for row in rows:
         name = str(row["cost_center_name"])
-        held[name] = max(held.get(name, Decimal()), _seats(row))
-    ranked = sorted(filter(held.get, held), key=lambda name: (-held[name], name))
+        largest[name] = max(largest.get(name, Decimal()), _seats(row))
+    ranked = sorted(filter(largest.get, largest), key=lambda name: (-largest[name], name))
     named = ranked if len(ranked) <= len(COLORS) else ranked[: len(COLORS) - 1]
     domain = [*named, OTHERS] if len(named) < len(ranked) else named
     merged: dict[tuple[datetime, datetime, str], Decimal] = {}
@@ -141,7 +144,11 @@ def splits(rows: Sequence[Row], last_period: str) -> Chart:
         start = row["valid_from"]
         if isinstance(start, datetime) and row["cost_center_name"] in ranked:
             end = row["valid_to"]
-            until = end if isinstance(end, datetime) else max(_end_of(last_period), start + A_WHILE)
+            until = (
+                end
+                if isinstance(end, datetime)
+                else max(_end_of(last_period), start + SHORTEST_SPLIT)
+            )
             name = str(row["cost_center_name"])
             key = (start, until, name if name in named else OTHERS)
             merged[key] = merged.get(key, Decimal()) + _seats(row)
@@ -152,7 +159,7 @@ def splits(rows: Sequence[Row], last_period: str) -> Chart:
             "center": center,
             "licenses": float(licenses),
             "label": wording.exact(licenses),
-            # The first of the legend lies on top.
+            # The first entry of the legend is on top.
             "place": domain.index(center),
         }
         for (start, until, center), licenses in merged.items()
@@ -206,18 +213,18 @@ def _seats(row: Row) -> Decimal:
     return _decimal(row["allocated_quantity"]) or Decimal()
 
 
-def _decimal(held: object) -> Decimal | None:
-    return held if isinstance(held, Decimal) else None
+def _decimal(content: object) -> Decimal | None:
+    return content if isinstance(content, Decimal) else None
 
 
-def _float(held: object) -> float | None:
-    return float(held) if isinstance(held, Decimal | float | int) else None
+def _float(content: object) -> float | None:
+    return float(content) if isinstance(content, Decimal | float | int) else None
 
 
 def described(
     rows: Sequence[Row], measure: str, currency: str, forecast: Sequence[Row] = ()
 ) -> str:
-    """A chart of months in a sentence or two, for who cannot see it."""
+    """A chart of months in sentences, for screen readers."""
     amounts: Mapping[str, Decimal] = {
         str(row["billing_period"]): known
         for row in rows
@@ -225,16 +232,17 @@ def described(
     }
     if not amounts:
         return "No amounts."
-    most, least = max(amounts, key=amounts.__getitem__), min(amounts, key=amounts.__getitem__)
-    expected = "".join(
-        f" Expected: {wording.money(_decimal(first['forecast']), currency)} in"
+    highest = max(amounts, key=amounts.__getitem__)
+    lowest = min(amounts, key=amounts.__getitem__)
+    future = "".join(
+        f" Forecast: {wording.money(_decimal(first['forecast']), currency)} in"
         f" {wording.period(str(first['month']))},"
         f" {wording.money(_decimal(last['forecast']), currency)} in"
         f" {wording.period(str(last['month']))}."
         for first, last in zip(forecast[:1], forecast[-1:], strict=True)
     )
     return (
-        f"{wording.counted(len(amounts), 'month')}: the most in {wording.period(most)}"
-        f" ({wording.money(amounts[most], currency)}), the least in {wording.period(least)}"
-        f" ({wording.money(amounts[least], currency)}).{expected}"
+        f"{wording.counted(len(amounts), 'month')}: highest in {wording.period(highest)}"
+        f" ({wording.money(amounts[highest], currency)}), lowest in {wording.period(lowest)}"
+        f" ({wording.money(amounts[lowest], currency)}).{future}"
     )

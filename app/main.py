@@ -1,9 +1,9 @@
-"""Where Streamlit starts: `streamlit run app/main.py`. What every page shares is in `screen`."""
+"""The entry point for Streamlit: `streamlit run app/main.py`."""
 
 import sys
 from pathlib import Path
 
-# Streamlit puts the folder of this file on the path, not the one above it.
+# Streamlit adds the folder of this file to the path, not its parent.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from app import screen

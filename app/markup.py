@@ -1,9 +1,9 @@
-"""Answers as HTML: tables, cards, marks. Pure text in, text out; every value is escaped.
+"""Answers as HTML: tables, cards, marks. Every value is escaped.
 
-Belongs here: markup, whose looks are in style.css. Does not: Streamlit, questions.
+Belongs here: markup; its style is in style.css. Does not: Streamlit, queries.
 
-Own tables instead of Streamlit's grid: amounts are text to the last digit, sentences wrap, and
-screen readers, browsers' search and copying find a plain table.
+Plain HTML tables replace Streamlit's grid: amounts keep every digit, sentences wrap, and screen
+readers, search and copying work.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,10 +12,10 @@ from decimal import Decimal
 from html import escape
 from urllib.parse import urlencode
 
-from app.figures import Column, Row
+from app.queries.query import WORDS, Column, Row
 from dagster_project import wording
 
-RIGHT = frozenset({"amount", "exact", "quantity", "share"})
+RIGHT = frozenset({"amount", "exact", "quantity", "share", "percent"})
 MARKS: Mapping[str, str] = {
     "good": "\N{CHECK MARK}",
     "warn": "!",
@@ -25,41 +25,48 @@ MARKS: Mapping[str, str] = {
 
 
 def value(row: Row, column: Column) -> str:
-    """A value of a row as a person reads it, without markup."""
-    held = row.get(column.name)
-    currency = row.get("currency")
-    if held is None:
+    """A value of a row as text, without markup."""
+    content = row.get(column.name)
+    if content is None:
         return wording.NOTHING
-    if column.kind == "code":
-        return wording.code(str(held))
-    if isinstance(held, bool):
-        return "yes" if held else "no"
-    if isinstance(held, datetime):
-        return wording.instant(held)
-    if isinstance(held, date):
-        return wording.day(held)
-    if isinstance(held, Decimal):
-        if column.kind == "share":
-            return wording.percent(held)
-        if column.kind == "amount":
-            return wording.amount(held, str(currency) if currency else None)
-        return wording.exact(held)
-    if column.kind == "quantity" and isinstance(held, int):
-        return f"{held:,}"
-    if column.kind == "state":
-        return wording.STATES.get(str(held), ("neutral", str(held)))[1]
-    return str(held)
+    if isinstance(content, bool):
+        return "yes" if content else "no"
+    if isinstance(content, datetime):
+        return wording.instant(content)
+    if isinstance(content, date):
+        return wording.day(content)
+    if isinstance(content, Decimal):
+        return _figure(content, column, str(row.get("currency") or ""))
+    if isinstance(content, int):
+        return f"{content:,}" if column.kind == "quantity" else str(content)
+    if column.kind == "status":
+        return wording.status(str(content))[1]
+    return WORDS[column.kind](str(content)) if column.kind in WORDS else str(content)
+
+
+def _figure(content: Decimal, column: Column, currency: str) -> str:
+    match column.kind:
+        case "share":
+            return wording.share(content)
+        case "percent":
+            return wording.percent(content)
+        case "amount":
+            return wording.amount(content, currency)
+        case "exact":
+            return wording.exact_amount(content, currency)
+        case _:
+            return wording.exact(content)
 
 
 def money(row: Row, name: str) -> str:
     """An amount of a row with its currency, as text."""
-    held = row[name]
-    return wording.money(held if isinstance(held, Decimal) else None, str(row["currency"]))
+    amount = row[name]
+    return wording.money(amount if isinstance(amount, Decimal) else None, str(row["currency"]))
 
 
-def mark(state: str) -> str:
-    """A state as a sign and a word in a color: never the color alone."""
-    tone, words = wording.STATES.get(state, ("neutral", state))
+def mark(status: str) -> str:
+    """A status as a sign and words in a color: never the color alone."""
+    tone, words = wording.status(status)
     return (
         f'<span class="mark {tone}"><span class="sign" aria-hidden="true">{MARKS[tone]}</span>'
         f"{escape(words)}</span>"
@@ -67,7 +74,7 @@ def mark(state: str) -> str:
 
 
 def link(words: str, page: str, **parameters: str | None) -> str:
-    """A link to a page of the app, with what to look at in the address."""
+    """A link to a page of the app, with the selection in the address."""
     query = urlencode({name: text for name, text in parameters.items() if text is not None})
     return f'<a href="{escape(page)}?{escape(query)}" target="_self">{escape(words)}</a>'
 
@@ -84,10 +91,9 @@ def table(
 ) -> str:
     """A table; each row begins with its heading.
 
-    `totals` are rows of sums for its foot, one per currency. `links` gives markup for some columns
-    of a row instead of their text; `group` the heading, as markup, under which a row stands, for
-    rows that come in the order of their groups; `bars_on` is the column under whose amounts `bar`
-    (0 to 1) of the rows is drawn.
+    `totals` are the rows of its foot, one per currency. `links` gives markup for columns of a row
+    in place of their text. `group` gives the heading of a row, as markup; rows must be ordered by
+    it. `bars_on` is the column that shows `bar` (0 to 1) of each row as a bar.
     """
     head = "".join(
         f'<th scope="col" class="{"right" if column.kind in RIGHT else "left"}">'
@@ -144,7 +150,7 @@ def _cell(
     has_bar: bool = False,
 ) -> str:
     text = value(row, column)
-    shown = given or (mark(str(row[column.name])) if column.kind == "state" else escape(text))
+    shown = given or (mark(str(row[column.name])) if column.kind == "status" else escape(text))
     if column.kind in ("amount", "exact") and text != wording.NOTHING and row.get("currency"):
         shown += f' <span class="currency">{escape(str(row["currency"]))}</span>'
     if has_bar and isinstance(part := row.get("bar"), float | Decimal):
@@ -174,26 +180,26 @@ def figure(amount: Decimal | None, currency: str) -> str:
     return f'{shown} <span class="currency">{escape(currency)}</span>'
 
 
-def said(words: str, tone: str = "neutral") -> str:
-    """A sentence that tells a state, with its sign; `words` is markup."""
+def notice(words: str, tone: str = "neutral") -> str:
+    """A sentence with the sign of its tone; `words` is markup."""
     return (
-        f'<p class="said {tone}"><span class="sign" aria-hidden="true">{MARKS[tone]}</span>'
+        f'<p class="notice {tone}"><span class="sign" aria-hidden="true">{MARKS[tone]}</span>'
         f"<span>{words}</span></p>"
     )
 
 
 def trail(steps: Sequence[str]) -> str:
-    """Where one is, from the outermost to here; steps are markup."""
+    """The path from the outermost level to the current one; steps are markup."""
     items = "".join(f"<li>{step}</li>" for step in steps)
     return f'<nav class="trail" aria-label="You are here"><ol>{items}</ol></nav>'
 
 
 def pairs(items: Sequence[tuple[str, str]]) -> str:
-    """Facts of one thing: (name, value), plain text."""
+    """Facts about one object: (name, value), plain text."""
     return (
         '<dl class="pairs">'
         + "".join(
-            f"<div><dt>{escape(name)}</dt><dd>{escape(told)}</dd></div>" for name, told in items
+            f"<div><dt>{escape(name)}</dt><dd>{escape(fact)}</dd></div>" for name, fact in items
         )
         + "</dl>"
     )

@@ -1,10 +1,10 @@
-"""Who looks, and what of the published tables they can reach.
+"""The viewer of the app, and the published tables that a viewer may see.
 
-Belongs here: the viewer, the version of the published file, the connection a viewer gets. Does
-not: questions to the tables (figures) and anything of Streamlit.
+Belongs here: the viewer, the version of the published file, the connection of a viewer. Does not:
+queries (queries), Streamlit.
 
-A customer's connection has no tables but views of one organization's rows without cost prices, so
-that a page that asks for more fails instead of telling.
+The connection of a customer has only views of the rows and columns that are visible to that
+organization. A page that asks for more fails.
 """
 
 import argparse
@@ -22,8 +22,10 @@ from dagster_project.exports.scope import NothingPublished, open_published
 from dagster_project.settings import DataFolder
 
 LINE_SALT = secrets.token_hex(16)
-"""A line's id is a hash of what the bill says, cost included: who knows the rest could try costs
-until one fits. So customers see ids of their own, which end with the app."""
+"""A salt for the line ids that customers see, new at every start of the app.
+
+The id of a line is a hash of the billed line with its cost: without a salt, a reader who knows the
+other values could find the cost by trial."""
 
 CUSTOMER_COLUMNS: Mapping[str, Sequence[str]] = {
     # Without billing_line_details: providers of usage print their prices there, and the app shows
@@ -35,7 +37,7 @@ CUSTOMER_COLUMNS: Mapping[str, Sequence[str]] = {
 
 
 class UnknownArgument(ApportionError):
-    """The app was started with an argument it does not know."""
+    """The app was started with an unknown argument."""
 
 
 class UnknownOrganization(ApportionError):
@@ -44,18 +46,18 @@ class UnknownOrganization(ApportionError):
 
 @dataclass(frozen=True)
 class Viewer:
-    """Who looks: the broker, or with `customer_id` one customer. Customers never edit."""
+    """The viewer: the broker, or with `customer_id` one customer. Customers never edit."""
 
     customer_id: str | None = None
     may_edit: bool = False
 
     @classmethod
     def from_start(cls, arguments: Sequence[str]) -> "Viewer":
-        """The viewer that the app was started for.
+        """The viewer of the app, from its arguments and the environment.
 
-        `--customer ID` of `arguments` or APPORTION_CUSTOMER names a customer; APPORTION_EDIT=1
-        allows the broker to change splits. Raises UnknownArgument: were a mistyped one ignored, a
-        customer would be shown what the broker sees.
+        `--customer ID` or APPORTION_CUSTOMER names a customer; APPORTION_EDIT=1 allows the broker
+        to change splits. Raises UnknownArgument; if a mistyped argument were ignored, a customer
+        would see the broker's figures.
         """
         parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False, exit_on_error=False)
         parser.add_argument("--customer")
@@ -64,7 +66,7 @@ class Viewer:
         except argparse.ArgumentError as error:
             raise UnknownArgument(str(error)) from error
         if unknown:
-            raise UnknownArgument(f"the app knows no argument {unknown[0]}; it knows --customer ID")
+            raise UnknownArgument(f"unknown argument {unknown[0]}; the app accepts --customer ID")
         if known.customer is not None and not known.customer.strip():
             raise UnknownArgument("--customer needs the id of an organization")
         customer_id = known.customer or os.environ.get("APPORTION_CUSTOMER") or None
@@ -73,19 +75,19 @@ class Viewer:
 
     @property
     def is_customer(self) -> bool:
-        """Whether one customer looks, and cost prices are not to be seen."""
+        """Whether the viewer is a customer, who may not see cost."""
         return self.customer_id is not None
 
     @property
     def measures(self) -> tuple[tuple[str, str], ...]:
-        """Columns of money this viewer sees, with their titles; the first is the one to rank by."""
+        """Amount columns of this viewer with their titles; the first one ranks rows."""
         if self.is_customer:
             return (("total_sales", "Amount"),)
         return (("total_cost", "Cost"), ("total_sales", "Sales"), ("total_margin", "Margin"))
 
     @property
     def shared_measures(self) -> tuple[tuple[str, str], ...]:
-        """Columns of chargeback with what is left after shared costs were passed on."""
+        """Amount columns of chargeback after shared costs, with their titles."""
         if self.is_customer:
             return (("sales_after_sharing", "After sharing"),)
         return (
@@ -96,7 +98,7 @@ class Viewer:
 
 @dataclass(frozen=True)
 class Version:
-    """Which file is published: another one after every run, even under the same name."""
+    """The identity of the published file, which every run replaces."""
 
     inode: int
     modified_ns: int
@@ -104,20 +106,20 @@ class Version:
 
     @classmethod
     def now(cls, data: DataFolder) -> "Version":
-        """The version that whoever opens the file now gets. Raises NothingPublished."""
+        """The version that is published now. Raises NothingPublished."""
         try:
             status = data.published_database.stat()
         except FileNotFoundError as error:
-            raise NothingPublished("Nothing is published yet: make run comes first.") from error
+            raise NothingPublished("Nothing is published yet. Run make run first.") from error
         return cls(status.st_ino, status.st_mtime_ns, status.st_size)
 
 
 @contextmanager
 def tables(data: DataFolder, viewer: Viewer) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection whose default schema has what `viewer` may see, read-only.
+    """A read-only connection whose default schema has the tables that `viewer` may see.
 
-    Opened anew each time: a connection goes on reading the file it opened, and runs switch it.
-    Raises NothingPublished.
+    Each call opens the current file; an open connection keeps reading the file it opened. Raises
+    NothingPublished.
     """
     connection = open_published(data)
     try:

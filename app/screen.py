@@ -1,7 +1,7 @@
-"""What all pages share of the screen: sidebar, headings, tables with their files, the cache.
+"""Parts that all pages share: sidebar, headings, tables with their downloads, the cache.
 
-Belongs here: Streamlit, and what is looked at. Does not: SQL (figures), markup (markup), what one
-page shows (views/).
+Belongs here: Streamlit, and the context of a page. Does not: SQL (queries), markup (markup), the
+content of a single page (views/).
 """
 
 import hashlib
@@ -15,9 +15,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import figures, markup
-from app.figures import Query, Row, Selection
-from app.published import UnknownOrganization, Version, Viewer, tables
+from app import markup
+from app.published import UnknownOrganization, Version, Viewer, columns_by_mart, tables
+from app.queries import lines, pickers
+from app.queries.query import Query, Row, Selection, every_row, fetch
+from app.queries.query import count as count_rows
 from dagster_project import wording
 from dagster_project.errors import ApportionError
 from dagster_project.exports.scope import file_name, write_csv
@@ -30,38 +32,38 @@ ALL = ""
 
 
 @dataclass(frozen=True)
-class Looking:
-    """Who looks at what: the pages' common ground."""
+class PageContext:
+    """The viewer, the published version and the selection of the sidebar."""
 
     data: DataFolder
     viewer: Viewer
     version: Version
     periods: tuple[str, ...]
-    """The latest first."""
+    """Latest first."""
     period: str
     organizations: Mapping[str, str]
     organization_id: str | None
 
     @property
     def selection(self) -> Selection:
-        """The period and the organization of the sidebar."""
+        """The billing period and the organization of the sidebar."""
         return Selection(self.period, self.organization_id)
 
     @property
     def earlier_period(self) -> str | None:
-        """The billing period before the one looked at."""
+        """The billing period before the selected one."""
         later_to_earlier = self.periods[self.periods.index(self.period) + 1 :]
         return later_to_earlier[0] if later_to_earlier else None
 
     @property
-    def whose(self) -> str:
-        """Whose figures these are, in words."""
+    def owner(self) -> str:
+        """The name of the selected organization."""
         if self.organization_id is None:
             return "all organizations"
         return self.organizations[self.organization_id]
 
 
-# --- asking ----------------------------------------------------------------------------
+# --- answers ---------------------------------------------------------------------------
 
 
 @st.cache_data(max_entries=500, show_spinner=False)
@@ -69,42 +71,42 @@ def _rows(
     root: str, viewer: Viewer, version: Version, query: Query, limit: int, offset: int
 ) -> list[Row]:
     with tables(DataFolder(Path(root)), viewer) as connection:
-        return figures.fetch(connection, query, limit, offset)
+        return fetch(connection, query, limit, offset)
 
 
 @st.cache_data(max_entries=500, show_spinner=False)
 def _count(root: str, viewer: Viewer, version: Version, query: Query) -> int:
     with tables(DataFolder(Path(root)), viewer) as connection:
-        return figures.count(connection, query)
+        return count_rows(connection, query)
 
 
 @st.cache_data(max_entries=20, show_spinner=False)
 def _marts(root: str, viewer: Viewer, version: Version) -> dict[str, dict[str, str]]:
     with tables(DataFolder(Path(root)), viewer) as connection:
-        return figures.marts(connection)
+        return columns_by_mart(connection)
 
 
-def looking() -> Looking:
-    """What the sidebar says, for the page that runs now."""
-    found: Looking = st.session_state["looking"]
-    return found
+def page_context() -> PageContext:
+    """The context of the page that runs now."""
+    context: PageContext = st.session_state["page_context"]
+    return context
 
 
 def ask(query: Query, limit: int = PICKER_ROWS, offset: int = 0) -> list[Row]:
-    """Rows of an answer, kept for as long as this file is the published one."""
-    here = looking()
+    """Rows of an answer; cached until another version is published."""
+    here = page_context()
     return _rows(str(here.data.root), here.viewer, here.version, query, limit, offset)
 
 
 def count(query: Query) -> int:
-    """How many rows an answer has."""
-    here = looking()
+    """The number of rows of an answer."""
+    here = page_context()
     return _count(str(here.data.root), here.viewer, here.version, query)
 
 
 def columns_of(mart: str) -> Mapping[str, str] | None:
     """The columns of a published mart with their types; None if it is not published."""
-    here = looking()
+    here = page_context()
     return _marts(str(here.data.root), here.viewer, here.version).get(mart)
 
 
@@ -112,7 +114,7 @@ def columns_of(mart: str) -> Mapping[str, str] | None:
 
 
 def open_app() -> None:
-    """Draw the frame of the app and run the page that is asked for."""
+    """Draw the frame of the app and run the selected page."""
     st.set_page_config(page_title="Apportion", layout="wide")
     st.html(APP_FOLDER / "style.css")
     data = DataFolder.from_environment()
@@ -120,7 +122,7 @@ def open_app() -> None:
         viewer = Viewer.from_start(sys.argv[1:])
         version = Version.now(data)
         page = st.navigation(_pages(viewer))
-        st.session_state["looking"] = _sidebar(data, viewer, version)
+        st.session_state["page_context"] = _sidebar(data, viewer, version)
     except ApportionError as error:
         problem(str(error))
         st.stop()
@@ -128,7 +130,7 @@ def open_app() -> None:
 
 
 def _pages(viewer: Viewer) -> dict[str, list[st.Page]]:
-    # Not in a folder called pages: those Streamlit would run without what main.py does first.
+    # Not in a folder called pages: Streamlit would run those without main.py.
     def page(name: str, title: str, is_first: bool = False) -> st.Page:
         return st.Page(f"views/{name}.py", title=title, default=is_first)
 
@@ -150,21 +152,23 @@ def _pages(viewer: Viewer) -> dict[str, list[st.Page]]:
     return {"Bills": bills, "Review": review, "Licenses": licenses}
 
 
-def _sidebar(data: DataFolder, viewer: Viewer, version: Version) -> Looking:
+def _sidebar(data: DataFolder, viewer: Viewer, version: Version) -> PageContext:
     root = str(data.root)
     statuses = {
         str(row["billing_period"]): str(row["status"])
-        for row in _rows(root, viewer, version, figures.periods(), PICKER_ROWS, 0)
+        for row in _rows(root, viewer, version, pickers.periods(), PICKER_ROWS, 0)
     }
     organizations = {
         str(row["organization_id"]): str(row["organization_name"])
-        for row in _rows(root, viewer, version, figures.organizations(), PICKER_ROWS, 0)
+        for row in _rows(root, viewer, version, pickers.organizations(), PICKER_ROWS, 0)
     }
     if viewer.customer_id is not None and viewer.customer_id not in organizations:
-        raise UnknownOrganization(f"Nothing is published for an organization {viewer.customer_id}.")
+        raise UnknownOrganization(
+            f"Nothing is published for the organization {viewer.customer_id!r}."
+        )
     if not statuses:
         raise ApportionError(
-            "No bill has landed yet: put one into landing/billing_lines and run make run."
+            "No bills yet. Add a file to landing/billing_lines, then run make run."
         )
     with st.sidebar:
         period = pick(
@@ -180,27 +184,27 @@ def _sidebar(data: DataFolder, viewer: Viewer, version: Version) -> Looking:
             )
         published_at = datetime.fromtimestamp(version.modified_ns / 1e9, UTC)
         st.caption(f"Published {wording.instant(published_at)} UTC")
-        _tell_of_news(data, version)
-    return Looking(
+        _offer_new_version(data, version)
+    return PageContext(
         data, viewer, version, tuple(statuses), period, organizations, organization_id or None
     )
 
 
 @st.fragment(run_every="20s")
-def _tell_of_news(data: DataFolder, shown: Version) -> None:
+def _offer_new_version(data: DataFolder, shown: Version) -> None:
     try:
         is_new = Version.now(data) != shown
     except ApportionError:
         is_new = False
-    if is_new and st.button("New results are published: show them", type="primary"):
+    if is_new and st.button("New results are available. Show them", type="primary"):
         st.rerun()
 
 
 def pick(label: str, key: str, options: Mapping[str, str], help: str | None = None) -> str:
-    """A picker whose choice stands in the address, so that what one sees can be shared.
+    """A picker whose choice is kept in the address, so that a page can be shared.
 
-    `options` are values with their words, the first one the default. A value of the address that is
-    no option counts for nothing.
+    `options` are values with their labels; the first one is the default. A value in the address
+    that is not an option is ignored.
     """
     seen = f"{key} in the address"
     asked = st.query_params.get(key)
@@ -216,7 +220,7 @@ def pick(label: str, key: str, options: Mapping[str, str], help: str | None = No
 
 
 def remember_in_address(key: str, value: str | None) -> None:
-    """Put a choice into the address, or take it out."""
+    """Write a choice to the address, or remove it."""
     if value:
         st.query_params[key] = value
     elif key in st.query_params:
@@ -228,35 +232,35 @@ def remember_in_address(key: str, value: str | None) -> None:
 
 
 def heading(title: str, under: str = "") -> None:
-    """A page's heading, and plain words below it."""
+    """The heading of a page, and a line below it."""
     below = f'<p class="under">{escape(under)}</p>' if under else ""
     st.html(f'<h1 class="page">{escape(title)}</h1>{below}')
 
 
 def problem(words: str) -> None:
-    """Something that keeps a page from showing anything, in words."""
-    st.html(markup.said(escape(words), "bad"))
+    """A message about an error that prevents the page from showing data."""
+    st.html(markup.notice(escape(words), "bad"))
 
 
 def nothing(words: str) -> None:
-    """That there is nothing to show, and what to do about it."""
-    st.html(markup.said(escape(words), "neutral"))
+    """A message that there is nothing to show, and what to do."""
+    st.html(markup.notice(escape(words), "neutral"))
 
 
-def unpriced_said(selection: Selection, is_corrected: bool = False) -> list[str]:
-    """What sums leave out because no sales price is known; sentences as markup."""
-    viewer = looking().viewer
-    said = []
-    for row in ask(figures.unpriced(viewer, selection, is_corrected)):
-        lines = wording.counted(int(str(row["line_count"])), "line")
+def unpriced_notices(selection: Selection, is_corrected: bool = False) -> list[str]:
+    """Notices about lines that sums exclude because they have no sales price."""
+    viewer = page_context().viewer
+    notices = []
+    for row in ask(lines.unpriced(viewer, selection, is_corrected)):
+        counted = wording.counted(int(str(row["line_count"])), "line")
         words = (
-            f"{lines} in {row['currency']} not in the amount: no price is known yet."
+            f"The amount excludes {counted} in {row['currency']} without a price."
             if viewer.is_customer
-            else f"Sales and margin leave out {lines} that cost {markup.money(row, 'total_cost')}:"
-            " no sales price is known."
+            else f"Sales and margin exclude {counted} without a sales price"
+            f" (cost {markup.money(row, 'total_cost')})."
         )
-        said.append(markup.said(escape(words), "warn"))
-    return said
+        notices.append(markup.notice(escape(words), "warn"))
+    return notices
 
 
 def show(
@@ -271,10 +275,10 @@ def show(
     bars_on: str | None = None,
     prepare: Callable[[Row], Row] = lambda row: row,
 ) -> None:
-    """A table of an answer, page by page, with its file to download; `empty` if it has no rows.
+    """A table of an answer with pages and a download; the text `empty` if it has no rows.
 
-    `grouped` are columns that the headings of groups say already; the file has them. The rest is
-    as in markup.table.
+    `grouped` are columns that only the group headings and the downloaded file show. The other
+    arguments are those of markup.table.
     """
     row_count = count(query)
     if not row_count:
@@ -289,7 +293,7 @@ def show(
             page = st.pagination(page_count, key=f"page {key}", width=280)
             last = min(page * PAGE_ROWS, row_count)
             st.caption(f"Rows {(page - 1) * PAGE_ROWS + 1:,} to {last:,}", width="content")
-        here = looking()
+        here = page_context()
         rows_words = wording.counted(row_count, "row")
         st.download_button(
             f"Download {'all ' if page_count > 1 else ''}{rows_words} (CSV)",
@@ -311,19 +315,19 @@ def show(
         )
 
 
-def csv_name(here: Looking, caption: str) -> str:
-    """A name for a file that says what it is about."""
+def csv_name(here: PageContext, caption: str) -> str:
+    """The name of a downloaded file: period, organization and caption."""
     parts = ["apportion", here.period, here.organization_id or "all", caption.lower()]
     return f"{file_name('-'.join(parts))}.csv"
 
 
 def csv_file(data: DataFolder, viewer: Viewer, query: Query) -> bytes:
-    """All rows of an answer as a CSV file: the columns shown, amounts with every decimal."""
+    """All rows of an answer as a CSV file: the columns shown, amounts with all decimals."""
     with tempfile.TemporaryDirectory() as folder, tables(data, viewer) as connection:
         path = Path(folder) / "rows.csv"
         write_csv(
             path,
             [column.title for column in query.export_columns],
-            figures.every_row(connection, query),
+            every_row(connection, query),
         )
         return path.read_bytes()

@@ -1,10 +1,10 @@
-"""Changing who has how many licenses: what is allowed, and the file that says it.
+"""A change of a split: its checks, and the file that records it.
 
-Belongs here: pure rules and the one file that is written. Does not: Streamlit, and computing what
-a change would move (dagster_project.what_if).
+Belongs here: the rules and the file. Does not: Streamlit, the effect on charges
+(dagster_project.what_if).
 
-The app never writes to a database: a change is a file in landing/split_history like those that
-other systems drop there, and the next run applies it.
+The app never writes to a database. A change is a file in landing/split_history, like files from
+other systems; the next run applies it.
 """
 
 import csv
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from dagster_project import wording
 from dagster_project.errors import ApportionError
-from dagster_project.exports.scope import file_name, plain_decimal
+from dagster_project.exports.scope import file_name
 from dagster_project.settings import DataFolder
 
 EVENT = "Cost center split adjusted"
@@ -35,16 +35,16 @@ HEADER = (
 )
 
 LARGEST_QUANTITY = 100_000_000
-"""From here on the pipeline refuses quantities."""
+"""Staging rejects this quantity and larger ones."""
 
 
 class AlreadyWritten(ApportionError):
-    """A file of this name is in landing already; none is ever written over."""
+    """A file of this name is already in landing; files are never overwritten."""
 
 
 @dataclass(frozen=True)
 class CostCenter:
-    """A cost center of the organization; it is there from `valid_from` until before `valid_to`."""
+    """A cost center of the organization, valid from `valid_from` until before `valid_to`."""
 
     cost_center_id: str
     name: str
@@ -52,17 +52,17 @@ class CostCenter:
     valid_from: datetime | None = None
     valid_to: datetime | None = None
 
-    def is_there(self, at: datetime) -> bool:
-        """Whether the cost center exists at a UTC instant."""
+    def is_valid(self, at: datetime) -> bool:
+        """Whether the cost center is valid at a UTC instant."""
         began = self.valid_from is None or self.valid_from <= at
         return began and (self.valid_to is None or at < self.valid_to)
 
 
 @dataclass(frozen=True)
 class Change:
-    """What a split is to be from `effective_at` (UTC) on.
+    """A new split, effective from `effective_at` (UTC).
 
-    `allocated` has a quantity per cost center id, without Default, which takes the rest.
+    `allocated` has a quantity per cost center id; Default receives the remainder.
     """
 
     organization_id: str
@@ -73,25 +73,25 @@ class Change:
 
     @property
     def allocated_total(self) -> Decimal:
-        """Licenses given to cost centers by name."""
+        """Licenses allocated to cost centers other than Default."""
         return sum((quantity for _, quantity in self.allocated), Decimal())
 
     @property
     def default_quantity(self) -> Decimal:
-        """Licenses that are left for Default; never negative."""
+        """Licenses that remain for Default; never negative."""
         return max(self.total_quantity - self.allocated_total, Decimal())
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What speaks against a change, and what one should know of it; sentences."""
+    """The result of the checks: reasons to refuse a change, and warnings; sentences."""
 
     refusals: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
     def is_allowed(self) -> bool:
-        """Whether nothing speaks against it."""
+        """Whether there is no reason to refuse the change."""
         return not self.refusals
 
 
@@ -99,89 +99,92 @@ def check(
     change: Change,
     cost_centers: Iterable[CostCenter],
     *,
-    held: Mapping[str, Decimal],
+    present: Mapping[str, Decimal],
     open_from: date | None,
-    overtaken_at: datetime | None,
+    superseded_at: datetime | None,
 ) -> Verdict:
-    """Judge a change.
+    """Check a change.
 
-    `held` is the split in force at that instant, by cost center id; `open_from` the billing date of
-    the last closed period, if any is closed; `overtaken_at` the instant of the next split that is
-    known after this one.
+    `present` is the split in force at that instant, by cost center id. `open_from` is the billing
+    date of the last closed period, null while none is closed. `superseded_at` is the instant of the
+    next known split, null while there is none.
     """
     refusals, warnings = [], []
     by_id = {center.cost_center_id: center for center in cost_centers}
     if open_from is not None and change.effective_at.date() < open_from:
         refusals.append(
-            f"The split would begin before {wording.day(open_from)}, when the last closed period"
-            " was billed. Closed periods never change."
+            f"The split starts before {wording.day(open_from)}, the billing date of the last closed"
+            " period. Closed periods never change."
         )
     for cost_center_id, quantity in change.allocated:
         center = by_id.get(cost_center_id)
         if center is None:
-            refusals.append(f"{cost_center_id} is no cost center of this organization.")
+            refusals.append(f"{cost_center_id} is not a cost center of this organization.")
         elif quantity < 0:
-            refusals.append(f"{center.name} cannot have less than no licenses.")
+            refusals.append(f"{center.name}: the number of licenses is negative.")
         elif quantity >= LARGEST_QUANTITY or quantity != round(quantity, 4):
-            refusals.append(f"{plain_decimal(quantity)} is no number of licenses we can use.")
-        elif quantity and not center.is_there(change.effective_at):
-            refusals.append(_why_not_there(center, change.effective_at))
+            refusals.append(
+                f"{center.name}: {wording.exact(quantity)} licenses; use a number less than"
+                f" {LARGEST_QUANTITY:,} with at most four decimals."
+            )
+        elif quantity and not center.is_valid(change.effective_at):
+            refusals.append(_why_not_valid(center, change.effective_at))
     wanted = {name: quantity for name, quantity in change.allocated if quantity}
-    had = {
+    unchanged = {
         name: quantity
-        for name, quantity in held.items()
+        for name, quantity in present.items()
         if quantity and not (name in by_id and by_id[name].is_default)
     }
-    if wanted == had:
-        refusals.append("Nothing changes: the split is like this already.")
+    if wanted == unchanged:
+        refusals.append("This split is already in force.")
     over = change.allocated_total - change.total_quantity
     if over > 0:
         warnings.append(
-            f"{wording.exact(change.allocated_total)} licenses are given away of"
-            f" {wording.exact(change.total_quantity)}: shares will be taken of what is given away."
+            f"{wording.exact(change.allocated_total)} of {wording.exact(change.total_quantity)}"
+            " licenses are allocated: shares are computed from the sum allocated."
         )
     elif over < 0:
         warnings.append(
             f"{wording.exact(change.default_quantity)} of"
-            f" {wording.exact(change.total_quantity)} licenses are given to nobody: Default takes"
+            f" {wording.exact(change.total_quantity)} licenses are unallocated: Default receives"
             " them."
         )
-    if overtaken_at is not None:
+    if superseded_at is not None:
         warnings.append(
-            f"A newer split of {wording.instant(overtaken_at)} UTC takes over from then on."
+            f"A later split of {wording.instant(superseded_at)} UTC supersedes this one."
         )
     return Verdict(tuple(refusals), tuple(warnings))
 
 
-def _why_not_there(center: CostCenter, at: datetime) -> str:
+def _why_not_valid(center: CostCenter, at: datetime) -> str:
     if center.valid_to is not None and center.valid_to <= at:
         return (
-            f"{center.name} was deleted on {wording.instant(center.valid_to)} and can have no"
-            " licenses then."
+            f"{center.name} was deleted on {wording.instant(center.valid_to)}; licenses cannot be"
+            " allocated to it after that."
         )
     return (
-        f"{center.name} exists from {wording.instant(center.valid_from)} on and can have no"
-        " licenses before."
+        f"{center.name} exists from {wording.instant(center.valid_from)}; licenses cannot be"
+        " allocated to it before that."
     )
 
 
 def path_in_landing(change: Change, recorded_at: datetime) -> str:
-    """Where the file of a change goes, below landing: dated to the second."""
+    """The path of the file of a change below landing, dated to the second."""
     subscription = file_name(change.subscription_id)
     return f"split_history/split-{subscription}-{recorded_at:%Y%m%dT%H%M%SZ}.csv"
 
 
 def content(change: Change, cost_centers: Iterable[CostCenter], recorded_at: datetime) -> str:
-    """A change as a file of the feed split_history: every cost center, Default with the rest.
+    """A change as a file of the feed split_history: every cost center, Default with the remainder.
 
-    Cost centers that are not there at that instant are left out.
+    Cost centers that are not valid at that instant are left out.
     """
     allocated = dict(change.allocated)
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(HEADER)
     for center in sorted(cost_centers, key=lambda each: (each.is_default, each.cost_center_id)):
-        if not center.is_default and not center.is_there(change.effective_at):
+        if not center.is_default and not center.is_valid(change.effective_at):
             continue
         quantity = (
             change.default_quantity
@@ -193,9 +196,9 @@ def content(change: Change, cost_centers: Iterable[CostCenter], recorded_at: dat
                 change.subscription_id,
                 EVENT,
                 _utc(change.effective_at),
-                plain_decimal(change.total_quantity),
+                wording.plain_decimal(change.total_quantity),
                 center.name,
-                plain_decimal(quantity),
+                wording.plain_decimal(quantity),
                 center.cost_center_id,
                 change.organization_id,
                 _utc(recorded_at),
@@ -209,13 +212,13 @@ def _utc(instant: datetime) -> str:
 
 
 def save(data: DataFolder, name: str, text: str) -> Path:
-    """Put a file into landing, whole or not at all, and never over another. Returns its path.
+    """Write a file to landing atomically, without overwriting another. Returns its path.
 
     Raises AlreadyWritten.
     """
     path = data.landing / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Runs do not read hidden files; linking fails where a rename would replace.
+    # Runs ignore hidden files. A link fails if the file exists; a rename would replace it.
     building = path.with_name(f".{path.name}.{os.getpid()}.building")
     try:
         with building.open("w", encoding="utf-8", newline="") as file:
@@ -225,7 +228,7 @@ def save(data: DataFolder, name: str, text: str) -> Path:
         try:
             os.link(building, path)
         except FileExistsError as error:
-            raise AlreadyWritten(f"{name} is in landing already: try again in a second") from error
+            raise AlreadyWritten(f"{name} is already in landing: try again in a second") from error
     finally:
         building.unlink(missing_ok=True)
     return path

@@ -1,8 +1,7 @@
-"""The one look into the warehouse: which cost centers an organization can split over.
+"""The cost centers that an organization can split over, from the warehouse.
 
-Marts tell of cost centers that have something. Who may get licenses, and who was deleted when, is
-in the warehouse only. It takes one process at a time, so this holds the writer's lock for the
-moment it takes.
+Belongs here: the only query of the app outside the published marts, which list cost centers with
+charges only. The warehouse admits one process at a time, so the query holds the writer's lock.
 """
 
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from dataclasses import dataclass, replace
 import duckdb
 
 from app.splits import CostCenter
+from dagster_project import relations
 from dagster_project.errors import ApportionError
 from dagster_project.quoting import sql_literal
 from dagster_project.settings import DataFolder, Limits
@@ -19,31 +19,31 @@ WAIT_SECONDS = 3
 
 
 class NoWarehouse(ApportionError):
-    """The warehouse was removed; a run builds it again."""
+    """The warehouse does not exist; a run builds it."""
 
 
 @dataclass(frozen=True)
 class Splitting:
-    """How an organization splits: over which cost centers, and whether by its directory."""
+    """The cost centers of an organization, and whether it splits by its directory."""
 
     cost_centers: tuple[CostCenter, ...]
     is_by_directory: bool
 
 
-def splitting(data: DataFolder, organization_id: str) -> Splitting:
+def read_splitting(data: DataFolder, organization_id: str) -> Splitting:
     """Cost centers of an organization as of the last run, Default last.
 
     Raises NoWarehouse, and WarehouseBusy while a run is writing.
     """
     if not data.warehouse.exists():
-        raise NoWarehouse("the warehouse is gone: make run builds it again")
+        raise NoWarehouse("the warehouse does not exist: run make run to build it")
     limits = replace(Limits.from_environment(), lock_wait_seconds=WAIT_SECONDS)
     with only_writer(data, limits), duckdb.connect() as connection:
         connection.execute(f"attach {sql_literal(data.warehouse)} as warehouse (read_only)")
         rows = connection.execute(
-            """
+            f"""
             with defaults as (
-                select * from warehouse.intermediate.int_default_cost_centers
+                select * from warehouse.{relations.DEFAULT_COST_CENTERS}
                 where organization_id = $organization_id
             )
             select
@@ -51,13 +51,13 @@ def splitting(data: DataFolder, organization_id: str) -> Splitting:
                 coalesce(centers.cost_center_name, centers.cost_center_id) as name,
                 centers.cost_center_id in (select cost_center_id from defaults) as is_default,
                 centers.valid_from, centers.valid_to
-            from warehouse.intermediate.int_cost_centers as centers
+            from warehouse.{relations.COST_CENTERS} as centers
             where centers.organization_id = $organization_id
             union all by name
             select cost_center_id, cost_center_name as name, true as is_default
             from defaults
             where cost_center_id not in (
-                select cost_center_id from warehouse.intermediate.int_cost_centers
+                select cost_center_id from warehouse.{relations.COST_CENTERS}
                 where organization_id = $organization_id
             )
             order by is_default, name, cost_center_id
@@ -65,8 +65,8 @@ def splitting(data: DataFolder, organization_id: str) -> Splitting:
             {"organization_id": organization_id},
         ).fetchall()
         by_directory = connection.execute(
-            """
-            select count(*) from warehouse.intermediate.int_organizations
+            f"""
+            select count(*) from warehouse.{relations.ORGANIZATIONS}
             where organization_id = $organization_id and split_source = 'directory'
             """,
             {"organization_id": organization_id},

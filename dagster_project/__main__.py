@@ -228,7 +228,7 @@ def what_if(
         organization_id,
         progress=lambda message: print(f"{message} ...", flush=True),
     )
-    print(f"\n{report.tell(found)}\n")
+    print(f"\n{report.as_text(found)}\n")
     if csv is not None:
         count = report.write_rows(found, csv)
         print(f"Written       {csv}: {count:,} rows")

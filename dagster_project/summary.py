@@ -1,7 +1,9 @@
-"""What a run came to, in words and figures for a finance person."""
+"""The summary of a run that `make run` prints: files, lines, quarantine, findings, amounts.
+
+Belongs here: its text, from the published marts. Does not: how a figure is written (wording).
+"""
 
 from collections.abc import Sequence
-from decimal import Decimal
 
 import duckdb
 
@@ -9,21 +11,12 @@ from dagster_project import wording
 from dagster_project.quoting import sql_literal
 from dagster_project.settings import DataFolder
 
-STATUS_WORDS = {
-    "reconciled": "ties to the invoice",
-    "within_rounding": "ties, within the invoice's own rounding",
-    "variance": "DOES NOT TIE to the invoice",
-    "quarantined": "NOT COMPLETE: rows in quarantine",
-    "no_invoice": "no invoice to tie to",
-    "no_lines": "NO LINES for this invoice",
-    "not_allocated": "NOT SPLIT WHOLE",
-}
 QUARANTINE_SHOWN = 10
 ROWS_SHOWN = 40
 
 
 def summarize(data: DataFolder) -> str:
-    """The summary of what is published, many lines of text."""
+    """The summary of the published marts, as lines of text."""
     with duckdb.connect() as connection:
         connection.execute(
             f"attach {sql_literal(data.published_database)} as published (read_only)"
@@ -36,7 +29,7 @@ def summarize(data: DataFolder) -> str:
             _findings(connection),
             _reconciliation(connection),
             _chargeback(connection),
-            _expected(connection),
+            _forecast(connection),
         ]
     results = [
         "Results",
@@ -55,14 +48,14 @@ def _files(connection: duckdb.DuckDBPyConnection) -> list[str]:
         for status in ("loaded", "duplicate", "refused")
     }
     lines = [
-        f"Files         {len(rows)} in landing: {counts['loaded']} read,"
-        f" {counts['duplicate']} a copy of another, {counts['refused']} refused"
+        f"Files         {len(rows)} in landing: {counts['loaded']} loaded,"
+        f" {wording.counted(counts['duplicate'], 'duplicate')}, {counts['refused']} refused"
     ]
     for file, status, reason, unknown_columns in rows:
         if status != "loaded":
             lines.append(f"  {status:<10}{file}: {reason}")
         elif unknown_columns != "[]":
-            lines.append(f"  note      {file}: columns kept but not used: {unknown_columns[1:-1]}")
+            lines.append(f"  note      {file}: unknown columns, kept: {unknown_columns[1:-1]}")
     return lines
 
 
@@ -77,8 +70,9 @@ def _lines(connection: duckdb.DuckDBPyConnection) -> list[str]:
     ).fetchone()
     line_count, row_count, center_count, organization_count = row or (0, 0, 0, 0)
     lines = [
-        f"Lines         {line_count:,} billing lines of {organization_count} organizations, split"
-        f" into {row_count:,} rows over {center_count} cost centers",
+        f"Lines         {wording.counted(line_count, 'billing line')} of"
+        f" {wording.counted(organization_count, 'organization')}, split into"
+        f" {wording.counted(row_count, 'row')} for {wording.counted(center_count, 'cost center')}",
     ]
     reasons = connection.execute(
         """
@@ -89,7 +83,9 @@ def _lines(connection: duckdb.DuckDBPyConnection) -> list[str]:
         order by 2 desc, 1
         """
     ).fetchall()
-    lines += [f"  {count:>8,} lines by {reason}" for reason, count in reasons]
+    lines += [
+        f"  {count:>8,} by {reason} ({wording.split_reason(reason)})" for reason, count in reasons
+    ]
     return lines
 
 
@@ -103,13 +99,15 @@ def _quarantine(connection: duckdb.DuckDBPyConnection) -> list[str]:
         """
     ).fetchall()
     if not rows:
-        return ["Quarantine    empty: every row of every file was used"]
-    lines = [f"Quarantine    {len(rows):,} rows or files could not be used"]
+        return ["Quarantine    empty"]
+    not_billed = wording.counted(len(rows), "row or file", "rows or files")
+    lines = [f"Quarantine    {not_billed}, not billed"]
     for file, row_number, cell, reason, value, total_cost, currency in rows[:QUARANTINE_SHOWN]:
         place = f"{cell or f'row {row_number}'}: " if row_number is not None else ""
         shown = f" (found: {value!r})" if value else ""
-        money = f"; {currency} {_money(total_cost)} at stake" if total_cost is not None else ""
-        lines.append(f"  {file}: {place}{reason}{shown}{money}")
+        amount = wording.exact_amount(total_cost, currency)
+        cost = f"; cost {amount} {currency or '?'}" if total_cost is not None else ""
+        lines.append(f"  {file}: {place}{reason}{shown}{cost}")
     if len(rows) > QUARANTINE_SHOWN:
         lines.append(f"  ... and {len(rows) - QUARANTINE_SHOWN:,} more in marts.quarantined_rows")
     return lines
@@ -126,10 +124,10 @@ def _findings(connection: duckdb.DuckDBPyConnection) -> list[str]:
         """
     ).fetchall()
     if not rows:
-        return ["Findings      nothing to look at before billing"]
+        return ["Findings      none to review before billing"]
     count = sum(row[2] for row in rows)
     return [
-        f"Findings      {count:,} to look at before billing, in marts.findings",
+        f"Findings      {count:,} to review before billing, in marts.findings",
         *(
             f"  {severity:<9}{number:>5,} {kind}: {meaning}"
             for severity, kind, number, meaning in rows
@@ -149,9 +147,16 @@ def _reconciliation(connection: duckdb.DuckDBPyConnection) -> list[str]:
         """
     ).fetchall()
     table = [
-        ["invoice", "billed", "", "invoice total", "lines", "quarantined", "variance", ""],
+        [
+            *("invoice", "billing date", "currency"),
+            *("invoice total", "lines total", "quarantined", "variance", "status"),
+        ],
         *(
-            [*row[:3], *(_money(amount) for amount in row[3:7]), STATUS_WORDS[row[7]]]
+            [
+                *row[:3],
+                *(wording.exact_amount(amount, row[2]) for amount in row[3:7]),
+                _status(row[7]),
+            ]
             for row in rows
         ),
     ]
@@ -176,26 +181,26 @@ def _chargeback(connection: duckdb.DuckDBPyConnection) -> list[str]:
         """,
         [period[0]],
     ).fetchall()
-    headers = ["organization", "cost center", "", "cost", "sales"]
+    headers = ["organization", "cost center", "currency", "cost", "sales"]
     if any(row[3] != row[5] for row in rows):
         headers += ["cost after sharing", "sales after sharing"]
     table = [
         headers,
         *(
-            [*row[:3], *(_money(amount) for amount in row[3 : len(headers)])]
+            [*row[:3], *(wording.exact_amount(amount, row[2]) for amount in row[3 : len(headers)])]
             for row in rows[:ROWS_SHOWN]
         ),
     ]
     left_out = len(rows) - ROWS_SHOWN
     more = [f"  ... and {left_out:,} more in marts.chargeback"] if left_out > 0 else []
     return [
-        f"Chargeback of the latest billing period, {period[0]}",
+        f"Chargeback {period[0]} (latest billing period)",
         *aligned(table, right=range(3, len(headers))),
         *more,
     ]
 
 
-def _expected(connection: duckdb.DuckDBPyConnection) -> list[str]:
+def _forecast(connection: duckdb.DuckDBPyConnection) -> list[str]:
     rows = connection.execute(
         """
         select
@@ -209,27 +214,24 @@ def _expected(connection: duckdb.DuckDBPyConnection) -> list[str]:
     if not rows:
         return []
     table = [
-        ["", "cost", "known: owed", "known: on renewal", "known: usage", "sales"],
+        ["currency", "cost", "committed", "renewals", "usage", "sales"],
         *([row[0], *(wording.amount(amount, row[0]) for amount in row[3:])] for row in rows),
     ]
     return [
-        f"Expected {min(row[1] for row in rows)} to {max(row[2] for row in rows)},"
+        f"Forecast {min(row[1] for row in rows)} to {max(row[2] for row in rows)};"
         " by cost center in marts.cost_forecast",
         *aligned(table, right=range(1, 6)),
     ]
 
 
-def _money(amount: Decimal | None) -> str:
-    """An amount with thousands separators and as many decimals as it has, two at least."""
-    if amount is None:
-        return "-"
-    text = f"{amount.normalize():,f}"
-    whole, _, decimals = text.partition(".")
-    return f"{whole}.{decimals.ljust(2, '0')}"
+def _status(status: str) -> str:
+    """The words of a reconciliation status; in capitals where the bill needs attention."""
+    tone, words = wording.status(status)
+    return words.upper() if tone == "bad" else words
 
 
 def aligned(table: Sequence[Sequence[str]], right: range = range(0)) -> list[str]:
-    """The lines of a table, indented by two; the columns in `right` are flush right."""
+    """The lines of a table, indented by two; the columns in `right` are aligned right."""
     widths = [max(len(row[index]) for row in table) for index in range(len(table[0]))]
     return [
         "  "

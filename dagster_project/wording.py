@@ -1,16 +1,15 @@
-"""How figures are written for people: amounts, quantities, periods, dates, states.
+"""How figures are written for people: amounts, quantities, shares, periods, dates, statuses.
 
-Belongs here: one value to one text. Does not: tables and their markup.
+Belongs here: one value to one text, for the app, statements, the summary and the what-if report.
+Does not: tables, markup, number formats of spreadsheets.
 """
 
-import csv
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
-from functools import cache
+from typing import Literal
 
-from dagster_project.exports.scope import plain_decimal
-from dagster_project.settings import DBT_FOLDER
+from dagster_project.seeds import currency_decimals, seed_values
 
 NOTHING = "\N{EN DASH}"
 
@@ -30,34 +29,35 @@ MONTHS = (
 )
 
 
-@cache
-def _seed(name: str, key: str, value: str) -> Mapping[str, str]:
-    with (DBT_FOLDER / "seeds" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        return {row[key]: row[value] for row in csv.DictReader(file)}
-
-
-def decimals_of(currency: str | None) -> int:
-    """How many decimals people write in a currency: 2, for JPY 0, for KWD 3 (ISO 4217)."""
-    return int(_seed("currencies", "currency", "decimals").get(currency or "", "2"))
+# --- figures ---------------------------------------------------------------------------
 
 
 def amount(value: Decimal | None, currency: str | None) -> str:
-    """Money rounded as its currency is written, without the currency: 1,234.50. None is a dash."""
+    """Money rounded to the decimals of its currency: 1,234.50. None is a dash."""
     if value is None:
         return NOTHING
-    unit = Decimal(1).scaleb(-decimals_of(currency))
+    unit = Decimal(1).scaleb(-currency_decimals(currency))
     rounded = value.quantize(unit, rounding=ROUND_HALF_UP)
-    # Decimals know a zero below zero; people do not.
+    # A decimal can be -0.
     return f"{abs(rounded) if rounded == 0 else rounded:,f}"
 
 
 def money(value: Decimal | None, currency: str | None) -> str:
-    """Money with its currency: 1,234.50 USD."""
+    """Money rounded to the decimals of its currency, with the currency: 1,234.50 USD."""
     return amount(value, currency) + (f" {currency}" if value is not None and currency else "")
 
 
+def exact_amount(value: Decimal | None, currency: str | None) -> str:
+    """Money with all its decimals, at least those of its currency: 1,234.50, 0.333333."""
+    if value is None:
+        return NOTHING
+    whole, _, decimals = exact(value).partition(".")
+    decimals = decimals.ljust(currency_decimals(currency), "0")
+    return f"{whole}.{decimals}" if decimals else whole
+
+
 def exact(value: Decimal | None) -> str:
-    """A decimal with all its decimals and thousands separators, no more zeros than needed."""
+    """A decimal with all its decimals, without trailing zeros: 1,234.5. None is a dash."""
     if value is None:
         return NOTHING
     whole, point, decimals = plain_decimal(value).partition(".")
@@ -65,29 +65,52 @@ def exact(value: Decimal | None) -> str:
     return f"{sign}{abs(int(whole)):,}{point}{decimals}"
 
 
-def percent(share: Decimal | None) -> str:
-    """A share of 0 to 1 in percent with one decimal: 66.7 %."""
-    if share is None:
+def plain_decimal(value: Decimal) -> str:
+    """A decimal for machines: no exponent, separators or trailing zeros: 12.5, 1000, -0.25."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def share(value: Decimal | None) -> str:
+    """A share of 0 to 1 in percent with two decimals: 66.67 %."""
+    return _percent(value, Decimal("0.01"))
+
+
+def percent(value: Decimal | None) -> str:
+    """A rate of 0 to 1, such as a change or an error, in percent with one decimal: 12.5 %."""
+    return _percent(value, Decimal("0.1"))
+
+
+def _percent(value: Decimal | None, unit: Decimal) -> str:
+    if value is None:
         return NOTHING
-    return f"{(share * 100).quantize(Decimal('0.1'), rounding=ROUND_HALF_UP):,f} %"
+    return f"{(value * 100).quantize(unit, rounding=ROUND_HALF_UP):,f} %"
 
 
 def change(now: Decimal, before: Decimal | None, currency: str, before_words: str) -> str:
-    """How an amount differs from the one before, in words."""
+    """The change of an amount since an earlier period, in words."""
     if before is None:
-        return f"nothing in {before_words}"
+        return f"no charge in {before_words}"
     difference = now - before
     if difference == 0:
-        return f"as in {before_words}"
-    # Ten times as much and more is no percentage that tells anybody anything.
-    is_telling = before and abs(difference / before) < 10
-    by = f" ({percent(abs(difference / before))})" if is_telling else ""
+        return f"unchanged from {before_words}"
+    # A percentage of 1,000 % and more is hard to read and says little.
+    is_readable = before and abs(difference / before) < 10
+    by = f" ({percent(abs(difference / before))})" if is_readable else ""
     more_or_less = "more" if difference > 0 else "less"
     return f"{amount(abs(difference), currency)}{by} {more_or_less} than in {before_words}"
 
 
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """A number with its noun: 1 bill, 2 bills."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+# --- periods, days and instants ----------------------------------------------------------
+
+
 def period(value: str | None) -> str:
-    """A billing period like 2026-01 as people say it: January 2026."""
+    """A billing period such as 2026-01 in words: January 2026."""
     if value is None:
         return NOTHING
     year, _, month = value.partition("-")
@@ -97,81 +120,99 @@ def period(value: str | None) -> str:
 
 
 def short_period(value: str) -> str:
-    """A billing period where there is little room: Jan 2026."""
+    """A billing period in short: Jan 2026."""
     month, _, year = period(value).partition(" ")
     return f"{month[:3]} {year}" if year else value
 
 
 def day(value: date | None) -> str:
-    """A day, the same for readers of all countries: 5 Jan 2026."""
+    """A day, in one form for readers of all countries: 5 Jan 2026."""
     return f"{value.day} {MONTHS[value.month - 1][:3]} {value.year}" if value else NOTHING
 
 
 def instant(value: datetime | None) -> str:
-    """A UTC instant: 5 Jan 2026 14:30; without the time where it is midnight."""
+    """A UTC instant: 5 Jan 2026 14:30; without the time at midnight."""
     if value is None:
         return NOTHING
     return day(value) + (f" {value:%H:%M}" if (value.hour, value.minute) != (0, 0) else "")
 
 
-def counted(count: int, one: str, many: str | None = None) -> str:
-    """1 bill, 2 bills."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
+# --- codes and statuses --------------------------------------------------------------------
+
+
+def sentence(words: str) -> str:
+    """Words with a capital first letter."""
+    return words[:1].upper() + words[1:]
 
 
 def code(value: str) -> str:
-    """A code of the rules as words: `first_snapshot` is first snapshot."""
+    """A code as words: `first_snapshot` is first snapshot."""
     return value.replace("_", " ")
 
 
 def split_reason(reason: str) -> str:
-    """What a reason code of a split means: the seed split_reasons says it."""
-    return _seed("split_reasons", "split_reason", "meaning").get(reason, code(reason))
+    """The meaning of a reason code of a split, from the seed split_reasons."""
+    return seed_values("split_reasons", "split_reason", "meaning").get(reason, code(reason))
 
 
-def sentence(words: str) -> str:
-    """Words with a capital at their beginning."""
-    return words[:1].upper() + words[1:]
+def sharing_method(method: str) -> str:
+    """The method of a shared cost rule: fixed percentage, by seats."""
+    return SHARING_METHODS.get(method, code(method))
 
 
 def forecast_method(method: str) -> str:
-    """How a forecast was made, in a sentence; a method that is not known, as it is called."""
-    return FORECAST_METHODS.get(method, f"How: {code(method)}.")
+    """The method of a forecast, in a sentence; an unknown method by its code."""
+    return FORECAST_METHODS.get(method, f"Method: {code(method)}.")
 
+
+SHARING_METHODS: Mapping[str, str] = {
+    "percent": "fixed percentage",
+    "even": "equal parts",
+    "direct_cost": "by direct cost",
+    "seats": "by seats",
+    "headcount": "by headcount",
+}
 
 FORECAST_METHODS: Mapping[str, str] = {
-    "combination": "From two years of bills or more: trend and season go on as they were.",
+    "combination": "Based on two or more years of bills: trend and season continue.",
     "combination_without_season": (
-        "From one to two years of bills: the trend goes on; a season cannot be told yet."
+        "Based on one to two years of bills: the trend continues; the history is too short for a"
+        " season."
     ),
     "committed_spend": (
-        "From what is known: cycles owed by term, renewals, and usage as in the last three months."
-        " For more, a year of bills is needed; the bands are as wide as is usual for so short a"
-        " history."
+        "Based on committed charges, renewals, and the usage of the last three months. A"
+        " statistical forecast needs one year of bills; the bands have the usual width for short"
+        " histories."
     ),
     "several": (
-        "Each cost center by its own history: some from a year of bills or more, others from what"
-        " is known to come."
+        "Each cost center by its own history: a statistical forecast from one year of bills on,"
+        " committed charges otherwise."
     ),
 }
-"""Methods of forecasts, as people are told."""
 
-STATES: Mapping[str, tuple[str, str]] = {
-    "reconciled": ("good", "Ties"),
+Tone = Literal["good", "bad", "warn", "neutral"]
+
+STATUSES: Mapping[str, tuple[Tone, str]] = {
+    "reconciled": ("good", "Ties to invoice"),
     "within_rounding": ("good", "Ties within rounding"),
-    "variance": ("bad", "Does not tie"),
-    "quarantined": ("bad", "Rows missing"),
-    "no_invoice": ("neutral", "No invoice to tie to"),
-    "no_lines": ("bad", "No lines landed"),
-    "not_allocated": ("bad", "Not allocated"),
+    "variance": ("bad", "Does not tie to invoice"),
+    "quarantined": ("bad", "Rows in quarantine"),
+    "no_invoice": ("neutral", "No invoice"),
+    "no_lines": ("bad", "No lines"),
+    "not_allocated": ("bad", "Not fully allocated"),
     "error": ("bad", "Error"),
     "warning": ("warn", "Warning"),
     "info": ("neutral", "Note"),
     "open": ("neutral", "Open"),
     "closed": ("good", "Closed"),
     "over_budget": ("bad", "Over budget"),
-    "over_budget_at_year_end": ("warn", "Over by year end"),
+    "over_budget_at_year_end": ("warn", "Over budget by year end"),
     "within_budget": ("good", "Within budget"),
     "not_billed": ("neutral", "Not billed yet"),
 }
-"""States of invoices, findings, periods and budgets: how it is marked, and in words."""
+"""Statuses of invoices, findings, periods and budgets: their tone and their words."""
+
+
+def status(value: str) -> tuple[Tone, str]:
+    """The tone and the words of a status; an unknown one is neutral and stands as it is."""
+    return STATUSES.get(value, ("neutral", value))

@@ -1,4 +1,4 @@
-"""What-if: a file's moves by the real rules on a copy of the sample, which stays as it is.
+"""What-if: the effect of files on charges, computed on a copy of the sample.
 
 January 2026 is closed in it, February to April are open. Alder's Business Premium is charged 31
 seats at 17.60 in April, split 12 / 9 / 4 and 6 in Default; Brightwater's E3 108 seats at 31.20.
@@ -21,7 +21,7 @@ from dagster_project.errors import LedgerBroken
 from dagster_project.ledger import closing
 from dagster_project.settings import FEEDS, DataFolder
 from dagster_project.what_if import WhatIf, compare, report
-from dagster_project.what_if.moves import Account, Charged
+from dagster_project.what_if.effects import Account, Charge
 from dagster_project.what_if.notes import HINTS
 from dagster_project.what_if.scenario import Scenario, ScenarioRefused
 
@@ -92,20 +92,20 @@ def account(found: WhatIf, organization_id: str, horizon: str) -> list[Account]:
     ]
 
 
-def charged(
+def charge(
     center: str, before: str, after: str, sales: tuple[str | None, str | None] = (None, None)
-) -> Charged:
+) -> Charge:
     old, new = (None if amount is None else Decimal(amount) for amount in sales)
-    return Charged(
+    return Charge(
         "open", "2026-04", None, "alder", "Alder", "USD", center, center.title(),
         Decimal(before), Decimal(after), old, new,
     )  # fmt: skip
 
 
-# --- what moves ------------------------------------------------------------------------
+# --- effects ------------------------------------------------------------------------
 
 
-def test_splits_and_seats_move_open_and_coming_money_and_never_closed(
+def test_splits_and_seats_change_open_and_future_amounts_but_never_closed_ones(
     data: DataFolder, tmp_path: Path
 ) -> None:
     files = [
@@ -114,51 +114,55 @@ def test_splits_and_seats_move_open_and_coming_money_and_never_closed(
         scenario(tmp_path, "backdated.csv", BACKDATED),
     ]
     before = state(data)
-    told: list[str] = []
-    found = compare(data, [Scenario.read(file) for file in files], progress=told.append)
+    progress: list[str] = []
+    found = compare(data, [Scenario.read(file) for file in files], progress=progress.append)
     assert state(data) == before
-    assert not any("without it first" in words for words in told)
-    assert {each.first.horizon for each in found.accounts} == {"open", "to_come"}
+    assert not any("current state" in words for words in progress)
+    assert {each.first.horizon for each in found.accounts} == {"open", "future"}
     assert found.row_counts == (3, 1, 1)
 
     (april,) = account(found, "alder", "open")
     # The six seats in Default, 6 x 17.60, go to Litigation; their price for alder is 23.00.
     assert [
-        (each.cost_center_id, each.cost_difference, each.sales_difference) for each in april.moved
+        (each.cost_center_id, each.cost_difference, each.sales_difference) for each in april.changed
     ] == [
         ("ALD-DEFAULT", Decimal("-105.60"), Decimal("-138.00")),
         ("ALD-100", Decimal("105.60"), Decimal("138.00")),
     ]
-    assert (april.first.period, april.whole.cost_difference, april.whole.sales_difference) == (
+    assert (april.first.period, april.total.cost_difference, april.total.sales_difference) == (
         "2026-04", 0, 0,
     )  # fmt: skip
-    assert april.whole.cost_before == Decimal("1355.26")
-    for coming in account(found, "alder", "to_come"):
-        assert {each.cost_center_id for each in coming.moved} == {"ALD-DEFAULT", "ALD-100"}
-        assert coming.whole.cost_difference == 0
+    assert april.total.cost_before == Decimal("1355.26")
+    for future in account(found, "alder", "future"):
+        assert {each.cost_center_id for each in future.changed} == {"ALD-DEFAULT", "ALD-100"}
+        assert future.total.cost_difference == 0
 
     assert account(found, "brightwater", "open") == []
-    coming_by_kind = {
-        each.first.commitment: each for each in account(found, "brightwater", "to_come")
+    future_by_commitment = {
+        each.first.commitment: each for each in account(found, "brightwater", "future")
     }
     # Ten seats at 31.20 in each of the eleven cycles from 11 May on: eight in the term.
-    differences = {kind: each.whole.cost_difference for kind, each in coming_by_kind.items()}
+    differences = {kind: each.total.cost_difference for kind, each in future_by_commitment.items()}
     assert differences == {"committed": Decimal("2496.00"), "renewal": Decimal("936.00")}
-    assert [each.cost_center_id for each in coming_by_kind["committed"].moved] == ["BRW-DEFAULT"]
-    assert coming_by_kind["committed"].first.period == "2026-05 to 2027-04"
+    assert [each.cost_center_id for each in future_by_commitment["committed"].changed] == [
+        "BRW-DEFAULT"
+    ]
+    assert future_by_commitment["committed"].first.period == "2026-05 to 2027-04"
 
-    story = report.tell(found)
-    assert "Administration 4, Corporate 9, Litigation 18 of 31" in story
-    assert "counts for 1 line of open bills" in story
-    assert "would have to begin before 12 Mar 2026" in story
-    assert "1 split of the scenario begins before 7 Jan 2026, when January 2026" in story
-    assert "no open bill has a line that it could split" in story
-    assert "USD: the whole does not change, its parts move between cost centers" in story
-    assert "USD: the whole changes: cost +3,432.00, sales +3,946.80" in story
-    assert "THEY WOULD CHANGE" not in story
+    text = report.as_text(found)
+    assert "Administration 4, Corporate 9, Litigation 18 of 31" in text
+    assert "applies to 1 line of open bills" in text
+    assert "it must start before 12 Mar 2026" in text
+    assert (
+        "1 split of the scenario starts before 7 Jan 2026, the billing date of January 2026" in text
+    )
+    assert "no open bill has a line of this subscription" in text
+    assert "USD: the total does not change; amounts move between cost centers" in text
+    assert "USD: the total changes: cost +3,432.00, sales +3,946.80" in text
+    assert "WOULD CHANGE" not in text
 
 
-def test_the_command_shows_one_organization_and_writes_every_decimal(
+def test_the_command_shows_one_organization_and_writes_all_decimals(
     data: DataFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     header, *rows = ALDER.replace("Litigation", "=Litigation").splitlines()
@@ -181,13 +185,13 @@ def test_the_command_shows_one_organization_and_writes_every_decimal(
     assert main([*arguments, "--organization", "alder", "--csv", str(out)]) == 0
     assert state(data) == before
     shown = capsys.readouterr().out
-    assert "alder has no cost center '=Litigation' so far" in shown
+    assert "alder has no cost center '=Litigation'; its licenses go to a new cost center" in shown
     assert "did you mean 'Litigation'?" in shown
-    assert "Other organizations move too: brightwater, cobalt, evergreen" in shown
-    assert "Billed in February 2026 as 3 correction rows of closed periods: cost 26.48" in shown
+    assert "Other organizations with changes: brightwater, cobalt, evergreen" in shown
+    assert "February 2026 bills 3 correction rows for closed periods: cost 26.48" in shown
     assert f"Nothing was changed in {data.root}" in shown
     header_line = next(line for line in shown.splitlines() if "cost before" in line)
-    amounts = next(line for line in shown.splitlines() if line.lstrip().startswith("whole "))
+    amounts = next(line for line in shown.splitlines() if line.lstrip().startswith("total "))
     assert "1,355.26" in amounts
     assert len(amounts) <= len(header_line)
 
@@ -201,10 +205,10 @@ def test_the_command_shows_one_organization_and_writes_every_decimal(
     assert {row["cost_center_name"]: row["cost_after"] for row in april}["'=Litigation"] == "316.8"
 
 
-# --- what moves nothing, and why -----------------------------------------------------------
+# --- scenarios without effect -----------------------------------------------------------
 
 
-def test_what_moves_nothing_says_why_also_where_landing_is_newer_than_what_is_published(
+def test_a_scenario_without_effect_says_why_also_if_landing_is_newer_than_the_published_marts(
     data: DataFolder, tmp_path: Path
 ) -> None:
     mine = DataFolder(tmp_path / "data")
@@ -235,28 +239,28 @@ def test_what_moves_nothing_says_why_also_where_landing_is_newer_than_what_is_pu
     }
     files = [scenario(tmp_path, name, text) for name, text in contents.items()]
     before = state(mine)
-    told: list[str] = []
-    found = compare(mine, [Scenario.read(file) for file in files], progress=told.append)
+    progress: list[str] = []
+    found = compare(mine, [Scenario.read(file) for file in files], progress=progress.append)
     assert state(mine) == before
-    assert any("without it first" in words for words in told)
+    assert any("current state" in words for words in progress)
     assert found.accounts == ()
-    story = report.tell(found)
-    assert "nothing moves" in story
-    assert "again.csv has the same content as landing/split_history/alder.csv" in story
-    assert "the shares are as they were" in story
-    assert f"no bill has a subscription '{E3[:-1]}d'; did you mean '{E3}'?" in story
-    assert "moves nothing: no bill has this subscription" in story
-    assert "does not count: Fernhill Animal Hospital splits by its directory" in story
-    assert "all go by an earlier split or by a later one" in story
-    assert "another split takes over on 17 Dec 2025 14:20 UTC" in story
-    assert "no bill has a product 'Microsoft 365 E33'; did you mean 'Microsoft 365 E3'?" in story
-    assert "A price counts for charges that start inside its dates" in story
+    text = report.as_text(found)
+    assert "no change" in text
+    assert "again.csv has the same content as landing/split_history/alder.csv" in text
+    assert "the shares are unchanged" in text
+    assert f"no bill has the subscription '{E3[:-1]}d'; did you mean '{E3}'?" in text
+    assert "no effect: no bill has this subscription" in text
+    assert "not applied: Fernhill Animal Hospital splits by its user directory" in text
+    assert "they use an earlier or a later split" in text
+    assert "17 Dec 2025 14:20 UTC, when a later split supersedes it" in text
+    assert "no bill has the product 'Microsoft 365 E33'; did you mean 'Microsoft 365 E3'?" in text
+    assert "A price applies to charges that start within its dates" in text
 
 
-# --- what is refused -----------------------------------------------------------------------
+# --- refused scenarios -----------------------------------------------------------------------
 
 
-def test_rows_that_cannot_be_used_are_told_and_nothing_is_computed_with_the_others(
+def test_unusable_rows_are_reported_and_nothing_is_computed(
     data: DataFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bad = scenario(tmp_path, "bad.csv", ALDER.replace(",9\n", ",nine\n"))
@@ -294,7 +298,7 @@ def test_rows_that_cannot_be_used_are_told_and_nothing_is_computed_with_the_othe
         ("download.csv.part", ALDER, "unfinished download"),
     ],
 )
-def test_half_a_file_is_refused_before_anything_is_computed(
+def test_an_unusable_file_is_refused_before_any_computation(
     tmp_path: Path, name: str, content: str, reason: str
 ) -> None:
     path = tmp_path / name
@@ -305,14 +309,14 @@ def test_half_a_file_is_refused_before_anything_is_computed(
     assert reason in str(caught.value)
 
 
-def test_a_file_that_is_not_there_and_a_folder_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ScenarioRefused, match="there is no such file"):
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioRefused, match="the file does not exist"):
         Scenario.read(tmp_path / "missing.csv")
     with pytest.raises(ScenarioRefused, match="a folder"):
         Scenario.read(tmp_path)
 
 
-def test_the_csv_file_goes_nowhere_into_the_data_folder_but_the_exports(tmp_path: Path) -> None:
+def test_the_csv_file_may_be_in_the_data_folder_only_below_exports(tmp_path: Path) -> None:
     data = DataFolder(tmp_path / "data")
     file = tmp_path / "scenario.csv"
     for path in (file, data.landing / "split_history" / "x.csv", data.ledger / "x.csv", tmp_path):
@@ -322,7 +326,7 @@ def test_the_csv_file_goes_nowhere_into_the_data_folder_but_the_exports(tmp_path
     report.require_free(tmp_path / "x.csv", data, [file])
 
 
-def test_a_broken_ledger_stops_it_and_no_copy_is_left_behind(
+def test_a_broken_ledger_stops_the_computation_and_leaves_no_copy(
     data: DataFolder, tmp_path: Path
 ) -> None:
     mine = DataFolder(tmp_path / "data")
@@ -336,23 +340,23 @@ def test_a_broken_ledger_stops_it_and_no_copy_is_left_behind(
     assert state(mine) == before
 
 
-def test_every_feed_can_say_why_a_file_of_it_moves_nothing() -> None:
+def test_every_feed_has_a_hint() -> None:
     assert set(HINTS) == set(FEEDS)
 
 
-# --- how it is told --------------------------------------------------------------------
+# --- accounts --------------------------------------------------------------------
 
 
-def test_an_account_adds_up_and_keeps_apart_what_has_no_price() -> None:
-    whole = Account(
+def test_the_total_of_an_account_ignores_missing_prices() -> None:
+    account_of_three = Account(
         (
-            charged("A", "10", "7", (None, None)),
-            charged("B", "5", "8", (None, "4")),
-            charged("C", "1", "1", ("2", "2")),
+            charge("A", "10", "7", (None, None)),
+            charge("B", "5", "8", (None, "4")),
+            charge("C", "1", "1", ("2", "2")),
         )
     )
-    assert [each.cost_center_id for each in whole.moved] == ["A", "B"]
-    assert whole.moved[0].sales_difference is None
-    assert whole.moved[1].sales_difference == 4
-    assert (whole.whole.cost_before, whole.whole.cost_difference) == (16, 0)
-    assert (whole.whole.sales_before, whole.whole.sales_after) == (2, 6)
+    assert [each.cost_center_id for each in account_of_three.changed] == ["A", "B"]
+    assert account_of_three.changed[0].sales_difference is None
+    assert account_of_three.changed[1].sales_difference == 4
+    assert (account_of_three.total.cost_before, account_of_three.total.cost_difference) == (16, 0)
+    assert (account_of_three.total.sales_before, account_of_three.total.sales_after) == (2, 6)

@@ -20,38 +20,62 @@ from dagster_project.forecasting import Method
         ("1", None, "1.00"),
     ],
 )
-def test_amounts_are_written_as_their_currency_is(
+def test_amounts_have_the_decimals_of_their_currency(
     value: str, currency: str | None, shown: str
 ) -> None:
     assert wording.amount(Decimal(value), currency) == shown
 
 
-def test_what_is_not_known_is_a_dash_and_has_no_currency() -> None:
+def test_an_unknown_figure_is_a_dash_without_currency() -> None:
     assert wording.money(None, "USD") == wording.NOTHING
     assert wording.exact(None) == wording.NOTHING
+    assert wording.exact_amount(None, "USD") == wording.NOTHING
+    assert wording.share(None) == wording.percent(None) == wording.NOTHING
 
 
 @pytest.mark.parametrize(
     ("value", "shown"),
     [("1234.5000000000", "1,234.5"), ("-0.25", "-0.25"), ("-1000", "-1,000"), ("0E-10", "0")],
 )
-def test_exact_amounts_have_every_decimal_and_no_zeros_that_say_nothing(
-    value: str, shown: str
-) -> None:
+def test_exact_figures_have_all_decimals_and_no_trailing_zeros(value: str, shown: str) -> None:
     assert wording.exact(Decimal(value)) == shown
 
 
-def test_changes_are_told_in_words_with_their_percentage() -> None:
-    told = wording.change(Decimal("150"), Decimal("100"), "USD", "January 2026")
-    assert told == "50.00 (50.0 %) more than in January 2026"
-    told = wording.change(Decimal("75"), Decimal("100"), "USD", "January 2026")
-    assert told == "25.00 (25.0 %) less than in January 2026"
-    told = wording.change(Decimal("5"), Decimal("0"), "USD", "January 2026")
-    assert told == "5.00 more than in January 2026"
-    assert wording.change(Decimal("5"), None, "USD", "January 2026") == "nothing in January 2026"
+@pytest.mark.parametrize(
+    ("value", "currency", "shown"),
+    [
+        ("1234.5000000000", "USD", "1,234.50"),
+        ("33.3333333333", "USD", "33.3333333333"),
+        ("-5", "USD", "-5.00"),
+        ("33", "JPY", "33"),
+        ("33.5", "JPY", "33.5"),
+        ("1.5", "KWD", "1.500"),
+        ("7", None, "7.00"),
+    ],
+)
+def test_exact_amounts_have_at_least_the_decimals_of_their_currency(
+    value: str, currency: str | None, shown: str
+) -> None:
+    assert wording.exact_amount(Decimal(value), currency) == shown
 
 
-def test_periods_days_and_instants_are_written_without_doubt_about_their_order() -> None:
+def test_shares_have_two_decimals_and_rates_one() -> None:
+    assert wording.share(Decimal(2) / 3) == "66.67 %"
+    assert wording.percent(Decimal(2) / 3) == "66.7 %"
+    assert wording.percent(Decimal("12.345")) == "1,234.5 %"
+
+
+def test_a_change_is_an_amount_with_its_percentage() -> None:
+    words = wording.change(Decimal("150"), Decimal("100"), "USD", "January 2026")
+    assert words == "50.00 (50.0 %) more than in January 2026"
+    words = wording.change(Decimal("75"), Decimal("100"), "USD", "January 2026")
+    assert words == "25.00 (25.0 %) less than in January 2026"
+    words = wording.change(Decimal("5"), Decimal("0"), "USD", "January 2026")
+    assert words == "5.00 more than in January 2026"
+    assert wording.change(Decimal("5"), None, "USD", "January 2026") == "no charge in January 2026"
+
+
+def test_periods_days_and_instants_are_unambiguous() -> None:
     assert wording.period("2026-01") == "January 2026"
     assert wording.short_period("2026-12") == "Dec 2026"
     assert wording.period("2026-13") == "2026-13"
@@ -60,11 +84,11 @@ def test_periods_days_and_instants_are_written_without_doubt_about_their_order()
     assert wording.instant(datetime(2026, 5, 4)) == "4 May 2026"
 
 
-def test_every_method_of_the_forecast_is_told_in_words() -> None:
+def test_every_forecast_method_has_a_sentence() -> None:
     for method in (*Method, "several"):
         if method in (Method.SHORT_HISTORY, Method.INTERMITTENT, Method.INTERMITTENT_YEARLY):
-            # Such histories are expected to be what is committed.
+            # Such histories have the method committed_spend.
             continue
         assert "_" not in wording.forecast_method(method)
-        assert not wording.forecast_method(method).startswith("How:")
-    assert wording.forecast_method("of_tomorrow") == "How: of tomorrow."
+        assert not wording.forecast_method(method).startswith("Method:")
+    assert wording.forecast_method("of_tomorrow") == "Method: of tomorrow."

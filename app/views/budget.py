@@ -1,32 +1,33 @@
-"""Budget: what was planned for a month and its year, and what comes of it."""
+"""Budget: planned, actual and forecast amounts of a month and its fiscal year."""
 
 import streamlit as st
 
-from app import figures, markup
-from app.figures import Row, Selection
-from app.screen import ask, columns_of, count, heading, looking, nothing, show
+from app import markup
+from app.queries import budgets
+from app.queries.query import Row, Selection
+from app.screen import ask, columns_of, count, heading, nothing, page_context, show
 from dagster_project import wording
 
-NO_BUDGET = "No budget has landed yet: put one into landing/budgets, then make run."
-NO_BUDGET_OF_CUSTOMER = "No budget is known yet."
+NO_BUDGET = "No budget yet. Add a file to landing/budgets, then run make run."
+NO_BUDGET_OF_CUSTOMER = "No budget yet."
 
-here = looking()
+here = page_context()
 viewer = here.viewer
 
 
-def states_said() -> str:
-    """How many budgets are kept, in a sentence per state; the overrun first."""
+def status_notices() -> str:
+    """A notice per status with its number of cost centers; overruns first."""
     counts = {
         str(row["status"]): int(str(row["cost_center_count"]))
-        for row in ask(figures.budget_states(here.selection))
+        for row in ask(budgets.statuses(here.selection))
     }
-    said = []
-    for state, one, many in (
+    notices = []
+    for status, one, many in (
         ("over_budget", "cost center is over its budget", "cost centers are over their budgets"),
         (
             "over_budget_at_year_end",
-            "cost center will by the forecast be over its budget at the end of the year",
-            "cost centers will by the forecast be over their budgets at the end of the year",
+            "cost center is forecast to exceed its budget by year end",
+            "cost centers are forecast to exceed their budgets by year end",
         ),
         (
             "within_budget",
@@ -34,19 +35,19 @@ def states_said() -> str:
             "cost centers are within their budgets",
         ),
         (
-            figures.NOT_BILLED,
-            "cost center has no bill of this month yet",
-            "cost centers have no bill of this month yet",
+            budgets.NOT_BILLED,
+            "cost center is not billed for this month yet",
+            "cost centers are not billed for this month yet",
         ),
     ):
-        if state in counts:
-            tone, _ = wording.STATES[state]
-            said.append(markup.said(f"{wording.counted(counts[state], one, many)}.", tone))
-    return "".join(said)
+        if status in counts:
+            tone, _ = wording.status(status)
+            notices.append(markup.notice(f"{wording.counted(counts[status], one, many)}.", tone))
+    return "".join(notices)
 
 
 def links(row: Row) -> dict[str, str]:
-    """A cost center's name leads to what it is charged for."""
+    """A cost center's name leads to its chargeback."""
     return {
         "cost_center_name": markup.link(
             str(row["cost_center_name"]),
@@ -58,36 +59,37 @@ def links(row: Row) -> dict[str, str]:
     }
 
 
-heading("Budget", f"{wording.period(here.period)}, {here.whose}")
-if columns_of("budget_variance") is None or not count(figures.budget(viewer, Selection())):
+heading("Budget", f"{wording.period(here.period)}, {here.owner}")
+if columns_of("budget_variance") is None or not count(budgets.budgets(viewer, Selection())):
     nothing(NO_BUDGET_OF_CUSTOMER if viewer.is_customer else NO_BUDGET)
 else:
-    said = states_said()
-    if said:
-        st.html(said)
-    query = figures.budget(viewer, here.selection)
+    notices = status_notices()
+    if notices:
+        st.html(notices)
+    query = budgets.budgets(viewer, here.selection)
     if here.organization_id:
         query = query.without("organization_name")
-    bases = [] if viewer.is_customer else ask(figures.budget_bases(here.selection))
+    bases = [] if viewer.is_customer else ask(budgets.bases(here.selection))
     if [row["amount_basis"] for row in bases] == ["sales"]:
         query = query.without("amount_basis")
     show(
         "Budget",
         query,
-        empty=f"No budget of {here.whose} is for {wording.period(here.period)} or its year.",
-        totals=ask(figures.budget_totals(viewer, here.selection)),
+        empty=f"No budget of {here.owner} for {wording.period(here.period)} or its fiscal year.",
+        totals=ask(budgets.totals(viewer, here.selection)),
         links=links,
         group=lambda row: markup.mark(str(row["status"])),
         grouped=("status",),
     )
-    if said:
-        charged = (
-            "Charged is"
+    if notices:
+        basis = (
+            "Actual amounts are"
             if viewer.is_customer
-            else "Charged is sales where the organization is sold to, else cost,"
+            else "Actual amounts are sales where the organization is sold to, otherwise cost,"
         )
         st.caption(
-            f"{charged} spread over the months it is for, before shared costs are passed on."
-            " Over budget: more than the budget of the year to date. Over by year end: by the"
-            " forecast noticeably more than the budget of the year."
+            f"{basis} amortized over the months they are for, before shared costs."
+            " Over budget: the actual amount to date exceeds the budget to date."
+            " Over budget by year end: the year forecast exceeds the year budget by more than the"
+            " tolerance."
         )

@@ -1,4 +1,4 @@
-"""Change a split: who is to have how many licenses, what that moves, and the file that says so."""
+"""Change a split: the form, its effect on charges, and the file that records it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,48 +9,49 @@ from typing import cast
 
 import streamlit as st
 
-from app import figures, markup
-from app.figures import Column, Row
+from app import markup
 from app.published import Version
-from app.screen import ask, heading, looking, nothing, pick, problem
+from app.queries import licenses, pickers
+from app.queries.query import Column, Row
+from app.screen import ask, heading, nothing, page_context, pick, problem
 from app.splits import Change, CostCenter, Verdict, check, content, path_in_landing, save
-from app.warehouse import splitting
+from app.warehouse import read_splitting
 from dagster_project import wording
 from dagster_project.errors import ApportionError
 from dagster_project.feeds.formats import SPLIT_HISTORY
 from dagster_project.settings import Limits
 from dagster_project.what_if import WhatIf, compare
-from dagster_project.what_if.moves import Charged, Horizon
+from dagster_project.what_if.effects import Charge, Horizon
 from dagster_project.what_if.scenario import Scenario
 
-here = looking()
+here = page_context()
 SHOWN_ROWS = 10_000
 WAIT_SECONDS = 5
-"""How long a page waits for a run that is writing."""
+"""Time a page waits for a run that is writing."""
 
 
 @dataclass(frozen=True)
 class Previewed:
-    """A change that was computed, and from which published results."""
+    """A computed change, with the published version it was computed from."""
 
     change: Change
     verdict: Verdict
-    found: WhatIf
+    effect: WhatIf
     version: Version
 
-    def moved(self, horizon: Horizon) -> list[Charged]:
-        """The cost centers whose cost moves."""
+    def changed(self, horizon: Horizon) -> list[Charge]:
+        """The cost centers whose cost changes."""
         return [
-            charged
-            for account in self.found.accounts
-            for charged in account.moved
-            if charged.horizon == horizon and charged.cost_difference
+            charge
+            for account in self.effect.accounts
+            for charge in account.changed
+            if charge.horizon == horizon and charge.cost_difference
         ]
 
 
 @dataclass(frozen=True)
 class Split:
-    """A split of the history: from when to when, of how many licenses, who has how many."""
+    """A split of the history: its validity, total and rows per cost center."""
 
     valid_from: datetime
     valid_to: datetime | None
@@ -59,7 +60,7 @@ class Split:
     rows: tuple[Row, ...]
 
     @property
-    def held(self) -> Mapping[str, Decimal]:
+    def allocated(self) -> Mapping[str, Decimal]:
         """Licenses by cost center id."""
         return {
             str(row["cost_center_id"]): cast(Decimal, row["allocated_quantity"])
@@ -68,9 +69,9 @@ class Split:
 
 
 def splits_of(subscription_id: str) -> list[Split]:
-    """The splits of a subscription, the newest first."""
+    """The splits of a subscription, newest first."""
     by_snapshot: dict[str, list[Row]] = {}
-    for row in ask(figures.history(subscription_id), SHOWN_ROWS):
+    for row in ask(licenses.split_history(subscription_id), SHOWN_ROWS):
         by_snapshot.setdefault(str(row["snapshot_id"]), []).append(row)
     return [
         Split(
@@ -85,10 +86,10 @@ def splits_of(subscription_id: str) -> list[Split]:
 
 
 def show_present(split: Split) -> None:
-    """Who has how many licenses now."""
-    st.subheader("As it is", anchor=False)
+    """The split in force."""
+    st.subheader("Current split", anchor=False)
     st.html(
-        markup.said(
+        markup.notice(
             f"{escape(wording.exact(split.total))} licenses, split since"
             f" {escape(wording.instant(split.valid_from))} UTC ({escape(split.event)})."
         )
@@ -98,22 +99,22 @@ def show_present(split: Split) -> None:
         Column("allocated_quantity", "Licenses", "quantity"),
         Column("share", "Share", "share"),
     ]
-    st.html(markup.table("The split as it is", columns, split.rows))
+    st.html(markup.table("Current split", columns, split.rows))
 
 
 def form(
     organization_id: str, subscription_id: str, splits: list[Split], centers: list[CostCenter]
 ) -> tuple[Change, Verdict] | None:
-    """Ask for the new split; what was asked for, once it was."""
+    """The form for the new split; returns the change once it is submitted."""
     present = splits[0]
-    # Once per session: a default that moves on with the clock would undo what was picked.
+    # Fixed per session: a default that follows the clock would reset the input.
     now = st.session_state.setdefault(
         "now", datetime.now(UTC).replace(tzinfo=None, second=0, microsecond=0)
     )
-    st.subheader("As it is to be", anchor=False)
+    st.subheader("New split", anchor=False)
     with st.form("split", border=True):
         effective = st.datetime_input(
-            "From when on (UTC)",
+            "Effective from (UTC)",
             value=now,
             step=timedelta(minutes=1),
             format="YYYY-MM-DD",
@@ -127,14 +128,14 @@ def form(
                 quantity = st.number_input(
                     f"{center.name}{until}",
                     min_value=0,
-                    value=int(present.held.get(center.cost_center_id, 0)),
+                    value=int(present.allocated.get(center.cost_center_id, 0)),
                     step=1,
                     key=f"licenses {subscription_id} {center.cost_center_id}",
                 )
             wanted.append((center.cost_center_id, Decimal(int(quantity or 0))))
-        st.caption("What you give to nobody goes to Default.")
-        is_asked = st.form_submit_button("Check it and show what it moves", type="primary")
-    if not is_asked or effective is None:
+        st.caption("Unallocated licenses go to Default.")
+        is_submitted = st.form_submit_button("Check and show the effect", type="primary")
+    if not is_submitted or effective is None:
         return None
     in_force = next((split for split in splits if split.valid_from <= effective), None)
     later = [split.valid_from for split in splits if split.valid_from > effective]
@@ -145,21 +146,21 @@ def form(
         in_force.total if in_force else present.total,
         tuple(wanted),
     )
-    closed = ask(figures.last_closed_billing_date())
+    closed = ask(licenses.last_closed_billing_date())
     verdict = check(
         change,
         centers,
-        held=in_force.held if in_force else {},
+        present=in_force.allocated if in_force else {},
         open_from=cast("date | None", closed[0]["billing_date"] if closed else None),
-        overtaken_at=min(later) if later else None,
+        superseded_at=min(later) if later else None,
     )
     return change, verdict
 
 
 def compute(change: Change, centers: list[CostCenter]) -> WhatIf | None:
-    """Run the rules on a copy, telling what goes on."""
+    """Run the pipeline on a copy and show its progress."""
     recorded_at = datetime.now(UTC).replace(tzinfo=None)
-    label = "Computing what this moves, by the real rules on a copy ..."
+    label = "Computing the effect on a copy of the data ..."
     with st.status(label, expanded=True) as status:
         try:
             scenario = Scenario(
@@ -175,87 +176,88 @@ def compute(change: Change, centers: list[CostCenter]) -> WhatIf | None:
                 progress=st.write,
             )
         except ApportionError as error:
-            status.update(label="This could not be computed", state="error")
+            status.update(label="The effect could not be computed", state="error")
             problem(wording.sentence(f"{error}."))
             return None
-        label = "Computed by the real rules, on a copy"
+        label = "Computed on a copy of the data"
         status.update(label=label, state="complete", expanded=False)
     return computed
 
 
-def show_moves(previewed: Previewed, names: Mapping[str, str]) -> None:
-    """What the change moves, per cost center."""
-    st.subheader("What it moves", anchor=False)
+def show_effect(previewed: Previewed, names: Mapping[str, str]) -> None:
+    """The effect of the change, per cost center."""
+    st.subheader("Effect", anchor=False)
     change = previewed.change
-    given = [
+    allocated = [
         f"{names.get(cost_center_id, cost_center_id)} {wording.exact(quantity)}"
         for cost_center_id, quantity in change.allocated
         if quantity
     ]
-    given.append(f"Default {wording.exact(change.default_quantity)}")
+    allocated.append(f"Default {wording.exact(change.default_quantity)}")
     st.html(
-        markup.said(
-            f"From {escape(wording.instant(change.effective_at))} UTC on:"
-            f" {escape(', '.join(given))}."
+        markup.notice(
+            f"From {escape(wording.instant(change.effective_at))} UTC:"
+            f" {escape(', '.join(allocated))}."
         )
-        + "".join(markup.said(escape(warning), "warn") for warning in previewed.verdict.warnings)
-        + markup.said(
-            "Closed periods would change: do not save this, and tell who looks after Apportion."
-            if previewed.moved("closed")
+        + "".join(markup.notice(escape(warning), "warn") for warning in previewed.verdict.warnings)
+        + markup.notice(
+            "Closed periods would change. Do not save; report this to the Apportion administrator."
+            if previewed.changed("closed")
             else "Closed periods do not change.",
-            "bad" if previewed.moved("closed") else "good",
+            "bad" if previewed.changed("closed") else "good",
         )
     )
-    billed, to_come = previewed.moved("open"), previewed.moved("to_come")
+    billed, future = previewed.changed("open"), previewed.changed("future")
     if billed:
-        show_table("Billing period", "What the change moves", billed)
+        show_table("Billing period", "Effect on open billing periods", billed)
     else:
-        nothing("No money of the open periods: it counts for bills to come.")
-    if to_come:
-        st.subheader("In the months to come", anchor=False)
-        show_table("Charges", "What the change moves in the months to come", to_come)
+        nothing("No effect on open billing periods. The split applies to future bills.")
+    if future:
+        st.subheader("Future months", anchor=False)
+        show_table("Charges", "Effect on future months", future)
 
 
-def show_table(title: str, caption: str, moved: list[Charged]) -> None:
-    """Cost centers and by how much they are charged more or less."""
+def show_table(title: str, caption: str, charges: list[Charge]) -> None:
+    """Cost centers with their cost before and after the change."""
     rows: list[Row] = [
         {
-            "period": f"{move.period}, {move.commitment}"
-            if move.commitment
-            else wording.period(move.period),
-            "cost_center_name": move.cost_center_name,
-            "before": move.cost_before,
-            "after": move.cost_after,
-            "difference": move.cost_difference,
-            "currency": move.currency,
+            "period": f"{charge.period}, {charge.commitment}"
+            if charge.commitment
+            else wording.period(charge.period),
+            "cost_center_name": charge.cost_center_name,
+            "before": charge.cost_before,
+            "after": charge.cost_after,
+            "difference": charge.cost_difference,
+            "currency": charge.currency,
         }
-        for move in moved
+        for charge in charges
     ]
     totals: list[Row] = [
         {
             "difference": sum(
-                (move.cost_difference for move in moved if move.currency == currency), Decimal()
+                (charge.cost_difference for charge in charges if charge.currency == currency),
+                Decimal(),
             ),
             "currency": currency,
         }
-        for currency in sorted({move.currency for move in moved})
+        for currency in sorted({charge.currency for charge in charges})
     ]
     columns = [
         Column("period", title),
         Column("cost_center_name", "Cost center"),
-        Column("before", "Cost as it is", "amount"),
-        Column("after", "Cost as it would be", "amount"),
+        Column("before", "Cost before", "amount"),
+        Column("after", "Cost after", "amount"),
         Column("difference", "Difference", "amount"),
     ]
     st.html(markup.table(caption, columns, rows, totals=totals))
 
 
 def offer_to_save(previewed: Previewed, centers: list[CostCenter]) -> None:
-    """Write the file, if that is wished."""
+    """The button that writes the file."""
     if previewed.version != here.version:
-        nothing("New results were published since this was computed: compute it again.")
+        nothing("New results were published after this computation. Compute it again.")
         return
-    if previewed.moved("closed") or not st.button("Save this split", type="primary"):
+    if previewed.changed("closed") or not st.button("Save this split", type="primary"):
         return
     recorded_at = datetime.now(UTC).replace(tzinfo=None)
     name = path_in_landing(previewed.change, recorded_at)
@@ -265,36 +267,36 @@ def offer_to_save(previewed: Previewed, centers: list[CostCenter]) -> None:
         problem(wording.sentence(f"{error}."))
         return
     del st.session_state["previewed"]
-    told = f"Saved as <code>landing/{escape(name)}</code>. The next run applies it: make run."
-    st.html(markup.said(told, "good"))
+    saved = f"Saved as <code>landing/{escape(name)}</code>. The next run applies it: make run."
+    st.html(markup.notice(saved, "good"))
 
 
 def change_split(organization_id: str) -> None:
     """The page, for one organization."""
     choices = {
         str(row["subscription_id"]): f"{row['product_name']} ({row['subscription_id']})"
-        for row in ask(figures.subscriptions(here.selection))
+        for row in ask(pickers.subscriptions(here.selection))
     }
     if not choices:
-        nothing("No split has landed here yet: the first ones come with landing/split_history.")
+        nothing("No splits yet. Add a file to landing/split_history, then run make run.")
         return
     subscription_id = pick("Subscription", "subscription", choices)
-    how = splitting(here.data, organization_id)
-    if how.is_by_directory:
-        nothing("This organization is split by its directory: who uses a license has it.")
+    splitting = read_splitting(here.data, organization_id)
+    if splitting.is_by_directory:
+        nothing("This organization splits by its user directory. Splits cannot be changed here.")
         return
     splits = splits_of(subscription_id)
     if not splits:
-        nothing("This subscription has no split that holds.")
+        nothing("This subscription has no split in force.")
         return
     show_present(splits[0])
-    centers = list(how.cost_centers)
-    asked = form(organization_id, subscription_id, splits, centers)
-    if asked:
+    centers = list(splitting.cost_centers)
+    submitted = form(organization_id, subscription_id, splits, centers)
+    if submitted:
         st.session_state.pop("previewed", None)
-        change, verdict = asked
+        change, verdict = submitted
         if not verdict.is_allowed:
-            st.html("".join(markup.said(escape(words), "bad") for words in verdict.refusals))
+            st.html("".join(markup.notice(escape(words), "bad") for words in verdict.refusals))
             return
         computed = compute(change, centers)
         if computed is None:
@@ -302,15 +304,15 @@ def change_split(organization_id: str) -> None:
         st.session_state["previewed"] = Previewed(change, verdict, computed, here.version)
     previewed = cast("Previewed | None", st.session_state.get("previewed"))
     if previewed and previewed.change.subscription_id == subscription_id:
-        show_moves(previewed, {center.cost_center_id: center.name for center in centers})
+        show_effect(previewed, {center.cost_center_id: center.name for center in centers})
         offer_to_save(previewed, centers)
 
 
-heading("Change a split", "Who is to have how many licenses of a subscription")
+heading("Change a split", "Licenses of a subscription per cost center")
 if not here.viewer.may_edit:
-    problem("Splits cannot be changed here.")
+    problem("Changing splits is not enabled.")
 elif here.organization_id is None:
-    nothing("Pick an organization on the left.")
+    nothing("Select an organization in the sidebar.")
 else:
     try:
         change_split(here.organization_id)

@@ -1,4 +1,4 @@
-"""Chargeback: from organization over cost center and product down to a line and why it is so."""
+"""Chargeback: from organization to cost center, product, billing line and its explanation."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -7,36 +7,38 @@ from typing import Literal, cast
 
 import streamlit as st
 
-from app import figures, markup
-from app.figures import ChargebackView, Row, Selection
+from app import markup
+from app.queries import charges, lines, pickers
+from app.queries.pickers import ChargebackView
+from app.queries.query import Column, Row, Selection
 from app.screen import (
     ALL,
     ask,
     columns_of,
     heading,
-    looking,
+    page_context,
     pick,
     problem,
     remember_in_address,
     show,
-    unpriced_said,
+    unpriced_notices,
 )
 from dagster_project import wording
 
-here = looking()
+here = page_context()
 viewer = here.viewer
 VIEWS = {
     "chargeback": "As billed",
     "chargeback_as_corrected": "As corrected",
 }
 VIEW_HELP = (
-    "As billed: corrections stand in the period in which they were billed."
-    " As corrected: in the period that they correct."
+    "As billed: corrections count in the period that billed them."
+    " As corrected: corrections count in the period they correct."
 )
 
 
 def overview() -> None:
-    """Sums of what is picked, and below a cost center's product its lines."""
+    """Totals of the selection; for a product of a cost center, its billing lines."""
     selection = here.selection
     center_names: dict[str, str] = {}
     picks = st.columns(3 if here.organization_id else [1, 2])
@@ -45,14 +47,14 @@ def overview() -> None:
     if here.organization_id:
         center_names = {
             str(row["cost_center_id"]): str(row["cost_center_name"])
-            for row in ask(figures.cost_centers(selection, view))
+            for row in ask(pickers.cost_centers(selection, view))
         }
         with picks[1]:
             center = pick("Cost center", "cost_center", {ALL: "All cost centers", **center_names})
         selection = replace(selection, cost_center_id=center or None)
         products = [
             str(row["product_name"])
-            for row in ask(figures.charged(viewer, selection, "product", view))
+            for row in ask(charges.totals_by(viewer, selection, "product", view))
         ]
         with picks[2]:
             product = pick(
@@ -63,27 +65,27 @@ def overview() -> None:
         selection = replace(selection, product_name=product or None)
     st.html(markup.trail(steps(selection, center_names)))
     if selection.product_name:
-        lines(selection, view)
+        show_lines(selection, view)
     elif selection.cost_center_id:
-        sums(selection, "product", view)
-        shared(selection, view)
+        show_totals(selection, "product", view)
+        show_shared_costs(selection, view)
     elif selection.organization_id:
-        sums(selection, "cost_center", view)
+        show_totals(selection, "cost_center", view)
         st.subheader("By product", anchor=False)
-        sums(selection, "product", view)
+        show_totals(selection, "product", view)
     else:
-        sums(selection, "organization", view)
-    left_out = unpriced_said(selection, is_corrected=view == "chargeback_as_corrected")
-    if left_out:
-        st.html("".join(left_out))
+        show_totals(selection, "organization", view)
+    notices = unpriced_notices(selection, is_corrected=view == "chargeback_as_corrected")
+    if notices:
+        st.html("".join(notices))
     st.caption(
-        "Amounts are shown rounded, so parts can miss their total by a cent."
-        " Downloaded files have every decimal."
+        "Amounts are rounded for display; parts may differ from their total by a rounding unit."
+        " Downloaded files have all decimals."
     )
 
 
 def address(selection: Selection, **more: str | None) -> dict[str, str | None]:
-    """What a link has to say to lead to a selection of this page."""
+    """The parameters of a link to a selection of this page."""
     view = str(st.session_state.get("view", "chargeback"))
     return {
         "period": selection.period,
@@ -96,13 +98,13 @@ def address(selection: Selection, **more: str | None) -> dict[str, str | None]:
 
 
 def steps(selection: Selection, center_names: dict[str, str]) -> list[str]:
-    """The way from all organizations to what is picked; all but the last are links."""
+    """The path from all organizations to the selection; all steps but the last are links."""
     way: list[tuple[str, Selection]] = []
     if not viewer.is_customer:
         way.append(("All organizations", Selection(here.period)))
     if selection.organization_id:
         whole = Selection(here.period, selection.organization_id)
-        way.append((here.whose, whole))
+        way.append((here.owner, whole))
         if selection.cost_center_id:
             name = center_names.get(selection.cost_center_id, selection.cost_center_id)
             way.append((name, replace(whole, cost_center_id=selection.cost_center_id)))
@@ -116,16 +118,15 @@ def steps(selection: Selection, center_names: dict[str, str]) -> list[str]:
     ]
 
 
-def sums(
+def show_totals(
     selection: Selection,
     by: Literal["organization", "cost_center", "product"],
     view: ChargebackView,
 ) -> None:
-    """A table of sums; the names lead one step further down."""
+    """A table of totals; each name leads one level down."""
 
     def links(row: Row) -> dict[str, str]:
         if by == "product":
-            # Lines are an organization's; of all of them the table would have no end.
             product = str(row["product_name"])
             to = address(replace(selection, product_name=product))
             return {"product_name": markup.link(product, "chargeback", **to)}
@@ -133,65 +134,65 @@ def sums(
         to = address(replace(selection, **{f"{by}_id": key}))
         return {f"{by}_name": markup.link(str(row[f"{by}_name"]), "chargeback", **to)}
 
-    # Passing on moves money between cost centers: of a whole organization nothing changes.
-    is_shared = (by == "cost_center" or bool(selection.cost_center_id)) and is_passed_on(
+    # Shared costs move between cost centers: the total of an organization does not change.
+    is_shared = (by == "cost_center" or bool(selection.cost_center_id)) and has_shared_costs(
         selection, view
     )
     show(
         {"organization": "By organization", "cost_center": "By cost center"}.get(by, "By product"),
-        figures.charged(viewer, selection, by, view, is_shared),
-        empty="Nothing was billed here in this period.",
-        totals=ask(figures.totals(viewer, selection, view, is_shared)),
+        charges.totals_by(viewer, selection, by, view, is_shared),
+        empty="No charges in this period.",
+        totals=ask(charges.totals(viewer, selection, view, is_shared)),
         links=links,
         bars_on=viewer.measures[0][0],
     )
 
 
-def is_passed_on(selection: Selection, view: ChargebackView) -> bool:
-    """Whether anything of the selection is a shared cost that was passed on."""
+def has_shared_costs(selection: Selection, view: ChargebackView) -> bool:
+    """Whether the selection received or passed on shared costs."""
     return (
         view == "chargeback"
         and columns_of("shared_costs") is not None
-        and bool(ask(figures.shared(viewer, selection), 1))
+        and bool(ask(charges.shared_costs(viewer, selection), 1))
     )
 
 
-def shared(selection: Selection, view: ChargebackView) -> None:
-    """What the cost center received of shared costs and what it passed on."""
-    if is_passed_on(selection, view):
+def show_shared_costs(selection: Selection, view: ChargebackView) -> None:
+    """Shared costs that the cost center received and passed on."""
+    if has_shared_costs(selection, view):
         st.subheader("Shared costs", anchor=False)
-        show("Shared costs", figures.shared(viewer, selection), empty="")
+        show("Shared costs", charges.shared_costs(viewer, selection), empty="")
 
 
-def lines(selection: Selection, view: ChargebackView) -> None:
-    """The lines of a product, each with a link to how it was split."""
-    query = figures.lines(viewer, selection, is_corrected=view == "chargeback_as_corrected")
+def show_lines(selection: Selection, view: ChargebackView) -> None:
+    """The billing lines of a product; each charge type leads to the split of its line."""
+    query = lines.billing_lines(viewer, selection, is_corrected=view == "chargeback_as_corrected")
 
     def links(row: Row) -> dict[str, str]:
         to = address(selection, line=str(row["line_id"]), billed=str(row["billing_period"]))
         return {"charge_type": markup.link(str(row["charge_type"]), "chargeback", **to)}
 
     show(
-        "Lines",
+        "Billing lines",
         query.without("cost_center_name") if selection.cost_center_id else query,
-        empty="No line of the bill is here in this period.",
-        totals=ask(figures.totals(viewer, selection, view)),
+        empty="No billing lines in this period.",
+        totals=ask(charges.totals(viewer, selection, view)),
         links=links,
     )
-    st.html('<p class="under">Open a charge to see how it was split and why.</p>')
+    st.html('<p class="under">Select a charge to see its split and the explanation.</p>')
 
 
-def one_line(line_id: str) -> None:
-    """One line of the bill: what it is, how it was split, the arithmetic in sentences."""
+def show_line(line_id: str) -> None:
+    """One billing line: its facts, its split, and the arithmetic in sentences."""
     remember_in_address("line", line_id)
-    periods = [str(row["billing_period"]) for row in ask(figures.period_of_line(line_id))]
+    periods = [str(row["billing_period"]) for row in ask(lines.periods_of_line(line_id))]
     asked = st.query_params.get("billed")
     period = asked if asked in periods else next(iter(periods), None)
-    rows = ask(figures.line(viewer, line_id, period)) if period else []
+    rows = ask(lines.billing_line(viewer, line_id, period)) if period else []
     if not rows:
-        problem("No such line is published.")
+        problem("This billing line is not published.")
         return
-    query = figures.line(viewer, line_id, str(period))
+    query = lines.billing_line(viewer, line_id, str(period))
     first = rows[0]
     back = Selection(
         here.period,
@@ -202,7 +203,7 @@ def one_line(line_id: str) -> None:
     st.html(
         markup.trail(
             [
-                markup.link("Back to the lines", "chargeback", **address(back)),
+                markup.link("Back to the billing lines", "chargeback", **address(back)),
                 escape(f"{first['product_name']}, {first['charge_type']}"),
             ]
         )
@@ -211,53 +212,53 @@ def one_line(line_id: str) -> None:
         ("Organization", str(first["organization_name"])),
         ("Product", str(first["product_name"])),
         ("Subscription", str(first["subscription_id"])),
-        ("Charged for", f"{markup.value(first, FROM)} to {markup.value(first, TO)}"),
-        ("Billed on", markup.value(first, BILLED)),
-        ("Split as of (UTC)", markup.value(first, SPLIT)),
-        ("Which split applies", wording.sentence(wording.split_reason(str(first["split_reason"])))),
+        ("Charge period", f"{markup.value(first, FROM)} to {markup.value(first, TO)}"),
+        ("Billing date", markup.value(first, BILLED)),
+        ("Split in force since (UTC)", markup.value(first, SPLIT)),
+        ("Split basis", wording.sentence(wording.split_reason(str(first["split_reason"])))),
     ]
     if not viewer.is_customer and first["billing_line_details"]:
-        facts.append(("On the bill", str(first["billing_line_details"])))
+        facts.append(("Billing line details", str(first["billing_line_details"])))
     if first["charge_class"]:
-        facts.append(("Corrects", wording.period(str(first["original_billing_period"]))))
+        facts.append(("Corrected period", wording.period(str(first["original_billing_period"]))))
     st.html(markup.pairs(facts))
     total: dict[str, object] = {"currency": first["currency"]}
     for name in ("quantity", "share", *(name for name, _ in viewer.measures)):
         parts = [row[name] for row in rows]
         known = [part for part in parts if isinstance(part, Decimal)]
         total[name] = sum(known, Decimal()) if len(known) == len(parts) else None
-    st.subheader("How it was split", anchor=False)
-    show("How the line was split", query, empty="", totals=[total])
+    st.subheader("Split", anchor=False)
+    show("Split of the line", query, empty="", totals=[total])
     if first["refund_of_line_id"]:
         charge = markup.link(
-            "the charge it gives back",
+            "the refunded charge",
             "chargeback",
             **address(here.selection, line=str(first["refund_of_line_id"])),
         )
-        is_known = bool(ask(figures.period_of_line(str(first["refund_of_line_id"]))))
-        told = f"This is a refund: see {charge}." if is_known else "This is a refund."
-        st.html(markup.said(told))
+        is_known = bool(ask(lines.periods_of_line(str(first["refund_of_line_id"]))))
+        refund = f"This is a refund: see {charge}." if is_known else "This is a refund."
+        st.html(markup.notice(refund))
     if viewer.is_customer:
         return
-    st.subheader("Why", anchor=False)
-    said = [
+    st.subheader("Explanation", anchor=False)
+    sentences = [
         f"<b>{escape(str(row['cost_center_name']))}</b>: {escape(str(row['explanation']))}."
         for row in rows
     ]
     priced = next((str(row["price_explanation"]) for row in rows if row["price_explanation"]), None)
     if priced:
-        said.append(f"<b>Sales price</b>: {escape(priced)}.")
-    st.html("".join(f'<p class="why">{words}</p>' for words in said))
+        sentences.append(f"<b>Sales price</b>: {escape(priced)}.")
+    st.html("".join(f'<p class="why">{words}</p>' for words in sentences))
 
 
-FROM = figures.Column("charge_start_date", "From", "day")
-TO = figures.Column("charge_end_date", "To", "day")
-BILLED = figures.Column("billing_date", "Billed on", "day")
-SPLIT = figures.Column("snapshot_effective_at", "Split as of", "instant")
+FROM = Column("charge_start_date", "From", "day")
+TO = Column("charge_end_date", "To", "day")
+BILLED = Column("billing_date", "Billed on", "day")
+SPLIT = Column("snapshot_effective_at", "Split as of", "instant")
 
-heading("Chargeback", f"{wording.period(here.period)}, {here.whose}")
+heading("Chargeback", f"{wording.period(here.period)}, {here.owner}")
 line_asked = st.query_params.get("line")
 if line_asked:
-    one_line(line_asked)
+    show_line(line_asked)
 else:
     overview()

@@ -1,24 +1,24 @@
-"""Reconciliation: does every bill tie to its invoice, and what could not be read."""
+"""Reconciliation of bills with invoices, and the rows and files in quarantine."""
 
 import streamlit as st
 
-from app import figures
-from app.screen import heading, looking, show
+from app.queries import review
+from app.screen import heading, page_context, show
 from dagster_project import wording
 
-here = looking()
+here = page_context()
 heading(
     "Reconciliation",
-    f"{wording.period(here.period)}: do the bills tie to the invoices? (all organizations)",
+    f"{wording.period(here.period)}: bills compared with invoices, all organizations",
 )
 show(
     "Bills and invoices",
-    figures.bills(here.selection),
-    empty="No bill of this period has landed.",
+    review.reconciliation(here.selection),
+    empty="No bills in this period.",
 )
-st.subheader("Rows and files that could not be used", anchor=False)
+st.subheader("Quarantine", anchor=False)
 show(
     "Quarantine",
-    figures.quarantined(here.selection),
-    empty="None: everything that landed could be read.",
+    review.quarantine(here.selection),
+    empty="No rows or files in quarantine.",
 )

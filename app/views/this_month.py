@@ -1,4 +1,4 @@
-"""This month at a glance: what was billed, whether it ties, what to look at, who pays most."""
+"""This month at a glance: charges, reconciliation, findings, budgets, largest cost centers."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -6,29 +6,29 @@ from html import escape
 
 import streamlit as st
 
-from app import figures, markup
-from app.screen import ask, columns_of, heading, looking, show, unpriced_said
+from app import markup
+from app.queries import budgets, charges, review
+from app.queries.query import Selection
+from app.screen import ask, columns_of, heading, page_context, show, unpriced_notices
 from dagster_project import wording
 
-here = looking()
+here = page_context()
 viewer, selection = here.viewer, here.selection
 measure, measure_title = viewer.measures[0]
 before_words = wording.period(here.earlier_period)
 
 
 def money_cards() -> None:
-    """What was billed, per currency, each beside the month before."""
+    """Amounts charged per currency, each compared with the previous month."""
     earlier = {
         str(row["currency"]): row
         for row in (
-            ask(
-                figures.totals(viewer, figures.Selection(here.earlier_period, here.organization_id))
-            )
+            ask(charges.totals(viewer, Selection(here.earlier_period, here.organization_id)))
             if here.earlier_period
             else ()
         )
     }
-    for row in ask(figures.totals(viewer, selection)):
+    for row in ask(charges.totals(viewer, selection)):
         currency = str(row["currency"])
         items = []
         for name, title in viewer.measures:
@@ -38,76 +38,77 @@ def money_cards() -> None:
                 known = before if isinstance(before, Decimal) else None
                 note = escape(wording.change(now, known, currency, before_words))
             elif now is None:
-                note = "no sales price is known"
+                note = "no sales price"
             figure = markup.figure(now if isinstance(now, Decimal) else None, currency)
             items.append((title, figure, note))
         st.html(markup.cards(items))
 
 
-def notes() -> None:
-    """What a person should know before using the figures, in sentences."""
-    said = []
+def show_notices() -> None:
+    """Notices about the bills, findings, budgets, prices and corrections of the month."""
+    notices = []
     if not viewer.is_customer:
-        said += bills_said() + findings_said()
-    said += budgets_said() + unpriced_said(selection)
-    for row in ask(figures.corrections(viewer, selection)):
+        notices += reconciliation_notices() + finding_notices()
+    notices += budget_notices() + unpriced_notices(selection)
+    for row in ask(charges.corrections(viewer, selection)):
         corrected = wording.period(str(row["original_billing_period"]))
-        words = f"{markup.money(row, measure)} of this are corrections of {corrected}."
-        said.append(markup.said(escape(words)))
-    if said:
-        st.html("".join(said))
+        words = f"{markup.money(row, measure)} of this amount corrects {corrected}."
+        notices.append(markup.notice(escape(words)))
+    if notices:
+        st.html("".join(notices))
 
 
-def bills_said() -> list[str]:
-    """Whether the bills tie to the invoices, in a sentence or two."""
-    states = [str(row["status"]) for row in ask(figures.bills(selection))]
-    tying = sum(state in ("reconciled", "within_rounding") for state in states)
-    unlisted = states.count("no_invoice")
-    wrong = len(states) - tying - unlisted
+def reconciliation_notices() -> list[str]:
+    """The number of bills that tie to their invoice, and of those that do not."""
+    statuses = [str(row["status"]) for row in ask(review.reconciliation(selection))]
+    tying = sum(status in ("reconciled", "within_rounding") for status in statuses)
+    without_invoice = statuses.count("no_invoice")
+    differing = len(statuses) - tying - without_invoice
     where = markup.link("Reconciliation", "reconciliation", period=here.period)
-    said = []
-    if wrong:
-        words = f"{wording.counted(wrong, 'bill')} not complete, or not as the invoice says"
-        said.append(markup.said(f"{words}: see {where}.", "bad"))
+    notices = []
+    if differing:
+        bills = wording.counted(differing, "bill is", "bills are")
+        words = f"{bills} incomplete or different from the invoice"
+        notices.append(markup.notice(f"{words}: see {where}.", "bad"))
     if tying:
         words = f"{wording.counted(tying, 'bill ties', 'bills tie')} to the invoice"
-        said.append(markup.said(f"{words}.", "good"))
-    if unlisted:
-        words = f"{wording.counted(unlisted, 'bill has', 'bills have')} no invoice to tie to"
-        said.append(markup.said(f"{words}: see {where}."))
-    return said
+        notices.append(markup.notice(f"{words}.", "good"))
+    if without_invoice:
+        words = f"{wording.counted(without_invoice, 'bill has', 'bills have')} no invoice"
+        notices.append(markup.notice(f"{words}: see {where}."))
+    return notices
 
 
-def findings_said() -> list[str]:
-    """How many findings there are to look at, in a sentence."""
+def finding_notices() -> list[str]:
+    """The number of findings to review, by severity."""
     if columns_of("findings") is None:
         return []
     counts = {
         str(row["severity"]): int(str(row["finding_count"]))
-        for row in ask(figures.finding_counts(selection))
+        for row in ask(review.finding_counts(selection))
     }
     where = markup.link(
         "Findings to review", "findings", period=here.period, organization=here.organization_id
     )
     errors, warnings, infos = (counts.get(name, 0) for name in ("error", "warning", "info"))
     if not errors + warnings + infos:
-        return [markup.said("Nothing was found that needs a look.", "good")]
+        return [markup.notice("No findings to review.", "good")]
     words = ", ".join(
         wording.counted(number, one)
         for number, one in ((errors, "error"), (warnings, "warning"), (infos, "note"))
         if number
     )
-    tone = "bad" if errors else "warn" if warnings else "neutral"
-    return [markup.said(f"{words} to look at before billing: see {where}.", tone)]
+    tone: wording.Tone = "bad" if errors else "warn" if warnings else "neutral"
+    return [markup.notice(f"{words} to review before billing: see {where}.", tone)]
 
 
-def budgets_said() -> list[str]:
-    """How many budgets are overrun, in a sentence; nothing if none is."""
+def budget_notices() -> list[str]:
+    """The number of budgets that are exceeded, or forecast to be; nothing if none is."""
     if columns_of("budget_variance") is None:
         return []
     counts = {
         str(row["status"]): int(str(row["cost_center_count"]))
-        for row in ask(figures.budget_states(selection))
+        for row in ask(budgets.statuses(selection))
     }
     over = counts.get("over_budget", 0)
     later = counts.get("over_budget_at_year_end", 0)
@@ -115,28 +116,28 @@ def budgets_said() -> list[str]:
         words = wording.counted(
             over, "cost center is over its budget", "cost centers are over their budgets"
         )
-        words += f", {later:,} will be by the end of the year" if later else ""
+        words += f", {later:,} more by year end" if later else ""
     elif later:
-        which = wording.counted(later, "cost center")
-        words = f"{which} will be over budget by the end of the year"
+        words = wording.counted(later, "cost center is", "cost centers are")
+        words += " forecast to exceed the budget by year end"
     else:
         return []
     where = markup.link("Budget", "budget", period=here.period, organization=here.organization_id)
-    return [markup.said(f"{words}: see {where}.", "bad" if over else "warn")]
+    return [markup.notice(f"{words}: see {where}.", "bad" if over else "warn")]
 
 
 def largest() -> None:
-    """The cost centers that are charged most."""
-    st.subheader("Who is charged most", anchor=False)
-    query = replace(figures.compared(viewer, selection, here.earlier_period), most=10)
+    """The cost centers with the largest amounts."""
+    st.subheader("Largest cost centers", anchor=False)
+    query = replace(charges.compared_with_earlier(viewer, selection, here.earlier_period), most=10)
     if here.organization_id:
         query = query.without("organization_name")
     if not here.earlier_period:
         query = query.without("earlier", "difference")
     show(
-        "Cost centers charged most",
+        "Largest cost centers",
         query,
-        empty="Nothing was billed in this period.",
+        empty="No charges in this period.",
         bars_on=measure,
         links=lambda row: {
             "cost_center_name": markup.link(
@@ -149,15 +150,15 @@ def largest() -> None:
         },
     )
     everything = markup.link(
-        "See the whole chargeback",
+        "See the full chargeback",
         "chargeback",
         period=here.period,
         organization=here.organization_id,
     )
-    st.html(f'<p class="said">{everything}</p>')
+    st.html(f'<p class="notice">{everything}</p>')
 
 
-heading(wording.period(here.period), f"What was billed to {here.whose}")
+heading(wording.period(here.period), f"Charges of {here.owner}")
 money_cards()
-notes()
+show_notices()
 largest()

@@ -19,6 +19,7 @@ import duckdb
 from dagster_project.errors import ApportionError
 from dagster_project.quoting import sql_literal
 from dagster_project.settings import DataFolder
+from dagster_project.wording import plain_decimal
 
 Edition = Literal["broker", "customer"]
 
@@ -203,9 +204,3 @@ def _csv_value(value: object) -> str:
     if isinstance(value, date):
         return value.isoformat()
     return as_text(value) if isinstance(value, str) else str(value)
-
-
-def plain_decimal(value: Decimal) -> str:
-    """A decimal without exponent and without zeros that say nothing: 12.5, 1000, -0.25."""
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text

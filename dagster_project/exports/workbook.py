@@ -14,13 +14,11 @@ Formulas carry the result of the published decimals for programs that do not cal
 Summary compares both, for spreadsheet programs calculate with 15 digits.
 """
 
-import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +47,7 @@ from dagster_project.exports.workbook_rows import (
     WorkbookRows,
     workbook_rows,
 )
-from dagster_project.settings import DBT_FOLDER
+from dagster_project.seeds import currency_decimals
 
 SHEETS: Mapping[str, Breakdown | None] = {
     "Summary": PERIODS,
@@ -199,7 +197,7 @@ class _Book:
         if key not in self.formats:
             number_format = NUMBER_FORMATS.get(kind, "General")
             if kind == "money":
-                decimals = _decimals(currency)
+                decimals = currency_decimals(currency)
                 number = f"#,##0.{'0' * decimals}" if decimals else "#,##0"
                 number_format = f"{number};[Red]-{number}"
             self.formats[key] = self.workbook.add_format(
@@ -538,16 +536,4 @@ def _ok_or_difference(difference: str, currency: str) -> str:
 
 def _half_unit(currency: str) -> Decimal:
     """Half of the smallest amount of the currency: 0.005 for dollars."""
-    return Decimal(5).scaleb(-_decimals(currency) - 1)
-
-
-def _decimals(currency: str) -> int:
-    """Decimals of a currency by ISO 4217."""
-    by_currency = _decimals_by_currency()
-    return by_currency.get(currency, by_currency["(any other)"])
-
-
-@cache
-def _decimals_by_currency() -> Mapping[str, int]:
-    with (DBT_FOLDER / "seeds" / "currencies.csv").open(encoding="utf-8", newline="") as file:
-        return {row["currency"]: int(row["decimals"]) for row in csv.DictReader(file)}
+    return Decimal(5).scaleb(-currency_decimals(currency) - 1)

@@ -23,6 +23,7 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet
 
+from dagster_project import relations
 from dagster_project.errors import LedgerBroken
 from dagster_project.quoting import sql_literal
 
@@ -92,12 +93,12 @@ SHARED_COST_TYPES = {
 ROW_TYPES = LINE_TYPES | SHARED_COST_TYPES
 """Columns of a posted row. Columns may be added, with null for older postings; none may go."""
 
-POSTED_ROWS = """
+POSTED_ROWS = f"""
     select
-        cast({number} as bigint) as posting_number,
-        {casts}
+        cast({{number}} as bigint) as posting_number,
+        {{casts}}
     from (
-        select * from intermediate.int_report_rows
+        select * from {relations.REPORT_ROWS}
         union all by name
         select
             billing_period,
@@ -118,7 +119,7 @@ POSTED_ROWS = """
             to_cost_center_name as receiving_cost_center_name,
             shared_cost,
             shared_sales
-        from intermediate.int_shared_costs
+        from {relations.SHARED_COSTS}
     )
     where billing_period = ?
     order by

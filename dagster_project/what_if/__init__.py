@@ -1,8 +1,8 @@
-"""What if a file landed: the money it would move, by the real rules, without touching anything.
+"""What-if: the effect of files on charges, computed by the pipeline on a copy of the data.
 
-`scenario` reads the files, `computing` runs the rules on a copy with and without them, `moves` and
-`notes` compare, `report` tells. Knows neither Dagster nor Streamlit: the command line and the web
-app both ask `compare`.
+`scenario` reads the files, `computing` runs the pipeline on a copy with and without them, `effects`
+and `notes` compare the results, `report` writes them as text and CSV. Knows neither Dagster nor
+Streamlit: the command line and the web app both call `compare`.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,21 +11,21 @@ from dataclasses import dataclass
 from dagster_project.errors import ApportionError
 from dagster_project.settings import DataFolder, Limits
 from dagster_project.what_if.computing import computed
-from dagster_project.what_if.moves import Account, moved_accounts, organizations
+from dagster_project.what_if.effects import Account, changed_accounts, organizations
 from dagster_project.what_if.notes import Notes, notes
 from dagster_project.what_if.scenario import Scenario, landing_names, require_usable
 
 
 class UnknownOrganization(ApportionError):
-    """No bill is for the organization that was asked for."""
+    """No bill has the requested organization."""
 
 
 @dataclass(frozen=True)
 class WhatIf:
-    """What a scenario would move: accounts with all their cost centers, and what to say of it.
+    """The effect of scenarios: the accounts that change, and notes.
 
     `row_counts` are those of the scenarios, in their order. `other_organizations` are the ids of
-    those that move too where one was asked for.
+    other organizations with changes, if one organization was requested.
     """
 
     scenarios: tuple[Scenario, ...]
@@ -42,9 +42,9 @@ def compare(
     limits: Limits | None = None,
     progress: Callable[[str], None] = lambda message: None,
 ) -> WhatIf:
-    """What would be charged differently if the scenarios landed; of one organization if given.
+    """The effect of the scenarios on charges, of all organizations or of one.
 
-    Nothing of the data folder is changed. Raises ScenarioRefused, NotComputed, NoLandingFolder,
+    The data folder is not changed. Raises ScenarioRefused, NotComputed, NoLandingFolder,
     UnknownOrganization, and WarehouseBusy while a run is writing.
     """
     places = landing_names(scenarios, data.landing)
@@ -53,21 +53,21 @@ def compare(
         known = organizations(connection)
         if organization_id is not None and organization_id not in known:
             raise UnknownOrganization(
-                f"no bill is for an organization {organization_id!r};"
-                f" there are: {', '.join(known) or 'none'}"
+                f"no bill has the organization {organization_id!r};"
+                f" known organizations: {', '.join(known) or 'none'}"
             )
-        moved = moved_accounts(connection)
-        moving = {account.first.organization_id for account in moved}
+        changed = changed_accounts(connection)
+        changing = {account.first.organization_id for account in changed}
         return WhatIf(
             scenarios=tuple(places.values()),
             row_counts=tuple(row_counts[name] for name in places),
             accounts=tuple(
                 account
-                for account in moved
+                for account in changed
                 if organization_id in (None, account.first.organization_id)
             ),
-            other_organizations=tuple(sorted(moving - {organization_id}))
+            other_organizations=tuple(sorted(changing - {organization_id}))
             if organization_id
             else (),
-            notes=notes(connection, places, is_anything_moved=bool(moved)),
+            notes=notes(connection, places, has_effect=bool(changed)),
         )

@@ -1,4 +1,4 @@
-"""The rules on the copy of a data folder, in a process of their own: `computing` starts it."""
+"""The pipeline on the copy of a data folder, in a separate process that `computing` starts."""
 
 import sys
 from pathlib import Path

@@ -1,11 +1,11 @@
-"""The rules on a copy of the data folder, with and without the files of a scenario.
+"""The pipeline on a copy of the data folder, with and without the files of a scenario.
 
-Belongs here: the copy, and ingestion and the dbt project run on it in a process of its own
-(`python -m dagster_project.what_if FOLDER`). Does not: what the results mean.
+Belongs here: the copy, and ingestion and dbt on it in a separate process
+(`python -m dagster_project.what_if FOLDER`). Does not: the comparison of the results (effects).
 
-The copy lies inside the data folder, since it holds what the data folder holds, and is removed
-whatever happens. Landed files are hard links where the file system has them: the same content and
-the same time of writing, which decides between two versions of an invoice.
+The copy is inside the data folder and has the same access rights; it is always removed. Landed
+files are hard links where the file system supports them, with the same content and modification
+time, which decides between two versions of an invoice.
 """
 
 import os
@@ -33,7 +33,7 @@ Progress = Callable[[str], None]
 
 PREFIX = "what-if-"
 ABANDONED_SECONDS = 6 * 3600
-TOLD_EVERY_SECONDS = 10
+PROGRESS_SECONDS = 10
 BEFORE = "before.duckdb"
 PENDING = "pending"
 MODELS = (
@@ -45,11 +45,11 @@ MODELS = (
 )
 LAYERS = ("marts",)
 PROGRESS = "progress: "
-"""What a line of the process begins with that tells how far it is."""
+"""The prefix of a line of the process that reports its progress."""
 
 
 class NotComputed(ApportionError):
-    """The rules could not be run on the copy."""
+    """The pipeline failed on the copy."""
 
 
 @contextmanager
@@ -61,9 +61,9 @@ def computed(
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to the databases `before` and `after` the scenarios have landed.
 
-    `before` has the marts, `after` the whole warehouse; both are gone afterwards. What is published
-    is `before`, if it was made from landing as it is now. Raises NoLandingFolder, NotComputed, and
-    WarehouseBusy while a run is writing.
+    `before` has the marts, `after` the whole warehouse; both are removed afterwards. The published
+    marts are `before` if they were made from the current landing files. Raises NoLandingFolder,
+    NotComputed, and WarehouseBusy while a run is writing.
     """
     require_landing(data.landing)
     data.run_folder.mkdir(parents=True, exist_ok=True)
@@ -76,13 +76,11 @@ def computed(
             progress("Copying the data folder")
             _fill(copy, data)
         if not (copy.root / BEFORE).exists():
-            progress(
-                "Landing or the rules have changed since the last run: computing without it first"
-            )
+            progress("Landing or the rules changed since the last run: computing the current state")
             _compute(copy, progress)
             shutil.copyfile(copy.warehouse, copy.root / BEFORE)
         _land(scenarios, copy)
-        progress("Computing the bills as if it had landed")
+        progress("Computing the bills with the scenario")
         _compute(copy, progress)
         progress("Comparing")
         with duckdb.connect() as connection:
@@ -93,7 +91,7 @@ def computed(
 
 def _remove_abandoned(data: DataFolder) -> None:
     for leftover in data.run_folder.glob(f"{PREFIX}*"):
-        # Of a process that was killed: nobody else would ever remove it.
+        # A process that was killed leaves its copy behind.
         if time.time() - leftover.stat().st_mtime > ABANDONED_SECONDS:
             shutil.rmtree(leftover, ignore_errors=True)
 
@@ -104,11 +102,11 @@ def _fill(copy: DataFolder, data: DataFolder) -> None:
         try:
             _link(path, copy.landing / path.relative_to(data.landing))
         except (PermissionError, FileNotFoundError, IsADirectoryError):
-            # Runs cannot read it either, with the scenario or without.
+            # Runs cannot read the file either.
             continue
     if data.ledger.exists():
         shutil.copytree(data.ledger, copy.ledger)
-    # What was read already need not be read again.
+    # Files that were read already are not read again.
     for path in (data.warehouse, data.forgotten_users, data.declarations):
         if path.exists():
             shutil.copy2(path, copy.root / path.name)
@@ -125,12 +123,12 @@ def _link(path: Path, to: Path) -> None:
 
 
 def _land(scenarios: Mapping[str, Scenario], copy: DataFolder) -> None:
-    """Write the scenarios one after the other, since of two files the one written last counts."""
+    """Write the scenarios with increasing modification times: the file written last counts."""
     written_at = time.time_ns()
     for number, (name, scenario) in enumerate(scenarios.items()):
         path = copy.landing / name
         path.parent.mkdir(parents=True)
-        # Never over a file that is there: it is a link to the one of the data folder.
+        # Never overwrite: an existing file is a link to a file of the data folder.
         with path.open("xb") as file:
             file.write(scenario.content)
         instant = written_at + number * 1_000_000
@@ -138,7 +136,7 @@ def _land(scenarios: Mapping[str, Scenario], copy: DataFolder) -> None:
 
 
 def _compute(copy: DataFolder, progress: Progress) -> None:
-    """Run the rules on the copy in a process of its own, which ends with ours."""
+    """Run the pipeline on the copy in a separate process, which ends with this one."""
     process = subprocess.Popen(
         [sys.executable, "-m", "dagster_project.what_if", str(copy.root)],
         cwd=PROJECT_ROOT,
@@ -163,11 +161,11 @@ def _compute(copy: DataFolder, progress: Progress) -> None:
             process.kill()
             process.wait()
     if process.returncode:
-        raise NotComputed(f"the rules could not be run: {last or process.returncode}")
+        raise NotComputed(f"the pipeline failed: {last or process.returncode}")
 
 
 def build(copy: DataFolder) -> bool:
-    """Landing and ledger to the models that are compared. Their tests are for the run to come."""
+    """Build the models that are compared, without tests. Returns whether it succeeded."""
     from dagster_project import dbt_runner
     from dagster_project.feeds.declarations import read_declarations
     from dagster_project.landing import forgetting
@@ -181,7 +179,7 @@ def build(copy: DataFolder) -> bool:
             declarations = read_declarations(copy.declarations)
             sync(copy.landing, connection, forgotten=forgotten, declarations=declarations)
             for layer in LAYERS:
-                # What is not built anew must not be taken for a result.
+                # A table that is not rebuilt must not be taken for a result.
                 connection.execute(f"drop schema if exists {layer} cascade")
     except ApportionError as error:
         print(error)
@@ -193,22 +191,22 @@ def build(copy: DataFolder) -> bool:
         ],
         copy,
         copy.run_folder / "dbt",
-        on_event=_teller(),
+        on_event=_progress_printer(),
     )
     for failure in outcome.failures:
         print(" ".join(failure.split()))
     return outcome.is_success
 
 
-def _teller() -> Callable[[dict[str, Any]], None]:
-    """Tells now and then how many of the models are built."""
-    told_at = time.monotonic()
+def _progress_printer() -> Callable[[dict[str, Any]], None]:
+    """A function that prints the number of built models every PROGRESS_SECONDS."""
+    printed_at = time.monotonic()
 
-    def tell(event: dict[str, Any]) -> None:
-        nonlocal told_at
-        if time.monotonic() - told_at >= TOLD_EVERY_SECONDS:
-            told_at = time.monotonic()
+    def print_progress(event: dict[str, Any]) -> None:
+        nonlocal printed_at
+        if time.monotonic() - printed_at >= PROGRESS_SECONDS:
+            printed_at = time.monotonic()
             done = event["data"]
             print(f"{PROGRESS}{done['index']} of {done['total']} tables", flush=True)
 
-    return tell
+    return print_progress

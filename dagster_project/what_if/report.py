@@ -1,6 +1,6 @@
-"""What a scenario would move, told on a terminal and as CSV.
+"""The effect of a scenario as text for a terminal and as CSV.
 
-Belongs here: how it looks. Does not: what it says (moves, notes).
+Belongs here: layout. Does not: amounts (effects) and sentences (notes).
 """
 
 from collections.abc import Sequence
@@ -13,16 +13,17 @@ from dagster_project.exports.scope import write_csv
 from dagster_project.settings import DataFolder
 from dagster_project.summary import aligned
 from dagster_project.what_if import WhatIf
-from dagster_project.what_if.moves import Account, Charged, total
-from dagster_project.what_if.notes import Held, Notes, Split
+from dagster_project.what_if.effects import Account, Charge, total
+from dagster_project.what_if.notes import Notes
+from dagster_project.what_if.splits import Allocation
 
 SHOWN_ACCOUNTS = 40
 SHOWN_FINDINGS = 20
-COMMITMENTS = {"committed": "committed", "renewal": "on renewal"}
+COMMITMENTS = {"committed": "committed", "renewal": "renewals"}
 
 
 class NowhereToWrite(ApportionError):
-    """The CSV file cannot be written where it was asked for."""
+    """The CSV file cannot be written to the requested path."""
 
 
 CSV_HEADER = (
@@ -43,25 +44,25 @@ CSV_HEADER = (
 )
 
 
-def tell(found: WhatIf) -> str:
-    """The whole story, many lines of text; amounts rounded as their currency is written."""
+def as_text(effect: WhatIf) -> str:
+    """The report, as lines of text; amounts are rounded to the decimals of their currency."""
     parts = [
-        _scenarios(found),
-        _splits(found.notes),
-        _suspects(found.notes),
-        _horizon(found, "open", "Open billing periods, shared costs passed on"),
-        _horizon(found, "to_come", "The months to come, shared costs not passed on"),
-        _closed(found),
-        _findings(found.notes),
-        _others(found),
+        _scenarios(effect),
+        _splits(effect.notes),
+        _unknown_values(effect.notes),
+        _horizon(effect, "open", "Open billing periods, after shared costs"),
+        _horizon(effect, "future", "Future months, before shared costs"),
+        _closed(effect),
+        _findings(effect.notes),
+        _others(effect),
     ]
     return "\n\n".join("\n".join(part) for part in parts if part)
 
 
-def write_rows(found: WhatIf, path: Path) -> int:
-    """Write every cost center of the accounts that move as CSV, exactly; returns the rows.
+def write_rows(effect: WhatIf, path: Path) -> int:
+    """Write all cost centers of the accounts that change as CSV, with all decimals.
 
-    Raises NowhereToWrite.
+    Returns the number of rows. Raises NowhereToWrite.
     """
     rows = (
         (
@@ -80,8 +81,8 @@ def write_rows(found: WhatIf, path: Path) -> int:
             each.sales_after,
             each.sales_difference,
         )
-        for account in found.accounts
-        for each in account.charged
+        for account in effect.accounts
+        for each in account.charges
     )
     try:
         return write_csv(path, CSV_HEADER, rows)
@@ -90,40 +91,40 @@ def write_rows(found: WhatIf, path: Path) -> int:
 
 
 def require_free(path: Path, data: DataFolder, files: Sequence[Path]) -> None:
-    """Raise NowhereToWrite where a CSV file would touch the data folder or a scenario."""
+    """Raise NowhereToWrite if the CSV file would be in the data folder or replace a scenario."""
     target = path.resolve()
     if path.is_dir():
-        raise NowhereToWrite(f"--csv {path}: a folder; name a file in it")
+        raise NowhereToWrite(f"--csv {path}: this is a folder; name a file")
     if target in {file.resolve() for file in files}:
-        raise NowhereToWrite(f"--csv {path}: this is the scenario itself")
+        raise NowhereToWrite(f"--csv {path}: this is a file of the scenario; name another file")
     if target.is_relative_to(data.root) and not target.is_relative_to(data.exports):
-        raise NowhereToWrite(
-            f"--csv {path}: what-if writes nothing into {data.root} but into {data.exports}"
-        )
+        raise NowhereToWrite(f"--csv {path}: in {data.root}, what-if writes to {data.exports} only")
 
 
 # --- the parts ---------------------------------------------------------------------------
 
 
-def _scenarios(found: WhatIf) -> list[str]:
-    return ["If these files landed" if len(found.scenarios) > 1 else "If this file landed"] + [
+def _scenarios(effect: WhatIf) -> list[str]:
+    return ["Scenario"] + [
         f"  {scenario.name}: {wording.counted(count, 'row')} of {scenario.format.name},"
         f" for landing/{scenario.format.feed}"
-        for scenario, count in zip(found.scenarios, found.row_counts, strict=True)
+        for scenario, count in zip(effect.scenarios, effect.row_counts, strict=True)
     ]
 
 
 def _splits(notes: Notes) -> list[str]:
     if not notes.splits:
         return []
-    lines = ["Splits it would bring"]
+    lines = ["Splits in the scenario"]
     for split in notes.splits:
         product = f"{split.product_name}, " if split.product_name else ""
+        until = wording.instant(split.superseded_at) if split.superseded_at else ""
         lines.append(f"  {product}{split.organization_name} ({split.subscription_id})")
         table = [
-            [f"from {wording.instant(split.effective_at)} UTC", _held(split.held)],
-            ["until then", _held(split.held_before)],
-            ["so it", _outcome(split)],
+            [f"from {wording.instant(split.effective_at)} UTC", _allocation(split.allocation)],
+            ["before", _allocation(split.allocation_before)],
+            ["result", split.outcome],
+            *([["until", f"{until} UTC, when a later split supersedes it"]] if until else []),
         ]
         lines += [f"  {line}" for line in aligned(table)]
     if notes.further_split_count:
@@ -131,40 +132,35 @@ def _splits(notes: Notes) -> list[str]:
     return lines
 
 
-def _held(held: Held | None) -> str:
-    if held is None:
+def _allocation(allocation: Allocation | None) -> str:
+    if allocation is None:
         return "no split"
-    given = ", ".join(f"{name} {wording.exact(quantity)}" for name, quantity in held.allocated)
-    return f"{given or 'nobody'} of {wording.exact(held.total)}"
+    parts = [f"{name} {wording.exact(quantity)}" for name, quantity in allocation.quantities]
+    return f"{', '.join(parts) or 'none'} of {wording.exact(allocation.total)}"
 
 
-def _outcome(split: Split) -> str:
-    until = (
-        f"; another split takes over on {wording.instant(split.until)} UTC" if split.until else ""
-    )
-    return split.outcome + until
-
-
-def _suspects(notes: Notes) -> list[str]:
-    if not notes.suspects:
+def _unknown_values(notes: Notes) -> list[str]:
+    if not notes.unknown_values:
         return []
-    return ["Look at this first: it may be mistyped", *(f"  {each}" for each in notes.suspects)]
+    return ["Unknown values, please check", *(f"  {each}" for each in notes.unknown_values)]
 
 
-def _horizon(found: WhatIf, horizon: str, title: str) -> list[str]:
-    accounts = [account for account in found.accounts if account.first.horizon == horizon]
+def _horizon(effect: WhatIf, horizon: str, title: str) -> list[str]:
+    accounts = [account for account in effect.accounts if account.first.horizon == horizon]
     if not accounts:
-        return [title, "  nothing moves", *_why_nothing(found)] if horizon == "open" else []
+        return [title, "  no change", *_hints(effect)] if horizon == "open" else []
     lines = [title]
     for account in accounts[:SHOWN_ACCOUNTS]:
         lines += [*_account(account), ""]
     if len(accounts) > SHOWN_ACCOUNTS:
-        lines.append(f"  ... and {len(accounts) - SHOWN_ACCOUNTS:,} more; --csv writes all\n")
+        lines.append(
+            f"  ... and {len(accounts) - SHOWN_ACCOUNTS:,} more; use --csv for all of them\n"
+        )
     return [*lines, *_totals(accounts)]
 
 
-def _why_nothing(found: WhatIf) -> list[str]:
-    return [f"  {hint}" for hint in found.notes.hints]
+def _hints(effect: WhatIf) -> list[str]:
+    return [f"  {hint}" for hint in effect.notes.hints]
 
 
 def _account(account: Account) -> list[str]:
@@ -176,31 +172,31 @@ def _account(account: Account) -> list[str]:
             *("cost before", "cost after", "difference"),
             *("sales before", "sales after", "difference"),
         ],
-        *([each.cost_center_name, *_amounts(each)] for each in account.moved),
+        *([each.cost_center_name, *_amounts(each)] for each in account.changed),
     ]
-    if account.unmoved:
-        rest = wording.counted(len(account.unmoved), "other")
-        table.append([f"({rest}, unchanged)", *_amounts(total(account.unmoved))])
-    table.append(["whole", *_amounts(account.whole)])
+    if account.unchanged:
+        others = wording.counted(len(account.unchanged), "other")
+        table.append([f"({others}, unchanged)", *_amounts(total(account.unchanged))])
+    table.append(["total", *_amounts(account.total)])
     return [
         f"  {first.period}{commitment}, {first.organization_name}, {first.currency}",
         *(f"  {line}" for line in aligned(table, right=range(1, 7))),
     ]
 
 
-def _amounts(charged: Charged) -> list[str]:
+def _amounts(charge: Charge) -> list[str]:
     return [
-        wording.amount(charged.cost_before, charged.currency),
-        wording.amount(charged.cost_after, charged.currency),
-        _difference(charged.cost_difference, charged.currency),
-        wording.amount(charged.sales_before, charged.currency),
-        wording.amount(charged.sales_after, charged.currency),
-        _difference(charged.sales_difference, charged.currency),
+        wording.amount(charge.cost_before, charge.currency),
+        wording.amount(charge.cost_after, charge.currency),
+        _difference(charge.cost_difference, charge.currency),
+        wording.amount(charge.sales_before, charge.currency),
+        wording.amount(charge.sales_after, charge.currency),
+        _difference(charge.sales_difference, charge.currency),
     ]
 
 
 def _difference(amount: Decimal | None, currency: str) -> str:
-    """An amount with its sign; all decimals of one that would round to nothing."""
+    """An amount with its sign; with all decimals if it would round to zero."""
     if amount is None:
         return wording.NOTHING
     text = wording.amount(amount, currency)
@@ -210,29 +206,32 @@ def _difference(amount: Decimal | None, currency: str) -> str:
 
 
 def _totals(accounts: Sequence[Account]) -> list[str]:
-    """By how much the whole changes, per currency."""
+    """The change of the total, per currency."""
     lines = []
     for currency in sorted({account.first.currency for account in accounts}):
-        whole = total([each.whole for each in accounts if each.first.currency == currency])
-        cost, sales = whole.cost_difference, whole.sales_difference
+        everything = total([each.total for each in accounts if each.first.currency == currency])
+        cost, sales = everything.cost_difference, everything.sales_difference
         if not cost and not sales:
             lines.append(
-                f"  {currency}: the whole does not change, its parts move between cost centers"
+                f"  {currency}: the total does not change; amounts move between cost centers"
             )
         else:
-            by = f"cost {_difference(cost, currency)}"
+            change = f"cost {_difference(cost, currency)}"
             if sales is not None:
-                by += f", sales {_difference(sales, currency)}"
-            lines.append(f"  {currency}: the whole changes: {by}")
+                change += f", sales {_difference(sales, currency)}"
+            lines.append(f"  {currency}: the total changes: {change}")
     return lines
 
 
-def _closed(found: WhatIf) -> list[str]:
-    lines = ["Closed billing periods", *(f"  {each}" for each in found.notes.closed)]
-    moved = [account for account in found.accounts if account.first.horizon == "closed"]
-    if moved:
-        lines.append("  THEY WOULD CHANGE: do not land this, and tell who looks after Apportion")
-        for account in moved:
+def _closed(effect: WhatIf) -> list[str]:
+    lines = ["Closed billing periods", *(f"  {each}" for each in effect.notes.closed_periods)]
+    changed = [account for account in effect.accounts if account.first.horizon == "closed"]
+    if changed:
+        lines.append(
+            "  CLOSED PERIODS WOULD CHANGE: do not land this file; report this to the Apportion"
+            " administrator"
+        )
+        for account in changed:
             lines += _account(account)
     return lines
 
@@ -242,7 +241,7 @@ def _findings(notes: Notes) -> list[str]:
         return []
     more = len(notes.new_findings) - SHOWN_FINDINGS
     return [
-        "Findings it would bring",
+        "New findings",
         *(
             f"  {each.severity:<9}{each.kind}"
             f" ({each.subscription_id or each.organization_id or '?'}): {each.message}"
@@ -252,7 +251,7 @@ def _findings(notes: Notes) -> list[str]:
     ]
 
 
-def _others(found: WhatIf) -> list[str]:
-    if not found.other_organizations:
+def _others(effect: WhatIf) -> list[str]:
+    if not effect.other_organizations:
         return []
-    return [f"Other organizations move too: {', '.join(found.other_organizations)}"]
+    return [f"Other organizations with changes: {', '.join(effect.other_organizations)}"]

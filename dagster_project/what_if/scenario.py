@@ -1,7 +1,6 @@
-"""The files of a scenario: what they are, where they would land, why they would be refused.
+"""The files of a scenario: their format, their place in landing, and unusable rows.
 
-Belongs here: a file to its feed, and the rows of it that the rules could not use. Does not: what it
-moves (moves).
+Belongs here: reading and refusing files. Does not: their effect (effects).
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,12 +19,12 @@ SHOWN_REFUSALS = 20
 
 
 class ScenarioRefused(ApportionError):
-    """A file of a scenario, or a row of it, could not be used: nothing was computed with it."""
+    """A file of a scenario, or a row of it, cannot be used; nothing is computed."""
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """A file as it would land; `name` is what its user calls it."""
+    """A file as it would land; `name` is the path its user gave."""
 
     name: str
     content: bytes
@@ -33,14 +32,14 @@ class Scenario:
 
     @classmethod
     def read(cls, path: Path, limits: Limits | None = None) -> "Scenario":
-        """The scenario in a file, which may lie anywhere. Raises ScenarioRefused."""
+        """The scenario in a file, which may be anywhere. Raises ScenarioRefused."""
         try:
             if path.is_dir():
                 raise ScenarioRefused(f"{path}: a folder; a scenario is a file")
-            # Landing follows no links; a file that is named may be one.
+            # Landing ignores links; a file named on the command line may be one.
             content, file_format = recognize(path.resolve(strict=True), limits)
         except FileNotFoundError:
-            raise ScenarioRefused(f"{path}: there is no such file") from None
+            raise ScenarioRefused(f"{path}: the file does not exist") from None
         except RefusedFile as refusal:
             raise ScenarioRefused(f"{path}: {refusal}") from refusal
         except OSError as error:
@@ -49,12 +48,12 @@ class Scenario:
 
     @property
     def landing_name(self) -> str:
-        """The file's own name, since some names tell a date, as landing takes it."""
+        """The name of the file in landing; some names contain a date."""
         return file_name(Path(self.name).name)
 
 
 def landing_names(scenarios: Sequence[Scenario], landing: Path) -> dict[str, Scenario]:
-    """The scenarios by their place below `landing`, where nothing lies yet."""
+    """The scenarios by an unused place below `landing`."""
     names: dict[str, Scenario] = {}
     number = 0
     for scenario in scenarios:
@@ -68,7 +67,7 @@ def landing_names(scenarios: Sequence[Scenario], landing: Path) -> dict[str, Sce
 def require_usable(
     connection: duckdb.DuckDBPyConnection, scenarios: Mapping[str, Scenario]
 ) -> dict[str, int]:
-    """The rows of each scenario by its place in landing, if the rules could use all of them.
+    """The number of rows of each scenario by its place in landing, if all of them are usable.
 
     `connection` has the database `after`. Raises ScenarioRefused with file, row, column and value.
     """
@@ -104,7 +103,7 @@ def _shortened(refusals: list[str]) -> list[str]:
         return refusals
     more = len(refusals) - SHOWN_REFUSALS
     return [
-        f"{len(refusals):,} rows or files could not be used",
+        f"{len(refusals):,} rows or files cannot be used",
         *refusals[:SHOWN_REFUSALS],
         *([f"... and {more:,} more"] if more > 0 else []),
     ]

@@ -1,9 +1,9 @@
-"""A small company's data folder, published, for the tests of the app to look at.
+"""The published data folder of a small company, for the tests of the app.
 
 January 2026 is closed, February open. Evergreen (USD) has sales and the splits of the provider's
 published example, with a cost center that is deleted in February; Harbor (EUR) has no sales, a
 name that is markup and a cost center whose name is a formula. A row of February is in quarantine.
-Sales has overrun its budget, Marketing has not, and Dock will have at the end of the year.
+Sales is over its budget, Marketing is within it, Dock is forecast to exceed it by year end.
 """
 
 import shutil
@@ -70,7 +70,7 @@ COST_CENTERS = (
 ORGANIZATIONS = (
     "Organization,Name,Currency\nevergreen,Evergreen Retail,USD\nharbor,Harbor <b>&</b> Co,EUR\n"
 )
-# Marketing bears a tenth of Power BI, which is in Default.
+# Marketing receives a tenth of Power BI, which is in Default.
 SHARED_COSTS = (
     "Organization,Product,Method,Cost Center ID,Percent,Valid From\n"
     "evergreen,Power BI Pro,percent,EVG-MKT,10,2026-02-01\n"
@@ -98,7 +98,7 @@ def _publish(data: DataFolder) -> None:
     company = Company(data)
     for name, text in LANDING.items():
         company.drop(name, text)
-    # The marts' own tests are for the tests of the marts.
+    # Other tests run the data tests of the marts.
     models_only = ("--exclude-resource-type", "test")
     company.build(*models_only)
     closing.close(data, "2026-01")
@@ -110,7 +110,7 @@ def _publish(data: DataFolder) -> None:
 
 
 def published_company(made_once: MadeOnce) -> DataFolder:
-    """The data folder, built and published once for all tests that look at it."""
+    """The data folder, built and published once for all tests."""
     return made_once("published company", _publish)
 
 

@@ -1,6 +1,6 @@
-"""The app in a real browser: every page, with nothing asked of other hosts and nothing to mend.
+"""The app in a real browser: every page without errors and without requests to other hosts.
 
-Needs Debian's package chromium. Screenshots of all pages are kept in pytest's temporary folder.
+Needs the Debian package chromium. Screenshots of all pages stay in the temporary folder of pytest.
 """
 
 import os
@@ -87,7 +87,7 @@ LOW_CONTRASTS = """
 
 @dataclass
 class Tab:
-    """A tab of the browser, with what it complained of and what it asked of other hosts."""
+    """A browser tab, with its errors and its requests to other hosts."""
 
     page: Page
     screenshots: Path
@@ -95,19 +95,19 @@ class Tab:
     outside: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.page.on("console", self._heard)
+        self.page.on("console", self._on_console)
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.on("request", self._asked)
+        self.page.on("request", self._on_request)
 
-    def _heard(self, message: ConsoleMessage) -> None:
-        # Streamlit looks for its server below the page's own address first.
-        is_looking = urlsplit(message.location["url"]).path.endswith(
+    def _on_console(self, message: ConsoleMessage) -> None:
+        # Streamlit probes for its server below the address of the page first.
+        is_probe = urlsplit(message.location["url"]).path.endswith(
             ("/_stcore/health", "/_stcore/host-config")
         )
-        if message.type == "error" and not is_looking:
+        if message.type == "error" and not is_probe:
             self.problems.append(message.text)
 
-    def _asked(self, request: Request) -> None:
+    def _on_request(self, request: Request) -> None:
         address = urlsplit(request.url)
         if address.scheme not in ("data", "blob") and address.hostname != "127.0.0.1":
             self.outside.append(request.url)
@@ -124,7 +124,7 @@ class Tab:
         self.page.screenshot(path=self.screenshots / f"{name}.png", full_page=True)
 
     def expect_nothing_wrong(self) -> None:
-        """No error, no request to another host, no text that is hard to read."""
+        """No error, no request to another host, no text of low contrast."""
         assert self.problems == []
         assert self.outside == []
         assert self.page.get_by_test_id("stException").count() == 0
@@ -138,7 +138,7 @@ def data(made_once: MadeOnce) -> DataFolder:
 
 @contextmanager
 def served(data: DataFolder, *arguments: str, **environment: str) -> Iterator[str]:
-    """The app, served; gives its address."""
+    """Serve the app and return its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -188,7 +188,7 @@ def new_tab(browser: Browser, tmp_path: Path) -> Iterator[Callable[[], Tab]]:
     context.close()
 
 
-def test_every_page_is_clicked_through_without_errors_and_without_the_internet(
+def test_every_page_works_without_errors_and_without_other_hosts(
     data: DataFolder, new_tab: Callable[[], Tab]
 ) -> None:
     with served(data, APPORTION_EDIT="1") as address:
@@ -205,7 +205,7 @@ def test_every_page_is_clicked_through_without_errors_and_without_the_internet(
         tab.page.get_by_role("link", name="Trend").click()
         expect(charts.locator("canvas, svg").first).to_be_visible()
 
-        # From the organizations down to why a line is as it is, as a person goes.
+        # From the organizations down to the explanation of a line.
         tab.page.get_by_role("link", name="Chargeback", exact=True).click()
         table = tab.page.locator(".table")
         for step in ("Evergreen Retail", "Sales", "Microsoft 365 E3", "cycleCharge"):
@@ -218,17 +218,17 @@ def test_every_page_is_clicked_through_without_errors_and_without_the_internet(
         tab.page.go_back()
         expect(tab.page.locator(".trail li").last).to_have_text("Microsoft 365 E3")
 
-        # What is picked stays when the page changes, and can be sent to somebody.
+        # The selection stays when the page changes, and its address can be shared.
         tab.page.get_by_role("link", name="License pool").click()
-        # Until the page has changed, there are two such lines, those of the page before.
+        # Until the page has changed, the lines of the previous page are there too.
         expect(tab.page.locator("h1.page")).to_have_text("License pool")
         tab.settle()
-        expect(tab.page.locator(".under")).to_have_text("As of now, Evergreen Retail")
+        expect(tab.page.locator(".under")).to_have_text("Current licenses, Evergreen Retail")
         shared = new_tab()
         shared.page.goto(tab.page.url)
-        expect(shared.page.locator(".under")).to_have_text("As of now, Evergreen Retail")
+        expect(shared.page.locator(".under")).to_have_text("Current licenses, Evergreen Retail")
 
-        # The file of what is shown.
+        # The download of the table.
         tab.page.get_by_role("link", name="Cost center history").click()
         tab.settle()
         with tab.page.expect_download() as download:
@@ -239,7 +239,7 @@ def test_every_page_is_clicked_through_without_errors_and_without_the_internet(
         assert len(saved.read_text(encoding="utf-8-sig").splitlines()) == 7
 
 
-def test_a_customer_cannot_get_at_others_by_the_address(
+def test_a_customer_cannot_reach_others_through_the_address(
     data: DataFolder, new_tab: Callable[[], Tab]
 ) -> None:
     with served(data, "--customer", "evergreen", APPORTION_EDIT="1") as address:

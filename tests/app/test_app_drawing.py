@@ -1,16 +1,16 @@
-"""What charts draw, and how they are told to who cannot see them."""
+"""Charts: their layers, and their description for screen readers."""
 
 import json
 from decimal import Decimal
 
 from app import drawing
-from app.figures import Row
+from app.queries.query import Row
 
 BILLED: list[Row] = [
     {"billing_period": "2025-11", "total_cost": Decimal("10")},
     {"billing_period": "2026-01", "total_cost": Decimal("30.5")},
 ]
-EXPECTED: list[Row] = [
+FORECAST: list[Row] = [
     {
         "month": month,
         "forecast": Decimal(amount),
@@ -29,7 +29,7 @@ def layers(chart: drawing.Chart) -> list[dict[str, object]]:
     return drawn
 
 
-def test_a_month_without_a_bill_has_its_place() -> None:
+def test_a_month_without_a_bill_keeps_its_place() -> None:
     (bars,) = layers(drawing.months(BILLED, "total_cost", "USD"))
     assert bars["encoding"]["x"]["scale"]["domain"] == [  # type: ignore[index]
         "Nov 2025",
@@ -39,20 +39,20 @@ def test_a_month_without_a_bill_has_its_place() -> None:
     assert layers(drawing.months([], "total_cost", "USD"))
 
 
-def test_bands_are_drawn_where_they_are_known_and_nowhere_else() -> None:
-    with_bands = layers(drawing.months(BILLED, "total_cost", "USD", EXPECTED))
+def test_bands_are_drawn_only_if_the_forecast_has_them() -> None:
+    with_bands = layers(drawing.months(BILLED, "total_cost", "USD", FORECAST))
     assert [layer["mark"]["type"] for layer in with_bands] == [  # type: ignore[index]
         "bar",
         "area",
         "area",
         "line",
     ]
-    without: list[Row] = [{key: row[key] for key in ("month", "forecast")} for row in EXPECTED]
+    without: list[Row] = [{key: row[key] for key in ("month", "forecast")} for row in FORECAST]
     assert len(layers(drawing.months(BILLED, "total_cost", "USD", without))) == 2
 
 
-def test_a_chart_is_told_in_sentences() -> None:
-    assert drawing.described(BILLED, "total_cost", "USD", EXPECTED) == (
-        "2 months: the most in January 2026 (30.50 USD), the least in November 2025 (10.00 USD)."
-        " Expected: 31.00 USD in February 2026, 32.00 USD in March 2026."
+def test_a_chart_is_described_in_sentences() -> None:
+    assert drawing.described(BILLED, "total_cost", "USD", FORECAST) == (
+        "2 months: highest in January 2026 (30.50 USD), lowest in November 2025 (10.00 USD)."
+        " Forecast: 31.00 USD in February 2026, 32.00 USD in March 2026."
     )

@@ -1,4 +1,4 @@
-"""Changing a split: what is refused, and the file. What it moves is test_what_if's."""
+"""Changes of splits: their checks and their file. test_what_if covers the effect on charges."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ from published_company import published_company
 
 from app import splits
 from app.splits import Change, CostCenter
-from app.warehouse import splitting
+from app.warehouse import read_splitting
 from dagster_project.settings import DataFolder
 
 CENTERS = (
@@ -22,7 +22,7 @@ CENTERS = (
     CostCenter("NEW", "Web Shop", valid_from=datetime(2026, 3, 1)),
     CostCenter("DEFAULT", "Default", is_default=True),
 )
-HELD = {"SALES": Decimal(10), "MKT": Decimal(7), "DEFAULT": Decimal(3)}
+PRESENT = {"SALES": Decimal(10), "MKT": Decimal(7), "DEFAULT": Decimal(3)}
 RECORDED_AT = datetime(2026, 2, 10, 8, 30, 15)
 
 
@@ -39,32 +39,34 @@ def change(
 
 
 def check(
-    wanted: Change, open_from: date | None = None, overtaken_at: datetime | None = None
+    wanted: Change, open_from: date | None = None, superseded_at: datetime | None = None
 ) -> splits.Verdict:
-    return splits.check(wanted, CENTERS, held=HELD, open_from=open_from, overtaken_at=overtaken_at)
+    return splits.check(
+        wanted, CENTERS, present=PRESENT, open_from=open_from, superseded_at=superseded_at
+    )
 
 
 # --- rules -----------------------------------------------------------------------------
 
 
-def test_what_is_given_to_nobody_goes_to_default_and_is_said() -> None:
+def test_unallocated_licenses_go_to_default_with_a_warning() -> None:
     wanted = change(("SALES", "12"), ("MKT", "6"))
     assert wanted.default_quantity == 2
     verdict = check(wanted)
     assert verdict.is_allowed
-    assert verdict.warnings == ("2 of 20 licenses are given to nobody: Default takes them.",)
+    assert verdict.warnings == ("2 of 20 licenses are unallocated: Default receives them.",)
 
 
-def test_a_split_that_gives_away_all_licenses_is_allowed_without_a_word() -> None:
+def test_a_full_allocation_passes_without_warnings() -> None:
     assert check(change(("SALES", "12"), ("MKT", "8"))) == splits.Verdict()
 
 
-def test_more_licenses_than_there_are_warn_and_default_is_never_negative() -> None:
+def test_over_allocation_warns_and_default_is_never_negative() -> None:
     wanted = change(("SALES", "15"), ("MKT", "8"))
     assert wanted.default_quantity == 0
     verdict = check(wanted)
     assert verdict.is_allowed
-    assert "23 licenses are given away of 20" in verdict.warnings[0]
+    assert "23 of 20 licenses are allocated" in verdict.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -72,41 +74,44 @@ def test_more_licenses_than_there_are_warn_and_default_is_never_negative() -> No
     [
         (change(("OLD", "5")), "Mail Order was deleted on 1 Feb 2026"),
         (change(("OLD", "5"), at=datetime(2026, 2, 1)), "Mail Order was deleted"),
-        (change(("NEW", "5")), "Web Shop exists from 1 Mar 2026 on"),
-        (change(("ELSEWHERE", "5")), "ELSEWHERE is no cost center"),
-        (change(("SALES", "-1")), "Sales cannot have less than no licenses"),
-        (change(("SALES", "0.00001")), "0.00001 is no number of licenses"),
-        (change(("SALES", "100000000")), "is no number of licenses"),
-        (change(("SALES", "10"), ("MKT", "7"), ("OLD", "0")), "Nothing changes"),
+        (change(("NEW", "5")), "Web Shop exists from 1 Mar 2026;"),
+        (change(("ELSEWHERE", "5")), "ELSEWHERE is not a cost center"),
+        (change(("SALES", "-1")), "Sales: the number of licenses is negative"),
+        (
+            change(("SALES", "0.00001")),
+            "Sales: 0.00001 licenses; use a number less than 100,000,000",
+        ),
+        (change(("SALES", "100000000")), "Sales: 100,000,000 licenses; use a number less"),
+        (change(("SALES", "10"), ("MKT", "7"), ("OLD", "0")), "already in force"),
     ],
 )
-def test_what_cannot_be_is_refused_with_the_reason(wanted: Change, reason: str) -> None:
+def test_an_invalid_split_is_refused_with_the_reason(wanted: Change, reason: str) -> None:
     verdict = check(wanted)
     assert not verdict.is_allowed
     assert len(verdict.refusals) == 1
     assert reason in verdict.refusals[0]
 
 
-def test_a_deleted_cost_center_may_have_licenses_until_it_is_deleted() -> None:
+def test_a_cost_center_accepts_licenses_until_its_deletion() -> None:
     assert check(change(("OLD", "5"), at=datetime(2026, 1, 31, 23, 59))).is_allowed
 
 
-def test_a_split_cannot_begin_before_the_last_closed_bill() -> None:
+def test_a_split_before_the_last_closed_bill_is_refused() -> None:
     early = change(("SALES", "12"), at=datetime(2026, 2, 5, 23, 59))
     assert "6 Feb 2026" in check(early, open_from=date(2026, 2, 6)).refusals[0]
     on_the_day = change(("SALES", "12"), at=datetime(2026, 2, 6))
     assert check(on_the_day, open_from=date(2026, 2, 6)).is_allowed
 
 
-def test_a_newer_split_that_takes_over_is_told() -> None:
-    verdict = check(change(("SALES", "20")), overtaken_at=datetime(2026, 2, 20, 9, 30))
-    assert verdict.warnings == ("A newer split of 20 Feb 2026 09:30 UTC takes over from then on.",)
+def test_a_later_split_is_a_warning() -> None:
+    verdict = check(change(("SALES", "20")), superseded_at=datetime(2026, 2, 20, 9, 30))
+    assert verdict.warnings == ("A later split of 20 Feb 2026 09:30 UTC supersedes this one.",)
 
 
 # --- the file --------------------------------------------------------------------------
 
 
-def test_the_file_lists_every_cost_center_that_is_there_and_default_with_the_rest() -> None:
+def test_the_file_lists_all_valid_cost_centers_and_default_with_the_remainder() -> None:
     wanted = change(("SALES", "12.5"), at=datetime(2026, 2, 10, 9, 30))
     rows = list(csv.DictReader(io.StringIO(splits.content(wanted, CENTERS, RECORDED_AT))))
     assert [(row["Cost Center ID"], row["Allocated Quantity"]) for row in rows] == [
@@ -136,7 +141,7 @@ def test_the_file_lists_every_cost_center_that_is_there_and_default_with_the_res
     }
 
 
-def test_the_file_is_dated_and_never_written_over_another(tmp_path: Path) -> None:
+def test_the_file_is_dated_and_never_overwritten(tmp_path: Path) -> None:
     data = DataFolder(tmp_path)
     name = splits.path_in_landing(change(), RECORDED_AT)
     assert name == "split_history/split-123-20260210T083015Z.csv"
@@ -147,7 +152,7 @@ def test_the_file_is_dated_and_never_written_over_another(tmp_path: Path) -> Non
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_the_name_of_the_file_stays_in_its_folder_whatever_the_subscription_is_called() -> None:
+def test_the_path_of_the_file_stays_in_its_folder() -> None:
     wanted = Change("evergreen", "../../etc/x", datetime(2026, 2, 10), Decimal(1), ())
     name = splits.path_in_landing(wanted, RECORDED_AT)
     assert Path(name).parent == Path("split_history")
@@ -156,17 +161,17 @@ def test_the_name_of_the_file_stays_in_its_folder_whatever_the_subscription_is_c
 # --- the warehouse ----------------------------------------------------------------------
 
 
-def test_cost_centers_come_with_the_day_they_were_deleted_and_default_last(
+def test_cost_centers_have_their_deletion_date_and_default_is_last(
     made_once: MadeOnce,
 ) -> None:
     data = published_company(made_once)
-    how = splitting(data, "evergreen")
-    assert [(center.cost_center_id, center.valid_to) for center in how.cost_centers] == [
+    splitting = read_splitting(data, "evergreen")
+    assert [(center.cost_center_id, center.valid_to) for center in splitting.cost_centers] == [
         ("EVG-OLD", datetime(2026, 2, 1)),
         ("EVG-MKT", None),
         ("EVG-SALES", None),
         ("EVG-DEFAULT", None),
     ]
-    assert not how.is_by_directory
-    unlisted_default = splitting(data, "harbor").cost_centers[-1]
+    assert not splitting.is_by_directory
+    unlisted_default = read_splitting(data, "harbor").cost_centers[-1]
     assert unlisted_default == CostCenter("Default", "Default", is_default=True)

@@ -1,6 +1,6 @@
-"""What a scenario moves: per billing period and for the months to come, cost center by cost center.
+"""The effect of a scenario on charges, per billing period and for future months, by cost center.
 
-Belongs here: the comparison of the marts before and after. Does not: why it is so (notes).
+Belongs here: the comparison of the marts before and after. Does not: explanations (notes).
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,17 +10,16 @@ from typing import Literal
 
 import duckdb
 
-Horizon = Literal["open", "closed", "to_come"]
+Horizon = Literal["open", "closed", "future"]
 
 
 @dataclass(frozen=True)
-class Charged:
-    """What a cost center is charged in an account, before and after; sales are null unpriced.
+class Charge:
+    """The amounts of a cost center in an account before and after; sales are null without a price.
 
-    An account is what adds up to a whole: a billing period, or the months to come as committed or
-    as renewal, of one organization in one currency. `period` is a month, or the first and the last.
-    Billing periods are after shared costs are passed on, as statements charge them; the months to
-    come are before.
+    An account is a billing period, or the committed charges or renewals of all future months, of
+    one organization in one currency. `period` is a month, or the first and the last one. Billing
+    periods are after shared costs, as on statements; future months are before shared costs.
     """
 
     horizon: Horizon
@@ -38,53 +37,53 @@ class Charged:
 
     @property
     def cost_difference(self) -> Decimal:
-        """What the cost center is charged more, or less if negative."""
+        """The change of cost; negative if the cost center is charged less."""
         return self.cost_after - self.cost_before
 
     @property
     def sales_difference(self) -> Decimal | None:
-        """The same for sales; null where there are none on either side."""
+        """The change of sales; null if neither side has sales."""
         if self.sales_before is None and self.sales_after is None:
             return None
         return (self.sales_after or Decimal()) - (self.sales_before or Decimal())
 
     @property
-    def is_moved(self) -> bool:
-        """Whether the scenario changes anything here; a price that appears does, even one of 0."""
+    def is_changed(self) -> bool:
+        """Whether an amount changes; a new price is a change, even a price of 0."""
         return (self.cost_before, self.sales_before) != (self.cost_after, self.sales_after)
 
 
 @dataclass(frozen=True)
 class Account:
-    """All cost centers of an account in which something moves, in order of their names."""
+    """All cost centers of an account with a change, by name."""
 
-    charged: tuple[Charged, ...]
-
-    @property
-    def first(self) -> Charged:
-        """Any row of it: it has what all have in common."""
-        return self.charged[0]
+    charges: tuple[Charge, ...]
 
     @property
-    def whole(self) -> Charged:
+    def first(self) -> Charge:
+        """The first row, for the values that all rows share."""
+        return self.charges[0]
+
+    @property
+    def total(self) -> Charge:
         """The sum of its cost centers."""
-        return total(self.charged)
+        return total(self.charges)
 
     @property
-    def moved(self) -> tuple[Charged, ...]:
-        """The cost centers that are charged something else."""
-        return tuple(each for each in self.charged if each.is_moved)
+    def changed(self) -> tuple[Charge, ...]:
+        """The cost centers whose amounts change."""
+        return tuple(each for each in self.charges if each.is_changed)
 
     @property
-    def unmoved(self) -> tuple[Charged, ...]:
-        """The cost centers that are charged the same."""
-        return tuple(each for each in self.charged if not each.is_moved)
+    def unchanged(self) -> tuple[Charge, ...]:
+        """The cost centers whose amounts do not change."""
+        return tuple(each for each in self.charges if not each.is_changed)
 
 
-def total(charged: Sequence[Charged]) -> Charged:
-    """The sum of rows, under the names of the first."""
-    first = charged[0]
-    return Charged(
+def total(charges: Sequence[Charge]) -> Charge:
+    """The sum of rows, with the account of the first one."""
+    first = charges[0]
+    return Charge(
         first.horizon,
         first.period,
         first.commitment,
@@ -93,10 +92,10 @@ def total(charged: Sequence[Charged]) -> Charged:
         first.currency,
         "",
         "",
-        sum((each.cost_before for each in charged), Decimal()),
-        sum((each.cost_after for each in charged), Decimal()),
-        _sum(each.sales_before for each in charged),
-        _sum(each.sales_after for each in charged),
+        sum((each.cost_before for each in charges), Decimal()),
+        sum((each.cost_after for each in charges), Decimal()),
+        _sum(each.sales_before for each in charges),
+        _sum(each.sales_after for each in charges),
     )
 
 
@@ -119,9 +118,9 @@ BILLED = """
     from {database}.marts.chargeback
     """
 
-TO_COME = """
+FUTURE = """
     select
-        'to_come' as horizon,
+        'future' as horizon,
         (
             select concat(strftime(min(month), '%Y-%m'), ' to ', strftime(max(month), '%Y-%m'))
             from (
@@ -139,8 +138,8 @@ TO_COME = """
 ACCOUNT = "horizon, period, commitment, organization_id, currency"
 
 
-def moved_accounts(connection: duckdb.DuckDBPyConnection) -> tuple[Account, ...]:
-    """The accounts in which something moves: billing periods first, then the months to come.
+def changed_accounts(connection: duckdb.DuckDBPyConnection) -> tuple[Account, ...]:
+    """The accounts with a change: billing periods first, then future months.
 
     `connection` has the databases `before` and `after`.
     """
@@ -159,7 +158,7 @@ def moved_accounts(connection: duckdb.DuckDBPyConnection) -> tuple[Account, ...]
                 coalesce(after_charges.total_cost, 0) as cost_after,
                 before_charges.total_sales as sales_before,
                 after_charges.total_sales as sales_after,
-                (cost_before, sales_before) is distinct from (cost_after, sales_after) as is_moved
+                (cost_before, sales_before) is distinct from (cost_after, sales_after) as is_changed
             from before_charges
             full outer join after_charges using (
                 horizon, period, commitment, organization_id, currency, cost_center_id
@@ -169,18 +168,24 @@ def moved_accounts(connection: duckdb.DuckDBPyConnection) -> tuple[Account, ...]
             horizon, period, nullif(commitment, ''), organization_id, organization_name, currency,
             cost_center_id, cost_center_name, cost_before, cost_after, sales_before, sales_after
         from compared
-        qualify bool_or(is_moved) over (partition by {ACCOUNT})
+        qualify bool_or(is_changed) over (partition by {ACCOUNT})
         order by
-            horizon <> 'open', horizon <> 'to_come', period, lower(organization_name),
+            horizon <> 'open', horizon <> 'future', period, lower(organization_name),
             organization_id, currency, commitment, lower(cost_center_name), cost_center_id
         """
     ).fetchall()
-    accounts: dict[tuple[object, ...], list[Charged]] = {}
+    accounts: dict[tuple[object, ...], list[Charge]] = {}
     for row in rows:
-        charged = Charged(*row)
-        key = (*row[:4], charged.currency)
-        accounts.setdefault(key, []).append(charged)
-    return tuple(Account(tuple(charged)) for charged in accounts.values())
+        charge = Charge(*row)
+        key = (
+            charge.horizon,
+            charge.period,
+            charge.commitment,
+            charge.organization_id,
+            charge.currency,
+        )
+        accounts.setdefault(key, []).append(charge)
+    return tuple(Account(tuple(charges)) for charges in accounts.values())
 
 
 def _summed(database: str) -> str:
@@ -196,12 +201,12 @@ def _summed(database: str) -> str:
         from ({source.format(database=database)}) as charges
         group by horizon, period, commitment, organization_id, currency, cost_center_id
         """
-        for source in (BILLED, TO_COME)
+        for source in (BILLED, FUTURE)
     )
 
 
 def organizations(connection: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
-    """The ids of all organizations that are charged, before or after."""
+    """The ids of all organizations with charges before or after."""
     rows = connection.execute(
         """
         select organization_id from before.marts.chargeback

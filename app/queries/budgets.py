@@ -1,0 +1,107 @@
+"""Queries for budgets: planned, actual and forecast amounts of a month and its fiscal year.
+
+Belongs here: rows of the mart budget_variance. Does not: forecasts without a budget (trend).
+"""
+
+from app.published import Viewer
+from app.queries.query import Column, Query, Selection
+
+NOT_BILLED = "not_billed"
+"""The status of a budget whose month has no bill yet."""
+
+
+def _where(selection: Selection) -> str:
+    return selection.where("strftime(month, '%Y-%m')")
+
+
+def budgets(viewer: Viewer, selection: Selection) -> Query:
+    """One row per cost center, currency and month with a budget; overruns first."""
+    # A customer has budgets of sales only.
+    basis = "" if viewer.is_customer else "amount_basis, "
+    return Query(
+        f"""
+        select
+            month, organization_id, coalesce(organization_name, organization_id)
+                as organization_name,
+            cost_center_id, coalesce(cost_center_name, cost_center_id) as cost_center_name,
+            currency, {basis}coalesce(status, '{NOT_BILLED}') as status,
+            budget, actual, variance, budget_to_date, actual_to_date, variance_to_date,
+            year_budget, year_expected, year_variance
+        from budget_variance
+        where {_where(selection)}
+        order by
+            case status
+                when 'over_budget' then 0
+                when 'over_budget_at_year_end' then 1
+                when 'within_budget' then 2
+                else 3
+            end,
+            currency, coalesce(variance_to_date, year_variance) desc nulls last,
+            organization_id, cost_center_id, month
+        """,
+        selection.parameters,
+        (
+            Column("status", "Status", "status"),
+            Column("cost_center_name", "Cost center"),
+            Column("organization_name", "Organization"),
+            Column("budget", "Budget", "amount"),
+            Column("actual", "Actual", "amount"),
+            Column("variance", "Variance", "amount"),
+            Column("budget_to_date", "Budget to date", "amount"),
+            Column("actual_to_date", "Actual to date", "amount"),
+            Column("year_budget", "Year budget", "amount"),
+            Column("year_expected", "Year forecast", "amount"),
+            *(() if viewer.is_customer else (Column("amount_basis", "Basis"),)),
+        ),
+    )
+
+
+def totals(viewer: Viewer, selection: Selection) -> Query:
+    """One row per currency: the sums of `budgets`; null where an amount of a row is null.
+
+    Currencies that mix budgets of sales and budgets of cost have no total and are left out.
+    """
+    amounts = (
+        "budget", "actual", "variance", "budget_to_date", "actual_to_date", "year_budget",
+        "year_expected",
+    )  # fmt: skip
+    sums = ", ".join(
+        f"case when count({name}) = count(*) then sum({name}) end as {name}" for name in amounts
+    )
+    one_basis = "" if viewer.is_customer else "having count(distinct amount_basis) = 1"
+    return Query(
+        f"""
+        select currency, {sums} from budget_variance
+        where {_where(selection)}
+        group by currency
+        {one_basis}
+        order by currency
+        """,
+        selection.parameters,
+    )
+
+
+def bases(selection: Selection) -> Query:
+    """One row per basis of the budgets of the selection: sales or cost."""
+    return Query(
+        f"""
+        select distinct amount_basis from budget_variance
+        where {_where(selection)}
+        order by amount_basis
+        """,
+        selection.parameters,
+    )
+
+
+def statuses(selection: Selection) -> Query:
+    """One row per status: the number of cost centers whose budget has it."""
+    return Query(
+        f"""
+        select coalesce(status, '{NOT_BILLED}') as status, count(*) as cost_center_count
+        from budget_variance
+        where {_where(selection)}
+        group by 1
+        order by 1
+        """,
+        selection.parameters,
+    )

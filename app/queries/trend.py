@@ -1,0 +1,151 @@
+"""Queries for the trend: months billed, forecasts, and the accuracy of past forecasts.
+
+Belongs here: amounts by month. Does not: budgets (budgets).
+"""
+
+from dataclasses import replace
+
+from app.published import Viewer
+from app.queries.query import Column, Query, Selection, money_columns, sums
+
+AMORTIZED_COST = "amortized_cost"
+"""Cost spread over the months it is for; forecasts continue this series."""
+
+BANDS = ("lower_80", "upper_80", "lower_95", "upper_95")
+
+
+def months(viewer: Viewer, selection: Selection) -> Query:
+    """One row per billing period and currency, oldest first: amounts as billed."""
+    return Query(
+        f"""
+        select billing_period, currency, {sums(viewer)} from chargeback
+        where {replace(selection, period=None).where()}
+        group by billing_period, currency
+        order by currency, billing_period
+        """,
+        replace(selection, period=None).parameters,
+        (Column("billing_period", "Billing period"), *money_columns(viewer)),
+    )
+
+
+def months_amortized(selection: Selection) -> Query:
+    """As `months`, with amortized cost: each cost in the months it is for."""
+    return Query(
+        f"""
+        select billing_period, currency, sum({AMORTIZED_COST}) as {AMORTIZED_COST} from chargeback
+        where {replace(selection, period=None).where()}
+        group by billing_period, currency
+        order by currency, billing_period
+        """,
+        replace(selection, period=None).parameters,
+        (
+            Column("billing_period", "Month"),
+            Column(AMORTIZED_COST, "Amortized cost", "amount"),
+        ),
+    )
+
+
+def forecast(selection: Selection) -> Query:
+    """One row per future month and currency: the forecast cost of the selection, with bands.
+
+    The committed, renewal and usage parts stand beside it.
+    """
+    within = replace(selection, period=None)
+    level = (
+        "cost_center"
+        if within.cost_center_id
+        else "organization"
+        if within.organization_id
+        else "total"
+    )
+    return Query(
+        f"""
+        with parts as (
+            select
+                month, currency, sum(committed_cost) as committed_cost,
+                sum(renewal_cost) as renewal_cost, sum(usage_cost) as usage_cost
+            from cost_forecast
+            where {within.where()}
+            group by month, currency
+        ),
+        forecasts as (
+            select month, currency, forecast, {", ".join(BANDS)}, method
+            from cost_forecast_summary
+            where level = '{level}' and {within.where()}
+        )
+        select
+            strftime(forecasts.month, '%Y-%m') as month, forecasts.* exclude (month),
+            parts.committed_cost, parts.renewal_cost, parts.usage_cost
+        from forecasts
+        inner join parts
+            on forecasts.month = parts.month and forecasts.currency = parts.currency
+        order by forecasts.currency, forecasts.month
+        """,
+        within.parameters,
+        (
+            Column("month", "Month"),
+            Column("forecast", "Forecast", "amount"),
+            Column("lower_80", "Lower bound (80 %)", "amount"),
+            Column("upper_80", "Upper bound (80 %)", "amount"),
+            Column("lower_95", "Lower bound (95 %)", "amount"),
+            Column("upper_95", "Upper bound (95 %)", "amount"),
+            Column("committed_cost", "Committed", "amount"),
+            Column("renewal_cost", "Renewals", "amount"),
+            Column("usage_cost", "Usage", "amount"),
+        ),
+    )
+
+
+def sales_forecast(selection: Selection, title: str) -> Query:
+    """One row per future month and currency: the forecast sales of the selection.
+
+    `title` is the title of sales for the viewer. Months without any price are left out.
+    """
+    within = replace(selection, period=None)
+    return Query(
+        f"""
+        select
+            strftime(month, '%Y-%m') as month, currency, sum(sales_forecast) as forecast
+        from cost_forecast
+        where {within.where()} and sales_forecast is not null
+        group by 1, currency
+        order by currency, 1
+        """,
+        within.parameters,
+        (Column("month", "Month"), Column("forecast", f"{title} forecast", "amount")),
+    )
+
+
+def forecast_accuracy(selection: Selection) -> Query:
+    """One row per number of months ahead and currency: past forecasts compared with actuals.
+
+    `error_share` is the sum of absolute errors divided by the sum of absolute actuals; null
+    where the actuals are zero.
+    """
+    within = replace(selection, period=None)
+    return Query(
+        f"""
+        select
+            months_ahead, currency, count(*) as forecast_count,
+            sum(actual_cost) as actual_cost, sum(forecast) as forecast,
+            cast(
+                sum(abs(forecast_error)) / nullif(sum(abs(actual_cost)), 0) as decimal(18, 6)
+            ) as error_share,
+            cast(count(*) filter (is_within_80) / count(*) as decimal(18, 6)) as within_80_share,
+            cast(count(*) filter (is_within_95) / count(*) as decimal(18, 6)) as within_95_share
+        from forecast_accuracy
+        where {within.where()}
+        group by months_ahead, currency
+        order by currency, months_ahead
+        """,
+        within.parameters,
+        (
+            Column("months_ahead", "Months ahead"),
+            Column("forecast_count", "Number of forecasts", "quantity"),
+            Column("forecast", "Forecast", "amount"),
+            Column("actual_cost", "Actual", "amount"),
+            Column("error_share", "Error", "percent"),
+            Column("within_80_share", "Within 80 % band", "percent"),
+            Column("within_95_share", "Within 95 % band", "percent"),
+        ),
+    )
