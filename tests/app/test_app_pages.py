@@ -259,10 +259,10 @@ def test_findings_are_grouped_by_kind(opened: Open) -> None:
     app = opened("findings")
     shown = text(app)
     assert shown.index("Error") < shown.index("Warning")
-    assert "A subscription is billed but nobody ever split it" in shown
+    assert "A subscription is billed but has no split" in shown
     (box,) = [box for box in app.selectbox if box.label == "Severity"]
     box.select("error").run()
-    assert "nobody ever split it" not in text(app)
+    assert "billed but has no split" not in text(app)
 
 
 def test_reconciliation_shows_quarantined_rows_with_their_reason(opened: Open) -> None:
