@@ -1,147 +1,15 @@
+{#- An organization that splits by its directory uses no other split. -#}
 with
 
-event_rows as (
+history_rows as (
 
-    select * from {{ ref('stg_split_history__events') }}
-    where rejected_reason is null
-
-),
-
-files as (
-
-    select * from {{ ref('stg_landing__files') }}
-    where status = 'loaded'
+    select * from {{ ref('int_split_history_rows') }}
 
 ),
 
-line_organizations as (
+directory_rows as (
 
-    select
-        subscription_id,
-        min(organization_id) as organization_id
-    from {{ ref('int_line_organizations') }}
-    where subscription_id is not null
-    group by subscription_id
-
-),
-
-organization_keys as (
-
-    select * from {{ ref('int_organization_keys') }}
-
-),
-
-cost_centers as (
-
-    select * from {{ ref('int_cost_centers') }}
-
-),
-
-default_cost_centers as (
-
-    select * from {{ ref('int_default_cost_centers') }}
-
-),
-
-cost_center_names as (
-
-    select
-        organization_id,
-        lower(cost_center_name) as cost_center_key,
-        min(cost_center_id) as cost_center_id
-    from cost_centers
-    group by organization_id, lower(cost_center_name)
-
-),
-
--- A cost center that comes twice in rows alike begins the next snapshot of that instant.
-occurring as (
-
-    select
-        event_rows.*,
-        files.modified_at,
-        row_number() over (
-            partition by
-                event_rows.content_hash,
-                event_rows.subscription_id,
-                event_rows.event_key,
-                event_rows.effective_at,
-                event_rows.recorded_at,
-                event_rows.event_sequence,
-                event_rows.total_quantity,
-                event_rows.cost_center_id,
-                lower(event_rows.cost_center_name)
-            order by event_rows.row_number
-        ) as occurrence
-    from event_rows
-    inner join files on event_rows.content_hash = files.content_hash
-
-),
-
-identified as (
-
-    select
-        {{ surrogate_id([
-            'occurring.subscription_id', 'occurring.event_key', 'occurring.effective_at',
-            'occurring.recorded_at', 'occurring.event_sequence', 'occurring.total_quantity',
-            'occurring.occurrence',
-        ]) }} as event_id,
-        occurring.*,
-        coalesce(
-            line_organizations.organization_id,
-            organization_keys.organization_id,
-            occurring.organization,
-            'unassigned'
-        ) as organization_id
-    from occurring
-    left join line_organizations
-        on occurring.subscription_id = line_organizations.subscription_id
-    left join organization_keys
-        on lower(occurring.organization) = organization_keys.organization_key
-
-),
-
--- Ids decide; a cost center given by name only is looked up, and else its name is its id.
-with_cost_center as (
-
-    select
-        identified.* exclude (cost_center_id),
-        case
-            when
-                identified.cost_center_id is null and identified.cost_center_name is null
-                then null
-            when
-                identified.cost_center_id is null
-                and lower(identified.cost_center_name) = 'default'
-                then default_cost_centers.cost_center_id
-            else
-                coalesce(
-                    identified.cost_center_id,
-                    cost_center_names.cost_center_id,
-                    identified.cost_center_name
-                )
-        end as cost_center_id,
-        default_cost_centers.cost_center_id as default_cost_center_id
-    from identified
-    left join cost_center_names
-        on
-            identified.organization_id = cost_center_names.organization_id
-            and lower(identified.cost_center_name) = cost_center_names.cost_center_key
-    inner join default_cost_centers
-        on identified.organization_id = default_cost_centers.organization_id
-
-),
-
--- Exports overlap: of one row in several files, the file written last counts.
-ranked as (
-
-    select
-        *,
-        row_number() over (
-            partition by event_id, cost_center_id
-            order by modified_at desc, file desc, row_number desc
-        ) as newest_first
-    from with_cost_center
+    select * from {{ ref('int_directory_split_rows') }}
 
 ),
 
@@ -151,39 +19,15 @@ organizations as (
 
 ),
 
--- Who splits by the directory splits by nothing else.
-by_hand as (
+history_rows_in_use as (
 
-    select
-        ranked.event_id,
-        ranked.subscription_id,
-        ranked.organization_id,
-        ranked.default_cost_center_id,
-        ranked.event,
-        ranked.event_key,
-        ranked.effective_at,
-        ranked.is_date_only,
-        ranked.recorded_at,
-        ranked.event_sequence,
-        ranked.total_quantity,
-        ranked.cost_center_id,
-        ranked.cost_center_name,
-        ranked.allocated_quantity,
-        ranked.row_number
-    from ranked
-    left join organizations on ranked.organization_id = organizations.organization_id
-    where
-        ranked.newest_first = 1
-        and coalesce(organizations.split_source, 'history') <> 'directory'
-
-),
-
-by_directory as (
-
-    select * from {{ ref('int_directory_split_rows') }}
+    select history_rows.*
+    from history_rows
+    left join organizations on history_rows.organization_id = organizations.organization_id
+    where coalesce(organizations.split_source, 'history') <> 'directory'
 
 )
 
-select * from by_hand
+select * from history_rows_in_use
 union all by name
-select * from by_directory
+select * from directory_rows
