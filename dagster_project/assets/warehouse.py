@@ -23,13 +23,14 @@ class RoomTranslator(DagsterDbtTranslator):
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         """`rules` and `staging`; an intermediate model's folder; `marts_` and a mart's folder."""
-        layer: str | None = dbt_resource_props.get("config", {}).get("schema")
-        room = dbt_resource_props["fqn"][-2]
-        if layer == "intermediate":
-            return str(room)
-        if layer == "marts":
-            return f"marts_{room}"
-        return layer or super().get_group_name(dbt_resource_props)
+        _, *folders, _ = dbt_resource_props["fqn"]
+        match folders:
+            case ["intermediate", room]:
+                return str(room)
+            case ["marts", room]:
+                return f"marts_{room}"
+        schema: str | None = dbt_resource_props.get("config", {}).get("schema")
+        return schema or super().get_group_name(dbt_resource_props)
 
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
         """The model's description, without its SQL."""

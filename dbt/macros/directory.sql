@@ -82,32 +82,10 @@
     explode(from_json({{ column }}, 'array<struct<skuId:string>>').skuId)
 {%- endmacro %}
 
-{#- The one organization with a directory, or null where several have one: what models call
-only_organization. -#}
+{#- The one organization with a directory, to which rows without an organization belong. Null if
+several have one. -#}
 {% macro only_directory_organization() -%}
     select case when count(*) = 1 then min(organization_id) end as organization_id
     from organizations
     where split_source = 'directory'
-{%- endmacro %}
-
-{#- Users with their organization, from the CTEs users, files, organization_keys and
-only_organization. -#}
-{% macro users_with_organization() -%}
-    select
-        users.*,
-        coalesce(
-            by_name.organization_id, by_domain.organization_id, only_organization.organization_id
-        ) as organization_id,
-        -- A user who is listed twice is what the file written last says.
-        row_number() over (
-            partition by users.snapshot_date, users.user_key
-            order by files.modified_at desc, users.file desc, users.row_number desc
-        ) as newest_first
-    from users
-    inner join files on users.content_hash = files.content_hash
-    cross join only_organization
-    left join organization_keys as by_name
-        on lower(users.organization) = by_name.organization_key
-    left join organization_keys as by_domain
-        on users.user_domain = by_domain.organization_key
 {%- endmacro %}

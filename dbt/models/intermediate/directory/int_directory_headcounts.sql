@@ -1,33 +1,19 @@
 {#-
-How many people with an enabled account each cost center has, on each day on which users are listed.
-People find their cost center as their licenses do (int_directory_seats). Users are counted here and
-forgotten: this table knows no person.
+The number of people with an enabled account per cost center. They are placed by the same attribute as
+their licenses (int_directory_seats). Persons are counted here: this table holds none.
 -#}
 with
 
 users as (
 
-    select * from {{ ref('stg_directory__users') }}
-    where rejected_reason is null
-
-),
-
-files as (
-
-    select * from {{ ref('stg_landing__files') }}
-    where status = 'loaded'
+    select * from {{ ref('int_directory_users') }}
+    where organization_id is not null
 
 ),
 
 organizations as (
 
     select * from {{ ref('int_organizations') }}
-
-),
-
-organization_keys as (
-
-    select * from {{ ref('int_organization_keys') }}
 
 ),
 
@@ -43,37 +29,24 @@ default_cost_centers as (
 
 ),
 
-only_organization as (
-
-    {{ only_directory_organization() }}
-
-),
-
-known_users as (
-
-    {{ users_with_organization() }}
-
-),
-
 counted as (
 
     select
-        known_users.organization_id,
-        known_users.snapshot_date,
+        users.organization_id,
+        users.snapshot_date,
         coalesce(organizations.split_attribute, 'department') as split_attribute,
         lower(
             trim(
                 case coalesce(organizations.split_attribute, 'department')
-                    when 'location' then known_users.location
-                    when 'charge_code' then known_users.charge_code
-                    else known_users.department
+                    when 'location' then users.location
+                    when 'charge_code' then users.charge_code
+                    else users.department
                 end
             )
         ) as word,
-        sum(case when known_users.is_enabled then 1 else 0 end) as user_count
-    from known_users
-    left join organizations on known_users.organization_id = organizations.organization_id
-    where known_users.newest_first = 1 and known_users.organization_id is not null
+        sum(case when users.is_enabled then 1 else 0 end) as user_count
+    from users
+    left join organizations on users.organization_id = organizations.organization_id
     group by all
 
 ),
