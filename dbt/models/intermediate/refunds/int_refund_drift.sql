@@ -1,4 +1,4 @@
-{#- Per refund and cost center: what either refund policy would give it. -#}
+{#- The cost that each refund policy gives a cost center, where the two differ. -#}
 with
 
 line_snapshots as (
