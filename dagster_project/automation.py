@@ -1,6 +1,6 @@
-"""When runs start by themselves: the job, its monthly schedule, the sensor on landing.
+"""Automatic runs: the job, its monthly schedule, and the sensor on landing.
 
-Both are off until somebody switches them on in the web UI (Automation).
+Schedule and sensor are off until they are switched on in the web UI (Automation).
 """
 
 from collections.abc import Iterator
@@ -13,13 +13,13 @@ from dagster_project.settings import DataFolder
 chargeback_job = dg.define_asset_job(
     "chargeback",
     selection=dg.AssetSelection.all(),
-    description="Landing files to published marts, everything in one process.",
+    description="From landing files to published marts, in one process.",
 )
 
 monthly_schedule = dg.ScheduleDefinition(
     name="monthly_after_invoice",
     job=chargeback_job,
-    # Partner Center's invoices come on the 6th to 8th; on the 9th the last one is there.
+    # Partner Center issues invoices on the 6th to 8th, so all of them exist on the 9th.
     cron_schedule="0 5 9 * *",
     execution_timezone="UTC",
     description="On the 9th of each month at 05:00 UTC, after the provider's invoice.",
@@ -34,7 +34,7 @@ monthly_schedule = dg.ScheduleDefinition(
 def landing_sensor(
     context: dg.SensorEvaluationContext,
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """One run per state of landing; files that are still being copied are waited for."""
+    """One run per state of landing; waits for files that are still being copied."""
     landing = DataFolder.from_environment().landing
     if not landing.is_dir():
         yield dg.SkipReason(f"no folder {landing}")
@@ -42,11 +42,13 @@ def landing_sensor(
     fingerprint = landing_fingerprint(landing)
     seen, _, started = (context.cursor or ":").partition(":")
     if fingerprint == started:
-        yield dg.SkipReason("landing is as it was at the last run")
+        yield dg.SkipReason("landing has not changed since the last run")
     elif fingerprint != seen:
-        # A copy that is under way changes from look to look: start when two looks agree.
+        # A copy in progress changes between two evaluations: start when two of them agree.
         context.update_cursor(f"{fingerprint}:{started}")
-        yield dg.SkipReason("landing changed; a run starts when it stays so until the next look")
+        yield dg.SkipReason(
+            "landing changed; a run starts if it is unchanged at the next evaluation"
+        )
     else:
         context.update_cursor(f"{fingerprint}:{fingerprint}")
         yield dg.RunRequest(run_key=fingerprint)

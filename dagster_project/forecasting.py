@@ -1,21 +1,21 @@
-"""A monthly history becomes a forecast with bands: plain statistics on numbers.
+"""Forecast of a monthly history with bands: statistics on numbers.
 
-Belongs here: which models a history deserves, how they are weighted, how wide the bands are.
-Does not belong here: Dagster, the database, money that has to be exact (a forecast is an
-estimate, so it is a float), and how it is known what is to come, such as committed spend.
+Belongs here: choice of models, their weights, width of the bands. Does not belong here: Dagster,
+the database, exact amounts (a forecast is an estimate, so it is a float), and known future costs
+such as committed spend.
 
-A series is forecast by itself: neither the other series nor the order of the rows nor the number
-of processes changes a digit of it. The library of models (statsforecast) compiles for seconds when
-it is imported, so it is imported where a series is long enough for it and not before.
+Each series is forecast independently: other series, the order of the rows and the number of
+processes do not change its result. Importing the library of models (statsforecast) takes seconds,
+so it is imported only for series that are long enough.
 
-How: three models that err differently (damped exponential smoothing, the dynamic optimized theta
-method, theta on what STL leaves after the season) forecast the history again and again from
-earlier origins, up to three years back. Their errors there decide the weights of their mean, and
-how wide the bands are. A weighted mean of few simple models has won over picking the best one
+Method: three models with different errors (damped exponential smoothing, the dynamic optimized
+theta method, theta on the series without the STL season) forecast the history from earlier
+origins, up to three years back. Their errors determine the weights of their mean and the width of
+the bands. A weighted mean of a few simple models has outperformed the choice of the best model
 since the M competitions (Petropoulos and Svetunkov 2020, "A simple combination of univariate
-models", did so in M4); `benchmarks/forecast_m3.py` measures ours. AutoARIMA is left out:
-on the held-back ends of M3's training parts it made the mean no better, and it takes ten times as
-long as the three together.
+models", for M4). `benchmarks/forecast_m3.py` measures this implementation. AutoARIMA is left out:
+on the held-out ends of M3's training parts it did not improve the mean, and it takes ten times as
+long as the three models together.
 """
 
 import hashlib
@@ -45,7 +45,7 @@ FORECAST_COLUMNS = ["unique_id", "ds", "forecast", *BAND_COLUMNS, "method"]
 EXPECTED_COLUMNS = [*FORECAST_COLUMNS, "history_hash"]
 TEXT_COLUMNS = ["unique_id", "method", "history_hash"]
 
-# Said, since columns without any value have no type of their own.
+# Stated, because columns without values have no type.
 EXPECTED_TYPES = {
     "ds": "datetime64[us]",
     **dict.fromkeys(["forecast", *BAND_COLUMNS], "float64"),
@@ -54,41 +54,41 @@ EXPECTED_TYPES = {
 
 YEAR = 12
 
-# With less, nothing can be held back to learn errors from.
+# A shorter history leaves no months to measure errors.
 SHORTEST_FOR_MODELS = YEAR
 
-# A season that was seen once cannot be told from chance.
+# A season that was observed once cannot be distinguished from chance.
 SHORTEST_FOR_SEASON = 2 * YEAR
 
-# Demand is intermittent when it comes less often than every 1.32 months (Syntetos, Boylan and
+# Demand is intermittent if it occurs less often than every 1.32 months (Syntetos, Boylan and
 # Croston 2005, "On the categorization of demand patterns").
 SMALLEST_INTERMITTENT_GAP = 1.32
 
-# Earlier origins: every fourth month, so that they fall on three months of the year; errors up
-# to a year and a half ahead, whatever horizon is asked for, so that a month's forecast does not
-# depend on how many months follow it.
+# Earlier origins: every fourth month, so that they fall on three months of the year. Errors are
+# measured up to 18 months ahead for every horizon, so that a month's forecast does not depend on
+# the number of months after it.
 ORIGIN_STEP = 4
 OLDEST_ORIGIN = 36
 ORIGIN_HORIZON = 18
 
-# What is presumed before a series has shown errors of its own; it counts as one more origin. The
-# usual change from month to month is that of the history and of two more months that change by
-# 0.15 of the level; the error h months ahead is 0.65 (1 + 0.25 sqrt(h)) times the usual change.
-# So bands hold about what they say for the last 1 to 11 months of M3's training parts.
+# Assumed errors of a series without measured errors; they count as one more origin. The typical
+# monthly change is that of the history and of two more months that change by 0.15 of the level.
+# The error h months ahead is 0.65 (1 + 0.25 sqrt(h)) times the typical change. With these values
+# the bands have about their nominal coverage for the last 1 to 11 months of M3's training parts.
 PRESUMED_CHANGE = 0.15
 PRESUMED_MONTHS = 2
 PRESUMED_ERROR = 0.65
 PRESUMED_GROWTH = 0.25
 
-# How many mean absolute errors to either side hold 80 and 95 of 100 actuals. Errors have heavier
-# tails than the normal distribution's 1.61 and 2.46. Measured on the last 18 months of the
-# training parts of M3, forecast from before them: the test parts had no say.
+# Half-width of the bands for 80 and 95 of 100 actuals, in mean absolute errors. Errors have
+# heavier tails than the normal distribution, which has 1.61 and 2.46. Measured on the last 18
+# months of the training parts of M3, forecast from before them; the test parts were not used.
 BAND_80 = 1.77
 BAND_95 = 3.27
 
 
 class HistoryRefused(ApportionError):
-    """A history cannot be forecast as it stands; the message says which series and month."""
+    """The history cannot be forecast; the message names the series and the month."""
 
 
 class HistoryColumnsMissing(HistoryRefused):
@@ -96,15 +96,15 @@ class HistoryColumnsMissing(HistoryRefused):
 
 
 class NoSeriesName(HistoryRefused):
-    """A row does not say which series it belongs to."""
+    """A row has no series id."""
 
 
 class NotAMonth(HistoryRefused):
-    """A `ds` is not midnight of the first day of a month, or no date at all."""
+    """A `ds` is not midnight of the first day of a month, or not a date."""
 
 
 class NotANumber(HistoryRefused):
-    """A `y` is missing, infinite or no number."""
+    """A `y` is missing, infinite or not a number."""
 
 
 class MonthRepeated(HistoryRefused):
@@ -112,7 +112,7 @@ class MonthRepeated(HistoryRefused):
 
 
 class MonthsMissing(HistoryRefused):
-    """A series has a gap. A month without cost has to be there as a zero."""
+    """A series has a gap. A month without cost needs a row with zero."""
 
 
 class NoHorizon(ApportionError):
@@ -120,30 +120,30 @@ class NoHorizon(ApportionError):
 
 
 class Method(StrEnum):
-    """How a series was forecast."""
+    """The method of a forecast."""
 
     COMBINATION = "combination"
-    """Three models, weighted; can have a season. Two years of history or more."""
+    """Weighted mean of three models, with season. Two years of history or more."""
 
     COMBINATION_WITHOUT_SEASON = "combination_without_season"
-    """Two models, weighted. One to two years of history."""
+    """Weighted mean of two models. One to two years of history."""
 
     SHORT_HISTORY = "short_history"
-    """Smoothed level, bands mostly presumed. Less than a year since the first cost."""
+    """Smoothed level, with mostly assumed bands. Less than a year since the first cost."""
 
     INTERMITTENT = "intermittent"
-    """Average rate; the bands are the spread of the months themselves."""
+    """Average rate; the bands are the spread of the months."""
 
     INTERMITTENT_YEARLY = "intermittent_yearly"
-    """Most months have no cost, and those that do come back every year: last year again."""
+    """Most months have no cost, and costs recur yearly: repeats the last year."""
 
     COMMITTED_SPEND = "committed_spend"
-    """No forecast of the history, which is short or intermittent, but what is known to come."""
+    """The known future cost, because the history is short or intermittent."""
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """One series' months to come, in the unit of its history; each array as long as the horizon."""
+    """The forecast of one series, in the unit of its history; one array element per month."""
 
     method: Method
     middle: Values
@@ -160,16 +160,16 @@ def forecast_monthly(
     processes: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> pd.DataFrame:
-    """Forecast each series for the `horizon` months after its own last one.
+    """Forecast each series for the `horizon` months after its last month.
 
     `history`: unique_id, ds (first day of a month), y (any number, also Decimal); one row per
     series and month without gaps, in any order. Returns unique_id, ds, forecast, lower_80,
     upper_80, lower_95, upper_95 (in the unit of y) and method (a `Method`), sorted by unique_id
-    and ds. lower_95 <= lower_80 <= forecast <= upper_80 <= upper_95; no value is below zero where
-    the history never is.
+    and ds. lower_95 <= lower_80 <= forecast <= upper_80 <= upper_95. No value is negative if the
+    history has no negative value.
 
-    `processes` above 1 spreads the series over as many processes; the result is the same.
-    `progress` is called with the number of series done and of all.
+    `processes` distributes the series over that many processes; the result is the same.
+    `progress` is called with the number of completed series and the number of all series.
 
     Raises NoHorizon, and a HistoryRefused that names the series and the month.
     """
@@ -195,24 +195,24 @@ def forecast_monthly_or_expected(
     processes: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> pd.DataFrame:
-    """Forecast series whose history allows it; for all others tell what is expected, with bands.
+    """Forecast series with a sufficient history; for all others, return `expected` with bands.
 
-    `history` as forecast_monthly takes it; `expected`: unique_id, ds, y, the months that follow on
-    each history without gaps, by whatever is known of them; every series of the history has some,
-    and a series may have no history yet. Returns what forecast_monthly does, for the months of
-    `expected`. A history that is shorter than a year since its first cost, or intermittent, is not
-    forecast: its method is COMMITTED_SPEND, its forecast `expected` to the digit, and its bands are
-    as wide as is presumed for its size and changes.
+    `history` has the form of forecast_monthly. `expected` has unique_id, ds, y: the known cost of
+    the months after each history, without gaps. Every series of the history has such months, and a
+    series may have no history. Returns the columns of forecast_monthly, for the months of
+    `expected`. A history shorter than a year since its first cost, or intermittent, is not
+    forecast: its method is COMMITTED_SPEND, its forecast equals `expected` exactly, and its bands
+    have the assumed width for its size and changes.
 
-    The result has a column history_hash more, null where nothing was forecast. `earlier` is a
-    result of before: what was forecast of the very same history by the same code is taken from it.
+    The result has a further column history_hash, null for series without a statistical forecast.
+    `earlier` is a previous result: forecasts of the same history by the same code are reused.
 
     Raises a HistoryRefused that names the series and the month.
     """
     known, to_come = _checked(history), _checked(expected)
-    # What is expected follows on the history: no month of it twice, none left out.
+    # Expected months follow the history without overlap and without gap.
     _checked(pd.concat([known, to_come]))
-    # What was not there yet says nothing about what it costs.
+    # Months before the first cost carry no information about the cost.
     known = known[known.groupby("unique_id")["y"].transform(_has_begun).astype(bool)]
     is_long = known.groupby("unique_id")["y"].transform(_is_forecastable).astype(bool)
     is_forecast = is_long & known["unique_id"].isin(to_come["unique_id"])
@@ -225,7 +225,7 @@ def forecast_monthly_or_expected(
     return both.sort_values(["unique_id", "ds"], ignore_index=True)
 
 
-# --- what comes in and goes out ------------------------------------------------------
+# --- input and output -------------------------------------------------------------------
 
 
 def _checked(history: pd.DataFrame) -> pd.DataFrame:
@@ -256,7 +256,7 @@ def _checked(history: pd.DataFrame) -> pd.DataFrame:
 
     month_number = rows["ds"].dt.year * YEAR + rows["ds"].dt.month
     is_after_gap = month_number.groupby(rows["unique_id"]).diff().fillna(1) != 1
-    _refuse_first(MonthsMissing, rows, is_after_gap, "does not follow on the month before it")
+    _refuse_first(MonthsMissing, rows, is_after_gap, "does not follow the previous month")
     return rows
 
 
@@ -272,7 +272,7 @@ def _refuse_first(
     row = rows[is_wrong].iloc[0]
     month = f"{row['ds']:%Y-%m-%d}" if isinstance(row["ds"], pd.Timestamp) else repr(row["ds"])
     value = f": {row[show]!r}" if show else ""
-    others = f" ({is_wrong.sum()} rows like it)" if is_wrong.sum() > 1 else ""
+    others = f" ({is_wrong.sum()} rows in total)" if is_wrong.sum() > 1 else ""
     raise error(f"series {row['unique_id']!r}: {month} {fact}{value}{others}")
 
 
@@ -296,7 +296,7 @@ def _forecasts(values: list[Values], horizon: int, processes: int) -> Iterator[F
     if processes < 2 or len(values) < 2:
         yield from map(_forecast, values, repeat(horizon))
         return
-    # Forking a process that has threads (Dagster has) can hang it; spawning cannot.
+    # Forking a process with threads (such as Dagster) can hang; spawning cannot.
     spawning = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=spawning) as pool:
         yield from pool.map(_forecast, values, repeat(horizon), chunksize=4)
@@ -311,15 +311,15 @@ def _is_intermittent(values: Values) -> bool:
 
 def _forecast(values: Values, horizon: int) -> Forecast:
     """Forecast one series; `values` by month, oldest first, at least one."""
-    # What was not there yet says nothing about what it costs.
+    # Months before the first cost carry no information about the cost.
     since_first_cost = np.trim_zeros(values, "f") if values.any() else values
-    # Optimizers stop at fixed tolerances, so they get every series in one size, about a thousand;
+    # Optimizers stop at fixed tolerances, so every series is scaled to about a thousand;
     # at about one they stop early. A power of two changes no digit.
     mean = np.abs(since_first_cost).mean()
     size = 2.0 ** (np.round(np.log2(mean)) - 10) if mean else 1.0
     scaled = since_first_cost / size
 
-    # Series that never change divide zero by zero in an autocorrelation.
+    # Constant series divide zero by zero in an autocorrelation.
     with np.errstate(all="ignore"):
         if len(scaled) < SHORTEST_FOR_MODELS:
             forecast = _combination(Method.SHORT_HISTORY, scaled, horizon)
@@ -348,7 +348,7 @@ def _forecast(values: Values, horizon: int) -> Forecast:
 
 @cache
 def _models() -> ModuleType:
-    """The library of models, which takes seconds to import."""
+    """The library of models; the import takes seconds."""
     from statsforecast import models  # type: ignore[import-untyped]
 
     return models  # type: ignore[no-any-return]
@@ -393,7 +393,7 @@ MODELS: Mapping[Method, tuple[Model, ...]] = {
     Method.SHORT_HISTORY: (_smoothed,),
 }
 
-# Months of history that an origin needs before it. Less than a year of history has no origins.
+# Months of history before an origin. Less than a year of history has no origins.
 SMALLEST_TRAINING: Mapping[Method, int] = {
     Method.COMBINATION: 16,
     Method.COMBINATION_WITHOUT_SEASON: 8,
@@ -402,7 +402,7 @@ SMALLEST_TRAINING: Mapping[Method, int] = {
 
 
 def _combination(method: Method, values: Values, horizon: int) -> Forecast:
-    """The models' mean, each weighted by the inverse of its mean error from earlier origins."""
+    """The mean of the models, weighted by the inverse of their mean error from earlier origins."""
     models = MODELS[method]
     forecasts = np.array([_attempt(model, values, horizon) for model in models])
     errors = _errors_from_origins(models, values, SMALLEST_TRAINING[method])
@@ -414,7 +414,7 @@ def _combination(method: Method, values: Values, horizon: int) -> Forecast:
     weights = np.ones(len(forecasts))
     if len(errors):
         mean_errors = np.nanmean(np.abs(errors), axis=(0, 2))
-        # A model that was never wrong gets nearly all, but no division by zero.
+        # Avoids a division by zero: a model without errors gets almost all of the weight.
         weights = 1 / np.maximum(mean_errors, 1e-9 * mean_errors.max() + np.finfo(float).tiny)
     weights /= weights.sum()
 
@@ -431,7 +431,7 @@ def _combination(method: Method, values: Values, horizon: int) -> Forecast:
 
 
 def _intermittent(values: Values, horizon: int) -> Forecast:
-    """The average rate, or last year again; bands as wide as the months have fallen."""
+    """The average rate, or a repetition of the last year; bands by the spread of the months."""
     now, year_before = values[YEAR:], values[:-YEAR]
     has_come_back = np.sum((now - year_before) ** 2) < np.sum((now - values.mean()) ** 2)
     if len(values) >= SHORTEST_FOR_SEASON and has_come_back:
@@ -444,7 +444,7 @@ def _intermittent(values: Values, horizon: int) -> Forecast:
         errors = values[-OLDEST_ORIGIN:] - middle[0]
     lower_95, lower_80 = np.quantile(errors, [0.025, 0.1], method="lower")
     upper_80, upper_95 = np.quantile(errors, [0.9, 0.975], method="higher")
-    # A bill that has come back to the cent may still be repriced.
+    # A bill that was the same to the cent every year may still be repriced.
     least_95 = PRESUMED_CHANGE * np.abs(middle)
     least_80 = least_95 * BAND_80 / BAND_95
     return Forecast(
@@ -462,7 +462,7 @@ def _errors_from_origins(
 ) -> Values:
     """Actual less forecast, by origin, model and months ahead; NaN after the history's end.
 
-    Infinite where a model failed.
+    Infinite if a model failed.
     """
     errors = []
     for months_back in range(ORIGIN_STEP, OLDEST_ORIGIN + 1, ORIGIN_STEP):
@@ -478,22 +478,22 @@ def _errors_from_origins(
 
 
 def _attempt(model: Model, values: Values, horizon: int) -> Values:
-    """The model's forecast; NaN where it finds none."""
+    """The model's forecast; NaN if it finds none."""
     try:
         return model(values, horizon)
-    except Exception:  # The library raises plain Exception when no variant of a model fits.
+    except Exception:  # The library raises plain Exception if no variant of a model fits.
         return np.full(horizon, np.nan)
 
 
 def _spread(errors: Values, values: Values, horizon: int) -> Values:
     """The mean absolute error to expect for each month ahead, as a + b sqrt(months ahead).
 
-    From the errors by origin and months ahead, and the presumed error as one more origin's.
+    Based on the errors by origin and months ahead, with the assumed error as one more origin.
     """
     ahead = np.arange(1, ORIGIN_HORIZON + 1)
     count = np.isfinite(errors).sum(axis=0) + 1
     total = np.nansum(np.abs(errors), axis=0) + _presumed_error(values, ahead)
-    # Errors far ahead are larger and vary more, so they weigh less.
+    # Errors far ahead are larger and vary more, so they have less weight.
     weight = np.sqrt(count / ahead)
     from scipy.optimize import nnls  # type: ignore[import-untyped]
 
@@ -509,9 +509,9 @@ def _presumed_error(values: Values, ahead: npt.NDArray[np.int_]) -> Values:
 
 
 def _usual_change(level: Any, sum_of_changes: Any, change_count: Any) -> Any:
-    """How much a month differs from the one before: as seen, and as presumed of two more months.
+    """Typical monthly change: observed, and assumed for two more months.
 
-    Of one series or, given columns, of many.
+    For one series or, given columns, for many.
     """
     presumed = PRESUMED_MONTHS * PRESUMED_CHANGE * level
     return (presumed + sum_of_changes) / (PRESUMED_MONTHS + change_count)
@@ -525,7 +525,7 @@ def _level(values: Values) -> float:
     return float(np.abs(values[-YEAR:]).mean())
 
 
-# --- many series, of which some are not forecast ---------------------------------------
+# --- many series, some of them without a statistical forecast ---------------------------
 
 
 def _forecasts_of(
@@ -535,13 +535,13 @@ def _forecasts_of(
     processes: int,
     progress: Callable[[int, int], None],
 ) -> pd.DataFrame:
-    """Forecasts of the histories for the months to come, taken from `earlier` where it has them."""
+    """Forecasts of the histories for the future months, reused from `earlier` if available."""
     wanted = to_come.merge(_hashes(histories), on="unique_id")[["unique_id", "ds", "history_hash"]]
     keys = ["unique_id", "ds", "history_hash"]
     known = pd.DataFrame(columns=EXPECTED_COLUMNS)
     if earlier is not None and len(wanted):
         known = wanted.merge(earlier.astype(EXPECTED_TYPES), on=keys)
-        # An earlier forecast may not have reached as far.
+        # An earlier forecast may have a shorter horizon.
         month_counts = wanted["unique_id"].map(known["unique_id"].value_counts())
         is_whole = month_counts == wanted.groupby("unique_id")["ds"].transform("size")
         known = known[known["unique_id"].isin(wanted.loc[is_whole, "unique_id"])]
@@ -578,8 +578,8 @@ def _is_forecastable(values: "pd.Series[float]") -> bool:
 
 
 def _around(expected: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
-    """What is expected, with the bands of histories too short to show errors of their own."""
-    # Without any history the months to come are all there is.
+    """The expected months, with the bands of histories that are too short to measure errors."""
+    # Without a history, the future months are the only data.
     seen = pd.concat([known, expected[~expected["unique_id"].isin(known["unique_id"])]])
     by_name = seen.groupby("unique_id")["y"]
     changes = by_name.diff().abs().groupby(seen["unique_id"])

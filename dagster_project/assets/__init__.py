@@ -1,1 +1,1 @@
-"""The assets: nouns, and thin. Each picks the work, calls a room beside, returns figures."""
+"""The assets. Each is thin: it selects the work, calls a package and returns row counts."""

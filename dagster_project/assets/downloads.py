@@ -1,4 +1,4 @@
-"""What is fetched before landing is read: the billing export's invoices, where configured."""
+"""Downloads before landing is read: invoices of the billing export, if configured."""
 
 import dagster as dg
 
@@ -15,18 +15,18 @@ BILLING_EXPORT_KEY = dg.AssetKey(["downloads", "billing_export"])
     key=BILLING_EXPORT_KEY,
     group_name="raw",
     kinds={"json"},
-    description="Invoices from Partner Center's billing export, put into landing as they came; "
+    description="Invoices from Partner Center's billing export, copied to landing unchanged; "
     "off unless APPORTION_EXPORT_URL is set.",
     retry_policy=dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL),
 )
 def billing_export_downloads(
     context: dg.AssetExecutionContext, warehouse: Warehouse
 ) -> dg.MaterializeResult:
-    """Fetch each configured invoice's export unless its version is in landing already."""
+    """Download the export of each configured invoice unless landing has its version."""
 
     def tell(message: str) -> None:
         context.log.info(message)
-        # An export takes minutes, and a run on the terminal shows no log.
+        # An export takes minutes, and a run in the terminal shows no log.
         print(message, flush=True)
 
     try:

@@ -1,4 +1,4 @@
-"""What the assets work on: the data folder, held by one run at a time."""
+"""The data folder as a Dagster resource, locked by one run at a time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,16 +10,16 @@ from dagster_project.writer import only_writer
 
 
 class Warehouse(dg.ConfigurableResource):
-    """The data folder of a run; its writer's lock is held from the run's start to its end."""
+    """The data folder of a run. The run holds the writer lock from start to end."""
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Warehouse"]:
-        """Wait for the lock, hold it while the run's steps go on."""
+        """Wait for the lock and hold it during the steps of the run."""
         log = context.log.info if context.log else print
         with only_writer(self.data, Limits.from_environment(), progress=log):
             yield self
 
     @property
     def data(self) -> DataFolder:
-        """The folder that APPORTION_DATA names."""
+        """The folder named by APPORTION_DATA."""
         return DataFolder.from_environment()

@@ -1,4 +1,4 @@
-"""Files for people and accounting systems, made from what is published and from nothing else.
+"""Files for people and accounting systems, made only from published tables.
 
 One module per kind of file. Each has a function that takes a connection to the published tables, a
 Scope and a place to write to, and knows no Dagster.

@@ -1,9 +1,9 @@
-"""The billing report as a broker's platform prints it, with or without its cost centers.
+"""The billing report in the layout of a broker's platform, with or without cost centers.
 
-Belongs here: the columns and how their values look. Does not: the figures, which billing_report
-holds. The layout is that of the platform's published cost center report; what is written without
-cost centers can be landed again as a broker report, but for lines of no subscription (credits and
-taxes of a whole account), which such a report does not have.
+Belongs here: columns and formats. Does not: the figures, which are in billing_report. The layout is
+that of the platform's published cost center report. A report without cost centers can be landed
+again as a broker report, except for lines without a subscription (credits and taxes of a whole
+account), which such a report does not have.
 """
 
 from pathlib import Path
@@ -25,10 +25,10 @@ COLUMNS = (
 )
 COST_CENTER = "CostCenter"
 OWNER = ("Organization", "Currency")
-"""Columns that the format knows and the published example lacks; they come after the others."""
+"""Columns of the format that the published example does not have; they come last."""
 
 DAY = "'%-d %b %Y'"
-"""Dates as the platform prints them, in English on every machine: 6 Jan 2026."""
+"""Dates in the format of the platform, in English on every machine: 6 Jan 2026."""
 
 
 def write_broker_report(
@@ -40,10 +40,10 @@ def write_broker_report(
 ) -> int:
     """Write the billing report of the scope as CSV; returns the number of its rows.
 
-    A row per billing line and cost center, largest share first as the platform does, or, without
-    cost centers, per billing line, its parts summed up. Rows are in the order in which they landed.
-    Organization and Currency are added where the rows would be ambiguous without them, that is,
-    where there are several of either; `with_owner` adds or leaves out both.
+    One row per billing line and cost center, largest share first as on the platform, or, without
+    cost centers, one row per billing line with the sum of its parts. Rows are in landing order.
+    Organization and Currency are added if there are several of either; `with_owner` adds or omits
+    both.
 
     `connection` has the published tables. Raises NothingInScope, and ValueError for the customer's
     edition: the layout shows cost.
@@ -80,7 +80,9 @@ def write_broker_report(
         scope.parameters | {"with_cost_center": with_cost_center},
     ).fetchall()
     if not rows:
-        raise NothingInScope(f"no billing report for {scope.words}: no bill of it is published")
+        raise NothingInScope(
+            f"no billing report for {scope.words}: no bill of these periods is published"
+        )
     header = [*COLUMNS, COST_CENTER, *OWNER]
     columns = list(range(len(COLUMNS)))
     if with_cost_center:

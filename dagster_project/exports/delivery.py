@@ -1,6 +1,6 @@
-"""All exports of a period in one go, into `exports/<period>/`.
+"""All exports of a period, into `exports/<period>/`.
 
-Belongs here: which files make up a delivery and where they lie. Does not: what is in them.
+Belongs here: the files of a delivery and their folders. Does not: their content.
 """
 
 import shutil
@@ -18,14 +18,14 @@ from dagster_project.settings import DataFolder
 
 @dataclass(frozen=True)
 class Delivery:
-    """What was written: the folder, and how many files of which kind, in order of writing."""
+    """The written folder, and the number of files per kind, in order of writing."""
 
     folder: Path
     file_counts: dict[str, int]
 
 
 def latest_period(connection: duckdb.DuckDBPyConnection) -> str:
-    """The latest billing period that is published. Raises NothingInScope."""
+    """The latest published billing period. Raises NothingInScope."""
     row = connection.execute("select max(billing_period) from billing_report").fetchone()
     if not row or row[0] is None:
         raise NothingInScope("no bill is published yet")
@@ -40,11 +40,11 @@ def deliver(
     journal_columns: Path | None = None,
     progress: Callable[[str], None] = lambda message: None,
 ) -> Delivery:
-    """Write every export of the periods (default: the latest) into `exports/`, whole or not at all.
+    """Write every export of the periods (default: the latest) into `exports/`, all or nothing.
 
-    A folder per period or range, and in it one per customer with the edition without cost prices.
-    The folder is built beside the old one and put in its place at the end. Raises NothingPublished,
-    NothingInScope and what the exports raise.
+    There is one folder per period or range, with one folder per customer for the edition without
+    cost prices. The folder is built beside the old one and replaces it at the end. Raises
+    NothingPublished, NothingInScope and the errors of the exports.
     """
     with open_published(data) as connection:
         scope = _scope(connection, first_period, last_period, organization_id)
@@ -76,7 +76,7 @@ def deliver_focus(
 ) -> tuple[focus.FocusFile, ...]:
     """Write the FOCUS files only, in every version and format, into a folder; returns them.
 
-    What else is in the folder stays. Periods and errors are those of `deliver`.
+    Other files in the folder stay. Periods and errors are those of `deliver`.
     """
     with open_published(data) as connection:
         return _write_focus(
@@ -142,7 +142,7 @@ def _write_all(
         try:
             statements.write_statements(connection, own, folder / "organizations" / name)
         except NothingInScope:
-            # No bill of theirs in these periods, or one on which nothing is sold.
+            # The organization has no bill in these periods, or no sales.
             continue
         customer.write_customer_edition(connection, data, own, folder / "organizations")
         counts["customers' editions"] += 1

@@ -1,7 +1,7 @@
 """Bills in FOCUS, the FinOps Foundation's open format for cost and usage, as CSV and Parquet.
 
-Belongs here: which columns a version of FOCUS has, what a customer's edition shows, how values are
-written. Does not: the charges themselves, which the marts focus_* hold with FOCUS 1.4's columns.
+Belongs here: columns per FOCUS version, content of a customer's edition, format of values. Does
+not: the charges, which are in the marts focus_* with FOCUS 1.4's columns.
 """
 
 import os
@@ -21,7 +21,7 @@ FileFormat = Literal["csv", "parquet"]
 COST_AND_USAGE = "focus_cost_and_usage"
 
 UNNAMED_RESELLER = "Reseller"
-"""Who issues a customer's bill, where nobody says: the reseller's own name is in no file."""
+"""Issuer of a customer's bill if unknown: the reseller's own name is in no file."""
 
 COLUMNS_SINCE_1_2 = frozenset(
     {
@@ -35,19 +35,19 @@ COLUMNS_SINCE_1_2 = frozenset(
         "InvoiceDetailId",
     }
 )
-"""Columns of the mart that came after FOCUS 1.2: in a file of 1.2 they are custom columns."""
+"""Columns added after FOCUS 1.2; in a 1.2 file they are custom columns."""
 
 BROKER_ONLY = frozenset({"InvoiceDetailId", "x_ProviderInvoiceId", "x_TotalMargin", "x_TotalSales"})
-"""Columns of the mart that a customer's edition leaves out; its costs are the sales."""
+"""Columns that a customer's edition omits; its costs are the sales."""
 
 
 class ChargesWithoutSales(ApportionError):
-    """A customer's bill has charges that nobody knows the sales price of."""
+    """A customer's bill has charges without a sales price."""
 
 
 @dataclass(frozen=True)
 class FocusFile:
-    """One file that was written, and how many rows it has."""
+    """One written file and its number of rows."""
 
     path: Path
     dataset: str

@@ -1,6 +1,6 @@
-"""The journal as a CSV file for an accounting system, with the column names that system wants.
+"""The journal as a CSV file for an accounting system, with that system's column names.
 
-Belongs here: names and order of columns. Does not: the entries, which journal_entries holds.
+Belongs here: names and order of columns. Does not: the entries, which are in journal_entries.
 """
 
 import json
@@ -29,7 +29,7 @@ COLUMNS = {
     "billing_period": "Billing Period",
     "corrected_period": "Corrected Period",
 }
-"""Columns of the file in their order, by columns of the mart."""
+"""Columns of the file in order, by column of the mart."""
 
 
 class UnknownJournalColumn(ApportionError):

@@ -1,10 +1,10 @@
 """A pivot table over a table of a finished workbook.
 
-Belongs here: how a pivot gets into the file. Does not: what it shows. XlsxWriter writes no pivots.
-excelize does, but only by reading the whole workbook and writing all of it anew, which for 100,000
-rows takes 2.7 GB and replaces the styles and strings of every sheet. So excelize makes the pivot in
-a small workbook that has nothing but the table's header, and the parts that the pivot consists of
-are moved from there; nothing else of the finished workbook is touched.
+Belongs here: how a pivot is added to the file. Does not: its content. XlsxWriter cannot write
+pivots. excelize can, but it reads and rewrites the whole workbook, which takes 2.7 GB for 100,000
+rows and replaces the styles and strings of every sheet. Therefore excelize creates the pivot in a
+small workbook that contains only the table's header, and the parts of the pivot are copied from
+there. Nothing else in the finished workbook changes.
 """
 
 import re
@@ -29,15 +29,15 @@ SHEET = "Pivot"
 
 
 class NoPivot(ApportionError):
-    """excelize could not make the pivot table."""
+    """excelize could not create the pivot table."""
 
 
 @dataclass(frozen=True)
 class Pivot:
-    """A pivot over all columns of a table: headers name columns, `area` is what it covers at first.
+    """A pivot over all columns of a table, by header; `area` is its initial range.
 
     `values` are summed; their keys are the captions, which must differ from every header.
-    `number_format` is one of the formats every workbook has: 3 is 1,234 and 4 is 1,234.00.
+    `number_format` is a built-in format of workbooks: 3 is 1,234 and 4 is 1,234.00.
     """
 
     source_table: str
@@ -51,10 +51,10 @@ class Pivot:
 
 
 def add_pivot(workbook: Path, sheet_number: int, pivot: Pivot) -> None:
-    """Put the pivot on a sheet of the workbook, counted from 1, that has no other objects.
+    """Add the pivot to a sheet of the workbook, counted from 1, that has no other objects.
 
-    The cells it covers should hold what it will show, for programs that do not refresh it; those
-    that do, as it asks for, fill in the rest. Raises NoPivot.
+    The cells in its range should contain its result, for programs that do not refresh pivots.
+    Other programs refresh it when they open the file. Raises NoPivot.
     """
     with _changed(workbook) as (source, target):
         parts = _pivot_parts(pivot)
@@ -97,7 +97,7 @@ def add_pivot(workbook: Path, sheet_number: int, pivot: Pivot) -> None:
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
-    """An entry with the date XlsxWriter gives all of them, so that the same rows make one file."""
+    """An entry with XlsxWriter's fixed date, so that the same rows give the same file."""
     entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
     entry.compress_type = zipfile.ZIP_DEFLATED
     return entry
@@ -105,7 +105,7 @@ def _entry(name: str) -> zipfile.ZipInfo:
 
 @contextmanager
 def _changed(path: Path) -> Iterator[tuple[zipfile.ZipFile, zipfile.ZipFile]]:
-    """The archive, and an empty one that takes its place when all went well."""
+    """The archive, and an empty one that replaces it on success."""
     building = path.with_name(f"{path.name}.pivot")
     try:
         with zipfile.ZipFile(path) as source, zipfile.ZipFile(building, "w") as target:
@@ -116,8 +116,8 @@ def _changed(path: Path) -> Iterator[tuple[zipfile.ZipFile, zipfile.ZipFile]]:
 
 
 def _pivot_parts(pivot: Pivot) -> dict[str, bytes]:
-    """The parts of a pivot table as excelize makes them, by name."""
-    # Imported when needed: it starts the runtime of another language in this process.
+    """The parts of a pivot table created by excelize, by name."""
+    # Imported only if needed, because it starts the runtime of another language in this process.
     import excelize  # type: ignore[import-untyped]
 
     def fields(headers: Sequence[str]) -> list[excelize.PivotTableField]:
@@ -155,7 +155,7 @@ def _pivot_parts(pivot: Pivot) -> dict[str, bytes]:
         finally:
             book.close()
         if problem:
-            raise NoPivot(f"no pivot table could be made: {problem}")
+            raise NoPivot(f"the pivot table could not be created: {problem}")
         with zipfile.ZipFile(with_pivot) as archive:
             return {name: archive.read(name) for name in (CACHE, TABLE, TABLE_LINKS)}
 
@@ -175,5 +175,5 @@ def _write_bare_workbook(path: Path, pivot: Pivot) -> None:
 
 
 def area_of(first_row: int, row_count: int, column_count: int) -> str:
-    """A range that begins in the first column: 3 rows of 2 columns from row 4 on are A5:B7."""
+    """A range from the first column: 3 rows of 2 columns from row 4 on are A5:B7."""
     return str(xl_range(first_row, 0, first_row + row_count - 1, column_count - 1))

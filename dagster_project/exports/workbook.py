@@ -1,17 +1,16 @@
 """The workbook of a billing period: its split lines as a table, with totals, charts and a pivot.
 
-Sheets of what is expected and of budgets are there if there is any.
+Sheets for forecasts and budgets exist if there are any.
 
-Belongs here: sheets, formulas, formats. Does not: the rows (workbook_rows.py), what a customer may
-see of them, which the customer's own tables say (customer.py), and how a pivot gets into a file
-(pivot.py).
+Belongs here: sheets, formulas, formats. Does not: the rows (workbook_rows.py), visibility for
+customers (customer.py), and how a pivot is added to a file (pivot.py).
 
-How totals are made. Every row of the sheet Detail says in its last columns in which row of each
-other sheet it is counted, by the number in that row's first column. So a total is a SUMIFS over one
-column of whole numbers: exact for names with wildcards, for ids that look like numbers and for
-names that differ in upper case only, all of which SUMIFS on the names themselves would mix up.
-Formulas carry the result of the published decimals for programs that do not calculate; the sheet
-Summary compares both, for spreadsheet programs calculate with 15 digits.
+Calculation of totals: the last columns of every row of the sheet Detail contain the number of the
+row in each other sheet that counts it. That number is in the first column there. A total is
+therefore a SUMIFS over one column of whole numbers. It is exact for names with wildcards, ids that
+look like numbers and names that differ only in case, which SUMIFS on the names would confuse.
+Formulas contain the result of the published decimals, for programs that do not calculate. The sheet
+Summary compares both, because spreadsheet programs calculate with 15 digits.
 """
 
 import re
@@ -59,7 +58,7 @@ SHEETS: Mapping[str, Breakdown | None] = {
 }
 
 HEADER_ROW = 3
-"""Of the sheets of totals, counted from 0: above it are the title and the check."""
+"""Header row of the sheets with totals, counted from 0; title and check are above it."""
 
 BEFORE_SHARING = f"Before shared costs are passed on: see the sheet {SHARED_COSTS.sheet}."
 
@@ -70,7 +69,7 @@ GRAY = {"color": "#D9D9D9"}
 
 PIVOT_FILTERS = ("Period", "Product")
 PIVOT_ROW = len(PIVOT_FILTERS) + 3
-"""Its headers, counted from 0: above them are the title, the filters and the gap they need."""
+"""Header row of the pivot, counted from 0; title, filters and a gap are above it."""
 
 NUMBER_FORMATS: Mapping[Kind, str] = {
     "date": "yyyy-mm-dd",
@@ -81,10 +80,10 @@ NUMBER_FORMATS: Mapping[Kind, str] = {
 }
 
 FIRST_YEAR = 1900
-"""Spreadsheet programs know no earlier dates; these are written as text."""
+"""Spreadsheet programs have no earlier dates; these are written as text."""
 
 TEXT_LIMIT = 32_767
-"""Characters of a cell."""
+"""Maximum number of characters in a cell."""
 
 NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
@@ -95,9 +94,9 @@ NOT_OK = "Check: there are differences, see the columns named so"
 
 @dataclass(frozen=True)
 class WorkbookFigures:
-    """What a workbook holds: split lines, and totals by currency.
+    """Content of a workbook: split lines, and totals by currency.
 
-    `total_cost` is empty in the customer's edition; `total_sales` is null where no row has a price.
+    `total_cost` is empty in the customer's edition; `total_sales` is null if no row has a price.
     """
 
     row_count: int
@@ -110,11 +109,12 @@ def write_workbook(
 ) -> WorkbookFigures:
     """Write the .xlsx workbook of the scope to `path`, whole.
 
-    `connection` has the published tables; for the edition `customer`, that customer's own
-    (customer.py makes them), so that there is no cost to be shown by mistake: ValueError where it
-    has others. Raises NothingInScope and TooManyRows.
+    `connection` has the published tables. For the edition `customer` it has that customer's own
+    tables (from customer.py), which have no cost; other tables raise ValueError. Raises
+    NothingInScope and TooManyRows.
 
-    Takes some 7 kB of memory per split line: XlsxWriter has no tables when it saves memory.
+    Needs about 7 kB of memory per split line, because XlsxWriter has no tables in its
+    memory-saving mode.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     building = path.with_name(f"{path.name}.building")
@@ -148,7 +148,7 @@ def _figures(rows: WorkbookRows) -> WorkbookFigures:
 
 
 class _Book:
-    """A workbook while it is written; its cells are `sheet, row, column`, counted from 0."""
+    """A workbook in progress; cells are `sheet, row, column`, counted from 0."""
 
     def __init__(self, workbook: Any, rows: WorkbookRows) -> None:
         self.workbook = workbook
@@ -158,12 +158,12 @@ class _Book:
         self.formats: dict[tuple[object, ...], Any] = {}
 
     def write_sheets(self) -> Pivot:
-        """Write everything but the pivot, which is returned: its sheet is the last."""
+        """Write everything except the pivot, which is returned; its sheet is the last."""
         latest, name = self.rows.head()
         title = f"Billing of {self.rows.scope.words}"
         if self.rows.scope.organization_id:
             title += f", {name}"
-        # Not the moment of writing: the same rows make the same file.
+        # Not the time of writing, so that the same rows give the same file.
         written = datetime.combine(latest, time())
         self.workbook.set_properties({"title": _text(title), "created": written})
         tables = {listing.sheet: self.rows.listing(listing) for listing in LISTINGS}
@@ -192,7 +192,7 @@ class _Book:
     # --- cells -------------------------------------------------------------------------------
 
     def _format(self, kind: Kind, currency: str = "", **properties: Any) -> Any:
-        """How a kind of value looks; money has the decimals of its currency."""
+        """The format of a kind of value; amounts have the decimals of their currency."""
         key = (kind, currency, *properties.items())
         if key not in self.formats:
             number_format = NUMBER_FORMATS.get(kind, "General")
@@ -208,7 +208,7 @@ class _Book:
     def _write(
         self, sheet: Any, row: int, column: int, value: Any, kind: Kind, currency: str
     ) -> None:
-        """One cell; a null leaves it empty. Text is text, whatever it begins with."""
+        """One cell; a null leaves it empty. Text stays text, regardless of its first character."""
         if value is None:
             return
         if kind == "text":
@@ -222,7 +222,7 @@ class _Book:
         elif isinstance(value, date):
             sheet.write_datetime(row, column, value, self._format(kind, currency))
         else:
-            # Spreadsheet programs hold binary floats, whatever is written here.
+            # Spreadsheet programs store binary floats in any case.
             sheet.write_number(row, column, float(value), self._format(kind, currency))
 
     def _write_headers(
@@ -294,14 +294,14 @@ class _Book:
         for measure, amount in zip(self.measures, total.sums, strict=True):
             formula = formulas[measure.header]
             if measure.name != "total_cost":
-                # Without any price there are no sales, which is not the same as 0.
+                # Without any price, sales are null, not 0.
                 formula = f'IF({rows}={unpriced},"",{formula})'
             _write_formula(sheet, row, at[measure.header], formula, money, amount)
 
     # --- checks ------------------------------------------------------------------------------
 
     def _write_checks(self, sheet: Any) -> int:
-        """Beside the periods what is published, below them the invoices; returns the row below."""
+        """Published totals beside the periods, invoices below them; returns the row below."""
         totals = self.rows.totals(PERIODS)
         count = len(self.measures)
         published = 5 + count
@@ -345,7 +345,7 @@ class _Book:
     def _write_invoices(
         self, sheet: Any, header_row: int, invoices: list[Invoice]
     ) -> list[str | Decimal]:
-        """Each invoice with the cost of its lines; returns what their checks say."""
+        """Each invoice with the cost of its lines; returns the results of the checks."""
         self._write_headers(
             sheet,
             header_row,
@@ -402,7 +402,7 @@ class _Book:
     # --- charts ------------------------------------------------------------------------------
 
     def _insert_charts(self, sheet: Any, row: int) -> None:
-        """Per currency the largest cost centers and, where there are several, the periods."""
+        """Per currency, the largest cost centers and, if there are several, the periods."""
         charts = []
         for name, kind in (("By cost center", "bar"), ("Summary", "column")):
             breakdown = SHEETS[name]
@@ -460,7 +460,7 @@ class _Book:
         columns: Sequence[Column],
         rows: Iterable[tuple[Any, ...]],
     ) -> None:
-        """A table with filters; its rows have a value for each column, then their currency."""
+        """A table with filters; rows have one value per column, then their currency."""
         last = 0
         for last, (*values, currency) in enumerate(rows, 1):
             for at, (value, column) in enumerate(zip(values, columns, strict=True)):
@@ -475,7 +475,7 @@ class _Book:
         sheet.repeat_rows(0)
 
     def _write_pivot(self, sheet: Any) -> Pivot:
-        """What the pivot shows, for programs that do not refresh it; currencies stay apart."""
+        """The result of the pivot, for programs that do not refresh it; currencies are separate."""
         fields = {"Currency": "currency"}
         if not self.rows.scope.organization_id:
             fields["Organization"] = "organization_name"
@@ -516,7 +516,7 @@ class _Book:
 
 
 def _text(value: str) -> str:
-    """A text that fits into a cell, without the characters that XML has no way to write."""
+    """A text that fits into a cell, without characters that are invalid in XML."""
     text = NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", value)
     return text if len(text) <= TEXT_LIMIT else f"{text[: TEXT_LIMIT - 1]}…"
 
@@ -524,13 +524,13 @@ def _text(value: str) -> str:
 def _write_formula(
     sheet: Any, row: int, column: int, formula: str, cell_format: Any, result: Any
 ) -> None:
-    """A formula with its result; a null shows as nothing."""
+    """A formula with its result; a null is empty."""
     shown = "" if result is None else float(result) if isinstance(result, Decimal) else result
     sheet.write_formula(row, column, f"={formula}", cell_format, shown)
 
 
 def _ok_or_difference(difference: str, currency: str) -> str:
-    """The formula that says OK where a difference is too small to be shown."""
+    """A formula with the result OK if a difference is too small to be shown."""
     return f'IF(ABS({difference})<{_half_unit(currency):f},"{OK}",{difference})'
 
 

@@ -1,6 +1,6 @@
-"""What a workbook holds: split lines in scope, their totals, their invoices, forecast and budget.
+"""Data of a workbook: split lines in scope, totals, invoices, forecast and budget.
 
-Belongs here: the queries. Does not: anything of a spreadsheet but its limits, see workbook.py.
+Belongs here: the queries. Does not: the spreadsheet, except its limits; see workbook.py.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from dagster_project.errors import ApportionError
 from dagster_project.exports.scope import BROKER_ONLY_COLUMNS, NothingInScope, Scope
 
 ROW_LIMIT = 1_048_575
-"""Rows of a sheet below its header."""
+"""Maximum number of rows of a sheet below its header."""
 
 FETCHED_ROWS = 5_000
 
@@ -26,7 +26,7 @@ Kind = Literal[
 
 
 class TooManyRows(ApportionError):
-    """More rows than a sheet holds."""
+    """There are more rows than fit on a sheet."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +74,10 @@ DETAIL = (
 
 @dataclass(frozen=True)
 class Listing:
-    """A sheet besides the bill, if it has rows: which mart it lists, and how.
+    """A sheet beside the bill, if it has rows: the listed mart and its columns.
 
-    Shown are those of the columns that the mart has: a customer's own has fewer. `condition` says
-    which rows belong to periods from $first_period to $last_period.
+    Only columns that the mart has are shown; a customer's own mart has fewer. `condition` selects
+    the rows of the periods from $first_period to $last_period.
     """
 
     sheet: str
@@ -139,7 +139,7 @@ FORECAST = Listing(
         Column("Sales expected", "sales_forecast", 15, "money"),
         Column("Method", "method", 32, "code"),
     ),
-    # What was expected after an earlier period is not known any more.
+    # The forecast after an earlier period is no longer known.
     "not exists (select 1 from billing_report where billing_period > $last_period)",
     BY_COST_CENTER,
 )
@@ -170,7 +170,7 @@ LISTINGS = (SHARED_COSTS, FORECAST, BUDGET)
 class Breakdown:
     """Totals, one per currency and the columns of `by`, numbered: largest first, periods in order.
 
-    `labels` say what a total is of: header, SQL over a group of lines, width.
+    `labels` describe a total: header, SQL over a group of lines, width.
     """
 
     word: str
@@ -179,12 +179,12 @@ class Breakdown:
 
     @property
     def number_header(self) -> str:
-        """The column that says of a split line in which total it is counted."""
+        """The column with the number of the total that counts a split line."""
         return f"{self.word} no"
 
     @property
     def table(self) -> str:
-        """The temporary table that holds the totals."""
+        """The temporary table with the totals."""
         return f"workbook_by_{self.word.lower().replace(' ', '_')}"
 
 
@@ -210,7 +210,7 @@ COST_CENTERS = Breakdown(
         ("Organization", ORGANIZATION, 30),
         ("Cost center", COST_CENTER, 30),
         ("Cost center ID", "cost_center_id", 20),
-        # Of several organizations, the name alone would not tell whose Default it is.
+        # With several organizations, the name Default alone would be ambiguous.
         (
             "Name in charts",
             f"concat_ws(': ', if({HAS_SEVERAL}, {ORGANIZATION}, null), {COST_CENTER})",
@@ -223,7 +223,7 @@ BREAKDOWNS = (PERIODS, ORGANIZATIONS, PRODUCTS, COST_CENTERS)
 
 @dataclass(frozen=True)
 class Total:
-    """A total; `sums` are by measure, null where no row has a price."""
+    """A total; `sums` are by measure, null if no row has a price."""
 
     number: int
     labels: tuple[str | None, ...]
@@ -235,7 +235,7 @@ class Total:
 
 @dataclass(frozen=True)
 class Invoice:
-    """An invoice, cost before tax; `elsewhere` is what is of other periods or organizations."""
+    """An invoice, cost before tax; `elsewhere` is the part in other periods or organizations."""
 
     number: int
     invoice_number: str | None
@@ -249,7 +249,7 @@ class Invoice:
 
     @property
     def difference(self) -> Decimal | None:
-        """What is missing to the invoice's total; null without one."""
+        """The difference to the invoice's total; null without one."""
         if self.invoice_total is None:
             return None
         return self.invoice_total - self.total_cost - self.elsewhere - self.rounding_residual
@@ -259,7 +259,7 @@ class WorkbookRows:
     """The rows of a scope, in temporary tables; columns and measures are those of its edition."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
-        """Of tables that are loaded by `workbook_rows`, which is what to call."""
+        """For tables loaded by `workbook_rows`; call that function instead."""
         self.connection = connection
         self.scope = scope
         hidden = BROKER_ONLY_COLUMNS if scope.edition == "customer" else frozenset[str]()
@@ -271,7 +271,7 @@ class WorkbookRows:
 
     @property
     def headers(self) -> tuple[str, ...]:
-        """Of the split lines: the columns, then the numbers of the totals they are counted in."""
+        """Columns of the split lines, then the numbers of the totals that count them."""
         return (*(column.header for column in self.columns), *self.numbers)
 
     def head(self) -> tuple[date, str]:
@@ -326,7 +326,7 @@ class WorkbookRows:
         return [Invoice(*row) for row in self._fetch(f"from temp.{INVOICES} order by number")]
 
     def listing(self, listing: Listing) -> tuple[tuple[Column, ...], list[tuple[Any, ...]]]:
-        """The columns of a listing, and its rows with, at the end, the currency once more."""
+        """The columns of a listing, and its rows, with the currency repeated at the end."""
         published = self.connection.table(listing.mart).columns
         columns = tuple(column for column in listing.columns if column.name in published)
         conditions = [listing.condition]
@@ -346,13 +346,13 @@ class WorkbookRows:
         ).fetchall()
         if len(rows) > ROW_LIMIT:
             raise TooManyRows(
-                f"the sheet {listing.sheet} has more rows than the {ROW_LIMIT:,} a sheet holds:"
-                " export single organizations"
+                f"the sheet {listing.sheet} would exceed the limit of {ROW_LIMIT:,} rows: export"
+                " single organizations"
             )
         return columns, rows
 
     def details(self) -> Iterator[tuple[Any, ...]]:
-        """The split lines: a value for each header and, at the end, the currency once more."""
+        """The split lines: one value per header, with the currency repeated at the end."""
         joins = [
             f"left join temp.{breakdown.table} on "
             + " and ".join(
@@ -382,7 +382,7 @@ class WorkbookRows:
             yield from chunk
 
     def sums_by(self, names: list[str]) -> list[tuple[Any, ...]]:
-        """The columns `names` and the measures, summed up; ordered as spreadsheet programs do."""
+        """The columns `names` and the summed measures, in the order of spreadsheet programs."""
         return self._fetch(
             f"""
             select
@@ -399,10 +399,10 @@ class WorkbookRows:
 
 @contextmanager
 def workbook_rows(connection: duckdb.DuckDBPyConnection, scope: Scope) -> Iterator[WorkbookRows]:
-    """The rows in scope, in temporary tables that are dropped in the end.
+    """The rows in scope, in temporary tables that are dropped at the end.
 
-    Raises NothingInScope, TooManyRows, and ValueError where a customer's edition would be made from
-    tables that have cost in them.
+    Raises NothingInScope, TooManyRows, and ValueError if a customer's edition would be made from
+    tables with cost.
     """
     rows = WorkbookRows(connection, scope)
     try:
@@ -428,11 +428,13 @@ def _load_lines(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
         raise ValueError("a customer's workbook is made from the customer's own tables")
     row_count = lines.count("*").fetchall()[0][0]
     if not row_count:
-        raise NothingInScope(f"no workbook for {scope.words}: no bill of it is published")
+        raise NothingInScope(
+            f"no workbook for {scope.words}: no bill of these periods is published"
+        )
     if row_count > ROW_LIMIT:
         raise TooManyRows(
-            f"{scope.words} has {row_count:,} split lines and a sheet holds {ROW_LIMIT:,}: export"
-            " single periods or organizations, or the billing report as CSV"
+            f"{scope.words} has {row_count:,} split lines, and a sheet has at most {ROW_LIMIT:,}:"
+            " export single periods or organizations, or the billing report as CSV"
         )
 
 
@@ -466,7 +468,7 @@ def _load_totals(
 
 
 def _load_invoices(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
-    """The invoices of the lines and, with all organizations in scope, those without any line."""
+    """The invoices of the lines and, with all organizations in scope, those without lines."""
     connection.execute(
         f"""
         create or replace temp table {INVOICES} as
@@ -503,7 +505,7 @@ def _load_invoices(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
 
 
 def _is_of(invoices: str, lines: str) -> str:
-    """SQL: lines are of an invoice, or of a bill of a day where the source has no invoices."""
+    """SQL condition: lines belong to an invoice, or to a bill by date without an invoice."""
     return f"""(
         {invoices}.invoice_number is not distinct from {lines}.invoice_number
         and ({invoices}.invoice_number is not null

@@ -563,7 +563,7 @@ def test_more_rows_than_a_sheet_holds_are_refused(
     published: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workbook_rows, "ROW_LIMIT", 100)
-    with pytest.raises(TooManyRows, match="a sheet holds 100"):
+    with pytest.raises(TooManyRows, match="a sheet has at most 100"):
         write_workbook(published, EVERYTHING, tmp_path / "book.xlsx")
 
 
