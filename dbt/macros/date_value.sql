@@ -1,6 +1,6 @@
 {#-
-A landed day, or null where the text is none: ISO dates and instants (their UTC day), and dates
-with the month in letters (6 Jan 2026, 06-Jan-26). Dates like 06/01/2026 are not guessed at.
+A landed day, or null where the text is none: ISO 8601 dates and instants (their UTC day), and
+dates with the month in letters (6 Jan 2026, 06-Jan-26). Dates like 06/01/2026 are not guessed at.
 -#}
 {% macro date_value(column) -%}
     case
@@ -43,16 +43,45 @@ with the month in letters (6 Jan 2026, 06-Jan-26). Dates like 06/01/2026 are not
 {%- endmacro %}
 
 {#-
-A landed instant as a UTC timestamp, or null where the text is none: ISO 8601, with or without
-offset; without one it is UTC, a bare date its first instant.
+A landed instant as a UTC timestamp, or null where the text is none: any form of ISO 8601 with a
+year, month and day, with or without offset; without one it is UTC, a bare date its first instant.
 -#}
 {% macro timestamp_value(column) -%}
+    coalesce(
+        {{ timestamp_of_extended(column) }},
+        {{ timestamp_of_extended(extended_iso(column)) }}
+    )
+{%- endmacro %}
+
+{#- An instant in the extended form with seconds: 2026-01-04T00:00:00Z. -#}
+{% macro timestamp_of_extended(column) -%}
     case
         -- Year first, then a dash: words that a cast would take for dates are none here.
         when substr(trim({{ column }}), 5, 1) <> '-' or {{ column }} like '%(%' then null
         when {{ has_offset(column) }} then {{ timestamp_with_offset('trim(' ~ column ~ ')') }}
         else try_cast(trim({{ column }}) as timestamp)
     end
+{%- endmacro %}
+
+{#-
+The extended form with seconds of an instant in another ISO form: the basic form (20260104T000000Z,
+20260104), without seconds (2026-01-04T00:00Z), with a decimal comma. Other text stays as it is.
+-#}
+{% macro extended_iso(column) -%}
+    {{ return(adapter.dispatch('extended_iso')(column)) }}
+{%- endmacro %}
+
+{% macro duckdb__extended_iso(column) -%}
+    regexp_replace(
+        regexp_replace(
+            regexp_replace(
+                upper(replace(replace(trim({{ column }}), ',', '.'), ' +', '+')),
+                '^(\d{4})(\d\d)(\d\d)($|T.*)', '\1-\2-\3\4'
+            ),
+            '^(.{10})[T ](\d\d):?(\d\d):?', '\1T\2:\3:'
+        ),
+        '^(.{17})($|[Z+-].*)', '\1' || '00\2'
+    )
 {%- endmacro %}
 
 {#- Whether the time of day is followed by an offset other than Z. -#}

@@ -1,6 +1,6 @@
 {#- Whom a row of the directory is about: ids in one case, names without regard to it. -#}
 {% macro user_key() -%}
-    lower(coalesce({{ text_value('user_id') }}, {{ text_value('user_principal_name') }}))
+    lower(coalesce({{ given_value('user_id') }}, {{ text_value('user_principal_name') }}))
 {%- endmacro %}
 
 {#- The part of a sign-in name behind the @: that of the organization. -#}
@@ -22,7 +22,7 @@
         (
             'User ID',
             'user_id',
-            'coalesce(' ~ text_value('user_id') ~ ', ' ~ text_value('user_principal_name')
+            'coalesce(' ~ given_value('user_id') ~ ', ' ~ text_value('user_principal_name')
             ~ ') is null',
             'is empty'
         ),

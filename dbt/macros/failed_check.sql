@@ -39,6 +39,10 @@ of every staging model.
     {{ return((column, value, text_value(value) ~ ' is null', 'is empty')) }}
 {%- endmacro %}
 
+{% macro needs_id(column, value) -%}
+    {{ return((column, value, given_value(value) ~ ' is null', 'is empty')) }}
+{%- endmacro %}
+
 {% macro needs_number(column, value, parsed) -%}
     {{ return((
         column,
@@ -57,7 +61,7 @@ of every staging model.
     {{ return((
         column,
         value,
-        parsed ~ ' is null and ' ~ text_value(value) ~ ' is not null',
+        parsed ~ ' is null and ' ~ given_value(value) ~ ' is not null',
         'is not a number (digits, one decimal point, no thousands separators or currency signs)'
     )) }}
 {%- endmacro %}
@@ -75,7 +79,7 @@ of every staging model.
     {{ return((
         column,
         value,
-        parsed ~ ' is null and ' ~ text_value(value) ~ ' is not null',
+        parsed ~ ' is null and ' ~ given_value(value) ~ ' is not null',
         'is not a date in an unambiguous format (write 2025-12-17 or 17 Dec 2025)'
     )) }}
 {%- endmacro %}

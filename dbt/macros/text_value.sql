@@ -3,6 +3,17 @@
     nullif(trim({{ column }}), '')
 {%- endmacro %}
 
+{#-
+A landed id, number or date as text, or null where there is none: programs write NaN, None and the
+like in its place. In a column of free text these words stay, as the name of a person may be Null.
+-#}
+{% macro given_value(column) -%}
+    case
+        when lower(trim({{ column }})) not in ('', 'null', 'nan', 'none', 'nat')
+            then trim({{ column }})
+    end
+{%- endmacro %}
+
 {#- An id as text; a GUID in lower case, since systems print GUIDs in both cases. -#}
 {% macro id_value(column) -%}
     case
@@ -12,6 +23,6 @@
             and substr(trim({{ column }}), 14, 1) = '-'
             and substr(trim({{ column }}), 24, 1) = '-'
             then lower(trim({{ column }}))
-        else {{ text_value(column) }}
+        else {{ given_value(column) }}
     end
 {%- endmacro %}

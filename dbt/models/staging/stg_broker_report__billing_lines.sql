@@ -52,7 +52,7 @@ checked as (
     select
         typed.*,
         {{ failed_check([
-            needs_text('Subscription ID', 'subscription_id'),
+            needs_id('Subscription ID', 'subscription_id'),
             needs_text('ProductName', 'product_name'),
             needs_number('Quantity', 'quantity', 'exact_quantity'),
             needs_number('TotalCost', 'total_cost', 'exact_total_cost'),
@@ -100,7 +100,7 @@ renamed as (
         {{ declared_subscription(id_value('subscription_id')) }} as subscription_id,
         cast(null as varchar) as product_id,
         {{ text_value('product_name') }} as product_name,
-        {{ text_value('sku') }} as sku_id,
+        {{ given_value('sku') }} as sku_id,
         {{ text_value('charge_type_text') }} as charge_type,
         charge_start_day as charge_start_date,
         period_end_day as charge_end_date,
@@ -111,7 +111,7 @@ renamed as (
         {{ measure('exact_total_sales') }} as total_sales,
         {{ measure('exact_total_margin') }} as billed_margin,
         exact_total_cost - {{ measure('exact_total_cost') }} as rounding_residual,
-        upper({{ text_value('currency') }}) as currency,
+        upper({{ given_value('currency') }}) as currency,
         cast(null as varchar) as reference_id,
         cast(null as varchar) as tags,
         {{ rejection() }}

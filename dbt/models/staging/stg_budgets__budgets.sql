@@ -29,8 +29,8 @@ checked as (
     select
         typed.*,
         {{ failed_check([
-            needs_text('Cost Center ID', 'cost_center_id'),
-            needs_text('Currency', 'currency'),
+            needs_id('Cost Center ID', 'cost_center_id'),
+            needs_id('Currency', 'currency'),
             (
                 'Month',
                 'month',
@@ -51,9 +51,9 @@ renamed as (
         row_number,
         content_hash,
         {{ text_value('organization') }} as organization,
-        {{ text_value('cost_center_id') }} as cost_center_id,
+        {{ given_value('cost_center_id') }} as cost_center_id,
         month_start as month,
-        upper({{ text_value('currency') }}) as currency,
+        upper({{ given_value('currency') }}) as currency,
         {{ measure('exact_amount') }} as amount,
         {{ rejection() }}
     from checked

@@ -23,14 +23,14 @@ checked as (
     select
         typed.*,
         {{ failed_check([
-            needs_text('Subscription ID', 'subscription_id'),
+            needs_id('Subscription ID', 'subscription_id'),
             (
                 'Billing Period',
                 'billing_period',
                 date_value("concat(trim(billing_period), '-01')") ~ ' is null',
                 'is not a month like 2026-01'
             ),
-            needs_text('Cost Center ID', 'cost_center_id'),
+            needs_id('Cost Center ID', 'cost_center_id'),
             needs_number(
                 'Allocated Quantity', 'allocated_quantity', 'exact_allocated_quantity'
             ),
@@ -64,7 +64,7 @@ renamed as (
         content_hash,
         {{ id_value('subscription_id') }} as subscription_id,
         trim(billing_period) as billing_period,
-        {{ text_value('cost_center_id') }} as cost_center_id,
+        {{ given_value('cost_center_id') }} as cost_center_id,
         {{ measure('exact_allocated_quantity') }} as allocated_quantity,
         {{ text_value('approved_by') }} as approved_by,
         {{ text_value('reason') }} as reason,

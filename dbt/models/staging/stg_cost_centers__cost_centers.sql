@@ -28,7 +28,7 @@ checked as (
     select
         typed.*,
         {{ failed_check([
-            needs_text('Cost Center ID', 'cost_center_id'),
+            needs_id('Cost Center ID', 'cost_center_id'),
             needs_text('Organization', 'organization'),
             needs_text('Name', 'name'),
             (
@@ -60,17 +60,17 @@ renamed as (
         file,
         row_number,
         content_hash,
-        {{ text_value('cost_center_id') }} as cost_center_id,
+        {{ given_value('cost_center_id') }} as cost_center_id,
         {{ text_value('organization') }} as organization,
         {{ text_value('name') }} as cost_center_name,
-        {{ text_value('parent_id') }} as parent_id,
+        {{ given_value('parent_id') }} as parent_id,
         {{ text_value('business_unit') }} as business_unit,
         {{ text_value('location') }} as location,
-        {{ text_value('charge_code') }} as charge_code,
-        {{ text_value('gl_account') }} as gl_account,
+        {{ given_value('charge_code') }} as charge_code,
+        {{ given_value('gl_account') }} as gl_account,
         coalesce(is_default_flag, false) as is_default,
         coalesce(is_shared_flag, false) as is_shared,
-        {{ text_value('successor_id') }} as successor_id,
+        {{ given_value('successor_id') }} as successor_id,
         cast(valid_from_day as timestamp) as valid_from,
         case when not has_no_end then cast(valid_to_day as timestamp) end as valid_to,
         {{ rejection() }}

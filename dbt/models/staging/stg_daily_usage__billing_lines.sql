@@ -28,8 +28,8 @@ checked as (
     select
         typed.*,
         {{ failed_check([
-            needs_text('InvoiceNumber', 'invoice_number'),
-            needs_text('BillingCurrency', 'billing_currency'),
+            needs_id('InvoiceNumber', 'invoice_number'),
+            needs_id('BillingCurrency', 'billing_currency'),
             number_if_given('Quantity', 'quantity', 'exact_quantity'),
             number_if_given('UnitPrice', 'unit_price', 'exact_unit_price'),
             needs_number('BillingPreTaxTotal', 'billing_pre_tax_total', 'exact_pre_tax_total'),
@@ -57,15 +57,15 @@ renamed as (
         file,
         row_number,
         content_hash,
-        {{ text_value('invoice_number') }} as invoice_number,
+        {{ given_value('invoice_number') }} as invoice_number,
         cast(null as date) as billing_date,
         {{ id_value('customer_id') }} as customer_id,
         {{ text_value('customer_domain_name') }} as customer_domain,
         {{ text_value('customer_name') }} as customer_name,
         {{ declared_subscription(id_value('subscription_id')) }} as subscription_id,
-        {{ text_value('product_id') }} as product_id,
+        {{ given_value('product_id') }} as product_id,
         {{ text_value('product_name') }} as product_name,
-        {{ text_value('sku_id') }} as sku_id,
+        {{ given_value('sku_id') }} as sku_id,
         coalesce({{ text_value('charge_type') }}, 'usage') as charge_type,
         -- The charge period is the whole month's; what is charged was used on this day.
         usage_day as charge_start_date,
@@ -83,8 +83,8 @@ renamed as (
         cast(null as decimal(28, 10)) as total_sales,
         cast(null as decimal(28, 10)) as billed_margin,
         exact_pre_tax_total - {{ measure('exact_pre_tax_total') }} as rounding_residual,
-        upper({{ text_value('billing_currency') }}) as currency,
-        {{ text_value('meter_id') }} as reference_id,
+        upper({{ given_value('billing_currency') }}) as currency,
+        {{ given_value('meter_id') }} as reference_id,
         {{ text_value('tags') }} as tags,
         {{ rejection() }}
     from checked

@@ -27,7 +27,7 @@ checked as (
             (
                 'Subscription ID',
                 'subscription_id',
-                text_value('subscription_id') ~ ' is null and ' ~ text_value('sku')
+                given_value('subscription_id') ~ ' is null and ' ~ given_value('sku')
                 ~ ' is null',
                 'and SKU are empty'
             ),

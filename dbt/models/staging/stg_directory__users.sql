@@ -50,7 +50,7 @@ renamed as (
         {{ domain_of('user_principal_name') }} as user_domain,
         {{ text_value('department') }} as department,
         {{ text_value('office_location') }} as location,
-        {{ text_value('charge_code') }} as charge_code,
+        {{ given_value('charge_code') }} as charge_code,
         coalesce(is_enabled_flag, not is_blocked_flag, true) as is_enabled,
         -- The admin center's export lists products joined by a plus sign, Graph lists ids.
         {{ text_value('licenses') }} as license_names,

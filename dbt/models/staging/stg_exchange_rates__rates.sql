@@ -24,8 +24,8 @@ checked as (
     select
         typed.*,
         {{ failed_check([
-            needs_text('From Currency', 'from_currency'),
-            needs_text('To Currency', 'to_currency'),
+            needs_id('From Currency', 'from_currency'),
+            needs_id('To Currency', 'to_currency'),
             needs_date('Date', 'date', 'rate_day'),
             needs_number('Rate', 'rate', 'exact_rate'),
             ('Rate', 'rate', 'exact_rate <= 0', 'is not greater than zero'),
@@ -41,8 +41,8 @@ renamed as (
         file,
         row_number,
         content_hash,
-        upper({{ text_value('from_currency') }}) as from_currency,
-        upper({{ text_value('to_currency') }}) as to_currency,
+        upper({{ given_value('from_currency') }}) as from_currency,
+        upper({{ given_value('to_currency') }}) as to_currency,
         rate_day as rate_date,
         {{ measure('exact_rate') }} as rate,
         {{ rejection() }}

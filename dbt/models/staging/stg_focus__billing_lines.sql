@@ -4,7 +4,12 @@ landed as (
 
     select
         landed_rows.*,
-        {{ whole_row('landed_rows') }} as landed_row
+        {{ whole_row('landed_rows') }} as landed_row,
+        coalesce({{ given_value('pricing_quantity') }}, {{ given_value('consumed_quantity') }})
+            as quantity_text,
+        coalesce(
+            {{ given_value('contracted_unit_price') }}, {{ given_value('list_unit_price') }}
+        ) as unit_price_text
     from {{ source('raw', 'focus_cost_and_usage') }} as landed_rows
 
 ),
@@ -14,9 +19,8 @@ typed as (
     select
         landed.*,
         {{ decimal_value('billed_cost') }} as exact_billed_cost,
-        {{ decimal_value('coalesce(pricing_quantity, consumed_quantity)') }} as exact_quantity,
-        {{ decimal_value('coalesce(contracted_unit_price, list_unit_price)') }}
-            as exact_unit_price,
+        {{ decimal_value('quantity_text') }} as exact_quantity,
+        {{ decimal_value('unit_price_text') }} as exact_unit_price,
         {{ instant_value('charge_period_start') }} as charge_start_instant,
         {{ instant_value('charge_period_end') }} as charge_end_instant,
         {{ date_value('billing_period_end') }} as billing_period_end_day
@@ -29,19 +33,13 @@ checked as (
     select
         typed.*,
         {{ failed_check([
-            needs_text('BillingAccountId', 'billing_account_id'),
+            needs_id('BillingAccountId', 'billing_account_id'),
             needs_text('ChargeCategory', 'charge_category'),
-            needs_text('BillingCurrency', 'billing_currency'),
+            needs_id('BillingCurrency', 'billing_currency'),
             needs_number('BilledCost', 'billed_cost', 'exact_billed_cost'),
-            number_if_given(
-                'PricingQuantity',
-                'coalesce(pricing_quantity, consumed_quantity)',
-                'exact_quantity'
-            ),
+            number_if_given('PricingQuantity', 'quantity_text', 'exact_quantity'),
             not_too_large('BilledCost', 'billed_cost', 'exact_billed_cost', 1000000000000),
-            not_too_large(
-                'PricingQuantity', 'pricing_quantity', 'exact_quantity', 1000000000000
-            ),
+            not_too_large('PricingQuantity', 'quantity_text', 'exact_quantity', 1000000000000),
             needs_date('ChargePeriodStart', 'charge_period_start', 'charge_start_instant'),
             needs_date('ChargePeriodEnd', 'charge_period_end', 'charge_end_instant'),
             (
@@ -83,9 +81,9 @@ renamed as (
         file,
         row_number,
         content_hash,
-        {{ text_value('invoice_id') }} as invoice_number,
+        {{ given_value('invoice_id') }} as invoice_number,
         -- The day on which the billing period is over; with an invoice, its date counts.
-        case when {{ text_value('invoice_id') }} is null then billing_period_end_day end
+        case when {{ given_value('invoice_id') }} is null then billing_period_end_day end
             as billing_date,
         {{ id_value('billing_account_id') }} as customer_id,
         cast(null as varchar) as customer_domain,
@@ -94,7 +92,7 @@ renamed as (
         {{ text_value('service_name') }} as product_id,
         -- Not the description, which providers print their prices in.
         coalesce({{ text_value('service_name') }}, charge_type) as product_name,
-        {{ text_value('sku_id') }} as sku_id,
+        {{ given_value('sku_id') }} as sku_id,
         charge_type,
         charge_start_day as charge_start_date,
         charge_end_day as charge_end_date,
@@ -108,8 +106,8 @@ renamed as (
         cast(null as decimal(28, 10)) as total_sales,
         cast(null as decimal(28, 10)) as billed_margin,
         exact_billed_cost - {{ measure('exact_billed_cost') }} as rounding_residual,
-        upper({{ text_value('billing_currency') }}) as currency,
-        {{ text_value('resource_id') }} as reference_id,
+        upper({{ given_value('billing_currency') }}) as currency,
+        {{ given_value('resource_id') }} as reference_id,
         {{ text_value('tags') }} as tags,
         {{ rejection() }}
     from with_days

@@ -26,9 +26,9 @@ checked as (
     select
         typed.*,
         {{ failed_check([
-            needs_text('Invoice Number', 'invoice_number'),
+            needs_id('Invoice Number', 'invoice_number'),
             needs_date('Invoice Date', 'invoice_date', 'invoice_day'),
-            needs_text('Currency', 'currency'),
+            needs_id('Currency', 'currency'),
             needs_number('Subtotal', 'subtotal', 'exact_subtotal'),
             not_too_large('Subtotal', 'subtotal', 'exact_subtotal', 1000000000000000),
             number_if_given('Tax Total', 'tax_total', 'exact_tax_total'),
@@ -46,9 +46,9 @@ renamed as (
         file,
         row_number,
         content_hash,
-        {{ text_value('invoice_number') }} as invoice_number,
+        {{ given_value('invoice_number') }} as invoice_number,
         invoice_day as invoice_date,
-        upper({{ text_value('currency') }}) as currency,
+        upper({{ given_value('currency') }}) as currency,
         {{ measure('exact_subtotal') }} as subtotal,
         exact_subtotal,
         -- 12.5 has one decimal: the invoice itself says how finely it was rounded.

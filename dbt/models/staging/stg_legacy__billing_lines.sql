@@ -28,9 +28,9 @@ checked as (
     select
         typed.*,
         {{ failed_check([
-            needs_text('SubscriptionId', 'subscription_id'),
+            needs_id('SubscriptionId', 'subscription_id'),
             needs_text('ChargeType', 'charge_type'),
-            needs_text('Currency', 'currency'),
+            needs_id('Currency', 'currency'),
             number_if_given('Quantity', 'quantity', 'exact_quantity'),
             number_if_given('UnitPrice', 'unit_price', 'exact_unit_price'),
             needs_number('Subtotal', 'subtotal', 'exact_subtotal'),
@@ -59,7 +59,7 @@ renamed as (
         file,
         row_number,
         content_hash,
-        {{ text_value('invoice_number') }} as invoice_number,
+        {{ given_value('invoice_number') }} as invoice_number,
         billing_day as billing_date,
         {{ id_value('customer_id') }} as customer_id,
         {{ text_value('domain_name') }} as customer_domain,
@@ -86,7 +86,7 @@ renamed as (
         cast(null as decimal(28, 10)) as total_sales,
         cast(null as decimal(28, 10)) as billed_margin,
         exact_subtotal - {{ measure('exact_subtotal') }} as rounding_residual,
-        upper({{ text_value('currency') }}) as currency,
+        upper({{ given_value('currency') }}) as currency,
         cast(null as varchar) as reference_id,
         cast(null as varchar) as tags,
         {{ rejection() }}

@@ -27,9 +27,9 @@ checked as (
     select
         typed.*,
         {{ failed_check([
-            needs_text('InvoiceNumber', 'invoice_number'),
+            needs_id('InvoiceNumber', 'invoice_number'),
             needs_text('ChargeType', 'charge_type'),
-            needs_text('Currency', 'currency'),
+            needs_id('Currency', 'currency'),
             number_if_given('Quantity', 'quantity', 'exact_quantity'),
             number_if_given('UnitPrice', 'unit_price', 'exact_unit_price'),
             needs_number('Subtotal', 'subtotal', 'exact_subtotal'),
@@ -57,16 +57,16 @@ renamed as (
         file,
         row_number,
         content_hash,
-        {{ text_value('invoice_number') }} as invoice_number,
+        {{ given_value('invoice_number') }} as invoice_number,
         -- The file has no billing date: it is the invoice's, found further on.
         cast(null as date) as billing_date,
         {{ id_value('customer_id') }} as customer_id,
         {{ text_value('customer_domain_name') }} as customer_domain,
         {{ text_value('customer_name') }} as customer_name,
         {{ declared_subscription(id_value('subscription_id')) }} as subscription_id,
-        {{ text_value('product_id') }} as product_id,
+        {{ given_value('product_id') }} as product_id,
         {{ text_value('product_name') }} as product_name,
-        {{ text_value('sku_id') }} as sku_id,
+        {{ given_value('sku_id') }} as sku_id,
         {{ text_value('charge_type') }} as charge_type,
         charge_start_day as charge_start_date,
         charge_end_day as charge_end_date,
@@ -79,8 +79,8 @@ renamed as (
         cast(null as decimal(28, 10)) as total_sales,
         cast(null as decimal(28, 10)) as billed_margin,
         exact_subtotal - {{ measure('exact_subtotal') }} as rounding_residual,
-        upper({{ text_value('currency') }}) as currency,
-        {{ text_value('reference_id') }} as reference_id,
+        upper({{ given_value('currency') }}) as currency,
+        {{ given_value('reference_id') }} as reference_id,
         cast(null as varchar) as tags,
         {{ rejection() }}
     from checked

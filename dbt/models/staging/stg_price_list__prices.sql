@@ -20,7 +20,7 @@ typed as (
         {{ date_value('valid_to') }} as valid_to_day,
         coalesce(valid_to, '') like '9999-12-31%' as has_no_end,
         coalesce(lower({{ text_value('percent_of') }}), 'cost') as percent_base,
-        coalesce({{ text_value('product') }}, '*') = '*' and {{ text_value('sku') }} is null
+        coalesce({{ text_value('product') }}, '*') = '*' and {{ given_value('sku') }} is null
             as is_for_all_products
     from landed
 
@@ -31,7 +31,7 @@ checked as (
     select
         typed.*,
         {{ failed_check([
-            needs_text('Currency', 'currency'),
+            needs_id('Currency', 'currency'),
             number_if_given('Unit Price', 'unit_price', 'exact_unit_price'),
             number_if_given('Markup Percent', 'markup_percent', 'exact_markup_percent'),
             (
@@ -92,11 +92,11 @@ renamed as (
         content_hash,
         {{ text_value('organization') }} as organization,
         case when not is_for_all_products then {{ text_value('product') }} end as product_name,
-        {{ text_value('sku') }} as sku_id,
+        {{ given_value('sku') }} as sku_id,
         {{ measure('exact_unit_price') }} as unit_price,
         {{ measure('exact_markup_percent') }} as markup_percent,
         percent_base,
-        upper({{ text_value('currency') }}) as currency,
+        upper({{ given_value('currency') }}) as currency,
         valid_from_day as valid_from_date,
         -- The day is the last on which the price holds.
         case when not has_no_end then valid_to_day end as valid_to_date,

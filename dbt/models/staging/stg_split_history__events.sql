@@ -30,7 +30,7 @@ checked as (
     select
         typed.*,
         {{ failed_check([
-            needs_text('Subscription ID', 'subscription_id'),
+            needs_id('Subscription ID', 'subscription_id'),
             needs_text('Event', 'event'),
             needs_date('Datetime', 'datetime', 'effective_instant'),
             date_if_given('Recorded At', 'recorded_at', 'recorded_instant'),
@@ -59,7 +59,7 @@ checked as (
             (
                 'Cost Center',
                 'cost_center',
-                text_value('cost_center') ~ ' is null and ' ~ text_value('cost_center_id')
+                text_value('cost_center') ~ ' is null and ' ~ given_value('cost_center_id')
                 ~ ' is null and exact_allocated_quantity is not null',
                 'is empty but a quantity is allocated'
             ),
@@ -95,7 +95,7 @@ renamed as (
         coalesce(recorded_instant, effective_instant) as recorded_at,
         {{ measure('exact_sequence') }} as event_sequence,
         {{ measure('exact_total_quantity') }} as total_quantity,
-        {{ text_value('cost_center_id') }} as cost_center_id,
+        {{ given_value('cost_center_id') }} as cost_center_id,
         {{ text_value('cost_center') }} as cost_center_name,
         {{ measure('exact_allocated_quantity') }} as allocated_quantity,
         {{ text_value('organization') }} as organization,
