@@ -2,7 +2,8 @@
 
 A row's number is the one a person sees: in delimited text the header is row 1, as in a
 spreadsheet; in JSON lines it is the line. Every value stays the text that stood in the file;
-JSON numbers too, so that no amount ever passes through a binary float.
+JSON numbers too, so that no amount ever passes through a binary float. In delimited text an
+unquoted NULL is no value; a quoted one is text.
 """
 
 import codecs
@@ -10,8 +11,8 @@ import csv
 import gzip
 import io
 import json
+import re
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -22,10 +23,13 @@ import pyarrow.csv
 from dagster_project.errors import BrokenArchive, EmptyFile, TooLarge, UnreadableText
 from dagster_project.feeds.declarations import NOTHING_DECLARED, Declaration
 from dagster_project.feeds.formats import TEXT
+from dagster_project.feeds.json_records import read_records
 
 GZIP_MAGIC = b"\x1f\x8b"
 DELIMITERS = (",", ";", "\t", "|")
 UNDECODABLE = "\ufdd0"
+NO_VALUE = ("NULL", "null", "\\N")
+"""Unquoted, these words are what databases write where there is no value."""
 MAX_LINES_OF_A_RECORD = 1000
 RAW_ROW_LIMIT = 10_000
 """Characters of a bad row that are kept; a row is longer only when its file is damaged."""
@@ -67,6 +71,8 @@ class LandedRows:
     sheet: str | None = None
     column_letters: dict[str, str] = field(default_factory=dict)
     """Of a workbook: the sheet, and each header's column letter, so that errors name the cell."""
+    next_page: str | None = None
+    """Of an answer of an API: the link to a page that the file does not hold."""
 
 
 def unpack(data: bytes, limit: int) -> bytes:
@@ -149,12 +155,16 @@ def _read_delimited(text: str, declared: Declaration) -> LandedRows:
         raise EmptyFile(
             f"apportion.toml states header_row = {declared.header_row}, but the file ends above it"
         )
-    delimiter = declared.delimiter or max(DELIMITERS, key=lines[first].count)
-    named = lines[first].strip().lower()
-    if named.startswith("sep=") and any(line.strip() for line in lines[first + 1 :]):
-        # Spreadsheet programs write this line to name the delimiter.
-        delimiter = named[4:5] if named[4:5] in DELIMITERS else delimiter
-        first = next(index for index, line in enumerate(lines) if index > first and line.strip())
+    named_delimiter = None
+    # Spreadsheet programs name the delimiter in a line above the header, Windows PowerShell the
+    # type of its objects.
+    while named := re.match(r"\s*(?:sep=(.?)|#type )", lines[first], re.IGNORECASE):
+        behind = next((at for at, line in enumerate(lines) if at > first and line.strip()), None)
+        if behind is None:
+            break
+        first = behind
+        named_delimiter = named[1] if named[1] in DELIMITERS else named_delimiter
+    delimiter = named_delimiter or declared.delimiter or max(DELIMITERS, key=lines[first].count)
     records = _Records(delimiter)
     after_header = records.add_header(lines, first)
     records.add_rows(lines, after_header)
@@ -176,7 +186,8 @@ class _Records:
         self.next_row_number = 1
         self.plain_lines: list[str] = []
         self.plain_numbers: list[int] = []
-        self.quoted: list[tuple[int, list[str]]] = []
+        self.quoted_records: list[str] = []
+        self.quoted_numbers: list[int] = []
         self.rejected: list[RejectedRow] = []
 
     def add_header(self, lines: list[str], first: int) -> int:
@@ -216,25 +227,25 @@ class _Records:
                     index += 1
                     continue
                 values, behind = well_quoted
+                record = "\n".join(lines[index:behind])
                 if len(values) == len(self.headers):
-                    self.quoted.append((row_number, values))
+                    self.quoted_records.append(record)
+                    self.quoted_numbers.append(row_number)
                 else:
-                    self._reject_width("\n".join(lines[index:behind]), row_number, len(values))
+                    self._reject_width(record, row_number, len(values))
                 index = behind
 
     def finish(self) -> LandedRows:
         """The table of all good records and the rejected ones, in order of row number."""
         names = [f"column {index}" for index in range(1, len(self.headers) + 1)]
-        table, row_numbers = self._parse_plain(names)
-        if self.quoted:
-            quoted = pa.table(
-                [
-                    pa.array([values[index] for _, values in self.quoted], pa.string())
-                    for index in range(len(names))
-                ],
-                names=names,
+        table, row_numbers = self._parse(
+            self.plain_lines, self.plain_numbers, names, over_lines=False
+        )
+        if self.quoted_records:
+            quoted, quoted_numbers = self._parse(
+                self.quoted_records, self.quoted_numbers, names, over_lines=True
             )
-            numbers = np.concatenate([row_numbers, [number for number, _ in self.quoted]])
+            numbers = np.concatenate([row_numbers, quoted_numbers])
             order = np.argsort(numbers, kind="stable")
             table = pa.concat_tables([table, quoted]).take(pa.array(order))
             row_numbers = numbers[order]
@@ -255,10 +266,15 @@ class _Records:
             tuple(sorted(self.rejected, key=lambda row: row.row_number)),
         )
 
-    def _parse_plain(self, names: list[str]) -> tuple[pa.Table, np.ndarray]:
-        """The records of one line: a table of text and the row numbers."""
-        numbers = np.array(self.plain_numbers, dtype=np.int64)
-        if not self.plain_lines:
+    def _parse(
+        self, records: list[str], row_numbers: list[int], names: list[str], *, over_lines: bool
+    ) -> tuple[pa.Table, np.ndarray]:
+        """Well-quoted records as a table of text, without those of another width, and numbers.
+
+        Empties `records`, so that the text is not held twice.
+        """
+        numbers = np.array(row_numbers, dtype=np.int64)
+        if not records:
             empty = pa.schema([(name, pa.string()) for name in names]).empty_table()
             return empty, numbers
         invalid: list[pyarrow.csv.InvalidRow] = []
@@ -267,8 +283,9 @@ class _Records:
             invalid.append(row)
             return "skip"
 
-        content = "\n".join(self.plain_lines).encode("utf-8", "replace")
-        self.plain_lines = []
+        # Arrow skips one byte order mark: that of the first value would be lost.
+        content = "\n".join(records).encode("utf-8-sig", "replace")
+        records.clear()
         try:
             table = pyarrow.csv.read_csv(
                 io.BytesIO(content),
@@ -277,12 +294,15 @@ class _Records:
                 ),
                 parse_options=pyarrow.csv.ParseOptions(
                     delimiter=self.delimiter,
-                    newlines_in_values=False,
+                    newlines_in_values=over_lines,
                     ignore_empty_lines=False,
                     invalid_row_handler=keep_invalid,
                 ),
                 convert_options=pyarrow.csv.ConvertOptions(
-                    strings_can_be_null=False, column_types=dict.fromkeys(names, pa.string())
+                    null_values=NO_VALUE,
+                    strings_can_be_null=True,
+                    quoted_strings_can_be_null=False,
+                    column_types=dict.fromkeys(names, pa.string()),
                 ),
             )
         except pa.ArrowInvalid as error:
@@ -326,7 +346,11 @@ class _Records:
                 row_number,
                 f"the row has {width} columns, the header has {len(self.headers)}",
                 text[:RAW_ROW_LIMIT],
-                known_values=dict(zip(self.headers, values, strict=False)),
+                known_values={
+                    header: value
+                    for header, value in zip(self.headers, values, strict=False)
+                    if value not in NO_VALUE
+                },
             )
         )
 
@@ -335,7 +359,7 @@ def _rows_with_values(table: pa.Table) -> np.ndarray:
     """A mask that leaves out rows of nothing but delimiters."""
     filled = np.zeros(table.num_rows, dtype=bool)
     for column in table.columns:
-        lengths = pc.binary_length(column.combine_chunks())
+        lengths = pc.binary_length(column.combine_chunks()).fill_null(0)
         filled |= np.asarray(pc.greater(lengths, 0).to_numpy(zero_copy_only=False), dtype=bool)
         if filled.all():
             break
@@ -346,16 +370,20 @@ def _rows_with_values(table: pa.Table) -> np.ndarray:
 
 
 def _read_json(text: str) -> LandedRows:
+    found = read_records(text)
     rejected: list[RejectedRow] = []
     records: list[tuple[int, dict[str, str | None]]] = []
-    for row_number, record, raw_row in _json_records(text):
+    for row_number, record, raw_row in found.records:
         if isinstance(record, dict):
             records.append((row_number, {key: _json_text(record[key]) for key in record}))
         else:
-            rejected.append(RejectedRow(row_number, str(record), raw_row[:RAW_ROW_LIMIT]))
+            rejected.append(RejectedRow(row_number, record, raw_row[:RAW_ROW_LIMIT]))
+    if not records and not rejected:
+        raise EmptyFile("the JSON has no rows")
     if not records:
+        first = rejected[0]
         raise UnreadableText(
-            f"no JSON object in the file ({rejected[0].reason})" if rejected else "no JSON object"
+            f"no JSON object in the file can be read; row {first.row_number}: {first.reason}"
         )
     headers = tuple(dict.fromkeys(key for _, record in records for key in record))
     table = pa.table(
@@ -365,52 +393,7 @@ def _read_json(text: str) -> LandedRows:
         }
     )
     numbers = pa.array([number for number, _ in records], pa.int64())
-    return LandedRows(headers, table, numbers, tuple(rejected))
-
-
-def _json_records(text: str) -> Iterator[tuple[int, dict[str, object] | str, str]]:
-    """(row number, the object or what is wrong, the text) of JSON lines or of one JSON array."""
-    if text.lstrip().startswith("["):
-        try:
-            array = _parse_json(text)
-        except (ValueError, RecursionError) as error:
-            raise UnreadableText(f"the JSON array is cut or damaged ({error})") from error
-        assert isinstance(array, list)
-        for index, record in enumerate(array, start=1):
-            yield index, _usable(record), json.dumps(record)
-        return
-    for row_number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            record = _parse_json(line)
-        except (ValueError, RecursionError) as error:
-            yield row_number, f"the line is no JSON ({error})", line
-            continue
-        yield row_number, _usable(record), line
-
-
-def _parse_json(text: str) -> object:
-    def unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        values = dict(pairs)
-        if len(values) < len(pairs):
-            keys = [key for key, _ in pairs]
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise ValueError(f"the key {twice!r} stands twice in one object")
-        return values
-
-    parsed: object = json.loads(text, parse_float=str, parse_int=str, object_pairs_hook=unique_keys)
-    return parsed
-
-
-def _usable(record: object) -> dict[str, object] | str:
-    if not isinstance(record, dict):
-        return "not a JSON object"
-    try:
-        json.dumps(record, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        return f"text that is no Unicode ({error.reason})"
-    return record
+    return LandedRows(headers, table, numbers, tuple(rejected), next_page=found.next_page)
 
 
 def _json_text(value: object) -> str | None:

@@ -7,6 +7,7 @@ Landed rows are written as (row number, value, value, ...), rejected ones as
 import csv
 import gzip
 import io
+import json
 import os
 from collections.abc import Callable
 
@@ -73,6 +74,11 @@ def test_one_row_of_another_encoding_is_set_apart_and_the_others_go_on() -> None
     assert "UTF-8" in bad.reason
     assert bad.known_values["cost"] == "20"
     assert '"cost": "20"' in bad.raw_row
+
+
+def test_a_byte_order_mark_between_rows_is_a_character_of_its_value() -> None:
+    rows = read('a,b\n\ufeff"x,1\n')
+    assert landed(rows) == [(2, '\ufeff"x', "1")]
 
 
 def test_a_row_of_another_encoding_is_set_apart_even_where_a_true_replacement_mark_stands() -> None:
@@ -152,6 +158,37 @@ def test_the_line_that_names_the_delimiter_wins_over_what_the_header_looks_like(
 
 def test_a_tab_can_be_named_as_delimiter() -> None:
     assert landed(read("sep=\t\nseat\tcost\n1\t10\n")) == [(3, "1", "10")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "#TYPE Microsoft.Store.PartnerCenter.PowerShell.Models.Invoices.PSInvoiceLineItem\r\n",
+        "\ufeff#TYPE Selected.System.Management.Automation.PSCustomObject\n",
+    ],
+)
+def test_the_type_that_windows_powershell_writes_first_is_passed_over(line: str) -> None:
+    rows = read(line + '"seat","cost"\n"1","10"\n')
+    assert rows.headers == ("seat", "cost")
+    assert landed(rows) == [(3, "1", "10")]
+
+
+def test_the_type_and_the_delimiter_may_both_stand_above_the_header() -> None:
+    rows = read("#TYPE System.Object\nsep=;\nseat;a,b,c\n1;12,5\n")
+    assert rows.headers == ("seat", "a,b,c")
+    assert landed(rows) == [(4, "1", "12,5")]
+
+
+@pytest.mark.parametrize("encode", [str.encode, lambda text: text.encode("utf-16")])
+def test_a_type_alone_is_a_header_without_rows(encode: Callable[[str], bytes]) -> None:
+    assert landed(read(encode("#TYPE System.Object\n"))) == []
+
+
+@pytest.mark.parametrize("mark", [b"\xff\xfe", b"\xfe\xff"], ids=["little", "big"])
+def test_the_unicode_text_of_a_spreadsheet_program_is_read(mark: bytes) -> None:
+    encoding = "utf-16-le" if mark == b"\xff\xfe" else "utf-16-be"
+    rows = read(mark + 'seat\tcity\tcost\r\n1\t"Zürich, West"\t10,5\r\n'.encode(encoding))
+    assert landed(rows) == [(2, "1", "Zürich, West", "10,5")]
 
 
 @pytest.mark.parametrize("line", ["sep=é", 'sep="', "sep= ", "sep="])
@@ -358,8 +395,25 @@ def test_blank_lines_before_the_header_are_passed_over_but_count(blank: str) -> 
     assert landed(rows) == [(2 + blank.count("\n"), "1", "10")]
 
 
-def test_words_for_nothing_stay_the_words_they_are() -> None:
-    assert landed(read("a,b,c\nNULL,NA,nan\n")) == [(2, "NULL", "NA", "nan")]
+@pytest.mark.parametrize("word", ["NULL", "null", "\\N"])
+@pytest.mark.parametrize("note", ["short", '"over\ntwo lines"'])
+def test_an_unquoted_null_is_no_value_and_a_quoted_one_is_text(word: str, note: str) -> None:
+    rows = read(f'note,a,b,c\n{note},{word},"{word}",\n')
+    assert landed(rows) == [(2, note.strip('"'), None, word, "")]
+    assert rows.rejected == ()
+
+
+def test_a_row_of_nulls_alone_is_an_empty_row() -> None:
+    assert landed(read("a,b\nNULL,NULL\n1,2\n")) == [(3, "1", "2")]
+
+
+def test_words_that_may_be_text_stay_the_words_they_are() -> None:
+    assert landed(read("a,b,c,d\nNA,nan,None,Null\n")) == [(2, "NA", "nan", "None", "Null")]
+
+
+def test_a_null_in_a_row_that_is_cut_is_no_known_value() -> None:
+    (bad,) = read("invoice,cost,sales\nNULL,10\n").rejected
+    assert bad.known_values == {"cost": "10"}
 
 
 def test_a_value_of_a_million_characters_is_kept_whole() -> None:
@@ -441,10 +495,75 @@ def test_a_cut_json_array_is_refused_whole(content: str) -> None:
         read(content)
 
 
-@pytest.mark.parametrize("content", ["[]", "{", "[1, 2]", '{\n  "seat": "1"\n}'])
-def test_json_without_any_record_is_refused(content: str) -> None:
-    with pytest.raises(UnreadableText, match="no JSON object"):
+def test_json_without_any_object_is_refused_with_its_first_fault() -> None:
+    with pytest.raises(UnreadableText, match=r"no JSON object .*row 1: not"):
+        read("[1, 2]")
+
+
+@pytest.mark.parametrize("content", ["[]", '{"totalCount": 0, "items": []}', '{"value": []}'])
+def test_json_without_rows_is_empty(content: str) -> None:
+    with pytest.raises(EmptyFile, match="no rows"):
         read(content)
+
+
+@pytest.mark.parametrize("content", ["{", '{"items": [{"seat": "1"},', '{\n "value": [\n  {"se'])
+def test_a_cut_json_document_is_refused_whole(content: str) -> None:
+    with pytest.raises(UnreadableText, match="cut or damaged"):
+        read(content)
+
+
+def test_one_object_over_several_lines_is_a_row() -> None:
+    assert landed(read('{\n  "seat": "1",\n  "cost": 10\n}\n')) == [(1, "1", "10")]
+
+
+def test_objects_over_several_lines_one_after_the_other_are_rows() -> None:
+    assert landed(read('{\n  "seat": "1"\n}\n{\n  "seat": "2"\n}\n')) == [(1, "1"), (2, "2")]
+
+
+def answer(rows: str, **others: object) -> dict[str, object]:
+    """An answer of an API with these seats, in the manner of Partner Center."""
+    return {"totalCount": 2, "items": [{"seat": each} for each in rows], **others}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        json.dumps(answer("12", attributes={"objectType": "Collection"})),
+        json.dumps(answer("12", attributes={"objectType": "Collection"}), indent=2),
+        json.dumps({"@odata.context": "$metadata#users", "value": answer("12")["items"]}),
+        '{"value": [\n{"seat": "1"},\n{"seat": "2"}\n]}\n',
+        json.dumps(answer("1")) + "\n" + json.dumps(answer("2")) + "\n",
+        json.dumps(answer("1"), indent=1) + json.dumps(answer("2"), indent=1),
+        json.dumps([answer("1"), answer("2")]),
+    ],
+    ids=["one line", "indented", "odata", "row by row", "pages as lines", "pages", "page array"],
+)
+def test_the_rows_of_an_answer_are_the_objects_it_wraps(content: str) -> None:
+    rows = read(content)
+    assert rows.headers == ("seat",)
+    assert landed(rows) == [(1, "1"), (2, "2")]
+    assert (rows.rejected, rows.next_page) == ((), None)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        {"nextLink": "https://api.example/2"},
+        {"@odata.nextLink": "https://api.example/2"},
+        {"links": {"self": {"uri": "x"}, "next": {"uri": "https://api.example/2"}}},
+        {"links": {"next": "https://api.example/2"}},
+    ],
+)
+def test_an_answer_that_links_to_a_next_page_is_not_whole(link: dict[str, object]) -> None:
+    rows = read(json.dumps(answer("1", **link)))
+    assert rows.next_page == "https://api.example/2"
+    both = json.dumps(answer("1", **link)) + "\n" + json.dumps(answer("2", nextLink=None))
+    assert read(both).next_page is None
+
+
+def test_a_list_inside_a_row_is_a_value_and_no_answer() -> None:
+    rows = read('{"seat": "1", "assignedLicenses": [{"skuId": "s"}], "items": ["a"]}')
+    assert landed(rows) == [(1, "1", '[{"skuId": "s"}]', '["a"]')]
 
 
 def test_a_json_row_of_another_encoding_is_set_apart() -> None:

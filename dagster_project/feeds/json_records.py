@@ -1,0 +1,154 @@
+"""JSON to records: lines, arrays, single objects, and answers of APIs that wrap their rows.
+
+Belongs here: which objects of a file are its rows. Does not: which columns they have.
+
+* JSON lines: every line is an object and a row; its number is the line's. A line that is no JSON
+  is rejected alone.
+* Anything else is one document, or several one after the other: an array, an object over several
+  lines, or the answer of an API, whose rows are in `items` (Partner Center) or `value` (Microsoft
+  Graph). Rows are counted through all documents. A document that is cut is refused whole.
+
+Numbers keep the text that they have in the file.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from dagster_project.errors import UnreadableText
+
+ROWS_OF_AN_ANSWER = ("items", "value")
+NEXT_PAGE = ("nextlink", "@odata.nextlink", "odata.nextlink")
+
+
+class JsonRecord(NamedTuple):
+    """A row: its object, or what is wrong with it."""
+
+    row_number: int
+    content: dict[str, Any] | str
+    raw_row: str
+
+
+@dataclass(frozen=True)
+class JsonRecords:
+    """The rows of a file. `next_page` is the link to a page that the file does not hold."""
+
+    records: Iterator[JsonRecord]
+    next_page: str | None = None
+
+
+def read_records(text: str) -> JsonRecords:
+    """The rows of a JSON text. Raises UnreadableText where a document is cut or damaged."""
+    if _is_lines(text):
+        return JsonRecords(_read_lines(text))
+    try:
+        documents = list(_documents(text))
+    except RecursionError as error:
+        raise UnreadableText("the JSON is nested too deeply") from error
+    except ValueError as error:
+        raise UnreadableText(f"the JSON is cut or damaged ({error}); save it again") from error
+    rows: list[object] = []
+    next_page = None
+    for document in documents:
+        pages = document if isinstance(document, list) else [document]
+        if not all(_rows_of_answer(page) is not None for page in pages):
+            rows += pages
+            continue
+        for page in pages:
+            rows += _rows_of_answer(page) or []
+            # The page that follows in the file is the one to which an earlier page links.
+            next_page = _next_page(page)
+    records = (
+        JsonRecord(at, _usable(row), json.dumps(row)) for at, row in enumerate(rows, start=1)
+    )
+    return JsonRecords(records, next_page)
+
+
+def _is_lines(text: str) -> bool:
+    """Whether the first line is an object of its own, whole or damaged, and no page of rows."""
+    first = text.strip().partition("\n")[0].rstrip()
+    if first.startswith("[") or first.endswith(("{", "[", ",")):
+        return False
+    try:
+        return _rows_of_answer(_parse(first)) is None
+    except (ValueError, RecursionError):
+        return True
+
+
+def _read_lines(text: str) -> Iterator[JsonRecord]:
+    for row_number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = _parse(line)
+        except (ValueError, RecursionError) as error:
+            yield JsonRecord(row_number, f"the line is no JSON ({error})", line)
+            continue
+        yield JsonRecord(row_number, _usable(record), line)
+
+
+def _documents(text: str) -> Iterator[object]:
+    space = re.compile(r"[\s\ufeff]*")
+    at = space.match(text).end()  # type: ignore[union-attr]
+    while at < len(text):
+        document, behind = DECODER.raw_decode(text, at)
+        yield document
+        at = space.match(text, behind).end()  # type: ignore[union-attr]
+
+
+def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!r} stands twice in one object")
+    return values
+
+
+DECODER = json.JSONDecoder(parse_float=str, parse_int=str, object_pairs_hook=_unique_keys)
+
+
+def _parse(text: str) -> object:
+    parsed: object = DECODER.decode(text)
+    return parsed
+
+
+def _rows_of_answer(document: object) -> list[object] | None:
+    """The rows in the answer of an API; None where the object is no such answer.
+
+    A value of a row may be a list too, but then not of objects under one of these names.
+    """
+    if isinstance(document, dict):
+        for key, rows in document.items():
+            if (
+                key.lower() in ROWS_OF_AN_ANSWER
+                and isinstance(rows, list)
+                and all(isinstance(row, dict) for row in rows)
+            ):
+                return rows
+    return None
+
+
+def _next_page(answer: object) -> str | None:
+    """The link to the next page of an answer, as Partner Center and OData name it."""
+    assert isinstance(answer, dict)
+    by_key = {str(key).lower(): value for key, value in answer.items()}
+    links = by_key.get("links")
+    link = next((by_key[key] for key in NEXT_PAGE if by_key.get(key)), None) or (
+        links.get("next") if isinstance(links, dict) else None
+    )
+    if isinstance(link, dict):
+        link = link.get("uri") or json.dumps(link)
+    return str(link) if link else None
+
+
+def _usable(record: object) -> dict[str, Any] | str:
+    if not isinstance(record, dict):
+        return "not a JSON object"
+    try:
+        json.dumps(record, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        return f"text that is no Unicode ({error.reason})"
+    return record
