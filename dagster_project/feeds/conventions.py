@@ -222,7 +222,7 @@ def _dates_in(order: _Order | None, zone: ZoneInfo | None) -> Convention:
 
 def _numbers_in(declared: Declaration) -> Convention:
     def converted(value: str) -> str:
-        if not value.strip():
+        if value.strip().lower() in ("", "nan", "none", "null"):
             return value
         try:
             return plain_number(value, declared)

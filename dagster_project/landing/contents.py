@@ -155,6 +155,14 @@ def understand(content: bytes, name: str, feed: str | None, reading: Reading) ->
         raise on_sheet(as_they_stand, refusal) from refusal
     converted = convert(rows, file_format, declared)
     notes = [FileNote("date_order_inferred", message) for message in converted.notes]
+    if as_they_stand.next_page is not None:
+        notes.append(
+            FileNote(
+                "pages_missing",
+                "the file is one page of an answer; save the page that its next link names and all"
+                " that follow into this folder, or all rows into one file",
+            )
+        )
     if mapping_done.skipped_count:
         notes.append(
             FileNote(
