@@ -32,11 +32,11 @@ checked as (
         {{ failed_check([
             needs_text('Product Name', 'product_name'),
             needs_text('Charge Type', 'charge_type'),
-            needs_text('Currency', 'currency'),
+            needs_id('Currency', 'currency'),
             (
                 'Invoice Number',
                 'invoice_number',
-                text_value('invoice_number') ~ ' is null and ' ~ text_value('billing_date')
+                given_value('invoice_number') ~ ' is null and ' ~ given_value('billing_date')
                 ~ ' is null',
                 'is empty, and so is Billing Date'
             ),
@@ -72,16 +72,16 @@ renamed as (
         file,
         row_number,
         content_hash,
-        {{ text_value('invoice_number') }} as invoice_number,
+        {{ given_value('invoice_number') }} as invoice_number,
         billing_day as billing_date,
         coalesce({{ id_value('customer_id') }}, {{ text_value('organization') }}) as customer_id,
         {{ text_value('customer_domain') }} as customer_domain,
         coalesce({{ text_value('customer_name') }}, {{ text_value('organization') }})
             as customer_name,
         {{ declared_subscription(id_value('subscription_id')) }} as subscription_id,
-        {{ text_value('product_id') }} as product_id,
+        {{ given_value('product_id') }} as product_id,
         {{ text_value('product_name') }} as product_name,
-        {{ text_value('sku_id') }} as sku_id,
+        {{ given_value('sku_id') }} as sku_id,
         {{ text_value('charge_type') }} as charge_type,
         charge_start_day as charge_start_date,
         charge_end_day as charge_end_date,
@@ -93,8 +93,8 @@ renamed as (
         {{ measure('exact_total_sales') }} as total_sales,
         {{ measure('exact_total_margin') }} as billed_margin,
         exact_total_cost - {{ measure('exact_total_cost') }} as rounding_residual,
-        upper({{ text_value('currency') }}) as currency,
-        {{ text_value('reference_id') }} as reference_id,
+        upper({{ given_value('currency') }}) as currency,
+        {{ given_value('reference_id') }} as reference_id,
         cast(null as varchar) as tags,
         {{ rejection() }}
     from checked
