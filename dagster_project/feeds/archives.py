@@ -1,23 +1,103 @@
-"""Zip archives from unknown senders: opened within limits, damage and passwords named.
+"""Archives from unknown senders: opened within limits, damage and passwords named.
 
-Belongs here: what holds for every zip archive, whatever it contains. Does not: what its entries
-mean (`workbooks`).
+Belongs here: gzip and zip, whatever they contain. Does not: what the files in them mean. A
+workbook is a zip archive too; its parts are for `workbooks`.
 """
 
+import gzip
 import io
 import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import PurePosixPath
+from typing import NamedTuple
 
-from dagster_project.errors import BrokenArchive, TooLarge, UnreadableText
+from dagster_project.errors import BrokenArchive, EmptyFile, TooLarge, UnreadableText
 
+GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGIC = b"PK\x03\x04"
+EMPTY_ZIP = b"PK\x05\x06"
 ENTRY_MAGIC = b"PK\x01\x02"
+OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+"""The first bytes of older workbooks, and of those that a password protects."""
+
+PARTS_OF_A_WORKBOOK = ("[Content_Types].xml", "_rels/.rels", "mimetype")
+"""Every workbook has one of these parts, .ods among them."""
+
+FIRST_PARTS_OF_A_WORKBOOK = (*PARTS_OF_A_WORKBOOK, "docProps/", "xl/")
+"""The first part of a workbook is one of these, or in one of these folders."""
 
 ENTRY_LIMIT = 10_000
 """Entries of one archive; a large workbook has some hundreds."""
+
+
+class Member(NamedTuple):
+    """A file in an archive, with its path there."""
+
+    name: str
+    content: bytes
+
+
+def unpack(data: bytes, limit: int) -> tuple[Member, ...]:
+    """The files in a gzip or zip archive; any other data is one file without a name.
+
+    `limit` is the size in bytes to which the archive may unpack. Folders and the hidden files
+    that operating systems add are left out. Raises TooLarge, BrokenArchive where the archive is
+    cut or damaged, EmptyFile where it has no file, and UnreadableText where a password protects
+    it or where it contains a further archive.
+    """
+    if data.startswith(GZIP_MAGIC):
+        return (Member("", _unpack_gzip(data, limit)),)
+    if not data.startswith((ZIP_MAGIC, EMPTY_ZIP)) or holds_workbook(data):
+        return (Member("", data),)
+    with open_zip(data, limit, "the zip archive") as archive:
+        members = tuple(
+            Member(entry.filename, archive.read(entry))
+            for entry in archive.infolist()
+            if not entry.is_dir() and not _is_hidden(entry.filename)
+        )
+    if not members:
+        raise EmptyFile("the zip archive has no files")
+    names = [member.name for member in members]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise BrokenArchive(f"the zip archive has two files called {twice[0]}")
+    for name, content in members:
+        if content.startswith((GZIP_MAGIC, ZIP_MAGIC, OLE_MAGIC)):
+            raise UnreadableText(
+                f"{name} in the zip archive is an archive or a workbook; unpack the zip archive"
+                " into this folder"
+            )
+    return members
+
+
+def holds_workbook(data: bytes) -> bool:
+    """Whether a zip archive is a workbook, as far as its list of entries can be read."""
+    if not data.startswith(ZIP_MAGIC) or data.count(ENTRY_MAGIC) > ENTRY_LIMIT:
+        return False
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, NotImplementedError, ValueError):
+        # The list is at the end. Of a cut archive, the first name is left.
+        return data[30:].startswith(tuple(part.encode() for part in FIRST_PARTS_OF_A_WORKBOOK))
+    return not set(PARTS_OF_A_WORKBOOK).isdisjoint(names)
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
+
+
+def _unpack_gzip(data: bytes, limit: int) -> bytes:
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as archive:
+            unpacked = archive.read(limit + 1)
+    except (EOFError, OSError, zlib.error) as error:
+        raise BrokenArchive(f"the gzip file is cut or damaged ({error})") from error
+    if len(unpacked) > limit:
+        raise TooLarge(f"the gzip file unpacks to more than the limit of {limit:,} bytes")
+    return unpacked
 
 
 class _BoundedZip(zipfile.ZipFile):

@@ -8,11 +8,9 @@ unquoted NULL is no value; a quoted one is text.
 
 import codecs
 import csv
-import gzip
 import io
 import json
 import re
-import zlib
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,12 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from dagster_project.errors import BrokenArchive, EmptyFile, TooLarge, UnreadableText
+from dagster_project.errors import EmptyFile, UnreadableText
 from dagster_project.feeds.declarations import NOTHING_DECLARED, Declaration
 from dagster_project.feeds.formats import TEXT
 from dagster_project.feeds.json_records import read_records
 
-GZIP_MAGIC = b"\x1f\x8b"
 DELIMITERS = (",", ";", "\t", "|")
 UNDECODABLE = "\ufdd0"
 NO_VALUE = ("NULL", "null", "\\N")
@@ -73,24 +70,6 @@ class LandedRows:
     """Of a workbook: the sheet, and each header's column letter, so that errors name the cell."""
     next_page: str | None = None
     """Of an answer of an API: the link to a page that the file does not hold."""
-
-
-def unpack(data: bytes, limit: int) -> bytes:
-    """The content of a gzip file of any number of members, or `data` itself if it is none.
-
-    Raises BrokenArchive where it is cut or damaged, TooLarge where it unpacks to over `limit`
-    bytes.
-    """
-    if not data.startswith(GZIP_MAGIC):
-        return data
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(data)) as archive:
-            unpacked = archive.read(limit + 1)
-    except (EOFError, OSError, zlib.error) as error:
-        raise BrokenArchive(f"the gzip file is cut or damaged ({error})") from error
-    if len(unpacked) > limit:
-        raise TooLarge(f"the gzip file unpacks to more than the limit of {limit:,} bytes")
-    return unpacked
 
 
 def read_rows(content: bytes, declared: Declaration = NOTHING_DECLARED) -> LandedRows:

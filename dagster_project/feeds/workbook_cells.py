@@ -113,7 +113,7 @@ class Workbook:
         if "mimetype" in names and b"opendocument.spreadsheet" in self.archive.read("mimetype"):
             raise UnreadableText("an OpenDocument spreadsheet (.ods); save it as .xlsx")
         if ARC_ROOT_RELS not in names:
-            raise UnreadableText("a zip archive but no .xlsx workbook; unpack it into this folder")
+            raise UnreadableText(f"the workbook has no {ARC_ROOT_RELS}; {SAVE_AGAIN}")
         for name in names:
             with self.archive.open(name) as source:
                 _refuse_document_type(name, source)

@@ -26,13 +26,10 @@ import pyarrow as pa
 from openpyxl.utils import get_column_letter
 
 from dagster_project.errors import EmptyFile, RefusedFile, TooLarge, UnreadableText
-from dagster_project.feeds.archives import ZIP_MAGIC, open_zip
+from dagster_project.feeds.archives import OLE_MAGIC, holds_workbook, open_zip
 from dagster_project.feeds.formats import match_key
 from dagster_project.feeds.readers import RAW_ROW_LIMIT, LandedRows, RejectedRow
 from dagster_project.feeds.workbook_cells import SAVE_AGAIN, Problem, Row, Sheet, Workbook
-
-OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-"""The first bytes of older workbooks, and of those that a password protects."""
 
 CELL_LIMIT = 50_000_000
 """Rows times columns of one table; a full sheet of 1,048,576 rows may have 47 columns."""
@@ -65,7 +62,7 @@ class WorkbookRows:
 
 def is_workbook(content: bytes) -> bool:
     """Whether `read_workbook` reads the content, or refuses it with a message that helps."""
-    return content.startswith((ZIP_MAGIC, OLE_MAGIC))
+    return content.startswith(OLE_MAGIC) or holds_workbook(content)
 
 
 def read_workbook(content: bytes, limit: int) -> WorkbookRows:

@@ -109,8 +109,9 @@ def read_export(
             landed = known.find(here) if hashes.count(blob_hash) == 1 else None
             if landed is None:
                 try:
+                    content = contents.only_content(blob_data, reading.limits)
                     landed = contents.read_content(
-                        here, blob_data, connection, reading, known, blob.name
+                        here, content, connection, reading, known, blob.name
                     )
                 except EmptyFile:
                     # A part without lines is a part all the same.

@@ -15,7 +15,15 @@ from dagster_project.errors import (
     UnknownFeed,
     UnknownFormat,
 )
-from dagster_project.feeds import formats, manifests, mapping, parquet_files, readers, workbooks
+from dagster_project.feeds import (
+    archives,
+    formats,
+    manifests,
+    mapping,
+    parquet_files,
+    readers,
+    workbooks,
+)
 from dagster_project.feeds.conventions import convert
 from dagster_project.feeds.declarations import NO_DECLARATIONS, Declaration, Declarations
 from dagster_project.feeds.formats import FileFormat, match_key
@@ -51,7 +59,7 @@ class UnderstoodFile:
 def recognize(
     path: Path, limits: Limits | None = None, declarations: Declarations = NO_DECLARATIONS
 ) -> tuple[bytes, FileFormat]:
-    """The bytes of a file that lies anywhere, and its format, found as it would be in landing.
+    """The unpacked content of a file anywhere, and its format, found as it would be in landing.
 
     Raises RefusedFile, and FileNotFoundError.
     """
@@ -61,11 +69,11 @@ def recognize(
     if manifests.is_manifest(data):
         raise UnknownFormat("the manifest of a billing export, which is nothing without its blobs")
     reading = Reading(limits, (), progress=lambda message: None, declarations=declarations)
-    content = readers.unpack(data, limits.unpacked_bytes)
+    content = only_content(data, limits)
     understood = understand(content, path.name, None, reading)
     if not understood.rows.table.num_rows and not understood.rows.rejected:
         raise EmptyFile("the file has a header and no rows")
-    return data, understood.file_format
+    return content, understood.file_format
 
 
 def read_file(
@@ -74,33 +82,104 @@ def read_file(
     connection: duckdb.DuckDBPyConnection,
     reading: Reading,
     known: KnownContents,
-) -> LandedFile:
-    """One file of landing that is no part of an export. Raises RefusedFile."""
+) -> list[LandedFile]:
+    """One file of landing that is no part of an export; of a zip archive, the files in it.
+
+    Raises RefusedFile.
+    """
     feed = folder.feed_of(name)
     folder.require_finished(path)
     if feed is None:
         raise UnknownFeed(f"not in the folder of a feed; the feeds are {', '.join(FEEDS)}")
     data, modified_ns = folder.read_bytes(path, reading.limits)
     here = registry.as_read(name, feed, data, modified_ns)
-    return known.find(here) or read_content(here, data, connection, reading, known)
+    if landed := known.find(here):
+        return [landed]
+    members = archives.unpack(data, reading.limits.unpacked_bytes)
+    if not members[0].name:
+        return [read_content(here, members[0].content, connection, reading, known)]
+    return _read_members(here, members, connection, reading, known)
+
+
+def _read_members(
+    archive: LandedFile,
+    members: tuple[archives.Member, ...],
+    connection: duckdb.DuckDBPyConnection,
+    reading: Reading,
+    known: KnownContents,
+) -> list[LandedFile]:
+    """The files of a zip archive, all or none. Several files are the parts of one delivery."""
+    assert archive.feed is not None
+    hashes = [hashlib.sha256(member.content).hexdigest() for member in members]
+    delivery = hashlib.sha256("\0".join(sorted(hashes)).encode()).hexdigest()
+    files = [
+        replace(
+            archive,
+            file=f"{archive.file}/{folder.printable(member.name)}",
+            file_hash=file_hash,
+            size_bytes=len(member.content),
+            delivery=delivery if len(members) > 1 else None,
+        )
+        for member, file_hash in zip(members, hashes, strict=True)
+    ]
+    found = [landed for file in files if (landed := known.find(file))]
+    if len(found) == len(files):
+        return found
+    understood = []
+    for member, file in zip(members, files, strict=True):
+        try:
+            understood.append(understand(member.content, file.file, archive.feed, reading))
+        except RefusedFile as refusal:
+            whole = "the whole zip archive is refused: " if len(members) > 1 else ""
+            raise type(refusal)(f"{whole}{folder.printable(member.name)}: {refusal}") from refusal
+    return [
+        # A part that has also landed by itself, or in another archive, is the same content.
+        _store(file, _content_hash(archive.feed, member.content), each, connection, reading, known)
+        for member, file, each in zip(members, files, understood, strict=True)
+    ]
+
+
+def only_content(data: bytes, limits: Limits) -> bytes:
+    """The content of a file that may be packed. Raises RefusedFile, also for several files."""
+    members = archives.unpack(data, limits.unpacked_bytes)
+    if len(members) > 1:
+        raise UnknownFormat(f"a zip archive of {len(members)} files; unpack it")
+    return members[0].content
 
 
 def read_content(
     here: LandedFile,
-    data: bytes,
+    content: bytes,
     connection: duckdb.DuckDBPyConnection,
     reading: Reading,
     known: KnownContents,
     part: str | None = None,
 ) -> LandedFile:
-    """The rows of a file's bytes, inserted unless the same content is there already."""
+    """The rows of a file's unpacked content, inserted unless the same content is there already."""
     assert here.feed is not None
-    content = readers.unpack(data, reading.limits.unpacked_bytes)
+    understood = understand(content, here.file, here.feed, reading)
+    content_hash = _content_hash(here.feed, content, here.delivery, part)
+    return _store(here, content_hash, understood, connection, reading, known)
+
+
+def _content_hash(
+    feed: str, content: bytes, delivery: str | None = None, part: str | None = None
+) -> str:
     # The feed is part of the identity: a file in the wrong folder is refused there. So are the
     # export and the part of it: parts count together, also where they are alike.
-    identity = f"{here.feed}\0{here.delivery or ''}\0{part or ''}\0".encode()
-    content_hash = hashlib.sha256(identity + content).hexdigest()
-    understood = understand(content, here.file, here.feed, reading)
+    identity = f"{feed}\0{delivery or ''}\0{part or ''}\0".encode()
+    return hashlib.sha256(identity + content).hexdigest()
+
+
+def _store(
+    here: LandedFile,
+    content_hash: str,
+    understood: UnderstoodFile,
+    connection: duckdb.DuckDBPyConnection,
+    reading: Reading,
+    known: KnownContents,
+) -> LandedFile:
+    """The file with its rows in their raw table."""
     rows, file_format = understood.rows, understood.file_format
     _, unknown = file_format.assign(rows.headers)
     landed = replace(
@@ -130,6 +209,7 @@ def read_content(
             reading.forgotten,
             understood.subscription_header,
         )
+        known.add(landed)
     return landed
 
 

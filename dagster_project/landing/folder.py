@@ -59,9 +59,12 @@ def landing_fingerprint(landing: Path) -> str:
 
 def name_of(path: Path, landing: Path) -> str:
     """The file's path below landing as text that is safe to print."""
-    # A name in another encoding is shown as well as it can be, and one that would steer the
-    # terminal it is printed on is not.
-    name = os.fsencode(path.relative_to(landing).as_posix()).decode("utf-8", "replace")
+    # A name in another encoding is shown as well as it can be.
+    return printable(os.fsencode(path.relative_to(landing).as_posix()).decode("utf-8", "replace"))
+
+
+def printable(name: str) -> str:
+    """A name without the characters that control the terminal on which it is printed."""
     return "".join(
         "\N{REPLACEMENT CHARACTER}" if unicodedata.category(each) in ("Cc", "Cf") else each
         for each in name

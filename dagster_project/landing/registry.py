@@ -135,7 +135,8 @@ def read_registry(connection: duckdb.DuckDBPyConnection) -> list[LandedFile]:
 def mark_copies(files: list[LandedFile]) -> list[LandedFile]:
     """Each content counts once: under its first name, with the earliest time it was written."""
     first: dict[str, LandedFile] = {}
-    for each in files:
+    # A copy that is the part of a delivery comes before one that is a file of its own.
+    for each in sorted(files, key=lambda file: file.delivery is None):
         if each.content_hash:
             kept = first.setdefault(each.content_hash, each)
             earliest = min(kept.modified_at, each.modified_at)

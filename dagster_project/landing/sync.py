@@ -82,9 +82,10 @@ def _sync(landing: Path, connection: duckdb.DuckDBPyConnection, reading: Reading
             continue
         except RefusedFile as refusal:
             reading.progress(f"refused   {name}: {refusal}")
-            landed = registry.refused(path, name, refusal)
-        files.append(landed)
-        known.add(landed)
+            landed = [registry.refused(path, name, refusal)]
+        files += landed
+        for each in landed:
+            known.add(each)
     for manifest_path, left_over in exports.items():
         files += billing_exports.read_export(
             manifest_path, left_over, landing, connection, reading, known

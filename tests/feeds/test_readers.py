@@ -5,7 +5,6 @@ Landed rows are written as (row number, value, value, ...), rejected ones as
 """
 
 import csv
-import gzip
 import io
 import json
 import os
@@ -15,8 +14,8 @@ import pytest
 from hypothesis import given, note, seed, settings
 from hypothesis import strategies as st
 
-from dagster_project.errors import BrokenArchive, EmptyFile, RefusedFile, TooLarge, UnreadableText
-from dagster_project.feeds.readers import RAW_ROW_LIMIT, LandedRows, read_rows, unpack
+from dagster_project.errors import EmptyFile, RefusedFile, UnreadableText
+from dagster_project.feeds.readers import RAW_ROW_LIMIT, LandedRows, read_rows
 
 SEED = int(os.environ.get("APPORTION_TEST_SEED", "20260106"))
 THREE = "seat,product,cost\n1,E3,10\n2,E5,20\n"
@@ -593,38 +592,3 @@ def test_a_json_key_given_twice_does_not_lose_a_value_in_silence() -> None:
     rows = read('{"seat":"1","cost":10}\n{"seat":"2","cost":20,"cost":30}\n')
     assert landed(rows) == [(1, "1", "10")]
     assert [each.row_number for each in rows.rejected] == [2]
-
-
-# --- gzip -------------------------------------------------------------------------------------
-
-
-def test_a_gzip_file_of_two_members_is_one_content() -> None:
-    assert unpack(gzip.compress(b"seat\n1\n") + gzip.compress(b"2\n"), 100) == b"seat\n1\n2\n"
-
-
-def test_what_is_not_packed_passes_through() -> None:
-    assert unpack(b"seat\n1\n", 3) == b"seat\n1\n"
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda packed: packed[:-1],
-        lambda packed: packed[:12],
-        lambda packed: packed[:2],
-        lambda packed: packed[:20] + b"\xff\xff" + packed[22:],
-        lambda packed: packed + b"more",
-    ],
-    ids=["last byte", "in the middle", "after the magic", "overwritten", "something behind it"],
-)
-def test_half_a_gzip_file_is_never_read(damage: Callable[[bytes], bytes]) -> None:
-    packed = gzip.compress(bytes(range(256)) * 4)
-    with pytest.raises(BrokenArchive, match="cut or damaged"):
-        unpack(damage(packed), 10_000)
-
-
-def test_a_gzip_file_may_unpack_to_the_limit_and_not_a_byte_more() -> None:
-    packed = gzip.compress(b"0" * 1000)
-    assert len(unpack(packed, 1000)) == 1000
-    with pytest.raises(TooLarge, match="999"):
-        unpack(packed, 999)

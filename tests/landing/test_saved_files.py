@@ -1,10 +1,13 @@
 """Files as programs export them and as answers of APIs are saved, from landing to the report.
 
 Each organization has one kind of file: Alder a FOCUS export with bare NULLs, Birch FOCUS with times
-without seconds, Cedar answers of Partner Center and Microsoft Graph, Dale exports of PowerShell.
+without seconds, Cedar answers of Partner Center and Microsoft Graph, Dale exports of PowerShell,
+Elm an invoice in the parts of a zip archive.
 """
 
+import io
 import json
+import zipfile
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -42,13 +45,22 @@ def answer(*rows: str, **others: object) -> str:
     return json.dumps(whole | others, indent=2)
 
 
+def zipped(files: dict[str, str]) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return content.getvalue()
+
+
 @pytest.fixture(scope="module")
 def saved(new_company: Callable[[], Company]) -> Company:
     company = new_company()
     company.drop(
         "organizations/o.csv",
         "Organization,Name,Tenant ID,Currency\n"
-        "alder,Alder,BA-1,USD\nbirch,Birch,BA-2,USD\ncedar,Cedar,t-3,USD\ndale,Dale,t-4,USD\n",
+        "alder,Alder,BA-1,USD\nbirch,Birch,BA-2,USD\ncedar,Cedar,t-3,USD\ndale,Dale,t-4,USD\n"
+        "elm,Elm,t-5,USD\n",
     )
     company.drop(
         "billing_lines/alder-january.csv",
@@ -99,6 +111,13 @@ def saved(new_company: Callable[[], Company]) -> Company:
         "#TYPE Microsoft.Store.PartnerCenter.PowerShell.Models.Invoices.PSInvoiceLineItem\r\n"
         + f"{BILL_COLUMNS}\r\n{bill_row('t-4', 'G-4', 's-4', '120')}\r\n",
     )
+    parts = {
+        f"parts/{at}.csv": f"{BILL_COLUMNS}\n{bill_row('t-5', 'G-5', f's-5{at}', f'{at}0')}\n"
+        for at in (1, 2, 3)
+    }
+    company.drop("billing_lines/elm.zip", zipped(parts))
+    company.drop("billing_lines/again/elm-part.csv", parts["parts/2.csv"])
+    company.drop("billing_lines/again/elm.zip", zipped(parts))
     return company.build()
 
 
@@ -151,6 +170,15 @@ def test_an_answer_that_links_to_a_next_page_is_a_finding(saved: Company) -> Non
 
 def test_the_type_line_of_powershell_is_skipped(saved: Company) -> None:
     assert [row[1:] for row in charged(saved, "dale")] == [("G-4", "s-4", Decimal("120.00"))]
+
+
+def test_the_files_of_a_zip_archive_are_the_parts_of_one_delivery(saved: Company) -> None:
+    assert [row[1:] for row in charged(saved, "elm")] == [
+        ("G-5", "s-51", Decimal("10.00")),
+        ("G-5", "s-52", Decimal("20.00")),
+        ("G-5", "s-53", Decimal("30.00")),
+    ]
+    assert saved.query("select * from marts.findings where kind = 'invoice_reissued'") == []
 
 
 def test_nothing_of_these_files_is_in_quarantine(saved: Company) -> None:

@@ -5,10 +5,12 @@ broker reports, which say at a glance which rows are in.
 """
 
 import gzip
+import io
 import json
 import os
 import shutil
 import signal
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -32,6 +34,14 @@ NewCompany = Callable[[], Company]
 
 def line(seat: str, cost: str = "10") -> str:
     return f"{seat},E3,1,{cost},{PERIOD}"
+
+
+def zipped(files: dict[str, str]) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return content.getvalue()
 
 
 JANUARY = HEADER + line("S1") + line("S2")
@@ -101,6 +111,39 @@ def test_the_same_file_under_other_names_and_packed_counts_once(company: Company
     assert seats(company) == ["S1", "S2"]
     assert sorted(statuses(report).values()) == ["duplicate"] * 4 + ["loaded"]
     assert report.row_counts["broker_report"] == 2
+
+
+def test_the_same_file_in_a_zip_archive_counts_once(company: Company) -> None:
+    company.drop("billing_lines/january.csv", JANUARY)
+    company.drop("billing_lines/packed/january.zip", zipped({"bills/jan.csv": JANUARY}))
+    report = company.ingest()
+    assert statuses(report) == {
+        "billing_lines/january.csv": "loaded",
+        "billing_lines/packed/january.zip/bills/jan.csv": "duplicate",
+    }
+    assert seats(company) == ["S1", "S2"]
+
+
+def test_a_kept_warehouse_reads_no_file_of_a_zip_archive_twice(company: Company) -> None:
+    company.drop("billing_lines/two.zip", zipped({"a.csv": JANUARY, "b.csv": FEBRUARY}))
+    before = company.ingest()
+    rows = raw(company)
+    assert company.ingest() == before
+    assert raw(company) == rows
+    company.drop("billing_lines/two.zip", zipped({"a.csv": JANUARY}))
+    assert statuses(company.ingest()) == {"billing_lines/two.zip/a.csv": "loaded"}
+    assert seats(company) == ["S1", "S2"]
+
+
+def test_a_zip_archive_with_one_file_that_cannot_be_used_is_refused_whole(
+    company: Company,
+) -> None:
+    company.drop("billing_lines/two.zip", zipped({"a.csv": JANUARY, "notes.csv": "seat\n1\n"}))
+    report = company.ingest()
+    assert reason(report, "billing_lines/two.zip").startswith(
+        "the whole zip archive is refused: notes.csv: "
+    )
+    assert report.row_counts["broker_report"] == 0
 
 
 def test_copies_that_arrive_together_count_once_and_say_of_what_they_are_copies(
