@@ -11,7 +11,7 @@ SPREAD = --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reo
 COMPILE = $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help run close export focus-example what-if forget app bench test lint dev clean lock
+.PHONY: help run close export focus-example what-if forget app bench test lint mypy sqlfluff dev clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -46,13 +46,19 @@ forget: .venv/run.stamp ## erase one person from the raw tables: make forget USE
 	@test "$(origin USER)" = "command line" || { echo 'USER is missing. Example: make forget USER=anna@example.com'; exit 2; }
 	@$(BIN)/python -m dagster_project forget "$(USER)"
 
-test: .venv/dev.stamp lint ## run every check and test
-	$(BIN)/python -m pytest $(SPREAD)
+# A room's tests are for while one works on it: the linters look at everything.
+test: .venv/dev.stamp $(if $(ROOM),,lint) ## run every check and test, or one room's tests: [ROOM=splits]
+	$(BIN)/python -m pytest $(SPREAD) $(if $(ROOM),--room "$(ROOM)")
 
 lint: .venv/dev.stamp ## run the linters and the type checker
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	@$(MAKE) --no-print-directory --jobs 2 mypy sqlfluff
+
+mypy: .venv/dev.stamp
 	$(BIN)/mypy
+
+sqlfluff: .venv/dev.stamp
 	$(BIN)/sqlfluff lint --processes 2 dbt/models dbt/tests
 
 app: .venv/app.stamp ## open the web app: [EDIT=1 to change splits] [CUSTOMER=id for one customer's view without cost]

@@ -16,6 +16,7 @@ from pathlib import Path
 import duckdb
 import filelock
 import pytest
+import rooms
 
 from dagster_project import dbt_runner, publish
 from dagster_project.feeds.declarations import read_declarations
@@ -34,9 +35,23 @@ LONGEST = (
     "test_pipeline.py",
     "test_oracle.py",
     "test_quarantine.py",
-    "test_dbt_project.py",
+    "test_unit_tests.py",
     "test_forecasting.py",
 )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--room", help="run the tests of one room only, e.g. splits")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Run a room's folder and its unit tests instead of everything."""
+    room = config.getoption("room")
+    if room is not None:
+        try:
+            config.args = [str(path) for path in rooms.tests_of(room)]
+        except rooms.UnknownRoom as error:
+            raise pytest.UsageError(str(error)) from None
 
 
 @pytest.hookimpl(trylast=True)
