@@ -114,7 +114,7 @@ count_days as (
 
 ),
 
--- The directory as of the end of the day.
+-- The directory at the end of the day.
 with_state as (
 
     select

@@ -176,7 +176,7 @@ all_licenses as (
 
 ),
 
--- One row per user and license of a snapshot, however often it is listed.
+-- One row per user and license of a snapshot, even if it is listed several times.
 named as (
 
     select
