@@ -9,14 +9,14 @@ dates with the month in letters (6 Jan 2026, 06-Jan-26). Dates like 06/01/2026 a
     end
 {%- endmacro %}
 
-{#- No bill and no split is of another time: a year outside these is a slip of the pen. -#}
+{#- Years outside this range are typing errors: no bill and no split has them. -#}
 {% macro _date_of_any_time(column) -%}
     coalesce(
         cast({{ timestamp_value(column) }} as date), {{ date_with_month_name(column) }}
     )
 {%- endmacro %}
 
-{#- A landed instant or day as a UTC timestamp; a day is its first instant. -#}
+{#- A landed instant or date as a UTC timestamp. A date becomes its first instant. -#}
 {% macro instant_value(column) -%}
     case
         when {{ date_value(column) }} is not null
@@ -32,7 +32,7 @@ dates with the month in letters (6 Jan 2026, 06-Jan-26). Dates like 06/01/2026 a
     {{ return(adapter.dispatch('date_with_month_name')(column)) }}
 {%- endmacro %}
 
-{#- The short year stands first: %Y would read 26 as the year 26. -#}
+{#- The two-digit year comes first, because %Y would read 26 as the year 26. -#}
 {% macro duckdb__date_with_month_name(column) -%}
     cast(
         try_strptime(
@@ -56,7 +56,7 @@ year, month and day, with or without offset; without one it is UTC, a bare date 
 {#- An instant in the extended form with seconds: 2026-01-04T00:00:00Z. -#}
 {% macro timestamp_of_extended(column) -%}
     case
-        -- Year first, then a dash: words that a cast would take for dates are none here.
+        -- The year comes first, then a dash. A cast alone would also accept words as dates.
         when substr(trim({{ column }}), 5, 1) <> '-' or {{ column }} like '%(%' then null
         when {{ has_offset(column) }} then {{ timestamp_with_offset('trim(' ~ column ~ ')') }}
         else try_cast(trim({{ column }}) as timestamp)
@@ -93,8 +93,10 @@ The extended form with seconds of an instant in another ISO form: the basic form
     {{ return(adapter.dispatch('timestamp_with_offset')(text)) }}
 {%- endmacro %}
 
-{#- A cast to timestamp would drop the offset, and a cast by way of the session's zone would
-depend on the machine; the microseconds since 1970 do neither. -#}
+{#-
+A cast to timestamp would drop the offset, and a cast by the session's time zone would depend on the
+machine. Microseconds since 1970 avoid both.
+-#}
 {% macro duckdb__timestamp_with_offset(text) -%}
     case
         when {{ _offset_in_seconds(text) }} between -50400 and 50400
@@ -102,7 +104,7 @@ depend on the machine; the microseconds since 1970 do neither. -#}
     end
 {%- endmacro %}
 
-{#- By how much the offset moves the instant: no zone is more than 14 hours from UTC. -#}
+{#- The offset as an interval. No time zone is more than 14 hours from UTC. -#}
 {% macro _offset_in_seconds(text) -%}
     (
         epoch_us(try_cast(substr({{ text }}, 1, 19) as timestamp))

@@ -1,14 +1,17 @@
-{#- Whom a row of the directory is about: ids in one case, names without regard to it. -#}
+{#- The user of a directory row: the id or the sign-in name, in lower case. -#}
 {% macro user_key() -%}
     lower(coalesce({{ given_value('user_id') }}, {{ text_value('user_principal_name') }}))
 {%- endmacro %}
 
-{#- The part of a sign-in name behind the @: that of the organization. -#}
+{#- The part of a sign-in name after the @, which is the organization's domain. -#}
 {% macro domain_of(column) -%}
     nullif(split_part(lower(trim({{ column }})), '@', 2), '')
 {%- endmacro %}
 
-{#- Of which day the directory was: an export as downloaded tells it by its name or its folder's. -#}
+{#-
+The date of the directory snapshot. An export as downloaded has it in its file name or its folder's
+name.
+-#}
 {% macro snapshot_day() -%}
     case
         when {{ text_value('snapshot_date') }} is null then {{ date_in_name('file') }}
@@ -16,7 +19,7 @@
     end
 {%- endmacro %}
 
-{#- What every row of the directory needs, in the form failed_check takes. -#}
+{#- Checks that apply to every row of the directory, as arguments of failed_check. -#}
 {% macro directory_checks() -%}
     {{ return([
         (
@@ -54,7 +57,7 @@
     )
 {%- endmacro %}
 
-{#- The words of a list, one row each: `Microsoft 365 E3+Visio Plan 2`. -#}
+{#- The elements of a list, one per row: `Microsoft 365 E3+Visio Plan 2`. -#}
 {% macro each_word(column, separator) -%}
     {{ return(adapter.dispatch('each_word')(column, separator)) }}
 {%- endmacro %}
@@ -67,7 +70,7 @@
     explode(split({{ column }}, '[{{ separator }}]'))
 {%- endmacro %}
 
-{#- The skuIds of a JSON list of licenses as Microsoft Graph writes it, one row each. -#}
+{#- The skuIds of a JSON list of licenses in Microsoft Graph's form, one per row. -#}
 {% macro each_sku_id(column) -%}
     {{ return(adapter.dispatch('each_sku_id')(column)) }}
 {%- endmacro %}

@@ -1,7 +1,7 @@
 {#-
-Three columns that say why a row cannot be used, null where it can: rejected_column,
-rejected_value, rejected_reason. `checks` are (source column, SQL of its value, SQL that is true
-where the row fails, reason); the first that fails counts.
+Three columns with the reason why a row is unusable, null for usable rows: rejected_column,
+rejected_value, rejected_reason. `checks` are tuples of source column, SQL of its value, SQL that is
+true for a failing row, and reason. The first failing check counts.
 -#}
 {% macro failed_check(checks) -%}
     case
@@ -22,8 +22,8 @@ where the row fails, reason); the first that fails counts.
 {%- endmacro %}
 
 {#-
-What failed_check said of a row, and the landed row as text where it cannot be used: the last columns
-of every staging model.
+The last columns of every staging model: the result of failed_check, and the landed row as text if
+it is unusable.
 -#}
 {% macro rejection() -%}
     rejected_column,
@@ -34,7 +34,7 @@ of every staging model.
     end as raw_row
 {%- endmacro %}
 
-{#- Checks in the form failed_check takes. -#}
+{#- Checks, as arguments of failed_check. -#}
 {% macro needs_text(column, value) -%}
     {{ return((column, value, text_value(value) ~ ' is null', 'is empty')) }}
 {%- endmacro %}
@@ -52,7 +52,7 @@ of every staging model.
     )) }}
 {%- endmacro %}
 
-{#- Far above any bill, and low enough that no sum or product of them overflows. -#}
+{#- The limits are far above any bill, and low enough that no sum or product overflows. -#}
 {% macro not_too_large(column, value, parsed, limit) -%}
     {{ return((column, value, 'abs(' ~ parsed ~ ') >= ' ~ limit, 'is too large')) }}
 {%- endmacro %}

@@ -1,4 +1,4 @@
-{#- The text of a landed value, or null where there is none. -#}
+{#- The text of a landed value, or null if it is empty. -#}
 {% macro text_value(column) -%}
     nullif(trim({{ column }}), '')
 {%- endmacro %}
@@ -14,7 +14,7 @@ like in its place. In a column of free text these words stay, as the name of a p
     end
 {%- endmacro %}
 
-{#- An id as text; a GUID in lower case, since systems print GUIDs in both cases. -#}
+{#- An id as text. GUIDs are in lower case, because systems print them in both cases. -#}
 {% macro id_value(column) -%}
     case
         when

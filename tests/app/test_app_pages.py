@@ -363,7 +363,7 @@ def test_an_app_for_an_unknown_customer_shows_no_data(
     assert "USD" not in text(app)
 
 
-def test_an_app_without_published_marts_says_what_to_do(opened: Open, tmp_path: Path) -> None:
+def test_an_app_without_published_marts_shows_what_to_do(opened: Open, tmp_path: Path) -> None:
     assert "Run make run first" in text(opened(of=DataFolder(tmp_path)))
 
 

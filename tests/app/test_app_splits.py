@@ -152,7 +152,7 @@ def test_the_file_is_dated_and_never_overwritten(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_the_path_of_the_file_stays_in_its_folder() -> None:
+def test_the_file_path_stays_in_its_folder() -> None:
     wanted = Change("evergreen", "../../etc/x", datetime(2026, 2, 10), Decimal(1), ())
     name = splits.path_in_landing(wanted, RECORDED_AT)
     assert Path(name).parent == Path("split_history")

@@ -25,7 +25,7 @@ def test_a_folder_without_any_file_gives_empty_marts(empty: Company) -> None:
     assert empty.query("select count(*) from marts.billing_report") == [(0,)]
 
 
-def test_every_model_says_its_grain_first() -> None:
+def test_every_model_description_begins_with_its_grain() -> None:
     models = [
         node
         for node in dbt_runner.read_manifest()["nodes"].values()

@@ -78,7 +78,7 @@ def test_without_cost_centers_it_is_the_report_that_landed(
     assert list(mine[0]) == list(landed[0])
 
 
-def test_what_is_written_lands_as_the_same_lines(
+def test_a_written_report_lands_as_the_same_lines(
     example: Company, new_company: Callable[[], Company]
 ) -> None:
     again = new_company()

@@ -63,7 +63,7 @@ def test_focus_1_2_had_57_columns() -> None:
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_every_mandatory_column_is_there(sample: Written, dataset: str) -> None:
+def test_every_mandatory_column_exists(sample: Written, dataset: str) -> None:
     mandatory = {
         name for name, row in columns(dataset).items() if row["feature_level"] == "Mandatory"
     }
@@ -71,7 +71,7 @@ def test_every_mandatory_column_is_there(sample: Written, dataset: str) -> None:
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_a_file_has_columns_of_its_version_and_custom_ones_behind(
+def test_a_file_has_the_columns_of_its_version_then_custom_columns(
     sample: Written, dataset: str
 ) -> None:
     names = header(sample, dataset, "1.4")
@@ -80,7 +80,7 @@ def test_a_file_has_columns_of_its_version_and_custom_ones_behind(
     assert names == focus + [name for name in names if name.startswith("x_")]
 
 
-def test_a_file_of_1_2_has_columns_of_1_2_and_custom_ones_behind(sample: Written) -> None:
+def test_a_1_2_file_has_1_2_columns_then_custom_columns(sample: Written) -> None:
     names = header(sample, "cost_and_usage", "1.2")
     focus = [name for name in names if not name.startswith("x_")]
     assert set(focus) <= columns_of_1_2()
@@ -97,7 +97,7 @@ def test_a_file_of_1_2_has_columns_of_1_2_and_custom_ones_behind(sample: Written
     ]
 
 
-def test_both_versions_hold_the_same_charges(sample: Written) -> None:
+def test_both_versions_contain_the_same_charges(sample: Written) -> None:
     def key(row: dict[str, str]) -> tuple[str, ...]:
         return tuple(
             row[name] for name in ("x_BillingPeriod", "x_LineId", "x_CostCenterId", "BilledCost")
@@ -112,7 +112,7 @@ def test_both_versions_hold_the_same_charges(sample: Written) -> None:
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_values_are_of_the_kind_that_focus_allows(sample: Written, dataset: str) -> None:
+def test_values_are_allowed_by_focus(sample: Written, dataset: str) -> None:
     rows = sample.rows(dataset)
     assert rows
     wrong = []
@@ -141,7 +141,7 @@ def test_values_are_of_the_kind_that_focus_allows(sample: Written, dataset: str)
     assert wrong == []
 
 
-def test_a_subcategory_is_of_its_category(sample: Written) -> None:
+def test_a_subcategory_belongs_to_its_category(sample: Written) -> None:
     # "Other (Security)" and the like name their category themselves.
     for row in sample.rows("cost_and_usage"):
         if row["ServiceSubcategory"].startswith("Other ("):
@@ -194,7 +194,7 @@ def test_a_csv_file_has_no_byte_order_mark_and_no_guards(sample: Written) -> Non
         ("x_TotalMargin", "total_margin"),
     ],
 )
-def test_every_cost_center_bears_what_the_billing_report_says(
+def test_every_cost_center_has_the_cost_of_the_billing_report(
     sample: Written, version: str, column: str, measure: str
 ) -> None:
     totals: dict[tuple[str, ...], Decimal] = defaultdict(Decimal)
@@ -244,7 +244,7 @@ def test_parts_sum_to_their_charge_and_have_its_dimensions(sample: Written) -> N
             assert len({row[name] for row in rows}) == 1, name
 
 
-def test_only_what_nobody_was_given_has_no_resource(sample: Written) -> None:
+def test_only_unallocated_parts_have_no_resource(sample: Written) -> None:
     report = {
         (period, line, center): (is_unallocated, reason, has_snapshot)
         for period, line, center, is_unallocated, reason, has_snapshot in sample.connection.execute(
@@ -295,7 +295,7 @@ def test_the_end_of_a_charge_is_the_day_after_its_last(sample: Written) -> None:
         assert row["BillingPeriodEnd"] > row["BillingPeriodStart"]
 
 
-def test_quantities_come_back_with_the_money(sample: Written) -> None:
+def test_refunds_have_negative_quantities(sample: Written) -> None:
     refunds = [
         row
         for row in sample.rows("cost_and_usage")
@@ -337,7 +337,7 @@ def test_every_charge_finds_its_invoice_period_and_commitment(sample: Written) -
     assert applied == commitments
 
 
-def test_a_sub_account_has_one_name_the_one_its_bill_gives_it(sample: Written) -> None:
+def test_a_sub_account_has_one_name_from_its_bill(sample: Written) -> None:
     names: dict[str, set[str]] = defaultdict(set)
     for row in sample.rows("cost_and_usage"):
         names[row["SubAccountId"]].add(row["SubAccountName"])
@@ -369,7 +369,7 @@ def test_a_sub_account_that_its_bill_does_not_name_is_called_by_its_id(
     assert {row["SubAccountName"] for row in rows} == {"account"}
 
 
-def test_what_is_charged_after_a_term_is_committed_to_nothing(sample: Written) -> None:
+def test_a_charge_after_its_term_has_no_commitment(sample: Written) -> None:
     # Visio of brightwater: a year until 13 January 2026, then a month of extended service.
     subscription = "dbd11553-ec9c-4401-bf20-ff2c53e26e09"
     terms = {
@@ -459,9 +459,7 @@ def test_a_customer_sees_sales_for_costs(sample: Written, tmp_path: Path) -> Non
     assert {row["x_RefundOfLineId"] for row in rows} <= {"", *(row["x_LineId"] for row in rows)}
 
 
-def test_a_customer_does_not_see_what_a_provider_wrote_freely(
-    sample: Written, tmp_path: Path
-) -> None:
+def test_a_customer_does_not_see_free_text_of_the_provider(sample: Written, tmp_path: Path) -> None:
     # Another cloud's bill may name its price there; what we word ourselves stays.
     scope = Scope("2000-01", "2199-12", "cobalt", "customer")
     files = write_focus(sample.connection, scope, tmp_path, "1.4", ("csv",))
@@ -476,7 +474,7 @@ def test_a_customer_does_not_see_what_a_provider_wrote_freely(
     assert "cycleCharge. From 22 Feb 2026 to 21 Mar 2026 (28 days)" in licenses
 
 
-def test_no_customers_file_tells_a_cost(sample: Written, tmp_path: Path) -> None:
+def test_no_customer_file_contains_a_cost(sample: Written, tmp_path: Path) -> None:
     for version in ("1.2", "1.4"):
         write_focus(sample.connection, CUSTOMER, tmp_path, version, ("csv",))  # type: ignore[arg-type]
     secrets = [
@@ -564,7 +562,7 @@ def test_a_correction_is_in_the_open_period_with_the_period_it_corrects(correcte
     assert {row["AllocatedMethodDetails"] + row["x_SplitOriginId"] for row in rows} == {""}
 
 
-def test_a_correction_takes_back_what_was_not_allocated(corrected: Written) -> None:
+def test_a_correction_reverses_an_unallocated_amount(corrected: Written) -> None:
     by_resource: dict[str, Decimal] = defaultdict(Decimal)
     for row in corrected.rows("cost_and_usage"):
         if row["x_OriginalBillingPeriod"] == "2026-01":
@@ -572,7 +570,7 @@ def test_a_correction_takes_back_what_was_not_allocated(corrected: Written) -> N
     assert by_resource == {"sales": Decimal(70), "market": Decimal(50), "": Decimal(0)}
 
 
-def test_a_closed_period_says_so(corrected: Written) -> None:
+def test_a_closed_period_is_marked(corrected: Written) -> None:
     states = {
         row["x_BillingPeriod"]: row["BillingPeriodStatus"]
         for row in corrected.rows("billing_period")

@@ -75,12 +75,12 @@ def made_again(sample: Written, tmp_path_factory: pytest.TempPathFactory) -> Pat
 # --- the files ------------------------------------------------------------------------------------
 
 
-def test_the_files_of_all_periods_are_there_and_no_others(made_again: Path) -> None:
+def test_exactly_the_files_of_all_periods_exist(made_again: Path) -> None:
     shipped = {path.name for path in EXAMPLE.iterdir()}
     assert shipped == {path.name for path in made_again.iterdir()} | {"README.md"}
 
 
-def test_the_csv_files_are_what_comes_out_of_the_sample(made_again: Path) -> None:
+def test_the_csv_files_match_the_sample(made_again: Path) -> None:
     stale = [
         path.name
         for path in sorted(made_again.glob("*.csv"))
@@ -89,7 +89,7 @@ def test_the_csv_files_are_what_comes_out_of_the_sample(made_again: Path) -> Non
     assert stale == [], "make focus-example"
 
 
-def test_the_parquet_files_are_what_comes_out_of_the_sample(made_again: Path) -> None:
+def test_the_parquet_files_match_the_sample(made_again: Path) -> None:
     stale = []
     with duckdb.connect() as connection:
         # Not byte by byte: they name the version of DuckDB that wrote them.
@@ -106,7 +106,7 @@ def test_the_parquet_files_are_what_comes_out_of_the_sample(made_again: Path) ->
     assert stale == [], "make focus-example"
 
 
-def test_nothing_tells_when_or_where_they_were_made() -> None:
+def test_files_do_not_reveal_when_or_where_they_were_made() -> None:
     for path in EXAMPLE.glob("focus-*"):
         content = path.read_bytes()
         for folder in (PROJECT_ROOT, tempfile.gettempdir()):
@@ -167,7 +167,7 @@ CONDITIONS = table("rows where", "rows", "BilledCost")
 @pytest.mark.parametrize(
     ("condition", "row_count", "cost"), [row[:3] for row in CONDITIONS], ids=lambda cell: cell[:60]
 )
-def test_the_rows_to_look_at_are_there(condition: str, row_count: str, cost: str) -> None:
+def test_the_notable_rows_exist(condition: str, row_count: str, cost: str) -> None:
     found = query(
         CHARGES,
         f"""
@@ -181,13 +181,13 @@ def test_the_rows_to_look_at_are_there(condition: str, row_count: str, cost: str
     }
 
 
-def test_there_is_a_row_to_look_at_for_everything_that_is_promised() -> None:
+def test_every_promised_subject_has_a_notable_row() -> None:
     conditions = " ".join(row[0] for row in CONDITIONS)
     for word in ("Credit", "Tax", "Usage", "refund", "license-split", "tag-rule", "EUR"):
         assert f"'{word}'" in conditions
 
 
-def test_the_rows_that_fail_a_rule_are_as_many_as_the_readme_says() -> None:
+def test_the_number_of_rows_that_fail_a_rule_matches_the_readme() -> None:
     rules = table("rule", "rows where", "rows")
     assert len(rules) == 3
     for _, condition, row_count, _ in rules:

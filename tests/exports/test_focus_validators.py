@@ -102,7 +102,7 @@ def failed_rules(validator: Path, file: Path) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("file_format", ["csv", "parquet"])
-def test_the_official_validator_finds_nothing_but_what_is_wrong_with_its_rules(
+def test_the_official_validator_reports_only_its_known_deviations(
     sample: Written, validator: Path, file_format: str
 ) -> None:
     failed = failed_rules(validator, sample.path("cost_and_usage", "1.2", file_format))
@@ -118,7 +118,7 @@ def test_the_official_validator_finds_nothing_but_what_is_wrong_with_its_rules(
     assert {rule: failed[rule] for rule in failed.keys() - ONE_OF_BOTH} == expected
 
 
-def test_where_every_bill_has_a_number_the_rules_on_it_hold(
+def test_the_invoice_rules_pass_if_every_bill_has_a_number(
     sample: Written, validator: Path, tmp_path: Path
 ) -> None:
     numbered, unnumbered = Counter[str](), Counter[str]()
@@ -130,7 +130,7 @@ def test_where_every_bill_has_a_number_the_rules_on_it_hold(
     assert failed_rules(validator, file.path).keys() == NO_AMORTIZATION | {NO_INVOICE}
 
 
-def test_the_official_validator_does_find_what_is_wrong(
+def test_the_official_validator_detects_errors(
     sample: Written, validator: Path, tmp_path: Path
 ) -> None:
     text = sample.path("cost_and_usage", "1.2").read_text(encoding="utf-8")

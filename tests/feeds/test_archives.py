@@ -67,7 +67,7 @@ def test_an_archive_in_an_archive_is_refused_with_what_to_do(inner: bytes) -> No
         unpack(zipped(("a.csv", b"seat\n1\n"), ("more.bin", inner)), LIMIT)
 
 
-def test_a_zip_archive_behind_a_password_is_refused_with_what_to_do() -> None:
+def test_a_zip_archive_with_a_password_is_refused_with_advice() -> None:
     data = bytearray(ONE)
     data[data.index(b"PK\x01\x02") + 8] |= 1
     with pytest.raises(UnreadableText, match="a password protects"):
@@ -144,7 +144,7 @@ def test_a_gzip_file_of_two_members_is_one_content() -> None:
     assert only(gzip.compress(b"seat\n1\n") + gzip.compress(b"2\n")) == b"seat\n1\n2\n"
 
 
-def test_what_is_not_packed_passes_through() -> None:
+def test_uncompressed_content_passes_through() -> None:
     assert only(b"seat\n1\n", 3) == b"seat\n1\n"
 
 

@@ -27,7 +27,7 @@ def landed(**columns: list[str]) -> LandedRows:
         (["03/03/2026"], None),
     ],
 )
-def test_an_order_is_taken_only_where_every_value_allows_no_other(
+def test_an_order_is_inferred_only_if_every_value_allows_no_other(
     values: list[str], order: str | None
 ) -> None:
     assert only_order(values) == order
@@ -103,7 +103,7 @@ def test_an_order_that_follows_from_the_values_is_noted() -> None:
     )
 
 
-def test_a_value_that_contradicts_the_declaration_rejects_its_row_whole() -> None:
+def test_a_value_that_contradicts_the_declaration_rejects_its_row() -> None:
     rows = landed(
         BillingDate=["7.2.2026", "2/27/2026", "8.2.2026"], TotalCost=["1,5", "2,5", "3.5"]
     )
@@ -121,7 +121,7 @@ def test_a_value_that_contradicts_the_declaration_rejects_its_row_whole() -> Non
     assert converted.rejected[0].known_values == {"TotalCost": "2.5"}
 
 
-def test_an_instant_without_offset_is_of_the_declared_zone_and_a_day_stays_a_day() -> None:
+def test_an_instant_without_offset_uses_the_declared_zone_and_a_date_stays_a_date() -> None:
     rows = landed(
         Datetime=["2025-12-20 23:30", "20.12.2025", "2025-12-20T23:30:00Z", "20.7.2025 00:30"]
     )

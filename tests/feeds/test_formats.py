@@ -59,7 +59,7 @@ def test_headers_match_without_regard_to_case_spaces_and_underscores(
 
 
 @pytest.mark.parametrize("file_format", FORMATS, ids=by_name)
-def test_no_two_columns_of_a_format_are_one_to_the_matching(file_format: FileFormat) -> None:
+def test_all_columns_of_a_format_have_distinct_match_keys(file_format: FileFormat) -> None:
     headers = file_format.headers
     assert len({match_key(header) for header in headers}) == len(headers)
     assert len(set(file_format.columns)) == len(headers)
@@ -95,7 +95,7 @@ def test_the_nearest_format_is_the_one_that_is_meant() -> None:
 
 @pytest.mark.parametrize("file_format", FORMATS, ids=by_name)
 @pytest.mark.parametrize("feed", FEEDS)
-def test_a_file_in_the_folder_of_another_feed_is_told_where_it_belongs(
+def test_a_file_in_the_wrong_feed_folder_is_refused_with_the_right_one(
     file_format: FileFormat, feed: str
 ) -> None:
     if feed == file_format.feed:
@@ -159,7 +159,7 @@ def test_a_header_gives_the_column_name_a_person_would_write(header: str, column
 
 
 @pytest.mark.parametrize("file_format", FORMATS, ids=by_name)
-def test_a_file_that_lies_in_no_feed_is_known_by_all_of_its_columns(
+def test_a_file_outside_the_feeds_is_recognized_by_all_columns(
     file_format: FileFormat,
 ) -> None:
     assert identify(file_format.headers) == file_format
@@ -167,13 +167,13 @@ def test_a_file_that_lies_in_no_feed_is_known_by_all_of_its_columns(
 
 
 @pytest.mark.parametrize("file_format", FORMATS, ids=by_name)
-def test_a_file_that_lies_in_no_feed_is_known_by_its_needed_columns(
+def test_a_file_outside_the_feeds_is_recognized_by_its_required_columns(
     file_format: FileFormat,
 ) -> None:
     assert identify(least(file_format)) == file_format
 
 
-def test_what_is_missing_to_the_nearest_format_is_named() -> None:
+def test_the_columns_missing_from_the_nearest_format_are_named() -> None:
     with pytest.raises(MissingColumns, match="missing column Event "):
         identify(tuple(header for header in SPLIT_HISTORY.needed if header != "Event"))
     # It has the columns of a list of organizations, but is nearer to one of cost centers.

@@ -111,7 +111,7 @@ def test_every_float_can_be_read_back_from_its_text(values: list[float]) -> None
     assert [float(str(text)) for text in texts(pa.array(values, pa.float64()))] == values
 
 
-def test_a_float_that_is_no_number_is_no_amount() -> None:
+def test_a_float_nan_is_not_an_amount() -> None:
     array = pa.array([float("nan"), float("inf")], pa.float64(), from_pandas=False)
     assert texts(array) == ["nan", "inf"]
 
@@ -146,9 +146,7 @@ def test_a_float_of_single_precision_shows_no_more_digits_than_it_has() -> None:
     ],
     ids=lambda value: str(value.type) if isinstance(value, pa.Array) else "",
 )
-def test_a_value_of_any_type_is_the_text_it_means(
-    array: pa.Array, expected: list[str | None]
-) -> None:
+def test_a_value_of_any_type_becomes_its_text(array: pa.Array, expected: list[str | None]) -> None:
     assert texts(array) == expected
 
 
@@ -182,7 +180,7 @@ def test_fractions_of_a_second_are_kept_without_their_last_zeros() -> None:
     ]
 
 
-def test_timestamps_in_the_old_form_of_hadoop_are_read_far_from_today_too() -> None:
+def test_old_hadoop_timestamps_are_read_far_from_today() -> None:
     moments = pa.array([datetime(2026, 1, 31, 9, 30), datetime(9999, 12, 31)], pa.timestamp("us"))
     rows = read(pa.table({"a": moments}), use_deprecated_int96_timestamps=True)
     assert rows.table.column("a").to_pylist() == ["2026-01-31T09:30:00", "9999-12-31T00:00:00"]
@@ -263,18 +261,18 @@ def test_a_text_column_with_a_dot_in_its_name_is_read() -> None:
     assert read(pa.table({"a.b": ["x"]})).table.to_pylist() == [{"a.b": "x"}]
 
 
-def test_a_column_given_twice_is_kept_for_the_format_to_refuse() -> None:
+def test_a_repeated_column_is_kept_for_refusal_by_the_format() -> None:
     rows = read(pa.table([pa.array(["1"]), pa.array(["2"])], names=["cost", "cost"]))
     assert rows.headers == ("cost", "cost")
     assert [column.to_pylist() for column in rows.table.columns] == [["1"], ["2"]]
 
 
-def test_a_table_of_no_rows_is_a_table() -> None:
+def test_an_empty_table_is_a_table() -> None:
     rows = read(pa.table({"seat": pa.array([], pa.int64())}))
     assert (rows.headers, rows.table.num_rows, len(rows.row_numbers)) == (("seat",), 0, 0)
 
 
-def test_bytes_that_are_no_text_cost_their_own_row_only() -> None:
+def test_invalid_bytes_reject_only_their_row() -> None:
     table = pa.table({"product": [b"E3", b"Caf\xe9", b"E5"], "cost": [10.5, 20, 30]})
     rows = read(table)
     assert rows.table.to_pylist() == [
@@ -291,7 +289,7 @@ def test_bytes_that_are_no_text_cost_their_own_row_only() -> None:
 
 
 @pytest.mark.parametrize("dictionary", [True, False])
-def test_a_column_that_calls_itself_text_and_is_none_costs_its_own_rows_only(
+def test_a_column_with_invalid_text_rejects_only_its_rows(
     dictionary: bool,
 ) -> None:
     lying = pa.array([b"E3", b"\xff", None]).view(pa.string())
@@ -337,7 +335,7 @@ def test_a_byte_that_changed_inside_a_page_is_noticed_where_the_writer_left_chec
         read_parquet(content.replace(b"note 2", b"note 3"), LIMIT)
 
 
-def test_an_encrypted_file_is_refused_with_what_to_do() -> None:
+def test_an_encrypted_file_is_refused_with_advice() -> None:
     content = b"PARE" + FILE[4:-4] + b"PARE"
     assert is_parquet(content)
     with pytest.raises(UnreadableText, match="encrypted"):
@@ -346,7 +344,7 @@ def test_an_encrypted_file_is_refused_with_what_to_do() -> None:
         read_parquet(FILE[:-4] + b"PARE", LIMIT)
 
 
-def test_text_and_nothing_at_all_are_no_parquet() -> None:
+def test_text_and_empty_files_are_not_parquet() -> None:
     assert not is_parquet(b"seat,cost\n")
     assert not is_parquet(b"")
 
@@ -365,7 +363,7 @@ def test_a_file_that_unpacks_to_more_than_the_limit_is_refused_unread() -> None:
         read_parquet(content, size - 1)
 
 
-def test_a_small_file_whose_text_fills_the_memory_is_refused_in_time() -> None:
+def test_a_small_file_with_huge_text_is_refused_in_time() -> None:
     text = "x" * 1_000_000
     values = pa.DictionaryArray.from_arrays(pa.array(np.zeros(200_000, np.int32)), [text])
     content = written(pa.table({"note": values}), compression="zstd")
@@ -377,7 +375,7 @@ def test_a_small_file_whose_text_fills_the_memory_is_refused_in_time() -> None:
     assert pa.default_memory_pool().max_memory() - before < 500_000_000
 
 
-def test_rows_of_nothing_without_end_are_refused() -> None:
+def test_endless_empty_rows_are_refused() -> None:
     content = written(pa.table({"note": pa.nulls(30_000_000, pa.string())}))
     assert len(content) < 100_000
     with pytest.raises(TooLarge):

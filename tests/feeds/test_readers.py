@@ -51,7 +51,7 @@ def rejected(rows: LandedRows) -> list[tuple[int, str]]:
     ],
     ids=["plain", "mark", "utf-16", "utf-16-be", "crlf", "utf-16 crlf", "cr", "no last newline"],
 )
-def test_a_file_reads_alike_in_every_encoding_and_with_every_line_end(
+def test_a_file_reads_the_same_in_every_encoding_and_line_ending(
     encode: Callable[[str], bytes],
 ) -> None:
     rows = read(encode("seat,produit,coût\n1,Café,10\n2,E5,20\n"))
@@ -64,7 +64,7 @@ def test_a_header_that_ends_in_cr_before_rows_that_end_in_lf_is_read() -> None:
     assert landed(read("seat,cost\r1,10\n2,20\n")) == [(2, "1", "10"), (3, "2", "20")]
 
 
-def test_one_row_of_another_encoding_is_set_apart_and_the_others_go_on() -> None:
+def test_one_row_in_another_encoding_is_rejected_and_the_others_are_read() -> None:
     rows = read(b"seat,product,cost\n1,E3,10\n2,Caf\xe9,20\n3,E5,30\n")
     assert landed(rows) == [(2, "1", "E3", "10"), (4, "3", "E5", "30")]
     (bad,) = rows.rejected
@@ -80,7 +80,7 @@ def test_a_byte_order_mark_between_rows_is_a_character_of_its_value() -> None:
     assert landed(rows) == [(2, '\ufeff"x', "1")]
 
 
-def test_a_row_of_another_encoding_is_set_apart_even_where_a_true_replacement_mark_stands() -> None:
+def test_a_row_in_another_encoding_is_rejected_even_beside_a_real_replacement_character() -> None:
     rows = read("product,cost\n\N{REPLACEMENT CHARACTER},10\n".encode() + b"Caf\xe9,20\n")
     assert (3, "Caf\N{REPLACEMENT CHARACTER}", "20") not in landed(rows)
     assert [each.row_number for each in rows.rejected] == [3]
@@ -95,7 +95,7 @@ def test_a_row_of_another_encoding_is_set_apart_even_where_a_true_replacement_ma
     ],
     ids=["utf-16 without mark", "utf-32", "zero byte"],
 )
-def test_what_is_no_text_is_refused_with_words_and_not_with_a_crash(content: bytes) -> None:
+def test_binary_content_is_refused_with_a_message(content: bytes) -> None:
     with pytest.raises(UnreadableText, match="CSV UTF-8"):
         read(content)
 
@@ -150,7 +150,7 @@ def test_the_line_that_names_the_delimiter_counts_as_row_1(line: str) -> None:
     assert landed(rows) == [(3, "1", "12,5")]
 
 
-def test_the_line_that_names_the_delimiter_wins_over_what_the_header_looks_like() -> None:
+def test_a_declared_delimiter_line_precedes_the_header() -> None:
     rows = read('sep=;\n"a,b,c,d";cost\n1;2\n')
     assert rows.headers == ("a,b,c,d", "cost")
 
@@ -191,7 +191,7 @@ def test_the_unicode_text_of_a_spreadsheet_program_is_read(mark: bytes) -> None:
 
 
 @pytest.mark.parametrize("line", ["sep=é", 'sep="', "sep= ", "sep="])
-def test_a_delimiter_that_cannot_be_one_is_no_crash(line: str) -> None:
+def test_an_impossible_delimiter_does_not_crash(line: str) -> None:
     try:
         read(line + "\nseat,cost\n1,10\n")
     except RefusedFile as refusal:
@@ -236,14 +236,14 @@ def test_an_inch_mark_inside_a_value_harms_nothing() -> None:
     assert landed(rows) == [(2, "1", '24" screen', "10"), (3, "2", "E5", "20")]
 
 
-def test_an_unclosed_quote_costs_its_own_row_only() -> None:
+def test_an_unclosed_quote_rejects_only_its_row() -> None:
     rows = read('seat,product,cost\n1,E3,10\n2,"E5,20\n3,F1,30\n4,F3,40\n')
     assert landed(rows) == [(2, "1", "E3", "10"), (4, "3", "F1", "30"), (5, "4", "F3", "40")]
     assert rejected(rows) == [(3, '2,"E5,20')]
     assert "quote" in rows.rejected[0].reason
 
 
-def test_an_unclosed_quote_before_a_quoted_value_costs_its_own_row_only() -> None:
+def test_an_unclosed_quote_before_a_quoted_value_rejects_only_its_row() -> None:
     rows = read('seat,product,cost\n1,"E3,10\n2,E5,20\n3,"F1",30\n4,F3,40\n')
     assert sorted(landed(rows)) == [
         (3, "2", "E5", "20"),
@@ -276,7 +276,7 @@ def test_a_file_that_ends_inside_quotes_shows_its_last_row_as_damaged(last: str)
     assert [each.row_number for each in rows.rejected] == [3]
 
 
-def test_a_lost_closing_quote_where_all_is_quoted_shows_no_money_of_another_column() -> None:
+def test_a_missing_closing_quote_shows_no_amount_of_another_column() -> None:
     rows = read('"seat","product","cost","sales"\n"1","E3,"10","99"\n"2","E5","20","88"\n')
     assert landed(rows) == [(3, "2", "E5", "20", "88")]
     (bad,) = rows.rejected
@@ -290,7 +290,7 @@ def test_a_row_with_a_line_break_that_is_too_long_is_rejected_as_one_row() -> No
     assert rejected(rows) == [(2, '1,"E3\nnew",10,oops')]
 
 
-def test_no_row_is_made_up_of_the_second_half_of_a_broken_one() -> None:
+def test_the_second_half_of_a_damaged_row_is_not_a_row() -> None:
     rows = read('seat,product,cost\n1,"E3\nnew",10,20\n2,E5,20\n')
     assert landed(rows) == [(3, "2", "E5", "20")]
 
@@ -313,9 +313,7 @@ CELL = st.text('a1 ,;"\n\té\x0b\x1c\x85\u2028', max_size=4)
     st.sampled_from((csv.QUOTE_MINIMAL, csv.QUOTE_ALL)),
     st.sampled_from(("\n", "\r\n")),
 )
-def test_what_a_program_writes_well_comes_back_as_it_was_written(
-    cells: list[list[str]], quoting: int, line_end: str
-) -> None:
+def test_well_formed_csv_round_trips(cells: list[list[str]], quoting: int, line_end: str) -> None:
     note(f"APPORTION_TEST_SEED={SEED}")
     cells = [row for row in cells if "".join(row).strip()]
     header = [f"column {index}" for index, _ in enumerate(cells[0] if cells else "ab")]
@@ -338,7 +336,7 @@ PIECE = st.one_of(
     st.lists(PIECE, max_size=20).map("".join),
     st.sampled_from(("utf-8", "utf-8-sig", "utf-16", "cp1252")),
 )
-def test_no_content_whatever_makes_the_reader_crash(text: str, encoding: str) -> None:
+def test_random_content_does_not_crash_the_reader(text: str, encoding: str) -> None:
     note(f"APPORTION_TEST_SEED={SEED}")
     try:
         rows = read(text.encode(encoding, "replace"))
@@ -360,7 +358,7 @@ def test_a_row_that_is_too_short_is_rejected_with_the_values_it_still_has() -> N
     assert bad.known_values == {"seat": "2", "product": "E5"}
 
 
-def test_a_row_that_is_too_long_is_rejected_and_none_of_its_values_trusted() -> None:
+def test_an_overlong_row_is_rejected_with_all_its_values() -> None:
     rows = read("seat,product,cost\n2,E5, new,20\n3,F1,30\n")
     assert landed(rows) == [(3, "3", "F1", "30")]
     (bad,) = rows.rejected
@@ -375,13 +373,13 @@ def test_rows_behind_rejected_ones_keep_the_numbers_a_person_sees() -> None:
     assert rejected(rows) == [(2, "1"), (5, "3,30,x")]
 
 
-def test_blank_lines_are_no_rows_but_count() -> None:
+def test_blank_lines_are_not_rows_but_count_in_row_numbers() -> None:
     rows = read("seat,cost\n1,10\n\n,\n2,20\n\n\n")
     assert landed(rows) == [(2, "1", "10"), (5, "2", "20")]
     assert rows.rejected == ()
 
 
-def test_a_line_of_spaces_is_a_blank_line() -> None:
+def test_a_line_of_spaces_is_blank() -> None:
     rows = read("seat,cost\n1,10\n   \n2,20\n \n")
     assert landed(rows) == [(2, "1", "10"), (4, "2", "20")]
     assert rows.rejected == ()
@@ -415,7 +413,7 @@ def test_a_null_in_a_row_that_is_cut_is_no_known_value() -> None:
     assert bad.known_values == {"cost": "10"}
 
 
-def test_a_value_of_a_million_characters_is_kept_whole() -> None:
+def test_a_value_of_a_million_characters_is_kept() -> None:
     ((_, value, _),) = landed(read(f"note,cost\n{'x' * 1_000_000},10\n"))
     assert value == "x" * 1_000_000
 
@@ -427,7 +425,7 @@ def test_a_damaged_row_of_great_length_is_rejected_and_kept_in_part(row: str) ->
     assert rejected(rows) == [(2, row[:RAW_ROW_LIMIT])]
 
 
-def test_a_header_of_great_length_is_no_crash() -> None:
+def test_a_very_long_header_does_not_crash() -> None:
     rows = read(f"seat,{'x' * 200_000}\n1,10\n")
     assert landed(rows) == [(2, "1", "10")]
 
@@ -443,7 +441,7 @@ def test_a_header_of_great_length_is_no_crash() -> None:
     ],
     ids=["lines", "array"],
 )
-def test_json_lines_and_a_json_array_read_alike(content: str) -> None:
+def test_json_lines_and_a_json_array_read_the_same(content: str) -> None:
     rows = read(content)
     assert rows.headers == ("seat", "cost")
     assert landed(rows) == [(1, "1", "10"), (2, "2", "20")]
@@ -482,14 +480,14 @@ def test_a_broken_json_line_is_rejected_and_the_others_go_on() -> None:
     assert "not a JSON object" in rows.rejected[1].reason
 
 
-def test_an_entry_of_a_json_array_that_is_no_object_is_rejected() -> None:
+def test_a_json_array_element_that_is_not_an_object_is_rejected() -> None:
     rows = read('[{"seat":"1"}, 7, {"seat":"2"}]')
     assert landed(rows) == [(1, "1"), (3, "2")]
     assert [each.row_number for each in rows.rejected] == [2]
 
 
 @pytest.mark.parametrize("content", ['[{"seat":"1"},{"se', '[{"seat":"1"}', '[{"seat":"1"},]'])
-def test_a_cut_json_array_is_refused_whole(content: str) -> None:
+def test_a_truncated_json_array_is_refused(content: str) -> None:
     with pytest.raises(UnreadableText, match="cut or damaged"):
         read(content)
 
@@ -565,19 +563,19 @@ def test_a_list_inside_a_row_is_a_value_and_no_answer() -> None:
     assert landed(rows) == [(1, "1", '[{"skuId": "s"}]', '["a"]')]
 
 
-def test_a_json_row_of_another_encoding_is_set_apart() -> None:
+def test_a_json_row_in_another_encoding_is_rejected() -> None:
     rows = read(b'{"p":"E3"}\n{"p":"Caf\xe9"}\n')
     assert landed(rows) == [(1, "E3")]
     assert [each.row_number for each in rows.rejected] == [2]
 
 
-def test_json_text_that_is_no_unicode_costs_its_own_row_only() -> None:
+def test_invalid_unicode_in_json_rejects_only_its_row() -> None:
     rows = read('{"p":"E3"}\n{"p":"\\ud800"}\n{"p":"E5"}\n')
     assert landed(rows) == [(1, "E3"), (3, "E5")]
     assert [each.row_number for each in rows.rejected] == [2]
 
 
-def test_a_json_line_nested_without_end_costs_its_own_row_only() -> None:
+def test_a_deeply_nested_json_line_rejects_only_its_row() -> None:
     rows = read('{"p":"E3"}\n{"p":' + "[" * 100_000 + "\n" + '{"p":"E5"}\n')
     assert landed(rows) == [(1, "E3"), (3, "E5")]
     assert [each.row_number for each in rows.rejected] == [2]
@@ -588,7 +586,7 @@ def test_a_json_array_nested_without_end_is_refused() -> None:
         read("[" * 100_000)
 
 
-def test_a_json_key_given_twice_does_not_lose_a_value_in_silence() -> None:
+def test_a_repeated_json_key_does_not_lose_a_value_silently() -> None:
     rows = read('{"seat":"1","cost":10}\n{"seat":"2","cost":20,"cost":30}\n')
     assert landed(rows) == [(1, "1", "10")]
     assert [each.row_number for each in rows.rejected] == [2]

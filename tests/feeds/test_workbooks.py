@@ -192,7 +192,7 @@ def test_a_name_that_is_missing_in_the_header_does_not_make_a_row_the_header() -
     assert [row[0] for row in landed(book)] == [2, 3]
 
 
-def test_a_sheet_of_nothing_but_numbers_has_its_first_row_for_a_header() -> None:
+def test_a_sheet_of_numbers_only_has_its_first_row_as_header() -> None:
     assert read(sheet_of([1, 10], [2, 20])).rows.headers == ("1", "10")
 
 
@@ -217,7 +217,7 @@ def test_cells_that_are_formatted_but_empty_make_neither_rows_nor_columns() -> N
     assert landed(book) == [(2, "1", "10")]
 
 
-def test_a_column_without_name_that_holds_anything_is_named_by_its_letter() -> None:
+def test_an_unnamed_column_with_values_is_named_by_its_letter() -> None:
     book = read(sheet_of(["seat", None, "cost"], [1, None, 10], [2, "x", 20]))
     assert book.rows.headers == ("seat", "column B", "cost")
     assert landed(book) == [(2, "1", None, "10"), (3, "2", "x", "20")]
@@ -232,7 +232,7 @@ def test_a_column_that_begins_only_after_many_thousand_rows_is_kept() -> None:
     assert book.rows.table.column(2).null_count == len(rows)
 
 
-def test_a_header_given_twice_keeps_both_columns_for_the_format_to_refuse() -> None:
+def test_a_repeated_header_keeps_both_columns_for_refusal_by_the_format() -> None:
     book = read(sheet_of(["cost", "cost"], [1, 10]))
     assert book.rows.headers == ("cost", "cost")
     assert landed(book) == [(2, "1", "10")]
@@ -248,13 +248,13 @@ def test_hidden_and_filtered_rows_and_columns_are_read() -> None:
     assert landed(book) == [(2, "1", "10"), (3, "2", "20")]
 
 
-def test_a_table_of_no_rows_is_a_table() -> None:
+def test_an_empty_table_is_a_table() -> None:
     book = read(sheet_of(["seat", "cost"]))
     assert book.rows.headers == ("seat", "cost")
     assert landed(book) == []
 
 
-def test_cells_and_rows_that_do_not_say_where_they_stand_are_counted() -> None:
+def test_cells_and_rows_without_a_reference_are_counted() -> None:
     cells = "<row><c><v>1</v></c><c/><c><v>3</v></c></row>"
     book = read(raw_book(f'<row r="4">{cells[5:]}{cells}'))
     assert (book.rows.headers, landed(book)) == (("1", "3"), [(5, "1", "3")])
@@ -337,7 +337,7 @@ def test_a_number_is_the_text_a_person_sees(stored: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("stored", ["abc", "NaN", "INF", "1_000", "1e99999", "٣", "1,5", "--1"])
-def test_a_number_that_is_none_costs_its_own_row_only(stored: str) -> None:
+def test_an_invalid_number_rejects_only_its_row(stored: str) -> None:
     (bad,) = raw_cost(f'<c r="B2"><v>{stored}</v></c>').rows.rejected
     assert (bad.row_number, bad.column_name, bad.value) == (2, "cost", stored)
     assert bad.known_values == {"seat": "1"}
@@ -346,7 +346,7 @@ def test_a_number_that_is_none_costs_its_own_row_only(stored: str) -> None:
 @seed(SEED)
 @settings(max_examples=300, deadline=None)
 @given(st.decimals(-(10**9), 10**9, places=6, allow_nan=False))
-def test_an_amount_that_went_through_a_spreadsheet_comes_back_as_it_was(amount: Decimal) -> None:
+def test_an_amount_survives_a_spreadsheet_round_trip(amount: Decimal) -> None:
     note(f"APPORTION_TEST_SEED={SEED}")
     ((_, _, text),) = landed(raw_cost(f'<c r="B2"><v>{float(amount)!r}</v></c>'))
     assert Decimal(str(text)) == amount
@@ -420,14 +420,14 @@ def test_iso_dates_and_their_times_are_read() -> None:
 
 
 @pytest.mark.parametrize("kind", [27, 30, 36, 50, 57])
-def test_formats_of_east_asian_programs_that_nobody_defines_are_dates(kind: int) -> None:
+def test_undefined_formats_of_east_asian_programs_are_dates(kind: int) -> None:
     styles = f'<cellXfs><xf numFmtId="0"/><xf numFmtId="{kind}"/></cellXfs>'
     book = raw_cost('<c r="B2" s="1"><v>46053</v></c>', styles=styles)
     assert landed(book) == [(2, "1", "2026-01-31")]
 
 
 @pytest.mark.parametrize("stored", ["-5", "1E12", "99999999"])
-def test_a_date_that_is_none_costs_its_own_row_only(stored: str) -> None:
+def test_an_invalid_date_rejects_only_its_row(stored: str) -> None:
     styles = '<cellXfs><xf numFmtId="0"/><xf numFmtId="14"/></cellXfs>'
     (bad,) = raw_cost(f'<c r="B2" s="1"><v>{stored}</v></c>', styles=styles).rows.rejected
     assert "sheet Prices, cell B2" in bad.reason
@@ -454,7 +454,7 @@ def test_rich_text_is_its_letters_without_the_reading_aids() -> None:
 
 
 @pytest.mark.parametrize("error", ["#REF!", "#N/A", "#DIV/0!", "#VALUE!", "#NAME?"])
-def test_an_error_costs_its_own_row_and_the_reason_names_the_cell(error: str) -> None:
+def test_an_error_rejects_only_its_row_and_the_reason_names_the_cell(error: str) -> None:
     book = read(sheet_of(["seat", "product", "cost"], [1, "E3", error], [2, "E5", 20]))
     assert landed(book) == [(3, "2", "E5", "20")]
     (bad,) = book.rows.rejected
@@ -482,13 +482,13 @@ def test_a_formula_has_the_value_it_was_saved_with() -> None:
     assert book_rows.rows.rejected == ()
 
 
-def test_a_formula_that_gives_no_text_is_an_empty_cell() -> None:
+def test_a_formula_with_empty_text_is_an_empty_cell() -> None:
     book = raw_cost('<c r="B2" t="str"><f>IF(A2&gt;1,"x","")</f><v></v></c>')
     assert landed(book) == [(2, "1", None)]
     assert book.rows.rejected == ()
 
 
-def test_a_formula_without_a_saved_result_costs_its_own_row() -> None:
+def test_a_formula_without_a_saved_result_rejects_only_its_row() -> None:
     book = read(sheet_of(["seat", "cost", "sales"], [1, "=A2*10", 99], [2, 20, 88]))
     assert landed(book) == [(3, "2", "20", "88")]
     (bad,) = book.rows.rejected
@@ -498,7 +498,7 @@ def test_a_formula_without_a_saved_result_costs_its_own_row() -> None:
     assert bad.known_values == {"seat": "1", "sales": "99"}
 
 
-def test_the_zero_of_a_program_that_does_not_calculate_is_no_result() -> None:
+def test_the_zero_of_a_program_that_does_not_calculate_is_not_a_result() -> None:
     content = io.BytesIO()
     with xlsxwriter.Workbook(content) as book:
         sheet = book.add_worksheet("Prices")
@@ -511,7 +511,7 @@ def test_the_zero_of_a_program_that_does_not_calculate_is_no_result() -> None:
     assert "saved result" in book_rows.rows.rejected[0].reason
 
 
-def test_a_formula_whose_result_is_truly_zero_is_zero() -> None:
+def test_a_formula_with_result_zero_is_zero() -> None:
     book = raw_cost('<c r="B2"><f>A2-1</f><v>0</v></c>', workbook='<calcPr calcId="191029"/>')
     assert landed(book) == [(2, "1", "0")]
 
@@ -525,7 +525,7 @@ def test_a_formula_whose_result_is_truly_zero_is_zero() -> None:
         '<c r="B2"><f/></c>',
     ],
 )
-def test_every_kind_of_formula_without_a_result_is_told_from_an_empty_cell(cell: str) -> None:
+def test_every_formula_without_a_result_is_distinguished_from_an_empty_cell(cell: str) -> None:
     assert "saved result" in raw_cost(cell).rows.rejected[0].reason
 
 
@@ -540,7 +540,7 @@ def test_errors_beside_the_table_harm_nothing() -> None:
     assert book.rows.rejected == ()
 
 
-def test_thousands_of_bad_rows_are_set_apart_and_the_good_ones_keep_their_numbers() -> None:
+def test_thousands_of_bad_rows_are_rejected_and_valid_rows_keep_their_numbers() -> None:
     count = workbooks.CHUNK_ROWS + 10
     book = read(
         sheet_of(["seat", "cost"], *([at, "#N/A" if at % 2 else at] for at in range(count)))
@@ -549,7 +549,7 @@ def test_thousands_of_bad_rows_are_set_apart_and_the_good_ones_keep_their_number
     assert landed(book) == [(at + 2, str(at), str(at)) for at in range(0, count, 2)]
 
 
-def test_a_row_with_several_errors_is_rejected_once_and_trusts_none_of_them() -> None:
+def test_a_row_with_several_errors_is_rejected_once() -> None:
     book = read(sheet_of(["a", "b", "c"], [1, "#N/A", "=A2"]))
     (bad,) = book.rows.rejected
     assert bad.column_name == "b"
@@ -656,13 +656,13 @@ def ole(stream: str) -> bytes:
     ],
     ids=["encrypted", "xls", "ods", "xlsb", "strict", "word"],
 )
-def test_a_file_of_another_kind_is_refused_with_what_to_do(content: bytes, words: str) -> None:
+def test_a_file_of_another_kind_is_refused_with_advice(content: bytes, words: str) -> None:
     assert is_workbook(content)
     with pytest.raises(UnreadableText, match=words):
         read(content)
 
 
-def test_a_zip_archive_behind_a_password_is_refused_with_what_to_do() -> None:
+def test_a_zip_archive_with_a_password_is_refused_with_advice() -> None:
     content = bytearray(raw_book(HEADER))
     content[content.index(b"PK\x01\x02") + 8] |= 1
     with pytest.raises(UnreadableText, match="password"):
@@ -723,7 +723,7 @@ def test_damage_is_noticed_whatever_the_compression(method: int) -> None:
     ],
     ids=lambda damage: next(iter(damage)),
 )
-def test_a_damaged_part_is_refused_with_what_to_do(damage: dict[str, str]) -> None:
+def test_a_damaged_part_is_refused_with_advice(damage: dict[str, str]) -> None:
     with pytest.raises(UnreadableText, match=r"save it as \.xlsx"):
         read(zipped(raw_parts(HEADER) | damage))
 
@@ -743,7 +743,7 @@ def test_a_damaged_part_is_refused_with_what_to_do(damage: dict[str, str]) -> No
         '<row r="1"><c r="A1" t="z"><v>1</v></c></row>',
     ],
 )
-def test_cells_that_cannot_stand_where_they_say_refuse_the_file(rows: str) -> None:
+def test_cells_with_impossible_references_refuse_the_file(rows: str) -> None:
     with pytest.raises(UnreadableText, match="damaged"):
         read(raw_book(rows, ["<t>one</t>"]))
 
@@ -831,7 +831,7 @@ def test_a_file_outside_the_workbook_is_not_read_through_xml() -> None:
         read(zipped(parts))
 
 
-def test_a_sheet_that_lies_about_its_size_is_read_in_no_time() -> None:
+def test_a_sheet_with_a_wrong_declared_size_is_read_quickly() -> None:
     rows = HEADER + "".join(
         f'<row r="{at}" spans="1:16384">{inline(f"A{at}", "1")}</row>' for at in (2, 3)
     )
@@ -862,7 +862,7 @@ def test_a_small_file_of_a_huge_table_is_refused(monkeypatch: pytest.MonkeyPatch
     assert CELL_LIMIT >= 1_048_576 * 40
 
 
-def test_xml_nested_without_end_is_no_crash() -> None:
+def test_deeply_nested_xml_does_not_crash() -> None:
     deep = "<x>" * 200_000 + "</x>" * 200_000
     for name in ("xl/worksheets/sheet1.xml", "xl/workbook.xml"):
         parts = raw_parts(HEADER)
@@ -872,7 +872,7 @@ def test_xml_nested_without_end_is_no_crash() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 200_000])
-def test_merges_over_the_whole_sheet_are_told_in_no_time(count: int) -> None:
+def test_merges_over_the_whole_sheet_are_reported_quickly(count: int) -> None:
     rows = HEADER + "".join(f'<row r="{at}">{inline(f"A{at}", "1")}</row>' for at in range(2, 1002))
     merges = '<mergeCell ref="A2:XFD1048576"/>' * count
     content = raw_book(
@@ -904,7 +904,7 @@ PARTS = raw_parts(
     st.integers(0, 6),
     st.sampled_from(("", "<", ">", '"', "9", "-1", "A", " ", "&#1;", "é", "e", "x" * 50, "\x00")),
 )
-def test_no_workbook_whatever_makes_the_reader_crash(
+def test_random_workbooks_do_not_crash_the_reader(
     part: str, at: int, length: int, put: str
 ) -> None:
     note(f"APPORTION_TEST_SEED={SEED}")

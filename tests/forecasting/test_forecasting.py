@@ -83,13 +83,13 @@ def test_there_is_one_row_per_series_and_month_after_the_last_one(
     assert list(zip(forecast["unique_id"], forecast["ds"], strict=True)) == expected
 
 
-def test_bands_lie_inside_each_other_and_all_numbers_are_finite(forecast: pd.DataFrame) -> None:
+def test_bands_are_nested_and_all_numbers_are_finite(forecast: pd.DataFrame) -> None:
     lines = forecast[["lower_95", "lower_80", "forecast", "upper_80", "upper_95"]].to_numpy()
     assert np.isfinite(lines).all()
     assert (np.diff(lines, axis=1) >= 0).all()
 
 
-def test_the_method_says_how_each_series_was_forecast(forecast: pd.DataFrame) -> None:
+def test_each_series_has_its_forecast_method(forecast: pd.DataFrame) -> None:
     assert forecast.groupby("unique_id")["method"].agg(["unique"])["unique"].str.join(
         " "
     ).to_dict() == {
@@ -119,7 +119,7 @@ def test_the_method_changes_after_one_and_after_two_years(months: int, method: s
     assert method_of(forecast_monthly(history(100 + noise(months)), 3)) == method
 
 
-def test_a_series_is_intermittent_when_cost_comes_less_often_than_every_1_32_months() -> None:
+def test_a_series_is_intermittent_below_one_cost_every_1_32_months() -> None:
     values = np.full(33, 100.0)
     values[[3, 5, 6, 11, 14, 21, 22, 28]] = 0.0
     assert 33 / np.count_nonzero(values) == 1.32
@@ -166,7 +166,7 @@ def test_a_month_is_forecast_the_same_however_many_follow_it(
         pd.testing.assert_frame_equal(shorter, beginning, rtol=1e-12)
 
 
-def test_the_history_given_is_left_as_it_was(company: pd.DataFrame) -> None:
+def test_the_given_history_is_not_modified(company: pd.DataFrame) -> None:
     before = company.copy(deep=True)
     forecast_monthly(company, 1)
     pd.testing.assert_frame_equal(company, before, check_exact=True)
@@ -177,7 +177,7 @@ def test_a_season_is_recognized() -> None:
     assert np.abs(forecast["forecast"] - (100 + SEASON)).max() < 10
 
 
-def test_growth_goes_on_but_not_faster() -> None:
+def test_growth_continues_without_accelerating() -> None:
     values = 100 + 2.0 * np.arange(48) + noise(48, 2.0)
     forecast = forecast_monthly(history(values), 12)["forecast"]
     assert 100 + 2 * 48 < forecast.iloc[-1] < 100 + 2 * 48 + 12 * 2 + 5
@@ -190,7 +190,7 @@ def test_a_constant_cost_stays_but_is_not_certain() -> None:
     assert (forecast["upper_95"] - forecast["lower_95"] < 25).all()
 
 
-def test_one_month_of_history_goes_on_with_wide_bands() -> None:
+def test_one_month_of_history_continues_with_wide_bands() -> None:
     forecast = forecast_monthly(history([200.0]), 12)
     assert forecast["forecast"].to_numpy() == pytest.approx(np.full(12, 200.0))
     width = (forecast["upper_95"] - forecast["lower_95"]) / 200
@@ -237,13 +237,13 @@ def test_a_yearly_bill_may_be_repriced() -> None:
 
 
 @pytest.mark.parametrize("paid_in_month", [5, 20, 33])
-def test_a_bill_that_came_once_is_not_taken_for_a_yearly_one(paid_in_month: int) -> None:
+def test_a_single_bill_is_not_treated_as_yearly(paid_in_month: int) -> None:
     values = np.zeros(36)
     values[[0, paid_in_month]] = 1200.0
     assert method_of(forecast_monthly(history(values), 12)) == "intermittent"
 
 
-def test_bands_of_intermittent_costs_hold_the_months_that_were() -> None:
+def test_bands_of_intermittent_costs_contain_the_past_months() -> None:
     values = np.array([0.0, 0.0, 0.0, 90.0] * 4 + [0.0, 90.0, 0.0, 0.0, 0.0] * 4)
     forecast = forecast_monthly(history(values), 6)
     assert method_of(forecast) == "intermittent"
@@ -252,7 +252,7 @@ def test_bands_of_intermittent_costs_hold_the_months_that_were() -> None:
     assert forecast["forecast"].between(5, 45).all()
 
 
-def test_what_was_never_negative_is_not_forecast_below_zero() -> None:
+def test_a_history_without_negative_values_has_no_negative_forecast() -> None:
     falling = np.maximum(200 - 6.0 * np.arange(36) + noise(36), 0.5)
     forecast = forecast_monthly(history(falling), 18)
     assert (forecast["lower_95"] == 0).any()
@@ -286,7 +286,7 @@ def test_decimals_and_dates_are_taken_as_they_come_from_a_database() -> None:
 @pytest.mark.parametrize(
     "walk", [True, False], ids=["steps that add up", "steps around a level and a season"]
 )
-def test_bands_hold_about_as_many_months_as_they_say(walk: bool) -> None:
+def test_bands_have_about_their_nominal_coverage(walk: bool) -> None:
     print(f"seed {SEED}")
     random = np.random.default_rng(SEED)
     inside_80, inside_95 = [], []
@@ -311,7 +311,7 @@ def test_an_empty_history_gives_an_empty_forecast() -> None:
     assert len(forecast) == 0
 
 
-def test_progress_is_told_after_every_series() -> None:
+def test_progress_is_reported_after_every_series() -> None:
     told: list[tuple[int, int]] = []
     both = pd.concat([history([1.0], "a"), history([2.0], "b")])
     forecast_monthly(both, 1, progress=lambda done, total: told.append((done, total)))
@@ -350,7 +350,7 @@ def test_a_history_that_cannot_be_forecast_is_refused_by_name(
 
 
 @pytest.mark.parametrize("horizon", [0, -1, 1.5, True])
-def test_a_horizon_of_no_months_is_refused(horizon: int) -> None:
+def test_a_horizon_of_zero_months_is_refused(horizon: int) -> None:
     with pytest.raises(NoHorizon):
         forecast_monthly(history([1.0, 2.0]), horizon)
 
@@ -404,7 +404,7 @@ def told(months: Months) -> pd.DataFrame:
     return forecast_monthly_or_expected(*months)
 
 
-def test_what_has_a_year_of_history_is_forecast_and_all_else_says_it_is_committed_spend(
+def test_a_year_of_history_is_forecast_and_shorter_ones_are_committed_spend(
     told: pd.DataFrame,
 ) -> None:
     assert told.groupby("unique_id")["method"].agg(["unique"])["unique"].str.join(
@@ -420,9 +420,7 @@ def test_what_has_a_year_of_history_is_forecast_and_all_else_says_it_is_committe
     }
 
 
-def test_there_is_one_row_per_month_that_something_is_expected_of_in_order(
-    months: Months, told: pd.DataFrame
-) -> None:
+def test_there_is_one_row_per_expected_month_in_order(months: Months, told: pd.DataFrame) -> None:
     assert list(told.columns) == EXPECTED_COLUMNS
     keys = ["unique_id", "ds"]
     wanted = months[1].sort_values(keys, ignore_index=True)
@@ -430,7 +428,7 @@ def test_there_is_one_row_per_month_that_something_is_expected_of_in_order(
     assert told["ds"].tolist() == wanted["ds"].tolist()
 
 
-def test_committed_spend_is_what_is_expected_to_the_digit(
+def test_committed_spend_equals_the_expected_cost_exactly(
     months: Months, told: pd.DataFrame
 ) -> None:
     committed = told[told["method"] == "committed_spend"]
@@ -449,7 +447,7 @@ def test_a_history_that_allows_it_is_forecast_as_if_nothing_were_expected(
     pd.testing.assert_frame_equal(one(told, name)[numbers], alone[numbers], rtol=1e-12)
 
 
-def test_bands_of_what_is_expected_lie_inside_each_other_and_are_finite(
+def test_bands_of_expected_costs_are_nested_and_finite(
     told: pd.DataFrame,
 ) -> None:
     lines = told[["lower_95", "lower_80", "forecast", "upper_80", "upper_95"]].to_numpy()
@@ -477,7 +475,7 @@ def test_bands_of_what_is_expected_lie_inside_each_other_and_are_finite(
     ],
     ids=["one month", "two months", "no history", "late", "zeros", "credits", "now and then"],
 )
-def test_bands_of_what_is_expected_are_as_wide_as_is_presumed(
+def test_bands_of_expected_costs_have_the_assumed_width(
     known: list[float], to_come: list[float], usual_change: float
 ) -> None:
     forecast = forecast_monthly_or_expected(
@@ -501,7 +499,7 @@ def test_bands_of_what_is_expected_are_as_wide_as_is_presumed(
     ("known", "to_come", "below_zero"),
     [([100.0], [1.0], False), ([100.0, -1.0], [1.0], True), ([100.0], [-1.0], True)],
 )
-def test_bands_reach_below_zero_only_where_there_are_credits(
+def test_bands_are_negative_only_with_credits(
     known: list[float], to_come: list[float], below_zero: bool
 ) -> None:
     forecast = forecast_monthly_or_expected(
@@ -519,14 +517,14 @@ def test_neither_the_order_of_the_rows_nor_the_number_of_processes_matters(
     pd.testing.assert_frame_equal(shuffled, told, check_exact=True)
 
 
-def test_the_months_given_are_left_as_they_were(months: Months, told: pd.DataFrame) -> None:
+def test_the_given_months_are_not_modified(months: Months, told: pd.DataFrame) -> None:
     before = [frame.copy(deep=True) for frame in (*months, told)]
     forecast_monthly_or_expected(*months, told)
     for frame, as_it_was in zip((*months, told), before, strict=True):
         pd.testing.assert_frame_equal(frame, as_it_was, check_exact=True)
 
 
-def test_only_what_was_forecast_of_a_history_has_its_hash(told: pd.DataFrame) -> None:
+def test_only_statistical_forecasts_have_a_history_hash(told: pd.DataFrame) -> None:
     is_committed = told["method"] == "committed_spend"
     assert told.loc[is_committed, "history_hash"].isna().all()
     hashes = told.loc[~is_committed].groupby("unique_id")["history_hash"].agg(["nunique", "first"])
@@ -547,9 +545,7 @@ def kept(forecast: pd.DataFrame) -> list[str]:
     return sorted(forecast.loc[forecast["forecast"] == KEPT, "unique_id"].unique())
 
 
-def test_what_was_forecast_of_the_very_same_history_is_taken_over(
-    months: Months, told: pd.DataFrame
-) -> None:
+def test_the_forecast_of_an_unchanged_history_is_reused(months: Months, told: pd.DataFrame) -> None:
     done: list[tuple[int, int]] = []
     again = forecast_monthly_or_expected(*months, told, progress=lambda *count: done.append(count))
     pd.testing.assert_frame_equal(again, told, check_exact=True)
@@ -571,7 +567,7 @@ def test_an_earlier_forecast_comes_as_a_database_gives_it(
     assert kept(forecast_monthly_or_expected(known, to_come, as_dates)) == ["a_year", "steady"]
 
 
-def test_a_history_that_changed_is_forecast_anew(months: Months, told: pd.DataFrame) -> None:
+def test_a_changed_history_is_forecast_again(months: Months, told: pd.DataFrame) -> None:
     known, to_come = months
     changed = known.copy()
     changed.loc[changed.index[changed["unique_id"] == "steady"][3], "y"] += 0.01
@@ -587,7 +583,7 @@ def test_the_same_numbers_a_month_later_are_another_history() -> None:
     assert kept(forecast_monthly_or_expected(later, to_come, marked(told))) == []
 
 
-def test_a_forecast_that_does_not_reach_as_far_is_made_anew_and_a_longer_one_is_cut(
+def test_a_shorter_forecast_is_recomputed_and_a_longer_one_is_cut(
     months: Months, told: pd.DataFrame
 ) -> None:
     known, to_come = months
@@ -601,7 +597,7 @@ def test_a_forecast_that_does_not_reach_as_far_is_made_anew_and_a_longer_one_is_
     assert len(one(cut, "steady")) == 2
 
 
-def test_another_code_forecasts_anew(
+def test_changed_code_forecasts_again(
     months: Months, told: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = tmp_path / "forecasting.py"
@@ -610,7 +606,7 @@ def test_another_code_forecasts_anew(
     assert kept(forecast_monthly_or_expected(*months, marked(told))) == []
 
 
-def test_what_is_expected_may_change_while_the_forecast_stays(
+def test_expected_months_may_change_while_the_forecast_stays(
     months: Months, told: pd.DataFrame
 ) -> None:
     known, to_come = months
@@ -621,7 +617,7 @@ def test_what_is_expected_may_change_while_the_forecast_stays(
 
 
 @pytest.mark.parametrize("earlier", [None, "empty"])
-def test_nothing_to_come_gives_an_empty_result_of_the_same_types(
+def test_no_future_months_give_an_empty_result_of_the_same_types(
     earlier: str | None, told: pd.DataFrame
 ) -> None:
     empty = history([])
@@ -660,7 +656,7 @@ def test_results_of_one_kind_have_the_types_of_both(months: Months, told: pd.Dat
     ],
     ids=["gap before", "month twice", "gap within", "no number", "infinite", "column missing"],
 )
-def test_what_is_expected_is_refused_by_name_where_it_cannot_be(
+def test_invalid_expected_months_are_refused_by_name(
     known: list[float], to_come: pd.DataFrame, error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):

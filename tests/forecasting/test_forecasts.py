@@ -370,7 +370,7 @@ def costs_so_far(cost_center_id: str) -> list[Decimal]:
 # --- committed spend ----------------------------------------------------------------------------
 
 
-def test_committed_spend_is_every_cycle_to_come_by_seats_price_split_and_term(
+def test_committed_spend_has_every_future_cycle_by_seats_price_split_and_term(
     story: Story,
 ) -> None:
     found = story.company.query(
@@ -400,7 +400,7 @@ def test_a_listed_price_change_and_an_agreed_split_are_in_it(story: Story) -> No
 # --- forecasts ----------------------------------------------------------------------------------
 
 
-def test_the_method_says_which_histories_were_forecast(story: Story) -> None:
+def test_the_method_shows_which_histories_were_forecast(story: Story) -> None:
     assert story.company.query(
         "select cost_center_id, min(method), max(method), count(*), min(month), max(month)"
         " from marts.cost_forecast group by all order by all"
@@ -418,9 +418,7 @@ def test_the_method_says_which_histories_were_forecast(story: Story) -> None:
 
 
 @pytest.mark.parametrize("cost_center_id", ["A", "B", "M", "N", "W"])
-def test_beside_each_forecast_stands_what_is_known_of_its_month(
-    story: Story, cost_center_id: str
-) -> None:
+def test_each_forecast_shows_the_known_cost_of_its_month(story: Story, cost_center_id: str) -> None:
     found = story.company.query(
         "select month, committed_cost, renewal_cost, usage_cost, method, forecast"
         " from marts.cost_forecast where cost_center_id = $id order by month",
@@ -435,7 +433,7 @@ def test_beside_each_forecast_stands_what_is_known_of_its_month(
 
 
 @pytest.mark.parametrize("cost_center_id", ["A", "B"])
-def test_a_long_history_is_forecast_by_what_it_was(story: Story, cost_center_id: str) -> None:
+def test_a_long_history_is_forecast_statistically(story: Story, cost_center_id: str) -> None:
     costs = costs_so_far(cost_center_id)
     history = pd.DataFrame({"unique_id": "it", "ds": pd.to_datetime(MONTHS), "y": costs})
     numbers = ["forecast", "lower_80", "upper_80", "lower_95", "upper_95"]
@@ -480,7 +478,7 @@ def test_cost_centers_units_organizations_and_the_total_add_up(story: Story) -> 
     assert {row[:5]: list(row[5:]) for row in found} == sums
 
 
-def test_what_has_several_methods_says_so(story: Story) -> None:
+def test_sums_with_several_methods_are_marked(story: Story) -> None:
     assert story.company.query(
         "select level, business_unit, organization_id, min(method), max(method)"
         " from marts.cost_forecast_summary where level <> 'cost_center' group by all order by all"
@@ -494,7 +492,9 @@ def test_what_has_several_methods_says_so(story: Story) -> None:
     ]
 
 
-def test_forecast_accuracy_tells_one_to_three_months_ahead_what_came(story: Story) -> None:
+def test_forecast_accuracy_compares_forecasts_one_to_three_months_ahead_with_actuals(
+    story: Story,
+) -> None:
     found = story.company.query(
         "select cost_center_id, forecast_from_month, month, months_ahead, actual_cost"
         " from marts.forecast_accuracy order by all"
@@ -511,7 +511,7 @@ def test_forecast_accuracy_tells_one_to_three_months_ahead_what_came(story: Stor
     ]
 
 
-def test_forecast_accuracy_knows_only_what_was_known_then(story: Story) -> None:
+def test_forecast_accuracy_uses_only_data_known_at_that_time(story: Story) -> None:
     # The year of archive was billed in March; an event of March was expected to go on until the
     # bill of April did not have it.
     assert story.company.query(
@@ -536,7 +536,7 @@ def test_forecast_accuracy_knows_only_what_was_known_then(story: Story) -> None:
 # --- amortized costs ----------------------------------------------------------------------------
 
 
-def test_the_months_of_a_charge_sum_to_what_was_billed(story: Story) -> None:
+def test_the_months_of_a_charge_sum_to_the_billed_amount(story: Story) -> None:
     amortized = story.company.query(
         "select organization_id, cost_center_id, sum(amortized_cost), sum(amortized_sales)"
         " from marts.monthly_license_costs group by all order by all"
@@ -604,7 +604,7 @@ def test_budgets_are_compared_to_date_and_at_the_end_of_the_year(
     ) == [(LAST, status)]
 
 
-def test_what_overruns_its_budget_or_fits_none_is_a_finding(story: Story) -> None:
+def test_exceeded_and_unmatched_budgets_are_findings(story: Story) -> None:
     assert story.company.query(
         """
         select kind, organization_id, amount_at_stake, message from marts.findings

@@ -146,7 +146,7 @@ def test_a_zip_archive_with_one_file_that_cannot_be_used_is_refused_whole(
     assert report.row_counts["broker_report"] == 0
 
 
-def test_copies_that_arrive_together_count_once_and_say_of_what_they_are_copies(
+def test_copies_that_arrive_together_count_once_and_name_their_original(
     company: Company,
 ) -> None:
     company.drop("billing_lines/a.csv", JANUARY)
@@ -232,7 +232,7 @@ def test_a_removed_file_withdraws_its_rows(company: Company) -> None:
     assert statuses(report) == {"billing_lines/february.csv": "loaded"}
 
 
-def test_a_file_that_is_moved_to_another_feed_and_back_is_in_once(company: Company) -> None:
+def test_a_file_moved_to_another_feed_and_back_counts_once(company: Company) -> None:
     path = company.drop("billing_lines/january.csv", JANUARY)
     company.ingest()
     wrong = company.data.landing / "split_history" / "january.csv"
@@ -274,9 +274,7 @@ def test_a_loaded_file_that_is_then_damaged_is_withdrawn_and_listed(company: Com
     assert seats(company) == []
 
 
-def test_a_kept_warehouse_holds_what_a_new_one_would(
-    company: Company, new_company: NewCompany
-) -> None:
+def test_a_kept_warehouse_equals_a_rebuilt_one(company: Company, new_company: NewCompany) -> None:
     company.drop("billing_lines/b.csv", JANUARY)
     company.drop("billing_lines/c.csv", DAMAGED)
     company.ingest()
@@ -430,7 +428,7 @@ def test_a_name_that_would_steer_the_terminal_is_shown_without_doing_so(company:
     assert landed.file == f"billing_lines/{mark}[2J{mark}gpj.csv"
 
 
-def test_a_folder_that_cannot_be_looked_into_is_told(
+def test_an_unreadable_folder_is_reported(
     company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     company.drop("billing_lines/a.csv", JANUARY)
@@ -493,7 +491,7 @@ def test_links_and_pipes_are_refused_and_nothing_waits_for_them(
     assert len(report.files) == 6
 
 
-def test_hidden_files_and_lock_files_of_office_programs_are_no_files(company: Company) -> None:
+def test_hidden_files_and_office_lock_files_are_ignored(company: Company) -> None:
     for name in (
         ".DS_Store",
         ".january.csv.swp",
@@ -679,7 +677,7 @@ def test_json_numbers_land_as_the_text_they_were(company: Company) -> None:
     ) == [(1, "12345678901234567890123", None, "0.100000000000000001")]
 
 
-def test_of_two_names_of_one_column_no_value_is_lost(company: Company) -> None:
+def test_two_names_of_one_column_lose_no_value(company: Company) -> None:
     record = {
         "CustomerId": "C1",
         "InvoiceNumber": "G1",
@@ -705,7 +703,7 @@ def test_of_two_names_of_one_column_no_value_is_lost(company: Company) -> None:
     assert "22.22" in str(row)
 
 
-def test_a_row_that_is_no_row_is_kept_whole_with_its_place(company: Company) -> None:
+def test_an_invalid_row_is_kept_complete_with_its_position(company: Company) -> None:
     company.drop("billing_lines/january.csv", HEADER + line("S1") + "S2,E3,1,7.25\n" + line("S3"))
     report = company.ingest()
     assert (report.files[0].row_count, report.files[0].rejected_count) == (2, 1)

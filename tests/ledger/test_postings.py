@@ -143,7 +143,7 @@ def test_without_a_folder_nothing_is_posted_yet(books: Books) -> None:
     assert not books.folder.exists()
 
 
-def test_a_posting_holds_the_rows_of_its_period_and_no_others(books: Books) -> None:
+def test_a_posting_contains_exactly_the_rows_of_its_period(books: Books) -> None:
     books.post("2025-02")
     books.load()
     assert books.rows(
@@ -158,7 +158,7 @@ def test_a_posting_holds_the_rows_of_its_period_and_no_others(books: Books) -> N
     ]
 
 
-def test_every_column_comes_back_as_it_was_posted(books: Books) -> None:
+def test_every_column_is_restored_as_posted(books: Books) -> None:
     books.connection.execute(
         """
         update intermediate.int_report_rows set
@@ -242,7 +242,7 @@ def test_counts_and_sums_in_the_chain_are_those_of_the_files(closed_books: Books
         assert posting.file_hash == sha256(path.read_bytes()).hexdigest()
 
 
-def test_every_entry_holds_the_hash_of_the_entry_before(closed_books: Books) -> None:
+def test_every_entry_contains_the_hash_of_the_previous_entry(closed_books: Books) -> None:
     postings = closed_books.read()
     assert [posting.posting_number for posting in postings] == [1, 2, 3]
     assert [posting.previous_hash for posting in postings] == [
@@ -254,7 +254,7 @@ def test_every_entry_holds_the_hash_of_the_entry_before(closed_books: Books) -> 
     assert [json.loads(line)["posting_number"] for line in closed_books.lines()] == [1, 2, 3]
 
 
-def test_who_closed_when_and_why_is_kept_with_the_posting(books: Books) -> None:
+def test_the_posting_keeps_account_instant_and_reason_of_closing(books: Books) -> None:
     books.post("2025-01", reason="invoice is disputed, ticket 7")
     books.load()
     assert books.rows(
@@ -320,7 +320,7 @@ def test_reading_changes_no_byte(closed_books: Books) -> None:
     assert closed_books.contents() == before
 
 
-def test_a_posting_of_an_older_version_has_null_where_columns_came_later(
+def test_a_posting_of_an_older_version_has_null_in_newer_columns(
     books: Books, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     older = {
@@ -402,7 +402,7 @@ def assert_broken(books: Books, named: str) -> None:
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_one_flipped_bit_of_a_posting_is_found(closed_books: Books, file: str) -> None:
+def test_one_flipped_bit_of_a_posting_is_detected(closed_books: Books, file: str) -> None:
     path = closed_books.folder / file
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -411,7 +411,7 @@ def test_one_flipped_bit_of_a_posting_is_found(closed_books: Books, file: str) -
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_a_posting_written_anew_with_other_money_is_found(closed_books: Books, file: str) -> None:
+def test_a_posting_rewritten_with_other_amounts_is_detected(closed_books: Books, file: str) -> None:
     path = closed_books.folder / file
     closed_books.connection.execute(
         f"create table cheaper as select * replace (1 as total_cost) from '{path}'"
@@ -512,12 +512,12 @@ def test_a_reordered_repeated_or_cut_chain_is_found(
     assert_broken(closed_books, "chain.jsonl")
 
 
-def test_a_chain_cut_at_its_end_leaves_a_posting_that_nobody_knows(closed_books: Books) -> None:
+def test_a_truncated_chain_leaves_an_unknown_posting(closed_books: Books) -> None:
     closed_books.write_lines(closed_books.lines()[:2])
     assert_broken(closed_books, FILES[2])
 
 
-def test_a_chain_that_is_gone_leaves_postings_that_nobody_knows(closed_books: Books) -> None:
+def test_a_missing_chain_leaves_unknown_postings(closed_books: Books) -> None:
     closed_books.chain.unlink()
     with pytest.raises(LedgerBroken, match=r"chain\.jsonl is missing.*restore it from a backup"):
         closed_books.read()
@@ -538,15 +538,13 @@ def test_a_chain_that_is_gone_leaves_postings_that_nobody_knows(closed_books: Bo
     ],
     ids=str,
 )
-def test_a_chain_that_is_no_chain_is_found(closed_books: Books, content: bytes) -> None:
+def test_an_invalid_chain_is_detected(closed_books: Books, content: bytes) -> None:
     closed_books.chain.write_bytes(content)
     assert_broken(closed_books, "chain.jsonl")
 
 
 @pytest.mark.parametrize("bit", [0x01, 0x80], ids=["another letter", "no letter at all"])
-def test_one_flipped_bit_of_the_chain_is_found_wherever_it_is(
-    closed_books: Books, bit: int
-) -> None:
+def test_one_flipped_bit_anywhere_in_the_chain_is_detected(closed_books: Books, bit: int) -> None:
     content = closed_books.chain.read_bytes()
     unnoticed = []
     for place in range(0, len(content), 37):
@@ -562,7 +560,7 @@ def test_one_flipped_bit_of_the_chain_is_found_wherever_it_is(
     assert unnoticed == []
 
 
-def test_an_edit_that_keeps_size_and_time_is_no_unchanged_state(tmp_path: Path) -> None:
+def test_an_edit_that_keeps_size_and_time_is_detected(tmp_path: Path) -> None:
     # A disk that rots changes neither. A run may not say "nothing changed" to it.
     company = Company(DataFolder(tmp_path))
     company.data.landing.mkdir()
@@ -665,7 +663,7 @@ def test_closing_again_after_an_interruption_works(
     assert sum(posting.billing_period == "2025-02" for posting in postings) == 1
 
 
-def test_half_a_file_of_an_interrupted_posting_is_not_taken_for_it(
+def test_a_partial_file_of_an_interrupted_posting_does_not_count(
     books: Books, cut_power: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     books.post("2025-01")
@@ -691,7 +689,7 @@ def test_leftovers_of_interrupted_postings_are_cleaned(closed_books: Books) -> N
 # --- from the command line ----------------------------------------------------------------------
 
 
-def test_a_run_on_a_broken_ledger_says_so_and_publishes_nothing(
+def test_a_run_on_a_damaged_ledger_fails_and_publishes_nothing(
     company: Company, tmp_path: Path
 ) -> None:
     company.drop(

@@ -747,7 +747,7 @@ def test_the_histories_reach_every_reason(outcome: Outcome) -> None:
     assert min(reached[reason] for reason in reasons) >= 20, (outcome.books.seed, reached)
 
 
-def test_each_line_takes_the_snapshot_and_the_reason_of_the_oracle(outcome: Outcome) -> None:
+def test_each_line_has_the_snapshot_and_the_reason_of_the_oracle(outcome: Outcome) -> None:
     outcome.check(snapshot_and_reason_differ)
 
 
@@ -767,7 +767,7 @@ def test_no_part_is_off_its_proportion_by_a_millionth(outcome: Outcome) -> None:
     outcome.check(part_is_off)
 
 
-def test_a_refund_that_takes_its_charges_split_mirrors_its_parts(outcome: Outcome) -> None:
+def test_a_refund_with_its_charges_split_mirrors_its_parts(outcome: Outcome) -> None:
     def is_no_mirror(case: Case) -> str | None:
         if case.split.reason not in ("full_reversal", "mirror_original"):
             return None
@@ -954,7 +954,7 @@ def report_alone(history: History, company: Company) -> str | None:
     return next(filter(None, map(outcome.report, complaints)), None)
 
 
-def test_a_single_history_comes_out_as_the_oracle_says(new_company: NewCompany) -> None:
+def test_a_single_history_matches_the_oracle(new_company: NewCompany) -> None:
     company = new_company()
     reports: dict[History, str | None] = {}
     shrink_until = math.inf

@@ -13,7 +13,7 @@ def read(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_all_nine_rows_come_out_within_a_hundred_thousandth_of_the_printed_figures(
+def test_all_nine_rows_match_the_printed_figures_within_a_hundred_thousandth(
     example: Company,
 ) -> None:
     ours = {
@@ -62,7 +62,7 @@ def test_the_parts_sum_to_the_lines_exactly(example: Company) -> None:
     assert sorted(sums) == lines
 
 
-def test_each_line_takes_the_split_of_the_moment_of_its_kind(example: Company) -> None:
+def test_each_line_uses_the_split_of_its_kinds_cutoff(example: Company) -> None:
     chosen = example.query(
         """
         select charge_kind, strftime(min(snapshot_effective_at), '%d %b'), count(*)

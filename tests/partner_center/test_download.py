@@ -332,7 +332,7 @@ def test_the_conversation_is_the_documented_one(customer: Customer, provider: Pr
     assert {(each.query, each.authorization) for each in downloads} == {(SHARED_ACCESS_TOKEN, None)}
 
 
-def test_an_operation_is_looked_at_when_the_provider_says_and_not_before(
+def test_an_operation_is_polled_at_the_providers_interval(
     customer: Customer,
 ) -> None:
     customer.download()
@@ -360,7 +360,7 @@ def test_without_a_sensible_retry_after_it_still_pauses(
 
 @pytest.mark.parametrize("status", ["succeeded", "completed", "Succeeded"])
 @pytest.mark.parametrize("key", ["resourceLocation", "resourceLocation@odata.navigationLink"])
-def test_the_manifest_may_lie_behind_a_link(
+def test_the_manifest_may_be_a_link(
     customer: Customer, provider: Provider, key: str, status: str
 ) -> None:
     link = provider.address + MANIFEST
@@ -384,9 +384,7 @@ def test_the_location_may_be_a_path(customer: Customer, provider: Provider) -> N
     assert customer.download().is_new
 
 
-def test_an_address_with_a_version_of_its_own_keeps_it(
-    customer: Customer, provider: Provider
-) -> None:
+def test_an_address_with_an_api_version_keeps_it(customer: Customer, provider: Provider) -> None:
     for path in (EXPORT, OPERATION):
         provider.answers[path.replace("v1.0", "beta")] = provider.answers.pop(path)
     provider.answers[EXPORT.replace("v1.0", "beta")] = [Answer(202, body={"id": "9ab9cb54"})]
@@ -419,7 +417,7 @@ def test_a_blob_at_the_address_itself_without_a_shared_access_token_needs_ours(
     assert provider.requests[-1].authorization == f"Bearer {TOKEN}"
 
 
-def test_a_blob_is_kept_as_it_lies_there_even_if_it_says_that_it_is_packed(
+def test_a_blob_is_kept_unchanged_even_if_declared_compressed(
     customer: Customer, provider: Provider
 ) -> None:
     name = next(iter(BLOBS))
@@ -431,7 +429,7 @@ def test_a_blob_is_kept_as_it_lies_there_even_if_it_says_that_it_is_packed(
     ("e_tag", "begins"),
     [('"0x8D/../5B"', "0x8D-5B-"), ("..", ""), ("/", ""), ("W/" + "x" * 300, "W-xxx"), ("é", "")],
 )
-def test_an_e_tag_of_any_kind_makes_a_folder_of_its_own_inside_the_feed(
+def test_every_e_tag_has_its_own_folder_inside_the_feed(
     customer: Customer, provider: Provider, e_tag: str, begins: str
 ) -> None:
     provider.succeeds(provider.manifest(eTag=e_tag))
@@ -443,7 +441,7 @@ def test_an_e_tag_of_any_kind_makes_a_folder_of_its_own_inside_the_feed(
     assert folder.name.endswith(digest), "two eTags that look alike without their signs stay two"
 
 
-def test_ingest_reads_the_downloaded_folder_as_one_whole_export(
+def test_ingestion_reads_the_downloaded_folder_as_one_complete_export(
     customer: Customer, provider: Provider
 ) -> None:
     formats = {each.name: each for each in FORMATS}
@@ -520,7 +518,7 @@ def test_a_folder_in_landing_that_is_not_the_export_is_neither_taken_for_it_nor_
     refused(customer, LandingInTheWay, "move the folder away")
 
 
-def test_what_a_killed_run_left_behind_is_cleared_away(customer: Customer) -> None:
+def test_leftovers_of_a_killed_run_are_removed(customer: Customer) -> None:
     leftover = customer.root / ".run" / "downloads" / f"export-{INVOICE}"
     leftover.mkdir(parents=True)
     (leftover / "part-00099.json.gz").write_text("half a blob")
@@ -551,13 +549,13 @@ def test_a_server_error_is_tried_again_after_longer_and_longer_waits(
     assert customer.waits == [10, 2, 4, 8, 10, 25]
 
 
-def test_a_provider_that_stays_busy_is_given_up(customer: Customer, provider: Provider) -> None:
+def test_a_busy_provider_times_out(customer: Customer, provider: Provider) -> None:
     provider.answers[OPERATION] = [Answer(503)]
     refused(customer, ExportUnavailable, "the operation was answered with 503")
     assert provider.paths().count(OPERATION) == client.RETRIES + 1
 
 
-def test_nobody_at_the_address_is_told_without_the_address_of_a_blob(
+def test_an_unreachable_address_is_reported_without_the_address_of_a_blob(
     customer: Customer, new_provider: Callable[[], Provider], provider: Provider
 ) -> None:
     gone = new_provider()
@@ -607,9 +605,7 @@ def test_an_operation_or_manifest_that_expired_may_be_tried_again(
 # --- time ------------------------------------------------------------------------------
 
 
-def test_an_operation_that_does_not_end_is_given_up_in_time(
-    customer: Customer, provider: Provider
-) -> None:
+def test_an_operation_that_does_not_end_times_out(customer: Customer, provider: Provider) -> None:
     provider.answers[OPERATION] = [
         Answer(body={"status": "running"}, headers={"Retry-After": "25"})
     ]
@@ -628,7 +624,7 @@ def test_a_wait_that_would_end_too_late_is_not_begun(
     assert customer.passed == 10, "only the wait before the first look"
 
 
-def test_a_provider_that_does_not_answer_is_given_up_after_the_timeout(
+def test_an_unresponsive_provider_times_out(
     tmp_path: Path, new_provider: Callable[[], Provider]
 ) -> None:
     provider = new_provider()
@@ -665,7 +661,7 @@ def test_a_blob_that_trickles_in_does_not_outlast_the_deadline(
 # --- what is no use --------------------------------------------------------------------
 
 
-def test_a_failed_operation_says_why(customer: Customer, provider: Provider) -> None:
+def test_a_failed_operation_states_the_reason(customer: Customer, provider: Provider) -> None:
     error = {"code": "5000", "message": f"No data available for {TOKEN}"}
     provider.answers[OPERATION] = [Answer(body={"status": "failed", "error": error})]
     refused(customer, ExportFailed, r"ended as failed \(5000: No data available for \*\*\*\)")
@@ -690,7 +686,7 @@ def test_a_refused_request_is_not_tried_again_and_echoes_no_token(
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"\xff", b"[" * 100_000])
-def test_an_answer_that_is_no_json_object_is_refused(
+def test_a_response_that_is_not_a_json_object_is_refused(
     customer: Customer, provider: Provider, body: bytes
 ) -> None:
     provider.answers[OPERATION] = [Answer(body=body)]
@@ -724,7 +720,7 @@ def test_an_operation_that_succeeded_without_a_manifest_is_refused(
         ({"sasToken": {"a": 1}}, "sasToken"),
     ],
 )
-def test_a_manifest_that_is_not_one_of_a_whole_export_is_refused(
+def test_an_incomplete_manifest_is_refused(
     customer: Customer, provider: Provider, changes: dict[str, Any], words: str
 ) -> None:
     provider.succeeds(provider.manifest(**changes))
@@ -743,7 +739,7 @@ def test_a_data_format_of_json_lines_is_the_same_format(
     [b"", b"not gzip", SEATS[:-5], SEATS[:20] + b"\xff" + SEATS[21:], SEATS + b"more"],
     ids=["empty", "text", "cut", "damaged", "longer"],
 )
-def test_a_blob_that_is_no_whole_gzip_file_leaves_landing_as_it_was(
+def test_a_truncated_gzip_blob_leaves_landing_unchanged(
     customer: Customer, provider: Provider, content: bytes
 ) -> None:
     name = list(BLOBS)[1]
@@ -803,7 +799,7 @@ def test_a_blob_that_unpacks_to_more_than_the_limit_is_refused(customer: Custome
         TOKEN + "/",
     ],
 )
-def test_a_blob_whose_name_is_no_plain_file_name_is_refused(
+def test_a_blob_name_with_a_path_is_refused(
     customer: Customer, provider: Provider, name: object
 ) -> None:
     provider.succeeds(provider.names(next(iter(BLOBS)), name))
@@ -825,7 +821,7 @@ def test_two_blobs_of_one_name_are_refused(customer: Customer, provider: Provide
     refused(customer, UnusableManifest, "lists a blob twice")
 
 
-def test_signs_in_a_blob_name_reach_the_storage_as_part_of_the_name(
+def test_special_characters_in_a_blob_name_reach_the_storage(
     customer: Customer, provider: Provider
 ) -> None:
     provider.succeeds(provider.names("part=1 (a)+b.json.gz"))
@@ -884,7 +880,7 @@ def test_a_poll_that_is_redirected_at_home_is_followed(
 
 
 @pytest.mark.parametrize("shared_access_token", [SHARED_ACCESS_TOKEN, None])
-def test_a_blob_that_is_redirected_to_another_host_comes_without_our_token(
+def test_a_redirect_to_another_host_does_not_receive_the_token(
     customer: Customer,
     provider: Provider,
     new_provider: Callable[[], Provider],
@@ -959,12 +955,12 @@ def test_blobs_at_an_unsafe_address_are_refused(
     refused(customer, UnsafeAddress)
 
 
-def test_a_circle_of_redirects_is_left(customer: Customer, provider: Provider) -> None:
+def test_a_redirect_loop_ends(customer: Customer, provider: Provider) -> None:
     provider.answers[OPERATION] = [Answer(302, headers={"Location": OPERATION})]
     refused(customer, ExportUnusable, "in a circle")
 
 
-def test_our_token_goes_to_no_other_host_whatever_the_address_looks_like() -> None:
+def test_the_token_goes_to_no_other_host_for_any_address() -> None:
     home = ("https", "graph.microsoft.com", 443)
     authorization = client.Authorization(TOKEN, home)
 
@@ -988,7 +984,7 @@ def test_our_token_goes_to_no_other_host_whatever_the_address_looks_like() -> No
 # --- landing ---------------------------------------------------------------------------
 
 
-def test_landing_gains_the_whole_folder_in_one_step(
+def test_the_complete_folder_moves_to_landing_in_one_step(
     customer: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[dict[str, str], list[str]]] = []
@@ -1004,7 +1000,7 @@ def test_landing_gains_the_whole_folder_in_one_step(
     assert seen == [(customer.before, sorted([*BLOBS, "manifest.json"]))]
 
 
-def test_landing_on_another_file_system_is_told(
+def test_landing_on_another_file_system_is_reported(
     customer: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def other_file_system(source: Path, target: Path) -> Path:
@@ -1035,7 +1031,7 @@ def test_several_invoices_land_and_one_that_fails_does_not_keep_the_others(
     assert folders == [f"export-G1-{E_TAG}", f"export-G3-{E_TAG}"]
 
 
-def test_of_several_failures_one_that_may_pass_makes_it_worth_another_try(
+def test_one_transient_failure_among_several_allows_a_retry(
     customer: Customer, provider: Provider
 ) -> None:
     provider.answers[EXPORT] = [Answer(404), *[Answer(503)] * 7, Answer(404)]
@@ -1111,7 +1107,7 @@ def test_settings_come_from_the_environment(
         ({"TIMEOUT_SECONDS": "inf"}, "not a number"),
     ],
 )
-def test_settings_that_cannot_be_used_are_told_without_the_token(
+def test_invalid_settings_are_reported_without_the_token(
     environment: Callable[..., None], changes: dict[str, str], words: str
 ) -> None:
     environment(**changes)
@@ -1150,7 +1146,7 @@ def _metadata(run: dg.ExecuteInProcessResult) -> dict[str, Any]:
     return {key: value.value for key, value in materialization.metadata.items()}
 
 
-def test_the_asset_says_that_it_is_off(
+def test_the_asset_reports_that_it_is_off(
     materialize: Callable[[], dg.ExecuteInProcessResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("APPORTION_EXPORT_URL", raising=False)
@@ -1196,7 +1192,7 @@ def test_the_asset_gives_up_a_provider_that_stays_down(
 
 
 @pytest.mark.parametrize("fault", ["bad data", "bad settings"])
-def test_the_asset_does_not_try_again_what_cannot_go_well(
+def test_the_asset_does_not_retry_permanent_failures(
     materialize: Callable[[], dg.ExecuteInProcessResult],
     environment: Callable[..., None],
     provider: Provider,

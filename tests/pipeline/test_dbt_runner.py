@@ -63,7 +63,7 @@ def test_a_project_that_has_changed_is_parsed_again(project: Path, company: Comp
     assert company.query("select n from more") == [(3,)]
 
 
-def test_what_variables_change_is_parsed_again(project: Path, company: Company) -> None:
+def test_changed_variables_are_parsed_again(project: Path, company: Company) -> None:
     shape = "select table_type from information_schema.tables where table_name = 'seats'"
     assert has_parsed(company, "build", "--vars", "{shape: view}")
     assert company.query(shape) == [("VIEW",)]
@@ -71,16 +71,14 @@ def test_what_variables_change_is_parsed_again(project: Path, company: Company) 
     assert company.query(shape) == [("BASE TABLE",)]
 
 
-def test_what_another_version_of_dbt_has_parsed_is_parsed_again(
+def test_a_manifest_of_another_dbt_version_is_parsed_again(
     project: Path, company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dbt_runner, "version", lambda package: "2.0")
     assert has_parsed(company, "build")
 
 
-def test_what_somebody_has_tried_by_hand_and_taken_back_is_not_built(
-    project: Path, company: Company
-) -> None:
+def test_a_manifest_parsed_by_hand_is_not_built(project: Path, company: Company) -> None:
     model = project / "models" / "seats.sql"
     before = model.read_text()
     model.write_text("select 99 as seats")

@@ -11,7 +11,7 @@ from dagster_project.definitions import defs
 from dagster_project.settings import PROJECT_ROOT
 
 
-def test_the_graph_goes_from_raw_to_published() -> None:
+def test_the_graph_leads_from_raw_to_published() -> None:
     graph = defs.resolve_asset_graph()
     groups: dict[str, set[str]] = {}
     for key in graph.get_all_asset_keys():
@@ -55,7 +55,7 @@ def test_the_graph_goes_from_raw_to_published() -> None:
     assert {key.path[-1] for key in published.parent_keys} == marts
 
 
-def test_every_asset_says_what_it_is() -> None:
+def test_every_asset_has_a_description() -> None:
     graph = defs.resolve_asset_graph()
     silent = [
         key.to_user_string()

@@ -60,7 +60,7 @@ def open_files() -> set[str]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="open files are listed in /proc")
-def test_the_event_log_stays_open_while_a_run_goes_on(tmp_path: Path) -> None:
+def test_the_event_log_stays_open_during_a_run(tmp_path: Path) -> None:
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         before = open_files()
         with event_log_held_open(instance, "a-run"):

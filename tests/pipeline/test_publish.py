@@ -29,7 +29,7 @@ def tables(data: DataFolder) -> dict[str, int]:
         )
 
 
-def test_what_is_published_is_the_marts_and_nothing_else(published: Company) -> None:
+def test_only_the_marts_are_published(published: Company) -> None:
     marts = {
         f"marts.{name}"
         for (name,) in published.query(
@@ -42,7 +42,7 @@ def test_what_is_published_is_the_marts_and_nothing_else(published: Company) -> 
     assert not list(published.data.published.rglob("*.building*"))
 
 
-def test_parquet_and_duckdb_hold_the_same_rows(published: Company) -> None:
+def test_parquet_and_duckdb_contain_the_same_rows(published: Company) -> None:
     with duckdb.connect(str(published.data.published_database), read_only=True) as connection:
         for table in tables(published.data):
             parquet = published.data.published / "marts" / f"{table.split('.')[1]}.parquet"
@@ -56,7 +56,7 @@ def test_parquet_and_duckdb_hold_the_same_rows(published: Company) -> None:
             assert differing == [], table
 
 
-def test_every_published_table_and_column_says_what_it_is(published: Company) -> None:
+def test_every_published_table_and_column_has_a_comment(published: Company) -> None:
     with duckdb.connect(str(published.data.published_database), read_only=True) as connection:
         silent = connection.execute(
             """

@@ -22,12 +22,12 @@ AWKWARD = [
 
 
 @pytest.mark.parametrize("text", AWKWARD)
-def test_a_literal_is_the_text_it_was_made_of(text: str) -> None:
+def test_a_literal_evaluates_to_its_text(text: str) -> None:
     assert duckdb.execute(f"select {sql_literal(text)}").fetchone() == (text,)
 
 
 @pytest.mark.parametrize("name", [each for each in AWKWARD if each])
-def test_an_identifier_names_the_column_it_was_made_of(name: str) -> None:
+def test_an_identifier_refers_to_its_column(name: str) -> None:
     with duckdb.connect() as connection:
         connection.execute(f"create schema {sql_identifier(name)}")
         table = sql_identifier(name, name)

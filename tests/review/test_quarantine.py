@@ -635,7 +635,7 @@ def test_rows_of_another_width_or_encoding_are_shown_whole_at_the_row_a_person_s
     assert "UTF-8" in accent.reason
 
 
-def test_money_of_damaged_rows_shows_once_although_the_file_lies_there_three_times(
+def test_amounts_of_damaged_rows_count_once_in_three_copies_of_a_file(
     hostile: Built,
 ) -> None:
     bill = hostile.bill("2026-01-07")
@@ -681,7 +681,7 @@ def test_json_lines_with_broken_ones_among_them_bill_the_good_ones(hostile: Buil
     assert (bill.status, bill.quarantined_row_count) == ("quarantined", 4)
 
 
-def test_a_bill_without_currency_looks_no_more_complete_than_it_is(hostile: Built) -> None:
+def test_a_bill_without_currency_does_not_look_complete(hostile: Built) -> None:
     (bill,) = hostile.bills["2026-01-08"].values()
     assert (bill.lines_total, bill.quarantined_total) == (10, 5)
     assert bill.status == "quarantined"
@@ -702,7 +702,7 @@ def test_a_bad_row_that_is_exported_again_counts_once(hostile: Built) -> None:
 
 
 @pytest.mark.parametrize("file", REFUSED)
-def test_a_refused_file_stands_in_quarantine_with_its_reason(hostile: Built, file: str) -> None:
+def test_a_refused_file_is_in_quarantine_with_its_reason(hostile: Built, file: str) -> None:
     found = hostile.quarantined(file, None)
     assert REFUSED[file][1] in found.reason
     assert (found.column_name, found.value, found.raw_row) == (None, None, None)
@@ -735,7 +735,7 @@ def test_nothing_else_is_in_quarantine(hostile: Built) -> None:
 
 
 @pytest.mark.parametrize(("text", "amount"), NUMBERS.items())
-def test_a_number_is_worth_what_it_says_however_it_is_guarded(
+def test_a_number_is_read_with_every_spreadsheet_guard(
     hostile: Built, text: str, amount: str
 ) -> None:
     total, *_ = hostile.lines["N1"][text.strip()]
@@ -750,7 +750,7 @@ def test_a_day_is_read_without_guessing_and_an_instant_is_its_utc_day(
     assert start == date.fromisoformat(day)
 
 
-def test_a_split_with_an_offset_holds_from_its_utc_instant(hostile: Built) -> None:
+def test_a_split_with_an_offset_is_in_force_from_its_utc_instant(hostile: Built) -> None:
     # 01:00 at +02:00 is the evening before, in time for a refund that starts on the 17th;
     # 23:00 at -02:00 is the 17th already.
     _, _, snapshot = hostile.lines["D2"]["R1"]
@@ -898,9 +898,7 @@ def issued(issued_company: Company) -> Built:
 
 
 @pytest.mark.parametrize("number", ["R1", "R2", "R4", "R5", "R6"])
-def test_an_invoice_that_is_issued_again_is_what_the_file_written_last_says(
-    issued: Built, number: str
-) -> None:
+def test_the_latest_file_of_a_reissued_invoice_counts(issued: Built, number: str) -> None:
     bill = issued.bill(number)
     assert bill.lines_total == bill.allocated_total == 16
     assert (bill.quarantined_total, bill.quarantined_row_count) == (0, 0)
@@ -913,7 +911,7 @@ def test_a_row_that_is_bad_in_both_issues_counts_once(issued: Built) -> None:
     assert (bill.status, bill.quarantined_row_count) == ("quarantined", 1)
 
 
-def test_of_an_invoice_in_two_parts_no_part_is_dropped_in_silence(issued: Built) -> None:
+def test_no_part_of_an_invoice_in_two_parts_is_dropped_silently(issued: Built) -> None:
     alarms = [
         message
         for severity, message in issued.findings
@@ -933,7 +931,7 @@ def test_of_an_invoice_in_two_parts_no_part_is_dropped_in_silence(issued: Built)
         ("R6 first", 2, True),
     ],
 )
-def test_bad_rows_of_the_older_issue_are_history(
+def test_bad_rows_of_the_older_issue_are_superseded(
     issued: Built, file: str, row_number: int, is_superseded: bool
 ) -> None:
     found = issued.quarantined(f"billing_lines/{file}.csv", row_number)

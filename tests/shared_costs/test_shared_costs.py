@@ -337,7 +337,7 @@ def test_a_circle_a_third_step_and_a_bad_rule_move_nothing_and_say_why(company: 
     )
 
 
-def test_every_row_that_cannot_be_used_is_in_quarantine_whole(company: Company) -> None:
+def test_every_unusable_row_is_in_quarantine_complete(company: Company) -> None:
     rows = company.query(
         """
         select row_number, column_name, value, reason, raw_row
@@ -412,7 +412,7 @@ def test_a_period_is_not_closed_while_a_rule_cannot_be_applied_unless_a_reason_i
     assert not company.data.ledger.exists()
 
 
-def test_a_closed_period_keeps_what_was_passed_on_whatever_comes_later(
+def test_a_closed_period_keeps_its_shared_costs(
     new_company: NewCompany,
 ) -> None:
     company = new_company()

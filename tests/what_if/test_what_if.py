@@ -208,7 +208,7 @@ def test_the_command_shows_one_organization_and_writes_all_decimals(
 # --- scenarios without effect -----------------------------------------------------------
 
 
-def test_a_scenario_without_effect_says_why_also_if_landing_is_newer_than_the_published_marts(
+def test_a_scenario_without_effect_states_the_reason_even_if_landing_is_newer(
     data: DataFolder, tmp_path: Path
 ) -> None:
     mine = DataFolder(tmp_path / "data")

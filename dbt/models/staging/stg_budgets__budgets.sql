@@ -13,7 +13,7 @@ typed as (
 
     select
         landed.*,
-        -- 2026-01, or any day of the month.
+        -- Accepts 2026-01, or any day of the month.
         cast({{ dbt.date_trunc(
             'month',
             "case when length(trim(month)) = 7 then " ~ date_value("concat(trim(month), '-01')")

@@ -17,7 +17,7 @@ typed as (
         {{ flag_value('is_shared') }} as is_shared_flag,
         {{ date_value('valid_from') }} as valid_from_day,
         {{ date_value('valid_to') }} as valid_to_day,
-        -- Systems that need an end print the last of all days.
+        -- Systems that require an end date print 9999-12-31.
         coalesce(valid_to, '') like '9999-12-31%' as has_no_end
     from landed
 

@@ -1,4 +1,4 @@
-{#- Personal data ends here: what reads this model counts, and keeps nobody. -#}
+{#- Personal data ends here: models that read this model only count users. -#}
 with
 
 landed as (

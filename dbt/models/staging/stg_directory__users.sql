@@ -1,4 +1,4 @@
-{#- Personal data ends here: what reads this model counts, and keeps nobody. -#}
+{#- Personal data ends here: models that read this model only count users. -#}
 with
 
 landed as (
@@ -52,7 +52,7 @@ renamed as (
         {{ text_value('office_location') }} as location,
         {{ given_value('charge_code') }} as charge_code,
         coalesce(is_enabled_flag, not is_blocked_flag, true) as is_enabled,
-        -- The admin center's export lists products joined by a plus sign, Graph lists ids.
+        -- The admin center's export joins products by plus signs; Graph lists ids.
         {{ text_value('licenses') }} as license_names,
         {{ text_value('assigned_licenses') }} as assigned_licenses,
         {{ rejection() }}

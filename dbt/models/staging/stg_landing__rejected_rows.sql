@@ -6,7 +6,7 @@ rejected_rows as (
 
 ),
 
--- A row that breaks off early still shows its money and its invoice if they come first.
+-- A truncated row still shows its amount and its invoice if they come first.
 with_known_values as (
 
     select
@@ -40,7 +40,7 @@ with_known_values as (
 
 ),
 
--- An amount that is too large to be one is not shown as one.
+-- An implausibly large amount is not shown.
 bounded as (
 
     select

@@ -98,7 +98,7 @@ renamed as (
         percent_base,
         upper({{ given_value('currency') }}) as currency,
         valid_from_day as valid_from_date,
-        -- The day is the last on which the price holds.
+        -- Valid To is the last day on which the price is in force.
         case when not has_no_end then valid_to_day end as valid_to_date,
         {{ text_value('offer') }} as offer,
         {{ rejection() }}

@@ -14,11 +14,11 @@ typed as (
     select
         landed.*,
         {{ match_key('method') }} as method_key,
-        -- A cell of a workbook that is shown as a percentage comes with its sign.
+        -- A workbook cell with percentage format includes the percent sign.
         {{ decimal_value("rtrim(rtrim(trim(percent), '%'))") }} as exact_percent,
         {{ date_value('valid_from') }} as valid_from_day,
         {{ date_value('valid_to') }} as valid_to_day,
-        -- Systems that need an end print the last of all days.
+        -- Systems that require an end date print 9999-12-31.
         coalesce(valid_to, '') like '9999-12-31%' as has_no_end
     from landed
 

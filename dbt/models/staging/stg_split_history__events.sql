@@ -1,4 +1,4 @@
-{#- A table, not a view: several models read it, and casting text is most of the work. -#}
+{#- A table, because several models read it and casting the text is expensive. -#}
 {{ config(materialized='table') }}
 
 with
