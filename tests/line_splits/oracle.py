@@ -393,6 +393,6 @@ def split_of(history: History, line: BillingLine, made: Sequence[Snapshot]) -> S
     if before[-1].total:
         return by(reason, before[-1])
     with_seats = [each for each in before if each.total]
-    if line.kind == "refund" and with_seats:
+    if with_seats:
         return by("zero_total", with_seats[-1])
     return Split("zero_total", None, all_default, linked)

@@ -82,6 +82,7 @@ classified as (
         -- Usage is usage, whatever the provider calls the charge.
         dated.charge_source = 'usage' or charge_types.charge_type is not null
             as is_known_charge_type,
+        coalesce(charge_types.has_seats, other_charge_types.has_seats) as has_seats,
         case
             when coalesce(nullif(dated.total_cost, 0), dated.total_sales, 0) < 0
                 then
@@ -127,6 +128,7 @@ with_organization as (
         classified.charge_type,
         classified.charge_kind,
         classified.is_known_charge_type,
+        classified.has_seats,
         classified.charge_start_date,
         classified.charge_end_date,
         classified.billing_line_details,

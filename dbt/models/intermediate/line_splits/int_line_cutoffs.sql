@@ -119,8 +119,8 @@ chosen as (
         case
             when split_reason = 'snapshot' then as_of_snapshot_id
             when split_reason = 'first_snapshot' then first_snapshot_id
-            when split_reason = 'zero_total' and charge_kind = 'refund'
-                then last_filled_snapshot_id
+            -- A total of zero ends the subscription; it never splits anything.
+            when split_reason = 'zero_total' then last_filled_snapshot_id
         end as snapshot_id
     from reasoned
 

@@ -157,7 +157,7 @@ quantities as (
     from billing_lines
     inner join line_snapshots on billing_lines.line_id = line_snapshots.line_id
     inner join snapshots on line_snapshots.snapshot_id = snapshots.snapshot_id
-    where billing_lines.charge_source = 'license'
+    where billing_lines.charge_source = 'license' and coalesce(billing_lines.has_seats, true)
     group by
         billing_lines.organization_id,
         billing_lines.subscription_id,

@@ -99,9 +99,10 @@ in_default as (
         current_snapshots.subscription_id,
         current_snapshots.billing_period,
         current_snapshots.currency,
-        cast(
-            current_snapshots.amount_at_stake * shares.share as decimal(28, 10)
-        ) as amount_at_stake,
+        {{ prorated_part(
+            'current_snapshots.amount_at_stake',
+            'shares.low_units', 'shares.high_units', 'shares.total_units', 'shares.narrow_limit'
+        ) }} as amount_at_stake,
         concat(
             {{ plain_number('shares.allocated_quantity') }}, ' of ',
             {{ plain_number('current_snapshots.total_quantity') }},

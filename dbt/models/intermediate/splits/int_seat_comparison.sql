@@ -10,7 +10,10 @@ seat_ledger as (
 billing_lines as (
 
     select * from {{ ref('int_billing_lines') }}
-    where charge_kind in ('cycle', 'extra') and subscription_id is not null
+    where
+        charge_kind in ('cycle', 'extra')
+        and subscription_id is not null
+        and coalesce(has_seats, true)
 
 ),
 

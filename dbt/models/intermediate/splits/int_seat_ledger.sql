@@ -8,7 +8,11 @@ with
 billing_lines as (
 
     select * from {{ ref('int_billing_lines') }}
-    where charge_kind in ('cycle', 'extra', 'refund') and subscription_id is not null
+    where
+        charge_kind in ('cycle', 'extra', 'refund')
+        and subscription_id is not null
+        -- A one-time fee is charged per unit too, but adds no seats.
+        and coalesce(has_seats, true)
 
 ),
 

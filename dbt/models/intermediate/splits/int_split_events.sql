@@ -35,24 +35,60 @@ all_events as (
 
 ),
 
+-- Providers word one event in several ways: "Cost center is deleted", "Cost center deleted". A name
+-- that is not in the seed is the first event of the seed whose two words it contains.
+event_names as (
+
+    select event_key
+    from all_events
+    group by event_key
+
+),
+
+named_events as (
+
+    select
+        event_names.event_key,
+        split_events.event_kind,
+        split_events.is_manual,
+        row_number() over (
+            partition by event_names.event_key
+            order by
+                case when event_names.event_key = split_events.event_key then 0 else 1 end,
+                split_events.match_order
+        ) as best_first
+    from event_names
+    inner join split_events
+        on
+            event_names.event_key = split_events.event_key
+            or (
+                event_names.event_key like concat('%', split_events.first_word, '%')
+                and event_names.event_key like concat('%', split_events.second_word, '%')
+            )
+
+),
+
 -- Where only dates are known, a split made by a person counts after an automatic event.
 numbered as (
 
     select
         all_events.*,
-        coalesce(split_events.event_kind, 'other') as event_kind,
+        coalesce(named_events.event_kind, 'other') as event_kind,
         row_number() over (
             partition by all_events.subscription_id
             order by
                 all_events.effective_at,
                 all_events.recorded_at,
                 all_events.event_sequence nulls first,
-                all_events.is_date_only and coalesce(split_events.is_manual, false),
+                all_events.is_date_only and coalesce(named_events.is_manual, false),
                 all_events.file_sequence,
                 all_events.event_id
         ) as event_number
     from all_events
-    left join split_events on all_events.event_key = split_events.event_key
+    left join named_events
+        on
+            all_events.event_key = named_events.event_key
+            and named_events.best_first = 1
 
 ),
 

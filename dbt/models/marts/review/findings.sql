@@ -48,6 +48,12 @@ of_shared_costs as (
 
 ),
 
+of_names as (
+
+    select * from {{ ref('int_findings_names') }}
+
+),
+
 of_files as (
 
     select * from {{ ref('int_findings_files') }}
@@ -93,6 +99,8 @@ unioned as (
     select * from of_splits
     union all
     select * from of_shared_costs
+    union all
+    select * from of_names
     union all
     select * from of_files
 
