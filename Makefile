@@ -5,10 +5,12 @@ export APPORTION_DATA = $(abspath $(DATA))
 export DAGSTER_HOME = $(CURDIR)/.dagster
 export DO_NOT_TRACK = 1
 BIN = .venv/bin
+APPORTION = $(BIN)/apportion
 # One test process per processor. The tests of a file run in one process and in order; conftest.py
 # sets the order of the files. More than four processes would wait for the longest file.
 SPREAD = --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
-COMPILE = $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 \
+INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header
 
 .PHONY: help run close export focus-example what-if forget app bench test lint mypy sqlfluff dev clean lock
@@ -16,35 +18,35 @@ COMPILE = $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-vers
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
-run: .venv/run.stamp ## run the pipeline on data/sample, or on DATA=/my/folder
-	@$(BIN)/python -m dagster_project run
+run: .venv/project.stamp ## run the pipeline on data/sample, or on DATA=/my/folder
+	@$(APPORTION) run
 
-close: .venv/run.stamp ## close a billing period: make close PERIOD=2026-01 [REASON="..."]
+close: .venv/project.stamp ## close a billing period: make close PERIOD=2026-01 [REASON="..."]
 	@test -n "$(PERIOD)" || { echo 'PERIOD is missing. Example: make close PERIOD=2026-01'; exit 2; }
-	@$(BIN)/python -m dagster_project close "$(PERIOD)" $(if $(REASON),--reason "$(REASON)")
+	@$(APPORTION) close "$(PERIOD)" $(if $(REASON),--reason "$(REASON)")
 
-export: .venv/run.stamp ## write statements, workbook, journal, FOCUS: [PERIOD=2026-01 | FROM= TO=] [ORGANIZATION=]
-	@$(BIN)/python -m dagster_project export $(if $(PERIOD),--period "$(PERIOD)") $(if $(FROM),--from "$(FROM)") \
+export: .venv/project.stamp ## write statements, workbook, journal, FOCUS: [PERIOD=2026-01 | FROM= TO=] [ORGANIZATION=]
+	@$(APPORTION) export $(if $(PERIOD),--period "$(PERIOD)") $(if $(FROM),--from "$(FROM)") \
 		$(if $(TO),--to "$(TO)") $(if $(ORGANIZATION),--organization "$(ORGANIZATION)") \
 		$(if $(JOURNAL_COLUMNS),--journal-columns "$(JOURNAL_COLUMNS)")
 
 # Uses a copy, so that closed periods and other changes in the sample do not affect the example.
-focus-example: .venv/run.stamp ## write data/focus-example again from the sample
+focus-example: .venv/project.stamp ## write data/focus-example again from the sample
 	@rm -rf .focus-example && mkdir .focus-example && cp -R data/sample/landing .focus-example/landing
-	@$(BIN)/python -m dagster_project run --data .focus-example
-	@$(BIN)/python -m dagster_project export --data .focus-example --from 2026-01 --to 2026-04 \
+	@$(APPORTION) run --data .focus-example
+	@$(APPORTION) export --data .focus-example --from 2026-01 --to 2026-04 \
 		--focus-only data/focus-example
 	@rm -rf .focus-example
 
-what-if: .venv/run.stamp ## show the amounts that a file would change: SCENARIO=file.csv [ORGANIZATION=] [CSV=out.csv]
+what-if: .venv/project.stamp ## show the amounts that a file would change: SCENARIO=file.csv [ORGANIZATION=] [CSV=out.csv]
 	@test -n "$(SCENARIO)" || { echo 'SCENARIO is missing. Example: make what-if SCENARIO=file.csv'; exit 2; }
-	@$(BIN)/python -m dagster_project what-if "$(SCENARIO)" \
+	@$(APPORTION) what-if "$(SCENARIO)" \
 		$(if $(ORGANIZATION),--organization "$(ORGANIZATION)") $(if $(CSV),--csv "$(CSV)")
 
 # Every environment has a USER, so only one on the command line counts.
-forget: .venv/run.stamp ## erase one person from the raw tables: make forget USER=anna@example.com
+forget: .venv/project.stamp ## erase one person from the raw tables: make forget USER=anna@example.com
 	@test "$(origin USER)" = "command line" || { echo 'USER is missing. Example: make forget USER=anna@example.com'; exit 2; }
-	@$(BIN)/python -m dagster_project forget "$(USER)"
+	@$(APPORTION) forget "$(USER)"
 
 # A room's tests are for while one works on it: the linters look at everything.
 test: .venv/dev.stamp $(if $(ROOM),,lint) ## run every check and test, or one room's tests: [ROOM=splits]
@@ -64,16 +66,17 @@ sqlfluff: .venv/dev.stamp
 app: .venv/app.stamp ## open the web app: [EDIT=1 to change splits] [CUSTOMER=id for one customer's view without cost]
 	@APPORTION_EDIT="$(EDIT)" APPORTION_CUSTOMER="$(CUSTOMER)" exec $(BIN)/streamlit run app/main.py
 
-bench: .venv/run.stamp ## compare the forecast with other methods (APPORTION_M3_FILE names the series)
+bench: .venv/project.stamp ## compare the forecast with other methods (APPORTION_M3_FILE names the series)
 	@$(BIN)/python benchmarks/forecast_m3.py
 
-dev: .venv/run.stamp ## Dagster's web UI on this project, at http://127.0.0.1:3000
-	@exec $(BIN)/python -m dagster_project dev
+dev: .venv/project.stamp ## Dagster's web UI on this project, at http://127.0.0.1:3000
+	@exec $(APPORTION) dev
 
 lock: .venv/uv.stamp ## pin the packages in pyproject.toml again, with hashes
-	$(COMPILE) --extra dev --extra app --output-file requirements/dev.txt
-	$(COMPILE) --extra app --constraints requirements/dev.txt --output-file requirements/app.txt
-	$(COMPILE) --constraints requirements/dev.txt --output-file requirements/run.txt
+	$(COMPILE) --group setup --output-file requirements/setup.txt
+	$(COMPILE) pyproject.toml --extra dev --extra app --output-file requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra app --constraints requirements/dev.txt --output-file requirements/app.txt
+	$(COMPILE) pyproject.toml --constraints requirements/dev.txt --output-file requirements/run.txt
 
 clean: ## remove built files from DATA (never landing or ledger)
 	rm -rf $(DATA)/warehouse.duckdb* $(DATA)/published $(DATA)/exports $(DATA)/.run dbt/target
@@ -87,13 +90,22 @@ clean: ## remove built files from DATA (never landing or ledger)
 	@touch $@
 
 .venv/run.stamp: .venv/uv.stamp requirements/run.txt
-	@$(BIN)/uv pip install --quiet --require-hashes --compile-bytecode -r requirements/run.txt
+	@$(INSTALL) --require-hashes --compile-bytecode -r requirements/run.txt
 	@touch $@
 
-.venv/app.stamp: .venv/run.stamp requirements/app.txt
-	@$(BIN)/uv pip install --quiet --require-hashes --compile-bytecode -r requirements/app.txt
+# The project itself, with the command `apportion`. It contains the path of the checkout: one that
+# was moved or copied with its .venv installs it again.
+ifneq ($(shell cat .venv/project.stamp 2>/dev/null),$(CURDIR))
+.PHONY: .venv/project.stamp
+endif
+.venv/project.stamp: .venv/run.stamp pyproject.toml
+	@$(INSTALL) --offline --no-deps --no-build-isolation --reinstall --editable .
+	@echo "$(CURDIR)" > $@
+
+.venv/app.stamp: .venv/project.stamp requirements/app.txt
+	@$(INSTALL) --require-hashes --compile-bytecode -r requirements/app.txt
 	@touch $@
 
-.venv/dev.stamp: .venv/run.stamp requirements/dev.txt
-	@$(BIN)/uv pip install --quiet --require-hashes --compile-bytecode -r requirements/dev.txt
+.venv/dev.stamp: .venv/project.stamp requirements/dev.txt
+	@$(INSTALL) --require-hashes --compile-bytecode -r requirements/dev.txt
 	@touch $@

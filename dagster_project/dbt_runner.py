@@ -13,8 +13,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import filelock
-
 from dagster_project.private_interfaces import read_parsed_project, release_warehouse
 from dagster_project.settings import DBT_FOLDER, DataFolder
 
@@ -58,6 +56,9 @@ def project_fingerprint() -> str:
 
 def prepared_manifest() -> Path:
     """The path of the manifest of the project as it is now, parsed anew if anything changed."""
+    # Imported here: filelock imports asyncio, and a run without changes parses nothing.
+    import filelock
+
     PARSED_FOLDER.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(PARSED_FOLDER / "manifest.lock"):
         _parse_if_changed()
@@ -114,7 +115,9 @@ def invoke(
             # At debug level the log would cost as much time as the models.
             "--log-level-file",
             "info",
-            "--quiet",
+            # What failed is in the outcome, and is printed by whoever asked for it.
+            "--log-level",
+            "none",
             "--no-use-colors",
         ]
     )

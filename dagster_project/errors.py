@@ -1,15 +1,28 @@
-"""Every way a run or a landed file can be refused, by name.
+"""Every way a command or a landed file can be refused, by name.
 
-A refused file is listed in `quarantined_rows` with the message of its error, and the run goes
-on with the other files. Errors that end a run derive from ApportionError alone.
+A refused file is listed in `quarantined_rows` with the message of its error, and the run continues
+with the other files. Any other ApportionError ends the command.
 """
 
 
 class ApportionError(Exception):
-    """Ends a run with a message for the person who started it."""
+    """Ends a command with a message for the person who started it."""
+
+    exit_code = 1
+    """The exit code of the command: something blocks it."""
 
 
-class NoLandingFolder(ApportionError):
+class UsageError(ApportionError):
+    """The command as typed, or a setting, is wrong: nothing was changed."""
+
+    exit_code = 2
+
+
+class BadSetting(UsageError):
+    """An environment variable has a value that cannot be used."""
+
+
+class NoLandingFolder(UsageError):
     """The data folder has no `landing/` to read."""
 
 
@@ -18,15 +31,19 @@ class DeclarationInvalid(ApportionError):
 
 
 class WarehouseBusy(ApportionError):
-    """Another run kept the warehouse's lock for longer than we wait."""
+    """Another run has held the data folder's lock for longer than the longest wait."""
 
 
 class LedgerBroken(ApportionError):
-    """The ledger is not as it was written: a posting is edited, missing or added."""
+    """The ledger differs from what was written: a posting was edited, removed or added."""
 
 
 class ClosingRefused(ApportionError):
     """A period cannot be closed as things stand; the message says what has to be done first."""
+
+
+class NotAPeriodToClose(ClosingRefused, UsageError):
+    """No reason can close this period: it is no month, has no lines, is closed, or comes later."""
 
 
 class RefusedFile(ApportionError):

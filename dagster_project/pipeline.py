@@ -1,18 +1,25 @@
-"""One run of the job in this process, with its story told on the terminal."""
+"""One run of the job in this process, with its checks printed on the terminal."""
 
 import logging
+import re
 import uuid
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
+from dagster_project import faults
 from dagster_project.private_interfaces import event_log_held_open
 from dagster_project.settings import DataFolder
 
 
-def run_pipeline(data: DataFolder) -> bool:
-    """Run every asset on `data`; prints steps and failures, returns whether all succeeded."""
+def run_pipeline(data: DataFolder) -> tuple[str, ...]:
+    """Run every asset on `data` and print the checks; returns what failed, nothing if all is well.
+
+    The caller holds the writer's lock.
+    """
     logging.getLogger("dagster").setLevel(logging.WARNING)
-    print("Starting      Dagster and dbt ...", flush=True)
+    # A log that cannot be written is no reason to print a stack trace for every line of it.
+    logging.raiseExceptions = False
     from dagster_project.definitions import defs
 
     job = defs.resolve_job_def("chargeback")
@@ -25,6 +32,11 @@ def run_pipeline(data: DataFolder) -> bool:
             raise_on_error=False,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
+    failures = () if result.success else tuple(_failures(result.all_events))
+    machine_faults = tuple(filter(None, map(faults.explain_text, failures)))
+    if machine_faults:
+        # Every check that could not be run has failed too, for this reason alone.
+        return machine_faults[:1]
     evaluations = result.get_asset_check_evaluations()
     passed = sum(evaluation.passed for evaluation in evaluations)
     print(f"Checks        {passed} of {len(evaluations)} passed")
@@ -36,13 +48,27 @@ def run_pipeline(data: DataFolder) -> bool:
             asset = evaluation.asset_key.path[-1]
             print(f"  {severity:<9}{count} of {asset} against {evaluation.check_name}")
     print(flush=True)
-    if not result.success:
-        for event in result.all_events:
-            if event.is_step_failure:
-                failure = event.step_failure_data
-                told = failure.user_failure_data.description if failure.user_failure_data else None
-                cause = (
-                    failure.error.cause if failure.error and failure.error.cause else failure.error
-                )
-                print(f"Step {event.step_key} failed: {told or (cause.message if cause else '')}")
-    return result.success
+    if not result.success and not failures:
+        return ("The run failed, and Dagster gave no reason.",)
+    return failures
+
+
+def _failures(events: Sequence[dg.DagsterEvent]) -> Iterator[str]:
+    """What failed, step by step; what failed outside of all steps only if no step did."""
+    failed_steps = [event for event in events if event.is_step_failure]
+    for event in failed_steps:
+        failure = event.step_failure_data
+        description = failure.user_failure_data and failure.user_failure_data.description
+        yield f"Step {event.step_key} failed: {description or _message(failure.error)}"
+    if not failed_steps:
+        for event in events:
+            if event.is_job_failure and event.job_failure_data.error:
+                yield f"The run failed: {_message(event.job_failure_data.error)}"
+
+
+def _message(error: object) -> str:
+    """The message of the innermost cause, without the name of its type."""
+    while getattr(error, "cause", None):
+        error = error.cause  # type: ignore[attr-defined]
+    message = str(getattr(error, "message", "")).strip()
+    return re.sub(r"^[\w.]+: ", "", message)

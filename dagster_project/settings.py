@@ -5,8 +5,11 @@ that reads or writes them.
 """
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
+
+from dagster_project.errors import BadSetting
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 DBT_FOLDER = PROJECT_ROOT / "dbt"
@@ -95,12 +98,21 @@ class Limits:
 
     @classmethod
     def from_environment(cls) -> "Limits":
-        """The defaults, or what APPORTION_MAX_FILE_BYTES and the like say."""
+        """The defaults, or the values of APPORTION_MAX_FILE_BYTES and the other variables.
+
+        Raises BadSetting.
+        """
         return cls(
-            file_bytes=int(os.environ.get("APPORTION_MAX_FILE_BYTES", cls.file_bytes)),
-            unpacked_bytes=int(os.environ.get("APPORTION_MAX_UNPACKED_BYTES", cls.unpacked_bytes)),
-            workbook_bytes=int(os.environ.get("APPORTION_MAX_WORKBOOK_BYTES", cls.workbook_bytes)),
-            lock_wait_seconds=int(
-                os.environ.get("APPORTION_LOCK_WAIT_SECONDS", cls.lock_wait_seconds)
-            ),
+            file_bytes=_whole_number("APPORTION_MAX_FILE_BYTES", cls.file_bytes),
+            unpacked_bytes=_whole_number("APPORTION_MAX_UNPACKED_BYTES", cls.unpacked_bytes),
+            workbook_bytes=_whole_number("APPORTION_MAX_WORKBOOK_BYTES", cls.workbook_bytes),
+            lock_wait_seconds=_whole_number("APPORTION_LOCK_WAIT_SECONDS", cls.lock_wait_seconds),
         )
+
+
+def _whole_number(variable: str, default: int) -> int:
+    value = os.environ.get(variable, "").strip()
+    # ASCII digits alone: int() also accepts signs, underscores and digits of other scripts.
+    if value and not re.fullmatch(r"[0-9]+", value):
+        raise BadSetting(f"{variable} is {value!r}; it must be a whole number like {default}")
+    return int(value) if value else default

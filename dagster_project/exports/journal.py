@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from dagster_project.errors import ApportionError
+from dagster_project.errors import UsageError
 from dagster_project.exports.scope import NothingInScope, Scope, write_csv
 
 COLUMNS = {
@@ -32,7 +32,7 @@ COLUMNS = {
 """Columns of the file in order, by column of the mart."""
 
 
-class UnknownJournalColumn(ApportionError):
+class UnknownJournalColumn(UsageError):
     """The names for the journal's columns name one that the journal does not have."""
 
 

@@ -16,7 +16,7 @@ from typing import Literal
 
 import duckdb
 
-from dagster_project.errors import ApportionError
+from dagster_project.errors import UsageError
 from dagster_project.quoting import sql_literal
 from dagster_project.settings import DataFolder
 from dagster_project.wording import plain_decimal
@@ -99,11 +99,11 @@ def shared_cost_sides(measures: Sequence[str]) -> str:
         """
 
 
-class NothingPublished(ApportionError):
+class NothingPublished(UsageError):
     """There is nothing to export yet."""
 
 
-class NothingInScope(ApportionError):
+class NothingInScope(UsageError):
     """No published row is of the period and organization that were asked for."""
 
 

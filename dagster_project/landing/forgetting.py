@@ -14,20 +14,22 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from dagster_project.errors import ApportionError
+from dagster_project.errors import UsageError
 from dagster_project.feeds.formats import DIRECTORY_ASSIGNMENTS, DIRECTORY_USERS
 from dagster_project.quoting import sql_identifier
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 IDENTIFIERS = ("user_id", "user_principal_name")
 PERSONAL = ("display_name", "other_columns")
 
 
-class UnknownUser(ApportionError):
+class UnknownUser(UsageError):
     """Nobody in the directory's files has this id or sign-in name."""
 
 
@@ -111,11 +113,15 @@ def remember_to_forget(path: Path, traces: Traces) -> str:
     return pseudonym
 
 
-def erase(rows: pa.Table, forgotten: Iterable[ForgottenIdentifier]) -> pa.Table:
+def erase(rows: "pa.Table", forgotten: Iterable[ForgottenIdentifier]) -> "pa.Table":
     """The rows of a directory table with forgotten people under their pseudonyms.
 
     `rows` has raw columns. A sign-in name keeps its domain, which tells the organization.
     """
+    # Imported here: PyArrow takes long, and the list is read before every run.
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     entries = tuple(forgotten)
     pseudonym_by_value: dict[str, str] = {}
     for column in set(IDENTIFIERS) & set(rows.column_names):

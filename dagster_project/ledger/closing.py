@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import duckdb
 
-from dagster_project.errors import ClosingRefused
+from dagster_project.errors import ClosingRefused, NotAPeriodToClose
 from dagster_project.ledger.postings import Posting, append_posting, read_postings
 from dagster_project.settings import DataFolder
 
@@ -23,11 +23,11 @@ def close(data: DataFolder, billing_period: str, override_reason: str | None = N
     applied. Only the last three can be overridden, by a reason that is kept in the posting.
     """
     if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", billing_period):
-        raise ClosingRefused(f"{billing_period!r} is not a month like 2026-01")
+        raise NotAPeriodToClose(f"{billing_period!r} is not a month like 2026-01")
     override_reason = (override_reason or "").strip() or None
     postings = read_postings(data.ledger)
     if billing_period in {posting.billing_period for posting in postings}:
-        raise ClosingRefused(f"{billing_period} is closed already; closed periods never change")
+        raise NotAPeriodToClose(f"{billing_period} is closed already; closed periods never change")
     with duckdb.connect(str(data.warehouse)) as connection:
         _refuse_impossible(connection, billing_period, len(postings))
         obstacles = [
@@ -69,12 +69,12 @@ def _refuse_impossible(
     )
     open_periods = sorted(period for period, status in periods.items() if status == "open")
     if billing_period not in periods:
-        raise ClosingRefused(
+        raise NotAPeriodToClose(
             f"{billing_period} has no billing lines; open periods are:"
             f" {', '.join(open_periods) or 'none'}"
         )
     if open_periods[0] < billing_period:
-        raise ClosingRefused(
+        raise NotAPeriodToClose(
             f"{open_periods[0]} is still open and comes before {billing_period}; close it first"
         )
 

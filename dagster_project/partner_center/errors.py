@@ -1,9 +1,9 @@
 """Every way an export can fail, by name."""
 
-from dagster_project.errors import ApportionError
+from dagster_project.errors import ApportionError, UsageError
 
 
-class BadExportSettings(ApportionError):
+class BadExportSettings(UsageError):
     """The APPORTION_EXPORT_ variables are there but cannot be used."""
 
 

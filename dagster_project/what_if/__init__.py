@@ -8,7 +8,7 @@ Streamlit: the command line and the web app both call `compare`.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from dagster_project.errors import ApportionError
+from dagster_project.errors import UsageError
 from dagster_project.settings import DataFolder, Limits
 from dagster_project.what_if.computing import computed
 from dagster_project.what_if.effects import Account, changed_accounts, organizations
@@ -16,7 +16,7 @@ from dagster_project.what_if.notes import Notes, notes
 from dagster_project.what_if.scenario import Scenario, landing_names, require_usable
 
 
-class UnknownOrganization(ApportionError):
+class UnknownOrganization(UsageError):
     """No bill has the requested organization."""
 
 

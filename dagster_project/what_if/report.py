@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from dagster_project import wording
-from dagster_project.errors import ApportionError
+from dagster_project.errors import UsageError
 from dagster_project.exports.scope import write_csv
 from dagster_project.settings import DataFolder
 from dagster_project.summary import aligned
@@ -22,7 +22,7 @@ SHOWN_FINDINGS = 20
 COMMITMENTS = {"committed": "committed", "renewal": "renewals"}
 
 
-class NowhereToWrite(ApportionError):
+class NowhereToWrite(UsageError):
     """The CSV file cannot be written to the requested path."""
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from dagster_project.errors import ApportionError, RefusedFile
+from dagster_project.errors import RefusedFile, UsageError
 from dagster_project.exports.scope import file_name
 from dagster_project.feeds.formats import FileFormat
 from dagster_project.landing.contents import recognize
@@ -18,7 +18,7 @@ from dagster_project.settings import FEEDS, Limits
 SHOWN_REFUSALS = 20
 
 
-class ScenarioRefused(ApportionError):
+class ScenarioRefused(UsageError):
     """A file of a scenario, or a row of it, cannot be used; nothing is computed."""
 
 

@@ -91,7 +91,7 @@ def test_a_failing_blocking_check_keeps_what_was_published(checkout: Path, data:
         broken.unlink()
     assert run.returncode == 1
     assert "no_line_is_ever_billed" in run.stdout + run.stderr
-    assert "what was published before stays as it was" in run.stderr
+    assert "published results are unchanged" in run.stderr
     assert (data / "published" / "apportion.duckdb").read_bytes() == before
 
 

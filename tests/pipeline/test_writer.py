@@ -1,5 +1,8 @@
+"""One writer at a time: who waits, who gives up, and what a killed writer leaves behind."""
+
 import multiprocessing
 import time
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
@@ -21,13 +24,13 @@ def test_a_second_writer_waits_says_so_and_gives_up_in_the_end(tmp_path: Path) -
     other = multiprocessing.Process(target=hold_the_lock, args=(tmp_path, held, release))
     other.start()
     assert held.wait(30)
-    told: list[str] = []
+    messages: list[str] = []
     with (
         pytest.raises(WarehouseBusy),
-        only_writer(DataFolder(tmp_path), Limits(lock_wait_seconds=1), told.append),
+        only_writer(DataFolder(tmp_path), Limits(lock_wait_seconds=1), messages.append),
     ):
         pass
-    assert told == [f"another run is writing to {tmp_path}; waiting for it"]
+    assert messages == [f"Another run is writing to {tmp_path}; waiting for up to 1 seconds ..."]
     release.set()
     other.join()
     with only_writer(DataFolder(tmp_path), Limits(lock_wait_seconds=1)):
@@ -44,3 +47,20 @@ def test_a_writer_that_was_killed_leaves_no_lock_behind(tmp_path: Path) -> None:
     started = time.monotonic()
     with only_writer(DataFolder(tmp_path), Limits(lock_wait_seconds=5)):
         assert time.monotonic() - started < 5
+
+
+def test_a_thread_that_holds_the_lock_may_take_it_again(tmp_path: Path) -> None:
+    data, impatient = DataFolder(tmp_path), Limits(lock_wait_seconds=0)
+    with only_writer(data, impatient):
+        with only_writer(data, impatient):
+            pass
+        # Leaving the inner one gives nothing away to others.
+        with ThreadPoolExecutor() as threads, pytest.raises(WarehouseBusy):
+            threads.submit(take_the_lock, data, impatient).result()
+    with ThreadPoolExecutor() as threads:
+        threads.submit(take_the_lock, data, impatient).result()
+
+
+def take_the_lock(data: DataFolder, limits: Limits) -> None:
+    with only_writer(data, limits):
+        pass

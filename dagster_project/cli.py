@@ -1,0 +1,235 @@
+"""The command line `apportion`, also callable as `python -m dagster_project`.
+
+Belongs here: arguments, help, exit codes, and how errors are printed. Does not: what a command does
+(commands).
+
+Only light modules are imported here, so that `--help` and a run in which nothing has changed stay
+quick.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dagster_project import commands, faults
+from dagster_project.errors import ApportionError
+from dagster_project.landing.folder import require_landing
+from dagster_project.settings import PROJECT_ROOT, DataFolder
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    help="Split bills for Microsoft 365 licenses over cost centers.\n\n"
+    "A data folder has your files in landing/. Apportion builds everything else in it: the"
+    " warehouse, the published tables, the ledger of closed periods and the exports.",
+    epilog="\b\nExamples:\n"
+    "  apportion run                              the sample company\n"
+    "  apportion run --data /my/folder            your own data folder\n"
+    "  apportion export --period 2026-01          files for people and accounting systems\n"
+    "  apportion what-if /my/seats.csv            the effect of a file before it lands\n"
+    "\n\b\nExit status:\n"
+    "  0  success\n"
+    "  1  blocked: a check failed, a period cannot be closed, the disk is full ...\n"
+    "  2  usage: an argument, a setting or a named file is wrong",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        envvar="APPORTION_DATA",
+        show_default=False,
+        help="The data folder; data/sample without it.",
+    ),
+]
+Organization = Annotated[
+    str | None, typer.Option(metavar="ID", show_default=False, help="One organization only.")
+]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the arguments say (default: those of the process); returns the exit code."""
+    try:
+        app(arguments)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            print(f"\nInterrupted. {faults.UNHARMED}", file=sys.stderr)
+        return ended.code if isinstance(ended.code, int) else 0
+    except ApportionError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return error.exit_code
+    except Exception as error:
+        explanation = faults.explain(error)
+        if explanation is None:
+            raise
+        print(f"Error: {explanation}", file=sys.stderr)
+        return 1
+    raise AssertionError("Typer ends every command by SystemExit")
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    """Options of `apportion` itself."""
+    if version:
+        import tomllib
+
+        project = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+        print(f"apportion {project['project']['version']}")
+        raise typer.Exit
+
+
+@app.command(short_help="Run the pipeline and print a summary.")
+def run(
+    again: Annotated[
+        bool, typer.Option("--again", help="Run even if nothing has changed since the last run.")
+    ] = False,
+    data: Data = None,
+) -> None:
+    """Run the pipeline on a data folder and print a summary.
+
+    Reads new landing files, splits the bills, runs every check and publishes the results. If
+    nothing has changed since the last run, only the summary is printed.
+    """
+    raise typer.Exit(commands.run(_data_folder(data), again))
+
+
+def _month(value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", value):
+        raise typer.BadParameter(f"{value!r} is not a month like 2026-01")
+    return value
+
+
+@app.command(short_help="Close a billing period.")
+def close(
+    period: Annotated[
+        str,
+        typer.Argument(metavar="PERIOD", callback=_month, help="The billing period, like 2026-01."),
+    ],
+    reason: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT", help="Close despite obstacles; the ledger records the reason."
+        ),
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Close a billing period: its lines are posted to the ledger and never change again.
+
+    Rows in quarantine, an invoice that does not tie and shared costs that cannot be passed on are
+    obstacles. Close them with a reason, or remove them first.
+    """
+    raise typer.Exit(commands.close(_data_folder(data), period, reason))
+
+
+@app.command(short_help="Write statements, workbook, journal and FOCUS files.")
+def export(
+    period: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PERIOD",
+            callback=_month,
+            show_default=False,
+            help="One billing period, like 2026-01; the latest without it.",
+        ),
+    ] = None,
+    first_period: Annotated[
+        str | None,
+        typer.Option("--from", metavar="PERIOD", callback=_month, help="The first of a range."),
+    ] = None,
+    last_period: Annotated[
+        str | None,
+        typer.Option("--to", metavar="PERIOD", callback=_month, help="The last of a range."),
+    ] = None,
+    organization: Organization = None,
+    journal_columns: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help='Names for the journal\'s columns, as JSON: {"our name": "yours"}.'
+        ),
+    ] = None,
+    focus_only: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write the FOCUS files only, into this folder."),
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Write statements, workbook, journal, FOCUS files and customers' editions.
+
+    The files of a period or range are in exports/ of the data folder, from the published results.
+    """
+    if period and (first_period or last_period):
+        raise typer.BadParameter("not together with --from or --to", param_hint="'--period'")
+    if journal_columns and focus_only:
+        raise typer.BadParameter("not together with --focus-only", param_hint="'--journal-columns'")
+    folder, first, last = _data_folder(data), period or first_period, period or last_period
+    if focus_only:
+        raise typer.Exit(commands.export_focus(folder, focus_only, first, last, organization))
+    raise typer.Exit(commands.export(folder, first, last, organization, journal_columns))
+
+
+@app.command(
+    "what-if",
+    short_help="Show the amounts that files would change.",
+    epilog="A scenario is any file that can land: a split history with other splits or seats, a"
+    " price list, cost centers ... Its header tells which. Exit status 2: a file or a row of it"
+    " cannot be used, and nothing was computed.",
+)
+def what_if(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Files that have not landed.")
+    ],
+    organization: Organization = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write every affected cost center, all decimals."),
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Show the amounts that files would change if they landed, in open periods and in the forecast.
+
+    The rules run on a copy. Nothing in the data folder changes.
+    """
+    raise typer.Exit(commands.what_if(_data_folder(data), files, organization, csv))
+
+
+@app.command(short_help="Erase one person from the raw tables.")
+def forget(
+    user: Annotated[
+        str, typer.Argument(metavar="USER", help="User ID or sign-in name, as in the directory.")
+    ],
+    data: Data = None,
+) -> None:
+    """Erase one person from the raw tables, now and whenever landing is read again.
+
+    No figure changes: the person's licenses stay counted under a pseudonym.
+    """
+    raise typer.Exit(commands.forget(_data_folder(data), user))
+
+
+@app.command(short_help="Start Dagster's web UI.")
+def dev(data: Data = None) -> None:
+    """Start Dagster's web UI on this project, at http://127.0.0.1:3000, until Ctrl-C."""
+    _data_folder(data)
+    commands.serve_web_ui()
+
+
+def _data_folder(named: Path | None) -> DataFolder:
+    """The data folder, also for processes that are started. Raises NoLandingFolder."""
+    if named:
+        os.environ["APPORTION_DATA"] = str(named.resolve())
+    data = DataFolder.from_environment()
+    if not data.root.is_dir():
+        require_landing(data.landing)
+    return data

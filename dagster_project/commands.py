@@ -1,0 +1,233 @@
+"""The commands of the command line: each calls one or two packages and prints what came of it.
+
+Every function returns the exit code, where 0 is success, and raises ApportionError. Belongs here:
+the order of steps and what is printed. Does not: arguments and help (cli).
+
+Imports are inside the functions: dbt, Dagster and PyArrow take seconds, and no command needs all.
+"""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import NoReturn
+
+from dagster_project import faults
+from dagster_project.errors import UsageError
+from dagster_project.settings import PROJECT_ROOT, DataFolder, Limits
+
+
+def run(data: DataFolder, again: bool = False) -> int:
+    """Run the pipeline on `data` unless nothing has changed; print the summary."""
+    from dagster_project.partner_center.settings import ExportSettings
+
+    started = time.monotonic()
+    print(f"Apportion     {data.root}", flush=True)
+    # A provider's export is downloaded by the run itself: its state is not known before.
+    must_run = again or ExportSettings.from_environment() is not None
+    if not must_run and _is_up_to_date(data):
+        print("Nothing changed since the last run; its results stand.\n")
+    elif not _run_pipeline(data, must_run):
+        print(f"\nThe run failed. {faults.UNHARMED}", file=sys.stderr)
+        return 1
+    from dagster_project.summary import summarize
+
+    print(summarize(data))
+    print(f"\nDone in {time.monotonic() - started:.1f} s")
+    return 0
+
+
+def _is_up_to_date(data: DataFolder) -> bool:
+    from dagster_project import run_state
+
+    return run_state.is_published(data, run_state.current(data))
+
+
+def _run_pipeline(data: DataFolder, must_run: bool) -> bool:
+    """Whether the results are up to date: by this run, or by one that this run waited for."""
+    from dagster_project.writer import only_writer
+
+    messages: list[str] = []
+
+    def progress(message: str) -> None:
+        messages.append(message)
+        print(message, flush=True)
+
+    _require_dagster_home()
+    with only_writer(data, Limits.from_environment(), progress):
+        has_waited = bool(messages)
+        if has_waited and not must_run and _is_up_to_date(data):
+            print("The other run has brought the results up to date.\n")
+            return True
+        print("Starting      Dagster and dbt ...", flush=True)
+        from dagster_project.pipeline import run_pipeline
+
+        failures = run_pipeline(data)
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    return not failures
+
+
+def close(data: DataFolder, period: str, reason: str | None) -> int:
+    """Bring the results up to date, post the period, publish it as closed."""
+    from dagster_project.landing.folder import require_landing
+    from dagster_project.writer import only_writer
+
+    require_landing(data.landing)
+    # Nothing may change between the run, the posting and the run that publishes it.
+    with only_writer(data, Limits.from_environment(), progress=print):
+        if run(data) != 0:
+            print(f"\n{period} is not closed: the run before closing failed.", file=sys.stderr)
+            return 1
+        from dagster_project.ledger import closing
+
+        posting = closing.close(data, period, reason)
+        print(
+            f"\nClosed        {period}: {posting.row_count:,} rows, cost {posting.total_cost},"
+            f" in {data.ledger / posting.file}\n"
+        )
+        exit_code = 1
+        try:
+            exit_code = run(data)
+        finally:
+            if exit_code != 0:
+                print(
+                    f"\n{period} is closed in the ledger; published results do not show it yet."
+                    " The next run that succeeds publishes it.",
+                    file=sys.stderr,
+                )
+    return exit_code
+
+
+def export(
+    data: DataFolder,
+    first_period: str | None,
+    last_period: str | None,
+    organization_id: str | None,
+    journal_columns: Path | None,
+) -> int:
+    """Write all exports of the periods from the published results."""
+    from dagster_project.exports.delivery import deliver
+    from dagster_project.writer import only_writer
+
+    started = time.monotonic()
+    with only_writer(data, Limits.from_environment(), progress=print):
+        delivery = deliver(
+            data,
+            first_period,
+            last_period,
+            organization_id,
+            journal_columns,
+            progress=lambda step: print(f"Writing       {step}", flush=True),
+        )
+    print(f"\nExports       {delivery.folder}")
+    for kind, count in delivery.file_counts.items():
+        print(f"  {count:>6,} {kind}")
+    print(f"\nDone in {time.monotonic() - started:.1f} s")
+    return 0
+
+
+def export_focus(
+    data: DataFolder,
+    folder: Path,
+    first_period: str | None,
+    last_period: str | None,
+    organization_id: str | None,
+) -> int:
+    """Write the FOCUS files of the periods into a folder."""
+    from dagster_project.exports.delivery import deliver_focus
+
+    for file in deliver_focus(data, folder, first_period, last_period, organization_id):
+        print(f"Written       {file.path}: {file.row_count:,} rows")
+    return 0
+
+
+def what_if(
+    data: DataFolder, files: list[Path], organization_id: str | None, csv: Path | None
+) -> int:
+    """Show the amounts that the files would change if they landed; `data` does not change."""
+    from dagster_project.what_if import compare, report
+    from dagster_project.what_if.scenario import Scenario
+
+    started = time.monotonic()
+    # Checked before the computation, which takes a while.
+    if csv is not None:
+        report.require_free(csv, data, files)
+    scenarios = [Scenario.read(file) for file in files]
+    found = compare(
+        data,
+        scenarios,
+        organization_id,
+        progress=lambda message: print(f"{message} ...", flush=True),
+    )
+    print(f"\n{report.as_text(found)}\n")
+    if csv is not None:
+        count = report.write_rows(found, csv)
+        print(f"Written       {csv}: {count:,} rows")
+    print("Amounts are rounded as their currency is written; --csv has all decimals.")
+    print(f"Nothing was changed in {data.root}. Done in {time.monotonic() - started:.1f} s")
+    return 0
+
+
+def forget(data: DataFolder, user: str) -> int:
+    """Erase a person from the raw tables permanently and build everything again."""
+    import duckdb
+
+    from dagster_project.feeds.declarations import read_declarations
+    from dagster_project.landing import forgetting
+    from dagster_project.landing.folder import require_landing
+    from dagster_project.landing.sync import sync
+    from dagster_project.writer import only_writer
+
+    require_landing(data.landing)
+    _require_dagster_home()
+    with only_writer(data, Limits.from_environment(), progress=print):
+        # Read apart from the warehouse: a file that landed a moment ago may name the person too.
+        with duckdb.connect() as connection:
+            sync(
+                data.landing,
+                connection,
+                forgotten=forgetting.read_list(data.forgotten_users),
+                declarations=read_declarations(data.declarations),
+            )
+            traces = forgetting.find_traces(connection, user)
+        pseudonym = forgetting.remember_to_forget(data.forgotten_users, traces)
+        # A database file keeps deleted rows until the space is used again.
+        for path in data.root.glob(f"{data.warehouse.name}*"):
+            path.unlink()
+        print(f"Forgotten     {len(traces.rows):,} rows are {pseudonym} from now on")
+        print("Apportion does not change landing files. They still contain the person in")
+        files: dict[str, list[int]] = {}
+        for file, row_number in traces.rows:
+            files.setdefault(file, []).append(row_number)
+        for file, row_numbers in files.items():
+            shown = ", ".join(map(str, row_numbers[:10]))
+            more = f" and {len(row_numbers) - 10} more" if len(row_numbers) > 10 else ""
+            print(f"  {data.landing / file}: row {shown}{more}")
+        print(flush=True)
+        # dbt logs the command line of its process.
+        sys.argv = [sys.argv[0], "forget"]
+        return run(data)
+
+
+def serve_web_ui() -> NoReturn:
+    """Become Dagster's web server and daemon, until Ctrl-C or SIGTERM."""
+    _require_dagster_home()
+    # A process that a script starts with & ignores interrupts, and Dagster stops by them.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    dagster = str(Path(sys.executable).with_name("dagster"))
+    os.execv(
+        dagster,
+        [
+            *(dagster, "dev", "-m", "dagster_project.definitions"),
+            *("--working-directory", str(PROJECT_ROOT)),
+        ],
+    )
+
+
+def _require_dagster_home() -> None:
+    """Set DAGSTER_HOME if it is not set. Raises UsageError where it names no folder."""
+    home = Path(os.environ.setdefault("DAGSTER_HOME", str(PROJECT_ROOT / ".dagster")))
+    if not home.is_absolute() or not home.is_dir():
+        raise UsageError(f"DAGSTER_HOME is {home}; it must be the full path of an existing folder")
