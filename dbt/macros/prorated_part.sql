@@ -23,6 +23,17 @@ which amount it cannot overflow.
     )
 {%- endmacro %}
 
+{#- The part of an amount that falls to one row of int_split_shares. -#}
+{% macro part_for_share(amount, shares) -%}
+    {{ prorated_part(
+        amount,
+        shares ~ '.low_units',
+        shares ~ '.high_units',
+        shares ~ '.total_units',
+        shares ~ '.narrow_limit'
+    ) }}
+{%- endmacro %}
+
 {% macro _prorated(amount, low, high, total, integer_type) -%}
     case when {{ amount }} < 0 then -1 else 1 end
     * (

@@ -10,9 +10,9 @@ expected_charges as (
 
 ),
 
-line_prices as (
+expected_prices as (
 
-    select * from {{ ref('int_line_prices') }}
+    select * from {{ ref('int_expected_prices') }}
 
 ),
 
@@ -29,21 +29,22 @@ with_sales as (
         cast(
             case
                 when expected_charges.billed_sales is not null then expected_charges.billed_sales
-                when expected_charges.total_cost = 0 and line_prices.price_source is not null
+                when expected_charges.total_cost = 0 and expected_prices.price_source is not null
                     then 0
-                when line_prices.is_percent_of_cost
+                when expected_prices.is_percent_of_cost
                     then
                         {{ with_percent(
-                            'expected_charges.total_cost', 'line_prices.markup_percent'
+                            'expected_charges.total_cost', 'expected_prices.markup_percent'
                         ) }}
                 else
                     {{ prorated_price(
-                        'line_prices.sales_unit_price', 'expected_charges.quantity', '1', '1'
+                        'expected_prices.sales_unit_price', 'expected_charges.quantity', '1', '1'
                     ) }}
             end as decimal(28, 10)
         ) as total_sales
     from expected_charges
-    left join line_prices on expected_charges.expected_charge_id = line_prices.line_id
+    left join expected_prices
+        on expected_charges.expected_charge_id = expected_prices.expected_charge_id
 
 ),
 
@@ -65,27 +66,9 @@ split_charges as (
         with_sales.term_end_date,
         shares.cost_center_id,
         shares.share,
-        {{ prorated_part(
-            'with_sales.quantity',
-            'shares.low_units',
-            'shares.high_units',
-            'shares.total_units',
-            'shares.narrow_limit'
-        ) }} as quantity,
-        {{ prorated_part(
-            'with_sales.total_cost',
-            'shares.low_units',
-            'shares.high_units',
-            'shares.total_units',
-            'shares.narrow_limit'
-        ) }} as total_cost,
-        {{ prorated_part(
-            'with_sales.total_sales',
-            'shares.low_units',
-            'shares.high_units',
-            'shares.total_units',
-            'shares.narrow_limit'
-        ) }} as total_sales
+        {{ part_for_share('with_sales.quantity', 'shares') }} as quantity,
+        {{ part_for_share('with_sales.total_cost', 'shares') }} as total_cost,
+        {{ part_for_share('with_sales.total_sales', 'shares') }} as total_sales
     from with_sales
     inner join shares on with_sales.split_id = shares.split_id
 

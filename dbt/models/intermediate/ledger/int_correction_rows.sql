@@ -150,12 +150,11 @@ reversal_rows as (
         -ledger_balances.total_margin as total_margin,
         ledger_balances.share,
         'reversed' as split_reason,
-        concat(
-            'the re-issued invoice does not contain this line of closed period ',
-            withdrawn_lines.original_billing_period,
-            ': the amount billed to ', ledger_balances.cost_center_name, ', ',
-            {{ plain_number('ledger_balances.total_cost') }}, ', is reversed'
-        ) as explanation
+        {{ reversal_explanation(
+            'withdrawn_lines.original_billing_period',
+            'ledger_balances.cost_center_name',
+            'ledger_balances.total_cost'
+        ) }} as explanation
     from withdrawn_lines
     cross join correction_period
     inner join ledger_balances on withdrawn_lines.line_id = ledger_balances.line_id
@@ -223,11 +222,8 @@ should_have_been as (
         shares.share,
         shares.allocated_quantity,
     {%- for measure in ['quantity', 'total_cost', 'total_sales'] %}
-        {{ prorated_part(
-            'corrected_lines.line_' ~ measure,
-            'shares.low_units', 'shares.high_units', 'shares.total_units',
-            'shares.narrow_limit'
-        ) }} as {{ measure }}{{ ',' if not loop.last }}
+        {{ part_for_share('corrected_lines.line_' ~ measure, 'shares') }}
+            as {{ measure }}{{ ',' if not loop.last }}
     {%- endfor %}
     from corrected_lines
     inner join shares
@@ -303,12 +299,12 @@ approved_rows as (
         cast(null as varchar) as snapshot_id,
         false as is_unallocated,
         'corrected' as split_reason,
-        concat(
-            'correction of closed period ', corrected_lines.original_billing_period,
-            ', approved by ', corrected_lines.approved_by, ' (', corrected_lines.reason,
-            '): the cost of this line for the cost center changes by ',
-            {{ plain_number('differences.total_cost') }}
-        ) as explanation
+        {{ correction_explanation(
+            'corrected_lines.original_billing_period',
+            'corrected_lines.approved_by',
+            'corrected_lines.reason',
+            'differences.total_cost'
+        ) }} as explanation
     from corrected_lines
     cross join correction_period
     inner join differences on corrected_lines.line_id = differences.line_id

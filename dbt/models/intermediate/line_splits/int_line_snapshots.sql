@@ -30,6 +30,12 @@ tag_rules as (
 
 ),
 
+snapshots as (
+
+    select * from {{ ref('int_split_snapshots') }}
+
+),
+
 -- The split a charge was given: in a closed period the posted one, whatever came later.
 applied_to_charges as (
 
@@ -54,7 +60,12 @@ applied_to_charges as (
 with_original as (
 
     select
-        line_cutoffs.*,
+        line_cutoffs.line_id,
+        line_cutoffs.organization_id,
+        line_cutoffs.cutoff_at,
+        line_cutoffs.billing_cut_at,
+        line_cutoffs.split_reason,
+        line_cutoffs.snapshot_id,
         refund_links.refund_of_line_id,
         applied_to_charges.split_id as original_split_id,
         applied_to_charges.snapshot_id as original_snapshot_id,
@@ -70,7 +81,8 @@ with_original as (
         case
             when line_cutoffs.split_reason in ('no_snapshot', 'not_a_license')
                 then tag_rules.split_id
-        end as tagged_split_id
+        end as tagged_split_id,
+        tag_rules.tag_key
     from line_cutoffs
     inner join billing_lines on line_cutoffs.line_id = billing_lines.line_id
     left join refund_links on line_cutoffs.line_id = refund_links.line_id
@@ -100,12 +112,36 @@ decided as (
                     snapshot_id, tagged_split_id, {{ default_split_id('organization_id') }}
                 )
         end as split_id,
+        case
+            when original_reason is null and tagged_split_id is not null then tag_key
+        end as tag_key,
         -- The split under either policy, to show by how much they differ.
         coalesce(snapshot_id, tagged_split_id, {{ default_split_id('organization_id') }})
             as documented_split_id,
         original_split_id
     from with_original
 
+),
+
+final as (
+
+    select
+        decided.line_id,
+        decided.split_id,
+        decided.split_reason,
+        decided.cutoff_at,
+        decided.billing_cut_at,
+        decided.refund_of_line_id,
+        decided.tag_key,
+        decided.documented_split_id,
+        decided.original_split_id,
+        decided.snapshot_id,
+        snapshots.effective_at as snapshot_effective_at,
+        snapshots.event as snapshot_event,
+        coalesce(snapshots.is_over_allocated, false) as is_over_allocated
+    from decided
+    left join snapshots on decided.snapshot_id = snapshots.snapshot_id
+
 )
 
-select * from decided
+select * from final

@@ -26,11 +26,7 @@ shares as (
         select
             line_snapshots.line_id,
             shares.cost_center_id,
-            {{ prorated_part(
-                'billing_lines.total_cost',
-                'shares.low_units', 'shares.high_units', 'shares.total_units',
-                'shares.narrow_limit'
-            ) }} as total_cost
+            {{ part_for_share('billing_lines.total_cost', 'shares') }} as total_cost
         from line_snapshots
         inner join billing_lines on line_snapshots.line_id = billing_lines.line_id
         inner join shares on line_snapshots.{{ policy }}_split_id = shares.split_id

@@ -1,5 +1,11 @@
 with
 
+billing_lines as (
+
+    select * from {{ ref('int_billing_lines') }}
+
+),
+
 line_prices as (
 
     select * from {{ ref('int_line_prices') }}
@@ -12,9 +18,9 @@ prices as (
 
 ),
 
-priced_lines as (
+line_sales as (
 
-    select * from {{ ref('int_priced_lines') }}
+    select * from {{ ref('int_line_sales') }}
 
 ),
 
@@ -29,15 +35,15 @@ price_list as (
 with_lines as (
 
     select
-        priced_lines.organization_id,
-        priced_lines.subscription_id,
-        priced_lines.billing_period,
-        priced_lines.billing_date,
-        priced_lines.currency,
-        priced_lines.product_name,
-        priced_lines.sku_id,
-        priced_lines.total_cost,
-        priced_lines.total_sales,
+        billing_lines.organization_id,
+        billing_lines.subscription_id,
+        billing_lines.billing_period,
+        billing_lines.billing_date,
+        billing_lines.currency,
+        billing_lines.product_name,
+        billing_lines.sku_id,
+        billing_lines.total_cost,
+        line_sales.total_sales,
         line_prices.price_source,
         line_prices.price_currency,
         line_prices.sales_unit_price,
@@ -45,7 +51,8 @@ with_lines as (
         line_prices.valid_from_date,
         line_prices.is_ambiguous
     from line_prices
-    inner join priced_lines on line_prices.line_id = priced_lines.line_id
+    inner join billing_lines on line_prices.line_id = billing_lines.line_id
+    inner join line_sales on line_prices.line_id = line_sales.line_id
 
 ),
 

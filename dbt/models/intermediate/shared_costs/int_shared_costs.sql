@@ -25,9 +25,7 @@ cost_centers as (
 
 ),
 
--- "IT Services passes on 638.4 of Microsoft 365 E5 by direct_cost: Engineering has 2286.08 of
--- 4070.56, so 638.4 x 0.5616131441 = 358.533831"
-explained as (
+computed as (
 
     select
         cast(null as bigint) as posting_number,
@@ -48,20 +46,9 @@ explained as (
         parts.share,
         parts.shared_cost,
         parts.shared_sales,
-        concat(
-            cost_centers.cost_center_name, ' passes on ', {{ plain_number('parts.pool_cost') }},
-            coalesce(concat(' of ', parts.product_name), ''),
-            case
-                when rules.source_kind <> 'cost_center'
-                    then concat(' (shared ', rules.source_kind, ' ', rules.source_id, ')')
-                when parts.step = 2 then ', including received costs,'
-                else ''
-            end,
-            ' by ', rules.method, ': ', parts.to_cost_center_name, ' has ',
-            {{ plain_number('parts.basis') }}, ' of ', {{ plain_number('parts.basis_total') }},
-            ', so ', {{ plain_number('parts.pool_cost') }}, ' x ',
-            {{ plain_number('parts.share') }}, ' = ', {{ plain_number('parts.shared_cost') }}
-        ) as explanation
+        parts.pool_cost,
+        parts.basis,
+        parts.basis_total
     from parts
     inner join rules
         on
@@ -72,6 +59,15 @@ explained as (
             parts.billing_period = cost_centers.billing_period
             and parts.organization_id = cost_centers.organization_id
             and parts.from_cost_center_id = cost_centers.cost_center_id
+
+),
+
+explained as (
+
+    select
+        * exclude (pool_cost, basis, basis_total),
+        {{ sharing_explanation('computed') }} as explanation
+    from computed
 
 ),
 

@@ -1,0 +1,231 @@
+{#-
+The CTEs that find the sales price of every row of the CTE `items`, whose key is the column `key`;
+the last of them, `priced`, has one row per item, whether a price was found or not.
+
+`items` needs the columns organization_id, product_name, product_id, sku_id, currency, pricing_date
+(the day a price must be valid on), billing_date (the day the exchange rate is taken of) and
+has_units (whether a price per unit applies). The model imports int_prices as `prices` and
+int_exchange_rates as `exchange_rates`.
+-#}
+{% macro item_prices(items, key) -%}
+{%- set price_grounds = [
+    'organization_id',
+    'product_name',
+    'product_id',
+    'sku_id',
+    'currency',
+    'pricing_date',
+    'billing_date',
+    'has_units',
+] -%}
+-- Items that are alike in everything a price depends on are priced once, as one group.
+grouped_items as (
+
+    select
+        {{ key }},
+        {{ surrogate_id(price_grounds) }} as group_id,
+        {{ price_grounds | join(',\n        ') }}
+    from {{ items }}
+
+),
+
+item_groups as (
+
+    select
+        group_id,
+        {{ price_grounds | join(',\n        ') }}
+    from grouped_items
+    group by
+        group_id,
+        {{ price_grounds | join(',\n        ') }}
+
+),
+
+-- The names a price list may use for the product.
+group_keys as (
+
+    select
+        group_id,
+        'product' as price_is_for,
+        lower(product_name) as product_key
+    from item_groups
+    union
+    select
+        group_id,
+        'product' as price_is_for,
+        lower(product_id) as product_key
+    from item_groups
+    union
+    select
+        group_id,
+        'sku' as price_is_for,
+        {{ match_key('sku_id') }} as product_key
+    from item_groups
+    union
+    select
+        group_id,
+        'sku' as price_is_for,
+        {{ match_key('concat(product_id, sku_id)') }} as product_key
+    from item_groups
+    where sku_id is not null
+    union
+    select
+        group_id,
+        'all' as price_is_for,
+        '*' as product_key
+    from item_groups
+
+),
+
+candidates as (
+
+    select
+        item_groups.group_id,
+        item_groups.currency as item_currency,
+        item_groups.billing_date,
+        prices.price_id,
+        prices.price_source,
+        prices.offer,
+        prices.markup_percent,
+        prices.percent_base,
+        prices.unit_price,
+        prices.currency,
+        prices.valid_from_date,
+        row_number() over (
+            partition by item_groups.group_id
+            order by
+                prices.price_rank,
+                {{ _newest_price_first() }}
+        ) as best_first,
+        row_number() over (
+            partition by item_groups.group_id, prices.price_source
+            order by
+                {{ _newest_price_first() }}
+        ) as best_of_source,
+        count(*) over (
+            partition by
+                item_groups.group_id,
+                prices.price_rank,
+                prices.detail_rank,
+                prices.currency,
+                prices.valid_from_date
+        ) > 1 as is_ambiguous
+    from item_groups
+    inner join group_keys on item_groups.group_id = group_keys.group_id
+    inner join prices
+        on
+            group_keys.price_is_for = prices.price_is_for
+            and group_keys.product_key = prices.product_key
+            and item_groups.organization_id
+            = coalesce(prices.organization_id, item_groups.organization_id)
+            and item_groups.pricing_date >= prices.valid_from_date
+            and item_groups.pricing_date <= coalesce(prices.valid_to_date, date '9999-12-31')
+    where
+        (prices.markup_percent is not null or item_groups.has_units)
+        -- A row for a product and a SKU applies to both.
+        and (
+            prices.sku_id is null
+            or prices.product_name is null
+            or lower(prices.product_name)
+            in (lower(item_groups.product_name), lower(item_groups.product_id))
+        )
+
+),
+
+list_prices as (
+
+    select
+        group_id,
+        unit_price,
+        currency
+    from candidates
+    where price_source = 'global_price' and best_of_source = 1
+
+),
+
+-- A percentage of the list price is a price per unit too.
+unit_prices as (
+
+    select
+        candidates.group_id,
+        candidates.item_currency,
+        candidates.billing_date,
+        candidates.price_id,
+        candidates.price_source,
+        candidates.offer,
+        candidates.markup_percent,
+        candidates.percent_base,
+        candidates.valid_from_date,
+        candidates.is_ambiguous,
+        case
+            when candidates.markup_percent is null then candidates.currency
+            when candidates.percent_base = 'list' then list_prices.currency
+        end as price_currency,
+        case
+            when candidates.markup_percent is null then candidates.unit_price
+            when candidates.percent_base = 'list'
+                then {{ with_percent('list_prices.unit_price', 'candidates.markup_percent') }}
+        end as unit_price
+    from candidates
+    left join list_prices on candidates.group_id = list_prices.group_id
+    where candidates.best_first = 1
+
+),
+
+converted as (
+
+    select
+        unit_prices.*,
+        exchange_rates.rate_date,
+        case
+            when unit_prices.price_currency = unit_prices.item_currency
+                then unit_prices.unit_price
+            else
+                {{ in_other_currency(
+                    'unit_prices.unit_price',
+                    'exchange_rates.multiplier',
+                    'exchange_rates.divisor'
+                ) }}
+        end as sales_unit_price
+    from unit_prices
+    left join exchange_rates
+        on
+            unit_prices.price_currency = exchange_rates.from_currency
+            and unit_prices.item_currency = exchange_rates.to_currency
+            and unit_prices.billing_date >= exchange_rates.valid_from_date
+            and unit_prices.billing_date < exchange_rates.valid_to_date
+
+),
+
+priced as (
+
+    select
+        grouped_items.{{ key }},
+        converted.price_id,
+        converted.price_source,
+        converted.markup_percent,
+        converted.percent_base,
+        converted.offer,
+        converted.price_currency,
+        converted.unit_price,
+        converted.sales_unit_price,
+        converted.rate_date,
+        converted.valid_from_date,
+        converted.is_ambiguous,
+        coalesce(converted.percent_base, 'cost') = 'cost' and converted.markup_percent is not null
+            as is_percent_of_cost
+    from grouped_items
+    left join converted on grouped_items.group_id = converted.group_id
+
+)
+{%- endmacro %}
+
+{#- The order of prices of one rank: the most specific, then the latest, then the file written last. -#}
+{% macro _newest_price_first() -%}
+    prices.detail_rank,
+                prices.valid_from_date desc,
+                prices.currency = item_groups.currency desc,
+                prices.modified_at desc,
+                prices.file desc,
+                prices.row_number desc
+{%- endmacro %}
