@@ -1,129 +1,14 @@
 {#-
-Amounts of statements: exact per cost center and section, and rounded to the decimals of the
-currency. The total of an organization is rounded once and divided over its cost centers, and the
-total of a cost center over its sections, by largest remainder. All statements of an organization
-therefore add up to its bill, and the lines of a statement to its total.
+The amounts of statements, rounded to the decimals of the currency by largest remainder: the total of
+an organization is rounded once and divided over its cost centers, and the total of a cost center over
+its sections. All statements of an organization therefore add up to its bill, and the lines of a
+statement to its total.
 -#}
 with
 
-report_rows as (
-
-    select * from {{ ref('int_report_rows') }}
-
-),
-
-shared_balances as (
-
-    select * from {{ ref('int_shared_cost_balances') }}
-
-),
-
 sections as (
 
-    select * from {{ ref('statement_sections') }}
-
-),
-
-currencies as (
-
-    select * from {{ ref('currencies') }}
-
-),
-
-in_sections as (
-
-    select
-        report_rows.*,
-        sections.section,
-        sections.section_order,
-        case
-            when report_rows.charge_class = 'Correction' then report_rows.original_billing_period
-        end as corrected_period
-    from report_rows
-    inner join sections
-        on
-            case
-                when report_rows.charge_class = 'Correction' then '(correction)'
-                else report_rows.charge_kind
-            end = sections.charge_kind
-
-),
-
-of_lines as (
-
-    select
-        billing_period,
-        organization_id,
-        {{ latest_name('organization_name') }} as organization_name,
-        currency,
-        cost_center_id,
-        {{ latest_name('cost_center_name') }} as cost_center_name,
-        section,
-        section_order,
-        corrected_period,
-        count(distinct line_id) as line_count,
-        count(distinct case when total_sales is null then line_id end) as unpriced_line_count,
-        cast(sum(quantity) as decimal(28, 10)) as quantity,
-        cast(sum(total_cost) as decimal(28, 10)) as total_cost,
-        cast(sum(total_sales) as decimal(28, 10)) as total_sales
-    from in_sections
-    group by
-        billing_period,
-        organization_id,
-        currency,
-        cost_center_id,
-        section,
-        section_order,
-        corrected_period
-
-),
-
--- Shared costs received less shared costs passed on. They belong to no line and have no licenses.
-of_sharing as (
-
-    select
-        shared_balances.billing_period,
-        shared_balances.organization_id,
-        max(shared_balances.organization_name) as organization_name,
-        shared_balances.currency,
-        shared_balances.cost_center_id,
-        max(shared_balances.cost_center_name) as cost_center_name,
-        sections.section,
-        sections.section_order,
-        cast(null as varchar) as corrected_period,
-        cast(0 as bigint) as line_count,
-        cast(0 as bigint) as unpriced_line_count,
-        cast(0 as decimal(28, 10)) as quantity,
-        cast(sum(shared_balances.shared_cost) as decimal(28, 10)) as total_cost,
-        cast(sum(shared_balances.shared_sales) as decimal(28, 10)) as total_sales
-    from shared_balances
-    inner join sections on sections.charge_kind = '(shared)'
-    group by
-        shared_balances.billing_period,
-        shared_balances.organization_id,
-        shared_balances.currency,
-        shared_balances.cost_center_id,
-        sections.section,
-        sections.section_order
-
-),
-
-summed as (
-
-    select * from of_lines
-    union all
-    select * from of_sharing
-
-),
-
-with_decimals as (
-
-    select
-        summed.*,
-        coalesce(own.decimals, other.decimals) as currency_decimals
-    from summed
-    inner join currencies as other on other.currency = '(any other)'
-    left join currencies as own on summed.currency = own.currency
+    select * from {{ ref('int_statement_sections') }}
 
 ),
 
@@ -134,13 +19,13 @@ measured as (
         *,
         'cost' as measure,
         total_cost as amount
-    from with_decimals
+    from sections
     union all
     select
         *,
         'sales' as measure,
         coalesce(total_sales, 0) as amount
-    from with_decimals
+    from sections
 
 ),
 
@@ -236,9 +121,32 @@ sections_rounded as (
 side_by_side as (
 
     select
-        costs.*,
+        costs.billing_period,
+        costs.organization_id,
+        costs.organization_name,
+        costs.currency,
+        costs.currency_decimals,
+        costs.cost_center_id,
+        costs.cost_center_name,
+        costs.section,
+        costs.section_order,
+        costs.corrected_period,
+        costs.line_count,
+        costs.unpriced_line_count,
+        costs.quantity,
+        costs.total_cost,
+        costs.total_sales,
+        costs.amount_basis,
+        cast(
+            case
+                when costs.amount_basis = 'sales' then coalesce(costs.total_sales, 0)
+                else costs.total_cost
+            end as decimal(28, 10)
+        ) as amount,
+        case when costs.amount_basis = 'sales' then sales.billed else costs.billed end
+            as billed_amount,
         costs.billed as billed_cost,
-        sales.billed as billed_sales
+        case when costs.amount_basis = 'sales' then sales.billed end as billed_sales
     from sections_rounded as costs
     inner join sections_rounded as sales
         on
@@ -251,58 +159,6 @@ side_by_side as (
             and sales.measure = 'sales'
     where costs.measure = 'cost'
 
-),
-
-priced_bills as (
-
-    select
-        billing_period,
-        organization_id,
-        currency,
-        count(total_sales) > 0 as has_sales
-    from summed
-    group by billing_period, organization_id, currency
-
-),
-
--- Resold organizations are charged sales; internal ones cost.
-with_basis as (
-
-    select
-        side_by_side.*,
-        case when priced_bills.has_sales then 'sales' else 'cost' end as amount_basis
-    from side_by_side
-    inner join priced_bills
-        on
-            side_by_side.billing_period = priced_bills.billing_period
-            and side_by_side.organization_id = priced_bills.organization_id
-            and side_by_side.currency = priced_bills.currency
-
 )
 
-select
-    billing_period,
-    organization_id,
-    organization_name,
-    currency,
-    currency_decimals,
-    cost_center_id,
-    cost_center_name,
-    section,
-    section_order,
-    corrected_period,
-    line_count,
-    unpriced_line_count,
-    quantity,
-    total_cost,
-    total_sales,
-    amount_basis,
-    cast(
-        case when amount_basis = 'sales' then coalesce(total_sales, 0) else total_cost end
-        as decimal(28, 10)
-    ) as amount,
-    case when amount_basis = 'sales' then billed_sales else billed_cost end
-        as billed_amount,
-    billed_cost,
-    case when amount_basis = 'sales' then billed_sales end as billed_sales
-from with_basis
+select * from side_by_side
