@@ -133,6 +133,16 @@ def close(
     raise typer.Exit(commands.close(_data_folder(data), period, reason))
 
 
+ledger_app = typer.Typer(no_args_is_help=True, help="The ledger of closed periods.")
+app.add_typer(ledger_app, name="ledger")
+
+
+@ledger_app.command("verify", short_help="Check the ledger of closed periods.")
+def verify_ledger(data: Data = None) -> None:
+    """Check every file, hash, remembered head and signature of the ledger; changes nothing."""
+    raise typer.Exit(commands.verify_ledger(_data_folder(data)))
+
+
 @app.command(short_help="Write statements, workbook, journal and FOCUS files.")
 def export(
     period: Annotated[

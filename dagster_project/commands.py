@@ -61,31 +61,33 @@ def _run_pipeline(data: DataFolder, must_run: bool) -> bool:
             print("The other run has brought the results up to date.\n")
             return True
         print("Starting      Dagster and dbt ...", flush=True)
+        from dagster_project import warehouse_file
         from dagster_project.pipeline import run_pipeline
 
         failures = run_pipeline(data)
+        if failures and warehouse_file.set_aside_if_damaged(data, print):
+            failures = run_pipeline(data)
     for failure in failures:
         print(failure, file=sys.stderr)
     return not failures
 
 
 def close(data: DataFolder, period: str, reason: str | None) -> int:
-    """Bring the results up to date, post the period, publish it as closed."""
+    """Post what is published of a period, print the receipt, and publish the period as closed."""
     from dagster_project.landing.folder import require_landing
+    from dagster_project.ledger import closing
+    from dagster_project.ledger.anchors import Head
     from dagster_project.writer import only_writer
 
     require_landing(data.landing)
-    # Nothing may change between the run, the posting and the run that publishes it.
+    # Nothing may change between the checks, the posting and the run that publishes it.
     with only_writer(data, Limits.from_environment(), progress=print):
-        if run(data) != 0:
-            print(f"\n{period} is not closed: the run before closing failed.", file=sys.stderr)
-            return 1
-        from dagster_project.ledger import closing
-
-        posting = closing.close(data, period, reason)
+        posting = closing.close_published(data, period, reason)
         print(
-            f"\nClosed        {period}: {posting.row_count:,} rows, cost {posting.total_cost},"
-            f" in {data.ledger / posting.file}\n"
+            f"Closed        {period}: {posting.row_count:,} rows in {data.ledger / posting.file}\n"
+            f"Receipt       {Head.of(posting).receipt()}\n"
+            "              (file it apart from the data folder)\n",
+            flush=True,
         )
         exit_code = 1
         try:
@@ -98,6 +100,28 @@ def close(data: DataFolder, period: str, reason: str | None) -> int:
                     file=sys.stderr,
                 )
     return exit_code
+
+
+def verify_ledger(data: DataFolder) -> int:
+    """Check the ledger and print what it was checked against."""
+    from dagster_project.ledger import anchors
+
+    verification = anchors.verify(data)
+    print(f"Ledger        {data.ledger}")
+    for posting in verification.postings:
+        print(f"  {anchors.Head.of(posting).receipt()}, {posting.row_count:,} rows")
+    print(f"Postings      {len(verification.postings)}: files, hashes and chain are intact")
+    for path in verification.anchors:
+        print(f"Head          as remembered in {path}")
+    if not verification.anchors:
+        print("Head          not remembered anywhere: compare it with the receipts of closings")
+    print(
+        f"Signatures    {verification.signed_count} checked"
+        if verification.signed_count
+        else f"Signatures    none checked: {anchors.KEY_FILE_VARIABLE} is not set or no posting is"
+        " signed"
+    )
+    return 0
 
 
 def export(

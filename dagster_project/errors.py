@@ -46,6 +46,10 @@ class NotAPeriodToClose(ClosingRefused, UsageError):
     """No reason can close this period: it is no month, has no lines, is closed, or comes later."""
 
 
+class NotOneState(ApportionError):
+    """Landing, the warehouse and what is published are of different states."""
+
+
 class RefusedFile(ApportionError):
     """A landed file that cannot be used; the message says why, for the person who dropped it."""
 

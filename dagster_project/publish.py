@@ -1,11 +1,21 @@
-"""The marts for BI: built beside what is published, then switched in one step.
+"""The marts for BI: a folder per version, switched in one step.
 
-A reader that has the published file open keeps reading the old one; whoever opens it next gets
-the new one. A run that fails before the switch leaves what was published as it was.
+    published/versions/000012-3f9a51c0/   apportion.duckdb, marts/*.parquet, state.json
+    published/current                     a link to the version that counts
+    published/apportion.duckdb, marts     links through `current`
+
+A reader that has the file open keeps reading it. A reader that resolves `published/marts` once
+reads one version, also while the next is switched in. A run that fails before the switch leaves
+what was published as it was. A version is removed by the first publication that is at least
+KEPT_SECONDS later than its replacement.
 """
 
+import json
+import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -17,6 +27,13 @@ STORAGE_VERSION = "v1.0.0"
 """DuckDB clients since 1.0 of June 2024 read files of this version."""
 
 
+KEPT_SECONDS = 3600
+"""How long a replaced version stays, for readers that have resolved its path."""
+
+SUPERSEDED = "superseded"
+STATE = "state.json"
+
+
 @dataclass(frozen=True)
 class PublishedMart:
     """One published table and how many rows it has."""
@@ -25,20 +42,48 @@ class PublishedMart:
     row_count: int
 
 
-def publish(data: DataFolder, manifest: Mapping[str, Any]) -> tuple[PublishedMart, ...]:
-    """Copy the warehouse's marts to `published/`: one DuckDB file and a Parquet file per mart.
+def publish(
+    data: DataFolder, manifest: Mapping[str, Any], state_id: str
+) -> tuple[PublishedMart, ...]:
+    """Publish the warehouse's marts as a new version: one DuckDB file and a Parquet file per mart.
 
-    `manifest` is dbt's; its descriptions become comments on tables and columns.
+    `manifest` is dbt's; its descriptions become comments on tables and columns. `state_id` names
+    the state of landing, ledger and rules that the marts were built from.
     """
-    parquet_folder = data.published / "marts"
-    parquet_folder.mkdir(parents=True, exist_ok=True)
-    building = data.published_database.with_suffix(".duckdb.building")
-    for leftover in data.published.rglob("*.building*"):
-        leftover.unlink()
+    versions = data.published / "versions"
+    versions.mkdir(parents=True, exist_ok=True)
+    for leftover in versions.glob(".building*"):
+        shutil.rmtree(leftover)
+    building = versions / ".building"
+    marts = _write_version(building, data.warehouse, manifest)
+    (building / STATE).write_text(json.dumps({"state_id": state_id}) + "\n", encoding="ascii")
+    numbers = [int(path.name[:6]) for path in versions.iterdir() if path.name[:6].isdigit()]
+    version = versions / f"{max(numbers, default=0) + 1:06d}-{state_id[:8]}"
+    building.rename(version)
+    _switch(data, version)
+    _remove_superseded(versions, version)
+    return marts
+
+
+def published_state(data: DataFolder) -> str | None:
+    """The id of the state that the published version was built from; None if nothing is."""
+    try:
+        state = json.loads((data.published / "current" / STATE).read_text(encoding="ascii"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    return str(state["state_id"])
+
+
+def _write_version(
+    folder: Path, warehouse: Path, manifest: Mapping[str, Any]
+) -> tuple[PublishedMart, ...]:
+    """Write the marts of the warehouse into a new folder."""
+    (folder / "marts").mkdir(parents=True)
     with duckdb.connect() as connection:
-        connection.execute(f"attach {sql_literal(data.warehouse)} as warehouse (read_only)")
+        connection.execute(f"attach {sql_literal(warehouse)} as warehouse (read_only)")
         connection.execute(
-            f"attach {sql_literal(building)} as published (storage_version '{STORAGE_VERSION}')"
+            f"attach {sql_literal(folder / 'apportion.duckdb')} as published"
+            f" (storage_version '{STORAGE_VERSION}')"
         )
         connection.execute("create schema published.marts")
         names = [
@@ -60,8 +105,7 @@ def publish(data: DataFolder, manifest: Mapping[str, Any]) -> tuple[PublishedMar
                 f" select * from {sql_identifier('warehouse', 'marts', name)} order by all"
             )
             connection.execute(
-                f"copy {published_table} to"
-                f" {sql_literal(parquet_folder / f'{name}.parquet.building')}"
+                f"copy {published_table} to {sql_literal(folder / 'marts' / f'{name}.parquet')}"
                 " (format parquet, compression zstd)"
             )
             row = connection.execute(f"select count(*) from {published_table}").fetchone()
@@ -69,15 +113,48 @@ def publish(data: DataFolder, manifest: Mapping[str, Any]) -> tuple[PublishedMar
         _describe(connection, manifest, set(names))
         connection.execute("checkpoint published")
         connection.execute("detach published")
-
-    building.replace(data.published_database)
-    for name in names:
-        target = parquet_folder / f"{name}.parquet"
-        target.with_suffix(".parquet.building").replace(target)
-    for path in parquet_folder.glob("*.parquet"):
-        if path.stem not in names:
-            path.unlink()
     return tuple(marts)
+
+
+def _switch(data: DataFolder, version: Path) -> None:
+    """Make `version` the published one: a single rename, once the links are there."""
+    current = data.published / "current"
+    before = current.resolve() if current.is_symlink() else None
+    if current.exists() and before is None:
+        # A copy of a data folder may have made folders and files of the links.
+        shutil.rmtree(current)
+    _link(current, Path("versions") / version.name)
+    for path, target in (
+        (data.published_database, Path("current") / "apportion.duckdb"),
+        (data.published / "marts", Path("current") / "marts"),
+    ):
+        if not path.is_symlink():
+            # Of Apportion 0.1.0, which published plain files, or of such a copy.
+            if path.is_dir():
+                shutil.rmtree(path)
+            _link(path, target)
+    if before is not None and before.is_dir() and before != version.resolve():
+        (before / SUPERSEDED).touch()
+
+
+def _link(path: Path, target: Path) -> None:
+    """Put a link in place in one step, whatever was there."""
+    building = path.with_name(f".{path.name}.building")
+    building.unlink(missing_ok=True)
+    building.symlink_to(target)
+    building.replace(path)
+
+
+def _remove_superseded(versions: Path, current: Path) -> None:
+    for version in versions.iterdir():
+        replaced = version / SUPERSEDED
+        if version == current or not version.name[:6].isdigit():
+            continue
+        # A version without the mark was never switched in, or its successor was cut short.
+        if not replaced.exists():
+            replaced.touch()
+        elif time.time() - replaced.stat().st_mtime >= KEPT_SECONDS:
+            shutil.rmtree(version)
 
 
 def _describe(

@@ -3,9 +3,13 @@
 import hashlib
 from pathlib import Path
 
+import duckdb
+
 from dagster_project import dbt_runner
+from dagster_project.errors import NotOneState
 from dagster_project.landing import folder, forgetting
 from dagster_project.ledger.postings import read_postings
+from dagster_project.publish import published_state
 from dagster_project.settings import PROJECT_ROOT, DataFolder
 
 
@@ -34,17 +38,67 @@ def is_published(data: DataFolder, state: str) -> bool:
 
 
 def begin(data: DataFolder) -> None:
-    """Keep the state that a run begins with: what changes while it goes on is for the next run."""
-    _begun(data).write_text(current(data))
+    """A run's first act: the warehouse counts as not published until this run has published it.
+
+    The state is kept as it is now; a later change is for the next run.
+    """
+    _record(data).unlink(missing_ok=True)
+    with duckdb.connect(str(data.warehouse)) as connection:
+        connection.execute("create schema if not exists run")
+        connection.execute(
+            "create or replace table run.state as"
+            " select cast($state as varchar) as state_id, false as is_published",
+            {"state": current(data)},
+        )
+
+
+def begun(data: DataFolder) -> str:
+    """The id of the state that the warehouse was built from."""
+    with duckdb.connect(str(data.warehouse), read_only=True) as connection:
+        return _warehouse_state(connection)[0]
 
 
 def remember(data: DataFolder) -> None:
     """Record that what is published now was made from the state its run began with."""
-    _record(data).write_text(_entry(data, _begun(data).read_text()))
+    with duckdb.connect(str(data.warehouse)) as connection:
+        connection.execute("update run.state set is_published = true")
+        state, _ = _warehouse_state(connection)
+    _record(data).write_text(_entry(data, state))
 
 
-def _begun(data: DataFolder) -> Path:
-    return data.run_folder / "begun_state"
+def require_one_state(data: DataFolder) -> str:
+    """The id of the state that landing, warehouse and published tables all are of.
+
+    The caller holds the writer's lock. Raises NotOneState, with what to do, where they differ.
+    """
+    state = current(data)
+    advice = "Nothing was changed. Run `make run`, look at the result, then try again"
+    published = published_state(data)
+    if published is None:
+        raise NotOneState(f"nothing is published yet. {advice}")
+    if published != state:
+        raise NotOneState(
+            "landing, the ledger, settings or rules have changed since the published run"
+            f" ({published[:8]}, now {state[:8]}). {advice}"
+        )
+    if not data.warehouse.exists():
+        raise NotOneState(f"{data.warehouse} is missing. {advice}")
+    with duckdb.connect(str(data.warehouse), read_only=True) as connection:
+        built, is_built_published = _warehouse_state(connection)
+    if built != state or not is_built_published or not is_published(data, state):
+        raise NotOneState(
+            "a later run changed the warehouse and did not publish it; what is published"
+            f" ({published[:8]}) is not what the warehouse holds ({built[:8]}). {advice}"
+        )
+    return state
+
+
+def _warehouse_state(connection: duckdb.DuckDBPyConnection) -> tuple[str, bool]:
+    try:
+        row = connection.execute("select state_id, is_published from run.state").fetchone()
+    except duckdb.CatalogException:
+        row = None
+    return row or ("none", False)
 
 
 def _record(data: DataFolder) -> Path:

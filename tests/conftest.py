@@ -158,7 +158,7 @@ def sample_company(made_once: MadeOnce) -> Company:
     def make(data: DataFolder) -> None:
         shutil.copytree(SAMPLE / "landing", data.landing)
         Company(data).build()
-        publish.publish(data, dbt_runner.read_manifest())
+        publish.publish(data, dbt_runner.read_manifest(), "state")
 
     return Company(made_once("sample company", make))
 

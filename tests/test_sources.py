@@ -1067,7 +1067,7 @@ def people(new_company: NewCompany) -> Company:
     )
     drop_people(company)
     company.build()
-    publish.publish(company.data, dbt_runner.read_manifest())
+    publish.publish(company.data, dbt_runner.read_manifest(), "state")
     return company
 
 

@@ -2,10 +2,9 @@
 
 import dagster as dg
 
-from dagster_project import run_state
 from dagster_project.assets.resources import Warehouse
-from dagster_project.errors import ClosingRefused
 from dagster_project.ledger import closing
+from dagster_project.ledger.anchors import Head
 
 
 class ClosePeriod(dg.Config):
@@ -22,15 +21,14 @@ def post_to_ledger(
     context: dg.OpExecutionContext, config: ClosePeriod, warehouse: Warehouse
 ) -> None:
     """Close the configured period as the warehouse has it."""
-    if not run_state.is_published(warehouse.data, run_state.current(warehouse.data)):
-        raise ClosingRefused("landing or ledger changed since the last run; run chargeback first")
-    posting = closing.close(warehouse.data, config.billing_period, config.override_reason)
+    posting = closing.close_published(warehouse.data, config.billing_period, config.override_reason)
     context.add_output_metadata(
         {
             "billing_period": posting.billing_period,
             "rows": posting.row_count,
             "total_cost": posting.total_cost,
             "file": posting.file,
+            "receipt": Head.of(posting).receipt(),
         }
     )
 

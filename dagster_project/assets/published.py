@@ -20,7 +20,7 @@ MART_KEYS = [key for key in warehouse_models.keys if key.path[0] == "marts"]
 )
 def published(warehouse: Warehouse) -> dg.MaterializeResult:
     """Switch `published/` to the marts just built."""
-    marts = publish.publish(warehouse.data, MANIFEST)
+    marts = publish.publish(warehouse.data, MANIFEST, run_state.begun(warehouse.data))
     anchors.remember(warehouse.data, read_postings(warehouse.data.ledger))
     run_state.remember(warehouse.data)
     return dg.MaterializeResult(

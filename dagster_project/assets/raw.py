@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 import duckdb
 
-from dagster_project import run_state
+from dagster_project import run_state, warehouse_file
 from dagster_project.assets.downloads import BILLING_EXPORT_KEY
 from dagster_project.assets.resources import Warehouse
 from dagster_project.feeds.declarations import read_declarations
@@ -45,6 +45,7 @@ def raw_tables(
 ) -> Iterator[dg.MaterializeResult]:
     """Read what is new in landing into the raw tables; withdraw what is gone."""
     data = warehouse.data
+    warehouse_file.make_usable(data, print)
     run_state.begin(data)
     with duckdb.connect(str(data.warehouse)) as connection:
         postings = load_postings(data.ledger, connection)

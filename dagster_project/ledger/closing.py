@@ -3,31 +3,54 @@
 import getpass
 import os
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import duckdb
 
+from dagster_project import run_state
 from dagster_project.errors import ClosingRefused, NotAPeriodToClose
+from dagster_project.ledger import anchors
 from dagster_project.ledger.postings import Posting, append_posting, read_postings
 from dagster_project.settings import DataFolder
 
 
-def close(data: DataFolder, billing_period: str, override_reason: str | None = None) -> Posting:
+def close_published(
+    data: DataFolder, billing_period: str, override_reason: str | None = None
+) -> Posting:
+    """Post what is published of a period, and remember the ledger's new head; returns the posting.
+
+    The caller holds the writer's lock. Raises NotOneState where landing, warehouse and published
+    tables are not of one state, LedgerBroken where the ledger holds less than was seen, and
+    ClosingRefused as `close` does.
+    """
+    _require_open_month(billing_period, read_postings(data.ledger))
+    anchors.require_all_seen(data, read_postings(data.ledger))
+    state_id = run_state.require_one_state(data)
+    posting = close(data, billing_period, override_reason, state_id, anchors.read_key(data))
+    anchors.remember(data, [posting])
+    return posting
+
+
+def close(
+    data: DataFolder,
+    billing_period: str,
+    override_reason: str | None = None,
+    state_id: str | None = None,
+    key: bytes | None = None,
+) -> Posting:
     """Post the period's lines of the warehouse as built; returns the posting.
 
-    The caller has run the pipeline, so that the warehouse is what landing and ledger give, and
-    holds the writer's lock. Raises ClosingRefused, with every obstacle in the message, where
+    The caller has made sure that the warehouse is what people saw, and holds the writer's lock.
+    Raises ClosingRefused, with every obstacle in the message, where
     the period is closed already, has no lines, an older one is still open, or money sits in
     quarantine, does not tie to an invoice or is not passed on because of a rule that cannot be
     applied. Only the last three can be overridden, by a reason that is kept in the posting.
     """
-    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", billing_period):
-        raise NotAPeriodToClose(f"{billing_period!r} is not a month like 2026-01")
     override_reason = (override_reason or "").strip() or None
     postings = read_postings(data.ledger)
-    if billing_period in {posting.billing_period for posting in postings}:
-        raise NotAPeriodToClose(f"{billing_period} is closed already; closed periods never change")
+    _require_open_month(billing_period, postings)
     with duckdb.connect(str(data.warehouse)) as connection:
         _refuse_impossible(connection, billing_period, len(postings))
         obstacles = [
@@ -39,7 +62,7 @@ def close(data: DataFolder, billing_period: str, override_reason: str | None = N
             raise ClosingRefused(
                 f"{billing_period} is not closed:\n"
                 + "\n".join(f"  - {obstacle}" for obstacle in obstacles)
-                + '\nMend it, or close all the same with REASON="why" (the reason is recorded)'
+                + '\nFix it, or close anyway with REASON="why" (the reason is recorded)'
             )
         return append_posting(
             data.ledger,
@@ -48,7 +71,16 @@ def close(data: DataFolder, billing_period: str, override_reason: str | None = N
             closed_at=datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="seconds"),
             closed_by=_account(),
             override_reason=override_reason if obstacles else None,
+            state_id=state_id,
+            key=key,
         )
+
+
+def _require_open_month(billing_period: str, postings: Sequence[Posting]) -> None:
+    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", billing_period):
+        raise NotAPeriodToClose(f"{billing_period!r} is not a month like 2026-01")
+    if billing_period in {posting.billing_period for posting in postings}:
+        raise NotAPeriodToClose(f"{billing_period} is closed already; closed periods never change")
 
 
 def _refuse_impossible(
@@ -61,7 +93,7 @@ def _refuse_impossible(
         "select count(*) from marts.invoice_reconciliation where status = 'not_allocated'"
     ).fetchone()
     if unallocated != (0,):
-        raise ClosingRefused("some lines are not split whole; a run says so in its checks")
+        raise ClosingRefused("some lines are not fully allocated; the checks of a run name them")
     periods = dict(
         connection.execute(
             "select billing_period, max(status) from marts.billing_periods group by billing_period"

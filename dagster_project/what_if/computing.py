@@ -111,7 +111,7 @@ def _fill(copy: DataFolder, data: DataFolder) -> None:
         if path.exists():
             shutil.copy2(path, copy.root / path.name)
     if run_state.is_published(data, run_state.current(copy)):
-        _link(data.published_database, copy.root / BEFORE)
+        _link(data.published_database.resolve(), copy.root / BEFORE)
 
 
 def _link(path: Path, to: Path) -> None:

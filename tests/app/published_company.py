@@ -105,7 +105,7 @@ def _publish(data: DataFolder) -> None:
     data.run_folder.mkdir(exist_ok=True)
     run_state.begin(data)
     company.build(*models_only)
-    publish.publish(data, dbt_runner.read_manifest())
+    publish.publish(data, dbt_runner.read_manifest(), run_state.begun(data))
     run_state.remember(data)
 
 

@@ -34,7 +34,7 @@ def published(new_company: Callable[[], Company]) -> DataFolder:
         + "cycleCharge. From 1 Jan 2026 to 31 Jan 2026 (31 days),own use,USD\n",
     )
     company.build()
-    publish.publish(company.data, dbt_runner.read_manifest())
+    publish.publish(company.data, dbt_runner.read_manifest(), "state")
     return company.data
 
 

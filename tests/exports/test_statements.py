@@ -51,7 +51,7 @@ def company(new_company: Callable[[], Company]) -> Company:
         "A,acme,Arts,4100\nB,acme,<b>Books</b>,4200\nC,acme,Crafts & Co,\n",
     )
     company.build()
-    publish.publish(company.data, dbt_runner.read_manifest())
+    publish.publish(company.data, dbt_runner.read_manifest(), "state")
     return company
 
 
@@ -169,7 +169,7 @@ def sharing(new_company: Callable[[], Company]) -> Company:
         "acme,,Archive,percent,I,50,2025-01-01\n",
     )
     company.build()
-    publish.publish(company.data, dbt_runner.read_manifest())
+    publish.publish(company.data, dbt_runner.read_manifest(), "state")
     return company
 
 

@@ -724,7 +724,7 @@ def story_end(story: Story) -> StoryEnd:
 def published(company: Company) -> dict[str, list[tuple]]:
     """Every table that BI reads, after publishing it."""
     manifest = dbt_runner.read_manifest()
-    publish.publish(company.data, manifest)
+    publish.publish(company.data, manifest, "state")
     with duckdb.connect(str(company.data.published_database), read_only=True) as connection:
         names = connection.execute("select table_name from duckdb_tables()").fetchall()
         return {

@@ -83,7 +83,7 @@ def test_clients_of_the_last_years_can_open_the_file(published: Company) -> None
 def test_a_reader_keeps_reading_while_a_new_file_is_published(published: Company) -> None:
     reader = duckdb.connect(str(published.data.published_database), read_only=True)
     before = reader.execute("select count(*) from marts.billing_report").fetchall()
-    publish.publish(published.data, dbt_runner.read_manifest())
+    publish.publish(published.data, dbt_runner.read_manifest(), "state")
     assert reader.execute("select count(*) from marts.billing_report").fetchall() == before
     reader.close()
 
@@ -97,7 +97,7 @@ def test_a_program_sees_new_results_after_closing_its_connections_or_by_attachin
     with duckdb.connect(str(published.data.warehouse)) as warehouse:
         warehouse.execute("create table marts.added as select 1 as one")
     try:
-        publish.publish(published.data, dbt_runner.read_manifest())
+        publish.publish(published.data, dbt_runner.read_manifest(), "state")
         second = duckdb.connect(path, read_only=True)
         apart = open_published(published.data)
         # What docs/for-bi.md warns of: DuckDB shares one open file among a program's connections.
@@ -110,7 +110,7 @@ def test_a_program_sees_new_results_after_closing_its_connections_or_by_attachin
     finally:
         with duckdb.connect(str(published.data.warehouse)) as warehouse:
             warehouse.execute("drop table marts.added")
-        publish.publish(published.data, dbt_runner.read_manifest())
+        publish.publish(published.data, dbt_runner.read_manifest(), "state")
 
 
 def test_a_publication_that_fails_leaves_the_old_one_in_place(
@@ -123,5 +123,5 @@ def test_a_publication_that_fails_leaves_the_old_one_in_place(
 
     monkeypatch.setattr(publish, "_describe", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        publish.publish(published.data, dbt_runner.read_manifest())
+        publish.publish(published.data, dbt_runner.read_manifest(), "state")
     assert published.data.published_database.read_bytes() == before

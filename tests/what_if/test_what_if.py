@@ -63,7 +63,7 @@ def data(new_company: Callable[[], Company]) -> DataFolder:
     closing.close(company.data, "2026-01")
     run_state.begin(company.data)
     company.build(*build)
-    publish.publish(company.data, dbt_runner.read_manifest())
+    publish.publish(company.data, dbt_runner.read_manifest(), run_state.begun(company.data))
     run_state.remember(company.data)
     return company.data
 

@@ -1,0 +1,87 @@
+"""The warehouse file: disposable, so a damaged one is set aside and built again.
+
+Belongs here: recognizing damage and moving the file away. Does not: what is in the warehouse.
+"""
+
+from collections.abc import Callable
+
+import duckdb
+
+from dagster_project.errors import WarehouseBusy
+from dagster_project.quoting import sql_identifier
+from dagster_project.settings import DataFolder
+
+Progress = Callable[[str], None]
+
+DAMAGED = ".damaged"
+
+
+def make_usable(data: DataFolder, progress: Progress = lambda message: None) -> None:
+    """Set a warehouse aside that DuckDB cannot open, so that the run builds a new one.
+
+    The caller holds the writer's lock. Raises WarehouseBusy where another program has it open.
+    """
+    if data.warehouse.is_dir():
+        _set_aside(data, progress, "it is a folder")
+        return
+    if not data.warehouse.exists():
+        _remove_write_ahead_log(data)
+        return
+    try:
+        with duckdb.connect(str(data.warehouse)) as connection:
+            connection.execute("select count(*) from duckdb_tables()").fetchall()
+    except duckdb.Error as error:
+        if "lock" in str(error).lower():
+            raise WarehouseBusy(
+                f"{data.warehouse} is open in another program; close it and try again"
+                f" ({_first_line(error)})"
+            ) from error
+        _set_aside(data, progress, _first_line(error))
+
+
+def set_aside_if_damaged(data: DataFolder, progress: Progress = lambda message: None) -> bool:
+    """Read every table after a run failed; set the warehouse aside if one cannot be read.
+
+    Returns whether it was damaged. DuckDB checks a block only when it is read.
+    """
+    if not data.warehouse.exists():
+        return False
+    try:
+        with duckdb.connect(str(data.warehouse), read_only=True) as connection:
+            tables = connection.execute(
+                "select schema_name, table_name, list(column_name) from duckdb_columns()"
+                " where not internal and (schema_name, table_name) in"
+                " (select (schema_name, table_name) from duckdb_tables()) group by all"
+            ).fetchall()
+            for schema, table, columns in tables:
+                counts = ", ".join(f"count({sql_identifier(column)})" for column in columns)
+                hashes = ", ".join(f"bit_xor(hash({sql_identifier(name)}))" for name in columns)
+                connection.execute(
+                    f"select {counts}, {hashes} from {sql_identifier(schema, table)}"
+                ).fetchall()
+    except duckdb.Error as error:
+        _set_aside(data, progress, _first_line(error))
+        return True
+    return False
+
+
+def _set_aside(data: DataFolder, progress: Progress, reason: str) -> None:
+    aside = data.warehouse.with_name(data.warehouse.name + DAMAGED)
+    if aside.is_dir():
+        # Only ever a folder that lay in the warehouse's place.
+        aside = aside.with_name(aside.name + ".folder")
+    data.warehouse.replace(aside)
+    _remove_write_ahead_log(data)
+    progress(
+        f"{data.warehouse} is damaged ({reason}). It is kept as {aside.name} and built again from"
+        " landing and ledger; nothing is lost"
+    )
+
+
+def _remove_write_ahead_log(data: DataFolder) -> None:
+    """A write-ahead log belongs to one file; beside another it would be replayed into it."""
+    data.warehouse.with_name(data.warehouse.name + ".wal").unlink(missing_ok=True)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0][:200]
