@@ -1,6 +1,7 @@
 """The command line as a person types it, in processes of their own."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -103,10 +104,20 @@ def test_a_folder_without_landing_is_told_so(checkout: Path, tmp_path: Path) -> 
 
 
 def test_a_period_is_closed_once_by_the_command_line(checkout: Path, data: Path) -> None:
+    # The run of the test before did not publish what it built.
+    refused = apportion(checkout, data, "close", "2026-01")
+    assert refused.returncode == 1
+    assert "Nothing was changed. Run `make run`" in refused.stderr
+    assert not (data / "ledger").exists()
+    assert apportion(checkout, data, "run").returncode == 0
     closing = apportion(checkout, data, "close", "2026-01")
     assert closing.returncode == 0, closing.stdout + closing.stderr
     # 24 lines of the December invoice, 15,043.25, and three of the broker report, 578.15.
-    assert "Closed        2026-01: 101 rows, cost 15621.4000000000" in closing.stdout
+    assert "Closed        2026-01: 101 rows in" in closing.stdout
+    assert re.search(r"Receipt       posting 1, 2026-01, SHA-256 [0-9a-f]{64}", closing.stdout)
+    verified = apportion(checkout, data, "ledger", "verify")
+    assert verified.returncode == 0
+    assert "Postings      1: files, hashes and chain are intact" in verified.stdout
     assert rows(data, "select status, line_count from marts.billing_periods order by 1, 2") == [
         ("closed", 27),
         ("open", 2),
