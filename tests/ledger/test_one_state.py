@@ -10,7 +10,10 @@ from dagster_project import dbt_runner, publish, run_state
 from dagster_project.errors import LedgerBroken, NotAPeriodToClose, NotOneState
 from dagster_project.ledger import anchors, closing
 
-HEADER = "Subscription ID,ProductName,Quantity,TotalCost,ChargeStartDate,BillingDate,BillingLineDetails\n"
+HEADER = (
+    "Subscription ID,ProductName,Quantity,TotalCost,ChargeStartDate,BillingDate,"
+    "BillingLineDetails\n"
+)
 RIGHT = HEADER + (
     "s,E3,1,1843.04,2025-01-01,2025-02-06,new. From 1 Jan 2025 to 31 Jan 2025 (31 days)\n"
 )
