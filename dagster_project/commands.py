@@ -207,7 +207,7 @@ def forget(data: DataFolder, user: str) -> int:
     require_landing(data.landing)
     _require_dagster_home()
     with only_writer(data, Limits.from_environment(), progress=print):
-        # Read apart from the warehouse: a file that landed a moment ago may name the person too.
+        # Landing is read into memory: the warehouse may not have the newest files yet.
         with duckdb.connect() as connection:
             sync(
                 data.landing,
@@ -216,7 +216,7 @@ def forget(data: DataFolder, user: str) -> int:
                 declarations=read_declarations(data.declarations),
             )
             traces = forgetting.find_traces(connection, user)
-        pseudonym = forgetting.remember_to_forget(data.forgotten_users, traces)
+        pseudonym = forgetting.add_to_list(data.forgotten_users, traces)
         # A database file keeps deleted rows until the space is used again.
         for path in data.root.glob(f"{data.warehouse.name}*"):
             path.unlink()

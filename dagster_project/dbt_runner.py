@@ -1,4 +1,4 @@
-"""dbt inside our own process: a process of its own would cost seconds for its imports alone.
+"""dbt in the process of the run: a process of its own takes seconds for its imports alone.
 
 Belongs here: the manifest, one invocation and its events. Does not: what Dagster makes of them
 (assets/warehouse.py).
@@ -16,8 +16,8 @@ from typing import Any
 from dagster_project.private_interfaces import read_parsed_project, release_warehouse
 from dagster_project.settings import DBT_FOLDER, DataFolder
 
-# In a folder of our own: dbt called by hand writes what it has parsed into dbt/target, and what
-# somebody tries and takes back must not be what the next run builds.
+# Not dbt/target, into which dbt on the command line writes: a run must not build a model that
+# somebody tried and took back.
 PARSED_FOLDER = DBT_FOLDER / "target" / "apportion"
 MANIFEST = PARSED_FOLDER / "manifest.json"
 PARSED = PARSED_FOLDER / "partial_parse.msgpack"
@@ -26,12 +26,12 @@ FINGERPRINT = PARSED_FOLDER / "manifest.fingerprint"
 DbtEvent = dict[str, Any]
 
 RESULTS = frozenset({"LogSeedResult", "LogModelResult", "LogSnapshotResult", "LogTestResult"})
-"""The events that tell how a node went."""
+"""The events with the result of a node."""
 
 
 @dataclass(frozen=True)
 class DbtOutcome:
-    """What one dbt invocation came to: `failures` says, per failed node, what failed."""
+    """The outcome of a dbt invocation: `failures` has a message for each failed node."""
 
     is_success: bool
     failures: tuple[str, ...]
@@ -55,7 +55,7 @@ def project_fingerprint() -> str:
 
 
 def prepared_manifest() -> Path:
-    """The path of the manifest of the project as it is now, parsed anew if anything changed."""
+    """The path of the project's manifest. Parses the project if it has changed."""
     # Imported here: filelock imports asyncio, and a run without changes parses nothing.
     import filelock
 
@@ -66,7 +66,7 @@ def prepared_manifest() -> Path:
 
 
 def _parsed_fingerprint() -> str:
-    """What the parsed project depends on: its files, and the dbt that reads them."""
+    """A hash of what the parsed project depends on: its files and the version of dbt."""
     return f"{version('dbt-core')} {version('dbt-duckdb')} {project_fingerprint()}"
 
 
@@ -96,7 +96,7 @@ def invoke(
     os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
 
     def translate(message: Any) -> None:
-        # A run has some ten thousand messages; to take each apart would cost a second.
+        # A run has about ten thousand messages; converting all of them takes a second.
         if message.info.name in RESULTS:
             on_event(MessageToDict(message, preserving_proto_field_name=True))
 
@@ -112,10 +112,10 @@ def invoke(
             str(target_path),
             "--log-path",
             str(data.run_folder / "dbt-logs"),
-            # At debug level the log would cost as much time as the models.
+            # A log at debug level takes as long as the models.
             "--log-level-file",
             "info",
-            # What failed is in the outcome, and is printed by whoever asked for it.
+            # Failures are part of the outcome; the caller prints them.
             "--log-level",
             "none",
             "--no-use-colors",
@@ -132,11 +132,11 @@ def invoke(
 
 
 def _parsed_project(arguments: Sequence[str]) -> Any:
-    """The project as it was parsed last, if it is still that: to parse it takes seconds.
+    """The parsed project, if the project has not changed since: parsing takes seconds.
 
-    dbt writes into the manifest it works with, so each invocation gets one of its own.
+    dbt changes the manifest that it is given, so each invocation reads its own.
     """
-    # Who parses wants it done anew; variables may change what comes of it.
+    # `parse` is meant to parse again, and variables can change the result.
     if arguments[0] == "parse" or any(each.startswith("--vars") for each in arguments):
         return None
     if not PARSED.exists() or not FINGERPRINT.exists():

@@ -1459,7 +1459,7 @@ def test_nobody_of_that_name_is_a_clear_error_and_changes_nothing(forgotten: For
     for unknown in ("nobody@alder.example", ALDERS["Dora"].user_id):
         forget = apportion(forgotten.company, "forget", unknown)
         assert forget.returncode == 2
-        assert "nobody in the landed directory has this user id or sign-in name" in forget.stderr
+        assert "no landed directory file has a user with this ID or sign-in name" in forget.stderr
         assert "Traceback" not in forget.stderr
     assert forgotten.company.data.forgotten_users.read_bytes() == kept
     assert forgotten.company.data.warehouse.exists()

@@ -1,4 +1,4 @@
-"""Files in landing as they lie there: names, feeds, states, safe reading of bytes."""
+"""The landing folder: which files it contains, their feeds, and how their bytes are read."""
 
 import hashlib
 import os
@@ -18,34 +18,34 @@ from dagster_project.errors import (
 from dagster_project.settings import FEEDS, Limits
 
 UNFINISHED = {".part", ".crdownload", ".filepart", ".tmp"}
-"""Endings that programs give to files they still write to."""
+"""Suffixes of files that a program is still writing."""
 
 
 def require_landing(landing: Path) -> None:
-    """Raise NoLandingFolder, with what to do, where there is nothing to read."""
+    """Raise NoLandingFolder, with what to do, if there is no folder to read."""
     if not landing.is_dir():
         raise NoLandingFolder(
-            f"no folder {landing}: put bills into {landing}/billing_lines/ (README.md, "
-            "'The data folder', says what else may lie there)"
+            f"no folder {landing}: put bills into {landing}/billing_lines/"
+            " (docs/feeds.md lists the other folders)"
         )
 
 
 def list_landing(landing: Path) -> Iterator[Path]:
-    """Every file below `landing` in order of name; hidden ones and office lock files apart.
+    """Every file below `landing` in order of name, except hidden files and Office lock files.
 
-    A folder that cannot be looked into stands for what lies in it, so that it is told.
+    A folder that cannot be read is listed itself, so that it is reported.
     """
     for path in sorted(landing.rglob("*")):
         hidden = any(part.startswith((".", "~$")) for part in path.relative_to(landing).parts)
-        is_open_folder = (
+        is_readable_folder = (
             not path.is_symlink() and path.is_dir() and os.access(path, os.R_OK | os.X_OK)
         )
-        if not hidden and not is_open_folder:
+        if not hidden and not is_readable_folder:
             yield path
 
 
 def landing_fingerprint(landing: Path) -> str:
-    """A hash that changes when any landed file is added, removed or written to."""
+    """A hash that changes when a landed file is added, removed or changed."""
     digest = hashlib.sha256()
     for path in list_landing(landing):
         try:
@@ -72,24 +72,26 @@ def printable(name: str) -> str:
 
 
 def feed_of(name: str) -> str | None:
-    """The feed whose folder the file lies in, None outside of all of them."""
+    """The feed in whose folder the file is; None if it is in no feed's folder."""
     first, *rest = PurePosixPath(name).parts
     return first if first in FEEDS and rest else None
 
 
 def require_finished(path: Path) -> None:
-    """Raise RefusedFile where the name is that of a download under way."""
+    """Raise RefusedFile if the name is that of an unfinished download."""
     if path.suffix.lower() in UNFINISHED:
-        raise RefusedFile(f"looks like an unfinished download ({path.suffix}); rename it when done")
+        raise RefusedFile(
+            f"an unfinished download ({path.suffix}); rename the file when it is complete"
+        )
 
 
 def read_bytes(path: Path, limits: Limits) -> tuple[bytes, int]:
-    """The file's bytes and its time of change in nanoseconds."""
+    """The file's bytes, and its modification time in nanoseconds. Raises RefusedFile."""
     before = path.lstat()
     if stat.S_ISDIR(before.st_mode):
-        raise NotAPlainFile("a folder that cannot be looked into: permission denied")
+        raise NotAPlainFile("a folder that cannot be read: permission denied")
     if not stat.S_ISREG(before.st_mode):
-        raise NotAPlainFile("not a plain file (links, devices and pipes are not followed)")
+        raise NotAPlainFile("not a plain file (links, devices and pipes are not read)")
     if before.st_size > limits.file_bytes:
         raise TooLarge(f"{before.st_size:,} bytes, over the limit of {limits.file_bytes:,}")
     try:
@@ -105,7 +107,7 @@ def read_bytes(path: Path, limits: Limits) -> tuple[bytes, int]:
 
 
 def modified_at(nanoseconds: int) -> datetime:
-    """A file's time of change as a UTC instant without zone."""
-    # In whole microseconds: a float would lose the order of files written at once.
+    """A file's modification time as a UTC instant without zone."""
+    # Whole microseconds: a float would lose the order of files written at nearly the same time.
     seconds, rest = divmod(nanoseconds, 1_000_000_000)
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000, tzinfo=None)

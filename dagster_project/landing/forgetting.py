@@ -1,9 +1,9 @@
-"""Erasing a person from the raw tables, so that they stay erased when landing is read again.
+"""Erasing a person from the raw tables, also when landing is read again.
 
-What is kept of a forgotten person is a salted hash of each of their identifiers: enough to know
-them when they land again, and no way back to who they are. Their licenses stay counted, under a
-pseudonym, so that no figure changes. Belongs here: the list and what it does to landed rows. Does
-not: landing itself, which is the user's to clean.
+The list of forgotten people has a salted hash of each identifier. A hash identifies the person in
+a new file, and the person cannot be found from the hash. The licenses stay counted under a
+pseudonym, so that no figure changes. Belongs here: the list and its effect on landed rows. Does
+not: landing files, which users delete themselves.
 """
 
 import hashlib
@@ -30,12 +30,12 @@ PERSONAL = ("display_name", "other_columns")
 
 
 class UnknownUser(UsageError):
-    """Nobody in the directory's files has this id or sign-in name."""
+    """No row of the directory has this user ID or sign-in name."""
 
 
 @dataclass(frozen=True)
 class ForgottenIdentifier:
-    """One identifier of a forgotten person: all that is kept of it."""
+    """One identifier of a forgotten person, as a salted hash."""
 
     pseudonym: str
     salt: str
@@ -43,20 +43,20 @@ class ForgottenIdentifier:
     forgotten_on: str
 
     def is_of(self, identifier: str) -> bool:
-        """Whether this is the identifier, without regard to case and surrounding spaces."""
+        """Whether this is the identifier; case and surrounding spaces do not matter."""
         return _digest(self.salt, identifier) == self.digest
 
 
 @dataclass(frozen=True)
 class Traces:
-    """Where a person stands: identifiers as they are written, and (file, row number) of rows."""
+    """The rows about a person: the identifiers as written, and each row's file and number."""
 
     identifiers: tuple[str, ...]
     rows: tuple[tuple[str, int], ...]
 
 
 def read_list(path: Path) -> tuple[ForgottenIdentifier, ...]:
-    """The forgotten identifiers, in the order in which they were forgotten."""
+    """The list of forgotten identifiers, oldest first; empty without a file."""
     if not path.exists():
         return ()
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -64,7 +64,7 @@ def read_list(path: Path) -> tuple[ForgottenIdentifier, ...]:
 
 
 def find_traces(connection: duckdb.DuckDBPyConnection, user: str) -> Traces:
-    """Everything the raw tables know this person by. Raises UnknownUser."""
+    """All rows of the raw tables about a person. Raises UnknownUser."""
     known = {user.strip().lower()}
     identifiers: set[str] = set()
     rows: set[tuple[str, int]] = set()
@@ -84,18 +84,18 @@ def find_traces(connection: duckdb.DuckDBPyConnection, user: str) -> Traces:
         ]
         rows.update((file, row_number) for _, _, file, row_number in found)
         identifiers.update(each for row in found for each in row[:2] if each)
-        # An id leads to a sign-in name and that to rows which have no id.
+        # An ID leads to a sign-in name, which leads to rows without an ID.
         more = {each.strip().lower() for each in identifiers} - known
         if not more:
             break
         known |= more
     if not rows:
-        raise UnknownUser("nobody in the landed directory has this user id or sign-in name")
+        raise UnknownUser("no landed directory file has a user with this ID or sign-in name")
     return Traces(tuple(sorted(identifiers)), tuple(sorted(rows)))
 
 
-def remember_to_forget(path: Path, traces: Traces) -> str:
-    """Add a person's identifiers to the list; returns the pseudonym they have from now on."""
+def add_to_list(path: Path, traces: Traces) -> str:
+    """Add a person's identifiers to the list; returns the person's new pseudonym."""
     pseudonym = f"forgotten-{secrets.token_hex(4)}"
     today = datetime.now(UTC).date().isoformat()
     entries = []
@@ -114,11 +114,11 @@ def remember_to_forget(path: Path, traces: Traces) -> str:
 
 
 def erase(rows: "pa.Table", forgotten: Iterable[ForgottenIdentifier]) -> "pa.Table":
-    """The rows of a directory table with forgotten people under their pseudonyms.
+    """The rows of a directory table, with pseudonyms in place of forgotten people.
 
-    `rows` has raw columns. A sign-in name keeps its domain, which tells the organization.
+    `rows` has raw columns. A sign-in name keeps its domain, which identifies the organization.
     """
-    # Imported here: PyArrow takes long, and the list is read before every run.
+    # Imported here: PyArrow takes long to import, and every run reads the list.
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -1,10 +1,10 @@
-"""The conversation with Partner Center's billing export API.
+"""Requests to Partner Center's billing export API.
 
-Belongs here: the requests and their answers. Does not: putting a whole export into landing
+Belongs here: requests, retries, redirects and answers. Does not: placing an export in landing
 (download).
 
-The conversation, as Microsoft Graph documents it (namespace microsoft.graph.partners.billing,
-v1.0: billedReconciliation: export, Get operation, Get manifest):
+The sequence of requests, as Microsoft Graph documents it (microsoft.graph.partners.billing, v1.0:
+billedReconciliation: export, Get operation, Get manifest):
 
     POST <address>/reports/partners/billing/reconciliation/billed/export
                       {"invoiceId": ..., "attributeSet": "full"}
@@ -13,14 +13,14 @@ v1.0: billedReconciliation: export, Get operation, Get manifest):
     GET  manifest     the operation's resourceLocation: the manifest itself, or its address
     GET  <rootDirectory>/<blob name>?<sasToken>     for each blob: gzip of JSON lines
 
-The documents contradict themselves in three places, and both readings are taken: a finished
-operation is `succeeded` or `completed`; the manifest is inside the operation, or behind
-`resourceLocation`, or behind `resourceLocation@odata.navigationLink`; the data format is
+The documentation contradicts itself in three places; the client accepts all variants: a finished
+operation is `succeeded` or `completed`; the manifest is in the operation, at its
+`resourceLocation` or at its `resourceLocation@odata.navigationLink`; the data format is
 `compressedJSON` or `compressedJSONLines`.
 
-Two secrets pass through: the bearer token and the manifest's shared access token. Neither is
-written to disk, logged or shown in an error, and the bearer token goes to no other host than
-that of the configured address.
+There are two secrets: the bearer token and the manifest's shared access token. Neither is written
+to disk, logged or shown in an error. The bearer token is sent only to the host of the configured
+address.
 """
 
 import json
@@ -66,30 +66,24 @@ from dagster_project.partner_center.settings import ExportSettings
 Progress = Callable[[str], None]
 
 EXPORT_PATH = "/reports/partners/billing/reconciliation/billed/export"
-
 OPERATION_PATH = "/reports/partners/billing/operations/"
-
 WAITING = {"notstarted", "running"}
-
 DONE = {"succeeded", "completed"}
 
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
-
 RETRIES = 6
-
 DOWNLOAD_ATTEMPTS = 3
-
 REDIRECTS = 5
 
 LONGEST_POLL_SECONDS = 30.0
-"""Between two looks at an operation when the provider does not say how long to wait."""
+"""Longest pause between two requests for the operation if the provider states none."""
 
 ANSWER_BYTES = 16 * 1024**2
 
 
 @dataclass(frozen=True)
 class Clock:
-    """What tells the time and what waits, in seconds; tests bring their own."""
+    """The current time and a pause, in seconds; tests replace both."""
 
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -97,7 +91,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Deadline:
-    """The instant by which an export is there or given up; every wait passes through here."""
+    """The time limit of an export; every pause goes through it."""
 
     clock: Clock
     seconds: float
@@ -108,15 +102,15 @@ class Deadline:
         object.__setattr__(self, "ends_at", self.clock.now() + self.seconds)
 
     def wait(self, seconds: float) -> None:
-        """Wait, or raise ExportTimedOut at once where the wait would end too late."""
+        """Wait; raise ExportTimedOut at once if the wait would end after the time limit."""
         if self.clock.now() + seconds > self.ends_at:
-            raise ExportTimedOut(f"not there within {self.seconds:g} seconds")
+            raise ExportTimedOut(f"not complete within {self.seconds:g} seconds")
         if seconds > 0:
             self.clock.sleep(seconds)
 
 
 class DeadlineRetry(Retry):
-    """urllib3's Retry, whose waits end with the export's deadline."""
+    """urllib3's Retry with pauses that end at the deadline of the export."""
 
     def __init__(self, *arguments: Any, deadline: Deadline, **options: Any) -> None:
         """Take urllib3's options and the deadline."""
@@ -124,17 +118,17 @@ class DeadlineRetry(Retry):
         super().__init__(*arguments, **options)
 
     def new(self, **options: Any) -> Self:
-        """A copy with other counts, as urllib3 makes one for each try."""
+        """A copy with other counts; urllib3 makes one for each attempt."""
         return super().new(deadline=self.deadline, **options)
 
     def sleep(self, response: BaseHTTPResponse | None = None) -> None:
-        """Wait as long as the provider asks for, else longer from try to try."""
+        """Wait as long as the provider requests, else longer after each attempt."""
         asked = retry_after(response.headers) if response is not None else None
         self.deadline.wait(asked or self.get_backoff_time())
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The header's seconds from now, whether it gives seconds or a date; None without sense."""
+    """Seconds from now, for a header with seconds or a date; None if it has neither."""
     try:
         return Retry().parse_retry_after(headers["Retry-After"])
     except (KeyError, InvalidHeader, ValueError, OverflowError):
@@ -142,14 +136,14 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 class Authorization(AuthBase):
-    """The bearer token, for one host alone; on any other request no authorization at all.
+    """The bearer token for one host; other requests have no authorization.
 
-    It looks at the address that was prepared for sending, so that no two readings of an
-    address can differ. That it is there keeps requests from sending what .netrc may hold.
+    The host is that of the prepared request, which is the address that is sent. An authorization
+    object also stops requests from sending credentials of a .netrc file.
     """
 
     def __init__(self, token: str | None, origin: tuple[str, str, int]) -> None:
-        """Allow the token for one origin; None allows no authorization at all."""
+        """Allow the token for one origin; None is no authorization."""
         self.token = token
         self.origin = origin
 
@@ -161,7 +155,7 @@ class Authorization(AuthBase):
 
 
 class Conversation:
-    """One export's requests: safe addresses, retries, redirects, errors without secrets."""
+    """The requests of one export: safe addresses, retries, redirects, errors without secrets."""
 
     def __init__(
         self, settings: ExportSettings, invoice_id: str, deadline: Deadline, progress: Progress
@@ -174,13 +168,13 @@ class Conversation:
         self.home = origin_of(settings.address)
         self.session = requests.Session()
         self.session.headers.update(
-            # A blob must come as it lies there, not packed or unpacked on the way.
+            # The server must send the stored bytes, neither packed nor unpacked.
             {"User-Agent": "apportion", "Accept-Encoding": "identity"}
         )
         retry = DeadlineRetry(
             total=RETRIES,
             status_forcelist=RETRIED_STATUSES,
-            # Starting an export twice does no harm: it is a second operation, which expires.
+            # A second start of an export is harmless: its operation expires unused.
             allowed_methods={"GET", "POST"},
             backoff_factor=1,
             backoff_max=60,
@@ -208,15 +202,15 @@ class Conversation:
         else:
             link = location or operation.get("resourceLocation@odata.navigationLink")
             if not isinstance(link, str):
-                raise ExportUnusable(self._told("the operation succeeded without a manifest"))
+                raise ExportUnusable(self._message("the operation succeeded without a manifest"))
             with self._send("GET", join_address(operation_address, link)) as response:
                 self._require_status(response, {200}, "the manifest")
                 received = self._json(response)
         return ReceivedManifest.read(received, self.invoice_id, self.settings.token)
 
     def download(self, manifest: ReceivedManifest, name: str, folder: Path) -> int:
-        """Download one blob and check that it is whole; returns its size in bytes, packed."""
-        shown = self._told(f"blob {name}")
+        """Download one blob and check it; returns its packed size in bytes."""
+        shown = self._message(f"blob {name}")
         address = manifest.blob_address(self.settings.address, name)
         for attempt in range(1, DOWNLOAD_ATTEMPTS + 1):
             try:
@@ -234,7 +228,7 @@ class Conversation:
     # --- steps ---
 
     def _start(self) -> tuple[str, float]:
-        """The operation's address and the seconds to wait before the first look at it."""
+        """The address of the operation, and the seconds to wait before the first request for it."""
         address = self.settings.address + EXPORT_PATH
         body = {"invoiceId": self.invoice_id, "attributeSet": "full"}
         with self._send("POST", address, body) as response:
@@ -244,9 +238,9 @@ class Conversation:
                 answer = self._json(response)
                 operation_id = answer.get("operationId") or answer.get("id")
                 if not isinstance(operation_id, str):
-                    raise ExportUnusable(self._told("the answer names no operation"))
+                    raise ExportUnusable(self._message("the answer contains no operation"))
                 location = self.settings.address + OPERATION_PATH + quote(operation_id, safe="")
-            self.progress(self._told("started"))
+            self.progress(self._message("started"))
             return join_address(address, location), retry_after(response.headers) or 0
 
     def _finished(self, address: str, wait: float) -> Mapping[str, Any]:
@@ -263,22 +257,24 @@ class Conversation:
                 return operation
             if status not in WAITING:
                 kind = ExportFailed if status == "failed" else ExportUnusable
-                raise kind(self._told(f"the operation ended as {status}{self._reason(operation)}"))
-            # A header of 0 would have us ask without a pause.
+                raise kind(
+                    self._message(f"the operation ended as {status}{self._reason(operation)}")
+                )
+            # A header of 0 would mean requests without a pause.
             default_wait = min(2 * default_wait, LONGEST_POLL_SECONDS)
             wait = max(1.0, asked) if asked is not None else default_wait
-            self.progress(self._told(f"{status}; asking again in {wait:g} s"))
+            self.progress(self._message(f"{status}; asking again in {wait:g} s"))
 
     def _download_once(
         self, manifest: ReceivedManifest, address: str, target: Path, shown: str
     ) -> int:
         limit = self.settings.limits.file_bytes
-        # The storage refuses a request that comes with both tokens.
+        # The storage rejects a request with both tokens.
         with_bearer = not urlsplit(address).query
         with self._send("GET", address, is_blob=True, with_bearer=with_bearer) as response:
             if response.status_code in (401, 403, 404, 410):
                 raise BlobMissing(
-                    f"{shown} is not there: the storage answered {response.status_code}"
+                    f"{shown} is missing: the storage answered with {response.status_code}"
                 )
             self._require_status(response, {200}, f"blob {target.name}")
             size_bytes = 0
@@ -300,7 +296,7 @@ class Conversation:
         is_blob: bool = False,
         with_bearer: bool = True,
     ) -> requests.Response:
-        """The answer, its body unread. A blob may lie at any host, all else at home only."""
+        """The answer, its body unread. Blobs may be at any host, all else at the API's only."""
         authorization = Authorization(self.settings.token if with_bearer else None, self.home)
         for _ in range(REDIRECTS + 1):
             self._require_safe(address, at_home=not is_blob)
@@ -316,11 +312,11 @@ class Conversation:
                     timeout=self.settings.timeout_seconds,
                 )
             except ExportTimedOut as error:
-                problem = ExportTimedOut(self._told(str(error)))
+                problem = ExportTimedOut(self._message(str(error)))
             except (requests.RequestException, HTTPError) as error:
                 host = origin_of(address)[1]
                 problem = ExportUnavailable(
-                    self._told(f"{host} cannot be reached ({type(error).__name__})")
+                    self._message(f"{host} cannot be reached ({type(error).__name__})")
                 )
             else:
                 if method == "POST" or not response.is_redirect:
@@ -328,23 +324,25 @@ class Conversation:
                 response.close()
                 address = join_address(address, response.headers["Location"])
                 continue
-            # Not while handling the library's error, which can show the address whole.
+            # Outside the except block: the library's error can contain the complete address.
             raise problem
-        raise ExportUnusable(self._told("the provider redirects in a circle"))
+        raise ExportUnusable(self._message(f"the provider redirects more than {REDIRECTS} times"))
 
     def _require_safe(self, address: str, at_home: bool) -> None:
-        """Raise UnsafeAddress, which shows no more of an address than its host."""
+        """Raise UnsafeAddress, whose message contains the host only."""
         scheme, host, port = origin_of(address)
         is_local = self.home[1] in LOCAL_HOSTS and host in LOCAL_HOSTS
         if not host or parse_address(address).auth:
-            raise UnsafeAddress(self._told("the provider names an address that is none"))
+            raise UnsafeAddress(self._message("the provider gives an invalid address"))
         if scheme != "https" and not (scheme == "http" and is_local):
-            raise UnsafeAddress(self._told(f"the provider names {host} without https"))
+            raise UnsafeAddress(
+                self._message(f"the provider gives an address at {host} without https")
+            )
         if at_home and (scheme, host, port) != self.home:
             raise UnsafeAddress(
-                self._told(
-                    f"the provider points to {host}:{port}, which is not {self.home[1]}"
-                    f":{self.home[2]}; our token does not go there"
+                self._message(
+                    f"the provider gives an address at {host}:{port} instead of {self.home[1]}"
+                    f":{self.home[2]}; the token is not sent there"
                 )
             )
 
@@ -352,37 +350,37 @@ class Conversation:
         status = response.status_code
         if status in statuses:
             return
-        is_passing = status in RETRIED_STATUSES or status >= 500 or status == 410
+        can_be_retried = status in RETRIED_STATUSES or status >= 500 or status == 410
         try:
             reason = self._reason(self._json(response))
         except ApportionError:
             reason = ""
-        hint = "; is the token still valid?" if status == 401 else ""
-        kind = ExportUnavailable if is_passing else ExportRefused
-        raise kind(self._told(f"{of} was answered with {status}{reason}{hint}"))
+        hint = "; check whether the token has expired" if status == 401 else ""
+        kind = ExportUnavailable if can_be_retried else ExportRefused
+        raise kind(self._message(f"{of} was answered with {status}{reason}{hint}"))
 
     def _json(self, response: requests.Response) -> Mapping[str, Any]:
-        content = b"".join(self._chunks(response, ANSWER_BYTES, self._told("an answer")))
+        content = b"".join(self._chunks(response, ANSWER_BYTES, self._message("an answer")))
         try:
             answer = json.loads(content)
         except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
-            raise ExportUnusable(self._told("the provider's answer is not a JSON object"))
+            raise ExportUnusable(self._message("the provider's answer is not a JSON object"))
         return answer
 
     def _chunks(
         self, response: requests.Response, limit: int, shown: str, decode: bool = True
     ) -> Iterator[bytes]:
-        """The body as it comes. Raises ExportCutOff, ExportTooLarge and ExportTimedOut."""
+        """The body in pieces. Raises ExportCutOff, ExportTooLarge and ExportTimedOut."""
         raw: urllib3.HTTPResponse = response.raw
         size_bytes = 0
         if (raw.length_remaining or 0) > limit:
-            raise ExportTooLarge(f"{shown} has more than the limit of {limit:,} bytes")
+            raise ExportTooLarge(f"{shown} exceeds the limit of {limit:,} bytes")
         while True:
             self._wait(0)
             try:
-                # What is there by now, so that a slow sender cannot outlast the deadline.
+                # The bytes received so far: a slow sender cannot exceed the deadline.
                 chunk = raw.read1(CHUNK_BYTES, decode_content=decode)
                 problem = None
             except (HTTPError, OSError) as error:
@@ -393,22 +391,22 @@ class Conversation:
                 return
             size_bytes += len(chunk)
             if size_bytes > limit:
-                raise ExportTooLarge(f"{shown} has more than the limit of {limit:,} bytes")
+                raise ExportTooLarge(f"{shown} exceeds the limit of {limit:,} bytes")
             yield chunk
 
     def _wait(self, seconds: float) -> None:
         try:
             self.deadline.wait(seconds)
         except ExportTimedOut as error:
-            raise ExportTimedOut(self._told(str(error))) from None
+            raise ExportTimedOut(self._message(str(error))) from None
 
-    # --- words ---
+    # --- messages ---
 
-    def _told(self, fact: str) -> str:
+    def _message(self, fact: str) -> str:
         return f"billing export {self.invoice_id}: {printable(fact, [self.settings.token])}"
 
     def _reason(self, answer: Mapping[str, Any]) -> str:
-        """The provider's own `error`, in brackets."""
+        """The `error` of the provider's answer, in parentheses."""
         error = answer.get("error")
         if not isinstance(error, dict):
             return ""

@@ -1,7 +1,7 @@
-"""A whole export from the provider into landing, by one rename.
+"""Download of complete exports into landing.
 
-Belongs here: what is there already, the workspace, the move. Does not: the requests (client), and
-reading what was downloaded (landing does, as of any landed file).
+Belongs here: the check for versions already in landing, the workspace and the move. Does not: the
+requests (client) and reading the downloaded files (landing).
 """
 
 import errno
@@ -27,7 +27,7 @@ FEED = "billing_lines"
 
 @dataclass(frozen=True)
 class DownloadedExport:
-    """One export in landing: its folder, the version of its data, what its blobs weigh packed."""
+    """One export in landing: its folder, the version of its data, the packed size of its blobs."""
 
     invoice_id: str
     folder: Path
@@ -35,7 +35,7 @@ class DownloadedExport:
     blob_count: int
     size_bytes: int
     is_new: bool
-    """False where this version was in landing already and nothing was downloaded."""
+    """False if this version was already in landing, so that nothing was downloaded."""
 
 
 def download_exports(
@@ -44,10 +44,10 @@ def download_exports(
     progress: Progress = lambda message: None,
     clock: Clock | None = None,
 ) -> tuple[DownloadedExport, ...]:
-    """Every configured invoice's export; one that fails does not keep the others from landing.
+    """Download the exports of all configured invoices; a failure does not stop the others.
 
-    Raises, when all were tried, the error of the one that failed; where several did,
-    ExportUnavailable if another try may help one of them, else ExportUnusable, with all the
+    Raises the error of the failed export after all were tried. If several failed, raises
+    ExportUnavailable if another attempt may help one of them, else ExportUnusable, with all
     messages.
     """
     downloaded: list[DownloadedExport] = []
@@ -61,8 +61,8 @@ def download_exports(
     if len(failures) == 1:
         raise failures[0]
     if failures:
-        is_worth_a_try = any(isinstance(failure, ExportUnavailable) for failure in failures)
-        kind = ExportUnavailable if is_worth_a_try else ExportUnusable
+        can_be_retried = any(isinstance(failure, ExportUnavailable) for failure in failures)
+        kind = ExportUnavailable if can_be_retried else ExportUnusable
         raise kind("\n".join(map(str, failures)))
     return tuple(downloaded)
 
@@ -74,18 +74,18 @@ def download_export(
     progress: Progress = lambda message: None,
     clock: Clock | None = None,
 ) -> DownloadedExport:
-    """Put the export of an invoice into `landing/billing_lines/export-<invoice>-<eTag>/`.
+    """Download the export of an invoice to `landing/billing_lines/export-<invoice>-<eTag>/`.
 
-    The folder holds the blobs under their names and `manifest.json`: the manifest as received
-    but for its secrets, which are the key `sasToken`, a query of `rootDirectory`, and any
-    repetition of these (`***` stands in its place). A secret never lands on disk.
+    The folder contains the blobs under their names and `manifest.json`: the manifest as received,
+    without its secrets. Secrets are the key `sasToken`, the query of `rootDirectory` and every
+    repetition of these, replaced by `***`. No secret is written to disk.
 
-    The folder is complete or absent: all is first written to `.run/downloads` beside landing,
-    checked, and moved in by one rename. This is the only place that adds to landing, and it
-    changes nothing that lies there. A version (eTag) that is there already is not downloaded
-    again. All of it ends within `settings.max_wait_seconds`, give or take one timeout.
+    The folder is complete or absent: all files are written to `.run/downloads` beside landing,
+    checked, and moved by one rename. Nothing else in Apportion adds files to landing, and files
+    already in landing do not change. A version (eTag) already in landing is not downloaded again.
+    The download ends within `settings.max_wait_seconds` plus one timeout.
 
-    Raises ExportUnavailable (try again), ExportUnusable (no use) and LandingInTheWay.
+    Raises ExportUnavailable (another attempt may succeed), ExportUnusable and LandingInTheWay.
     """
     deadline = Deadline(clock or Clock(), settings.max_wait_seconds)
     with (
@@ -99,7 +99,7 @@ def download_export(
             return _landed(folder, invoice_id, manifest)
         workspace = landing.parent / ".run" / "downloads" / f"export-{file_name(invoice_id)}"
         try:
-            # What a run that was killed left there is of no use to anybody.
+            # Files of a run that was killed.
             shutil.rmtree(workspace, ignore_errors=True)
             workspace.mkdir(parents=True)
             sizes = [provider.download(manifest, name, workspace) for name in manifest.names]
@@ -114,18 +114,18 @@ def download_export(
 
 
 def _landed(folder: Path, invoice_id: str, manifest: ReceivedManifest) -> DownloadedExport:
-    """The export that lies in landing; LandingInTheWay where it is not whole or another one."""
+    """The export already in landing. Raises LandingInTheWay if it is incomplete or another one."""
     try:
         landed = json.loads((folder / "manifest.json").read_bytes())
         names = [blob["name"] for blob in landed["blobs"]]
-        is_it = landed["eTag"] == manifest.e_tag and all(is_file_name(name) for name in names)
+        is_same = landed["eTag"] == manifest.e_tag and all(is_file_name(name) for name in names)
         size_bytes = sum((folder / name).stat().st_size for name in names)
     except (OSError, ValueError, LookupError, TypeError):
-        is_it = False
-    if not is_it:
+        is_same = False
+    if not is_same:
         raise LandingInTheWay(
-            f"billing export {invoice_id}: {folder} is not the export it is named for, or not all"
-            " of it; move the folder away, and the next run downloads it"
+            f"billing export {invoice_id}: {folder} is incomplete or contains another export"
+            " than its name states. Move the folder out of landing; the next run downloads it again"
         )
     return DownloadedExport(
         invoice_id, folder, manifest.e_tag, len(names), size_bytes, is_new=False
@@ -147,6 +147,6 @@ def _move(workspace: Path, folder: Path) -> None:
         if error.errno != errno.EXDEV:
             raise
         raise LandingInTheWay(
-            f"{folder.parent} lies on another file system than {workspace.parent}, so that an"
-            " export cannot be moved there in one step; put both on one"
+            f"{folder.parent} is on another file system than {workspace.parent}, so that an"
+            " export cannot be moved there in one step. Use one file system for both"
         ) from error

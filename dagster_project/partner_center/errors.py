@@ -1,34 +1,34 @@
-"""Every way an export can fail, by name."""
+"""Every error of the billing export, by name."""
 
 from dagster_project.errors import ApportionError, UsageError
 
 
 class BadExportSettings(UsageError):
-    """The APPORTION_EXPORT_ variables are there but cannot be used."""
+    """An APPORTION_EXPORT_ variable has a value that cannot be used."""
 
 
 class ExportUnavailable(ApportionError):
-    """The provider could not be reached or is busy; another try may go well."""
+    """The provider cannot be reached or is busy; another attempt may succeed."""
 
 
 class ExportTimedOut(ExportUnavailable):
-    """The export took longer than the longest wait that is allowed."""
+    """The export took longer than the time limit."""
 
 
 class ExportCutOff(ExportUnavailable):
-    """The connection ended before the whole of an answer or blob was there."""
+    """The connection ended before an answer or blob was complete."""
 
 
 class BlobMissing(ExportUnavailable):
-    """A blob of the manifest is not there or no longer allowed; a new manifest may mend it."""
+    """A blob in the manifest is missing or no longer accessible; a new manifest may help."""
 
 
 class ExportUnusable(ApportionError):
-    """What the provider answered cannot be used; another try would give the same."""
+    """The provider's answer cannot be used; another attempt would give the same."""
 
 
 class ExportRefused(ExportUnusable):
-    """The provider does not accept the request: token, permission or invoice is wrong."""
+    """The provider rejects the request: the token, the permission or the invoice is wrong."""
 
 
 class ExportFailed(ExportUnusable):
@@ -36,11 +36,11 @@ class ExportFailed(ExportUnusable):
 
 
 class UnsafeAddress(ExportUnusable):
-    """An address that is not https, or lies at another host than it may."""
+    """An address without https, or at a host that is not allowed."""
 
 
 class UnusableManifest(ExportUnusable):
-    """The manifest lacks what it must have, or contradicts itself or the request."""
+    """The manifest is incomplete, or contradicts itself or the request."""
 
 
 class UnsafeBlobName(UnusableManifest):
@@ -48,12 +48,12 @@ class UnsafeBlobName(UnusableManifest):
 
 
 class DamagedBlob(ExportUnusable):
-    """A blob is no gzip file, or not a whole one."""
+    """A blob is not a complete gzip file."""
 
 
 class ExportTooLarge(ExportUnusable):
-    """An answer or blob is over the limit for a file, packed or unpacked."""
+    """An answer or blob exceeds the size limit, packed or unpacked."""
 
 
 class LandingInTheWay(ApportionError):
-    """Landing is such that the export cannot be put there in one step."""
+    """The export cannot be moved into landing in one step."""

@@ -1,4 +1,4 @@
-"""The manifest as the provider answers it, with its secrets."""
+"""The manifest in the provider's answer, with its secrets."""
 
 import json
 import re
@@ -17,7 +17,7 @@ DATA_FORMATS = {"compressedjson", "compressedjsonlines"}
 
 @dataclass(frozen=True)
 class ReceivedManifest:
-    """A manifest whose every part was checked; `root` and `secrets` are not to be shown."""
+    """A checked manifest. Messages must not contain `root` or `secrets`."""
 
     received: Mapping[str, Any] = field(repr=False)
     e_tag: str
@@ -28,7 +28,7 @@ class ReceivedManifest:
 
     @classmethod
     def read(cls, received: Mapping[str, Any], invoice_id: str, token: str) -> "ReceivedManifest":
-        """Raises UnusableManifest where the manifest is not one of a whole export."""
+        """Check a manifest. Raises UnusableManifest if it is not that of a complete export."""
 
         def unusable(fact: str) -> UnusableManifest:
             return UnusableManifest(
@@ -37,26 +37,26 @@ class ReceivedManifest:
 
         e_tag = received.get("eTag")
         if not isinstance(e_tag, str) or not e_tag.strip():
-            raise unusable("has no eTag, so that its version cannot be told from others")
+            raise unusable("has no eTag, so that its version is unknown")
         data_format = received.get("dataFormat")
         if data_format is not None and str(data_format).lower() not in DATA_FORMATS:
-            raise unusable(f"has data format {data_format!r}; we read gzip of JSON lines")
+            raise unusable(f"has data format {data_format!r}; only gzip of JSON lines can be read")
         blobs = received.get("blobs")
         if not isinstance(blobs, list) or not blobs:
             raise unusable("lists no blobs")
         count = received.get("blobCount")
         if count != len(blobs):
-            raise unusable(f"says blobCount {count!r} and lists {len(blobs)} blobs")
+            raise unusable(f"states blobCount {count!r} and lists {len(blobs)} blobs")
         names = [blob.get("name") if isinstance(blob, dict) else None for blob in blobs]
         for name in names:
             if not isinstance(name, str) or not is_file_name(name):
                 raise UnsafeBlobName(
-                    f"billing export {invoice_id}: {printable(repr(name), [token])} is not the"
-                    " plain file name that a blob has"
+                    f"billing export {invoice_id}: {printable(repr(name), [token])} is not a"
+                    " plain file name"
                 )
         if any(token in text for text in (e_tag, *map(str, names))):
-            raise unusable("repeats our token")
-        # On some file systems names that differ by case are one file.
+            raise unusable("contains our token")
+        # Some file systems treat names that differ in case as one file.
         if len({str(name).lower() for name in names}) < len(names):
             raise unusable("lists a blob twice")
         root = received.get("rootDirectory")
@@ -67,7 +67,7 @@ class ReceivedManifest:
             raise unusable(f"is that of invoice {named[1]}")
         shared_access_token = received.get("sasToken") or ""
         if not isinstance(shared_access_token, str):
-            raise unusable("has a sasToken that is no text")
+            raise unusable("has a sasToken that is not a text")
         shared_access_token = shared_access_token.lstrip("?")
         queries = [shared_access_token, root.partition("?")[2]]
         signatures = [
@@ -83,7 +83,7 @@ class ReceivedManifest:
         )
 
     def blob_address(self, api: str, name: str) -> str:
-        """Where a blob is, with the shared access token in the address."""
+        """The address of a blob, with the shared access token."""
         root = urlsplit(join_address(api + "/", self.root))
         query = "&".join(filter(None, [root.query, self.shared_access_token]))
         path = f"{root.path.rstrip('/')}/{quote(name, safe='')}"
@@ -107,7 +107,7 @@ class ReceivedManifest:
 
 
 def is_file_name(name: str) -> bool:
-    """Whether it names a file in its own folder that landing sees and that is not the manifest."""
+    """Whether it is a plain file name that landing reads, and not that of the manifest."""
     return (
         re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.,=+~@() -]{0,199}", name) is not None
         and name.lower() != "manifest.json"
@@ -115,7 +115,7 @@ def is_file_name(name: str) -> bool:
 
 
 def file_name(text: str) -> str:
-    """The text itself where it is plain, else what is plain of it and a hash of the whole."""
+    """The text if all its characters are plain, else its plain characters and a hash."""
     if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}", text):
         return text
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-")[:60]

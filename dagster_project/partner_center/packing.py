@@ -1,4 +1,4 @@
-"""Blobs as they are packed: whole gzip files within the limits."""
+"""Check of a downloaded blob: a complete gzip file within the limits."""
 
 import gzip
 import zlib
@@ -11,7 +11,7 @@ CHUNK_BYTES = 256 * 1024
 
 
 def require_whole_gzip(path: Path, limits: Limits, shown: str) -> None:
-    """Raise DamagedBlob or ExportTooLarge; what is landed once is never downloaded again."""
+    """Raise DamagedBlob or ExportTooLarge: a blob in landing is never downloaded again."""
     unpacked_bytes = 0
     try:
         with gzip.open(path) as archive:
@@ -22,6 +22,6 @@ def require_whole_gzip(path: Path, limits: Limits, shown: str) -> None:
                         f"{shown} unpacks to more than the limit of {limits.unpacked_bytes:,} bytes"
                     )
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DamagedBlob(f"{shown} is no whole gzip file ({error})") from error
+        raise DamagedBlob(f"{shown} is not a complete gzip file ({error})") from error
     if path.stat().st_size == 0:
         raise DamagedBlob(f"{shown} is empty")

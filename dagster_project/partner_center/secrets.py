@@ -1,4 +1,4 @@
-"""Secrets kept out of messages and logs."""
+"""Redaction of secrets in messages and logs."""
 
 import logging
 import re
@@ -8,11 +8,11 @@ from contextlib import contextmanager
 SHOWN_CHARACTERS = 300
 
 SHORTEST_SECRET = 6
-"""Characters; replacing anything shorter would garble what it happens to be part of."""
+"""In characters. Redacting shorter texts would damage words that contain them by chance."""
 
 
 def redact(text: str, secrets: tuple[str, ...] | list[str]) -> str:
-    """The text with `***` for every secret that is long enough to be one."""
+    """The text with `***` in place of every secret of at least SHORTEST_SECRET characters."""
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= SHORTEST_SECRET:
             text = text.replace(secret, "***")
@@ -20,16 +20,16 @@ def redact(text: str, secrets: tuple[str, ...] | list[str]) -> str:
 
 
 def printable(text: str, secrets: list[str]) -> str:
-    """Words of the provider as a message may have them: one line, not endless, no secrets."""
+    """A text of the provider for a message: one line, at most 300 characters, no secrets."""
     writable = redact(text, secrets).encode("utf-8", "replace").decode()
     return " ".join(writable.split())[:SHOWN_CHARACTERS]
 
 
 class WithoutQueries(logging.Filter):
-    """Cuts the query off every address in a message: a blob's is its shared access token."""
+    """Removes the query from every address: the query of a blob is its shared access token."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Always true: the record stays, its queries go."""
+        """Redact the record; returns True, so that it is logged."""
         record.msg = re.sub(r"\?[^\s'\"]*", "?***", record.getMessage())
         record.args = None
         return True
@@ -37,7 +37,7 @@ class WithoutQueries(logging.Filter):
 
 @contextmanager
 def queries_kept_out_of_logs() -> Iterator[None]:
-    """urllib3 logs whole addresses, at warning level when a connection breaks."""
+    """Redact the logs of urllib3, which contain complete addresses."""
     loggers = [
         logging.getLogger(f"urllib3.{name}")
         for name in ("connection", "connectionpool", "util.retry")

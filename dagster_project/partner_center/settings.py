@@ -13,10 +13,10 @@ API_VERSION = "/v1.0"
 
 @dataclass(frozen=True)
 class ExportSettings:
-    """Where exports come from and what of them to fetch. Times in seconds.
+    """Where exports come from and which invoices to download. Times in seconds.
 
-    `address` is the API with its version, e.g. https://graph.microsoft.com/v1.0; where it has
-    no path, Graph's version is added. Raises BadExportSettings where a value cannot be used.
+    `address` is the API with its version, e.g. https://graph.microsoft.com/v1.0; without a path,
+    Graph's version is added. Raises BadExportSettings if a value cannot be used.
     """
 
     address: str
@@ -27,7 +27,7 @@ class ExportSettings:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        """Refuse what would only fail later, and with the token in the library's message."""
+        """Check all values now: later, a library's message could contain the token."""
         address = self.address.strip().rstrip("/")
         parts = parse_address(address)
         if not parts.host or parts.auth or parts.query or parts.fragment:
@@ -39,23 +39,24 @@ class ExportSettings:
         object.__setattr__(self, "address", address if parts.path else address + API_VERSION)
         if not re.fullmatch(r"[!-~]+", self.token):
             raise BadExportSettings(
-                "APPORTION_EXPORT_TOKEN is empty or has spaces or other characters no token has"
+                "APPORTION_EXPORT_TOKEN is empty or contains characters that a token cannot have"
             )
         if not self.invoices:
             raise BadExportSettings("APPORTION_EXPORT_INVOICES names no invoice")
         for invoice_id in self.invoices:
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}", invoice_id):
                 raise BadExportSettings(
-                    f"APPORTION_EXPORT_INVOICES: {invoice_id!r} is no invoice id like G016907411"
+                    f"APPORTION_EXPORT_INVOICES: {invoice_id!r} is not an invoice ID like"
+                    " G016907411"
                 )
         for seconds in (self.timeout_seconds, self.max_wait_seconds):
-            # A comparison that is also false for what is no number at all.
+            # Also false for NaN.
             if not 0 < seconds < float("inf"):
-                raise BadExportSettings(f"{seconds} is not a number of seconds to wait")
+                raise BadExportSettings(f"{seconds} is not a number of seconds")
 
     @classmethod
     def from_environment(cls) -> "ExportSettings | None":
-        """What the APPORTION_EXPORT_ variables say; None where APPORTION_EXPORT_URL is not set.
+        """The values of the APPORTION_EXPORT_ variables; None if APPORTION_EXPORT_URL is not set.
 
         Raises BadExportSettings, which never shows the token.
         """
@@ -66,7 +67,7 @@ class ExportSettings:
         return cls(
             address=address,
             token=os.environ.get("APPORTION_EXPORT_TOKEN", "").strip(),
-            # The same invoice twice is one, in the order given.
+            # Each invoice once, in the given order.
             invoices=tuple(dict.fromkeys(filter(None, invoices))),
             timeout_seconds=_seconds("APPORTION_EXPORT_TIMEOUT_SECONDS", cls.timeout_seconds),
             max_wait_seconds=_seconds("APPORTION_EXPORT_MAX_WAIT_SECONDS", cls.max_wait_seconds),

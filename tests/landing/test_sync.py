@@ -441,7 +441,7 @@ def test_an_unreadable_folder_is_reported(
     # Whoever runs the tests may be root, to whom every folder is open.
     monkeypatch.setattr(os, "access", access_for_others)
     report = company.ingest()
-    assert "cannot be looked into" in reason(report, "billing_lines/locked")
+    assert "a folder that cannot be read" in reason(report, "billing_lines/locked")
 
 
 def test_a_file_over_the_limit_is_refused_unread(

@@ -231,7 +231,7 @@ class Customer:
         self.root = root
         self.settings = ExportSettings(provider.address, TOKEN, (INVOICE,), timeout_seconds=5)
         self.waits: list[float] = []
-        self.told: list[str] = []
+        self.messages: list[str] = []
         self.passed = 0.0
         (self.landing / "billing_lines").mkdir(parents=True)
         (self.landing / "billing_lines" / "january.csv").write_text("dropped by a person")
@@ -247,7 +247,7 @@ class Customer:
             settings,
             settings.invoices[0],
             self.landing,
-            self.told.append,
+            self.messages.append,
             Clock(now=lambda: self.passed, sleep=self.sleep),
         )
 
@@ -277,7 +277,7 @@ def customer(
     assert any(message.startswith("http://127.0.0.1") for message in logged), "urllib3 logs"
     written = [path.read_bytes().decode("latin-1") for path in paths if path.is_file()]
     for secret in SECRETS:
-        for text in [*logged, *customer.told, *written, *map(str, paths)]:
+        for text in [*logged, *customer.messages, *written, *map(str, paths)]:
             assert secret not in text
 
 
@@ -486,7 +486,7 @@ def test_the_same_version_is_not_downloaded_again(customer: Customer, provider: 
     )
     assert [path for path in provider.paths() if path.startswith(DIRECTORY)] == []
     assert customer.files() == landed
-    assert customer.told[-1] == f"billing export {INVOICE}: {FOLDER} is in landing already"
+    assert customer.messages[-1] == f"billing export {INVOICE}: {FOLDER} is in landing already"
 
 
 def test_a_new_version_lands_beside_the_old_one(customer: Customer, provider: Provider) -> None:
@@ -515,7 +515,7 @@ def test_a_folder_in_landing_that_is_not_the_export_is_neither_taken_for_it_nor_
         folder.write_text("a file of that name")
     provider.succeeds()
     customer.before = customer.files()
-    refused(customer, LandingInTheWay, "move the folder away")
+    refused(customer, LandingInTheWay, "Move the folder out of landing")
 
 
 def test_leftovers_of_a_killed_run_are_removed(customer: Customer) -> None:
@@ -574,7 +574,7 @@ def test_a_blob_that_was_cut_off_is_downloaded_again(
     provider.answers_of(name)[:0] = [Answer(body=SUPPORT[:50], length=len(SUPPORT))]
     folder = customer.download().folder
     assert (folder / name).read_bytes() == SUPPORT
-    assert any("was cut off" in each for each in customer.told)
+    assert any("was cut off" in each for each in customer.messages)
 
 
 def test_a_blob_that_is_always_cut_off_leaves_landing_as_it_was(
@@ -592,7 +592,7 @@ def test_a_blob_that_is_missing_leaves_landing_as_it_was(
 ) -> None:
     name = list(BLOBS)[1]
     provider.answers_of(name)[0] = Answer(status, body=SHARED_ACCESS_TOKEN.encode())
-    refused(customer, BlobMissing, f"blob {name} is not there: the storage answered {status}")
+    refused(customer, BlobMissing, f"blob {name} is missing: the storage answered with {status}")
 
 
 def test_an_operation_or_manifest_that_expired_may_be_tried_again(
@@ -609,7 +609,7 @@ def test_an_operation_that_does_not_end_times_out(customer: Customer, provider: 
     provider.answers[OPERATION] = [
         Answer(body={"status": "running"}, headers={"Retry-After": "25"})
     ]
-    refused(customer, ExportTimedOut, "not there within 300 seconds", max_wait_seconds=300)
+    refused(customer, ExportTimedOut, "not complete within 300 seconds", max_wait_seconds=300)
     assert 270 <= customer.passed <= 300
 
 
@@ -648,7 +648,7 @@ def test_a_blob_that_trickles_in_does_not_outlast_the_deadline(
     def now() -> float:
         return customer.passed + next(seconds)
 
-    with pytest.raises(ExportTimedOut, match="not there within 3600 seconds"):
+    with pytest.raises(ExportTimedOut, match="not complete within 3600 seconds"):
         download_export(
             ExportSettings(customer.settings.address, TOKEN, (INVOICE,), max_wait_seconds=3600),
             INVOICE,
@@ -675,7 +675,9 @@ def test_an_operation_in_a_state_we_do_not_know_is_not_waited_for(
     refused(customer, ExportUnusable, "the operation ended as")
 
 
-@pytest.mark.parametrize(("status", "words"), [(400, "400"), (401, "still valid"), (403, "403")])
+@pytest.mark.parametrize(
+    ("status", "words"), [(400, "400"), (401, "whether the token has expired"), (403, "403")]
+)
 def test_a_refused_request_is_not_tried_again_and_echoes_no_token(
     customer: Customer, provider: Provider, status: int, words: str
 ) -> None:
@@ -751,7 +753,7 @@ def test_a_blob_over_the_limit_is_refused_before_it_is_downloaded(
     customer: Customer, provider: Provider
 ) -> None:
     provider.answers_of(next(iter(BLOBS)))[0] = Answer(body=b"", length=10**12)
-    refused(customer, ExportTooLarge, "more than the limit of 4,294,967,296 bytes")
+    refused(customer, ExportTooLarge, "exceeds the limit of 4,294,967,296 bytes")
 
 
 def test_a_blob_that_does_not_say_its_size_is_refused_when_it_passes_the_limit(
@@ -803,7 +805,7 @@ def test_a_blob_name_with_a_path_is_refused(
     customer: Customer, provider: Provider, name: object
 ) -> None:
     provider.succeeds(provider.names(next(iter(BLOBS)), name))
-    refused(customer, UnsafeBlobName, "not the plain file name")
+    refused(customer, UnsafeBlobName, "not a plain file name")
     assert [path for path in provider.paths() if path.startswith(DIRECTORY)] == []
 
 
@@ -813,7 +815,7 @@ def test_our_token_cannot_be_made_the_name_of_a_file(
 ) -> None:
     manifest = provider.names(TOKEN) if place == "name" else provider.manifest(eTag=TOKEN)
     provider.succeeds(manifest)
-    refused(customer, UnusableManifest, "repeats our token")
+    refused(customer, UnusableManifest, "contains our token")
 
 
 def test_two_blobs_of_one_name_are_refused(customer: Customer, provider: Provider) -> None:
@@ -834,7 +836,7 @@ def test_an_operation_at_another_host_is_not_asked(
 ) -> None:
     other = new_provider()
     provider.answers[EXPORT] = [Answer(202, headers={"Location": other.address + OPERATION})]
-    refused(customer, UnsafeAddress, "our token does not go there")
+    refused(customer, UnsafeAddress, "the token is not sent there")
     assert other.requests == []
 
 
@@ -846,7 +848,7 @@ def test_a_manifest_at_another_host_is_not_asked(
     provider.answers[OPERATION] = [
         Answer(body={"status": "succeeded", "resourceLocation": other.address + MANIFEST})
     ]
-    refused(customer, UnsafeAddress, "our token does not go there")
+    refused(customer, UnsafeAddress, "the token is not sent there")
     assert other.requests == []
 
 
@@ -856,7 +858,7 @@ def test_a_poll_that_is_redirected_to_another_host_is_not_followed(
 ) -> None:
     other = new_provider()
     provider.answers[OPERATION] = [Answer(status, headers={"Location": other.address + OPERATION})]
-    refused(customer, UnsafeAddress, "our token does not go there")
+    refused(customer, UnsafeAddress, "the token is not sent there")
     assert other.requests == []
 
 
@@ -957,7 +959,7 @@ def test_blobs_at_an_unsafe_address_are_refused(
 
 def test_a_redirect_loop_ends(customer: Customer, provider: Provider) -> None:
     provider.answers[OPERATION] = [Answer(302, headers={"Location": OPERATION})]
-    refused(customer, ExportUnusable, "in a circle")
+    refused(customer, ExportUnusable, "redirects more than 5 times")
 
 
 def test_the_token_goes_to_no_other_host_for_any_address() -> None:
@@ -1007,7 +1009,7 @@ def test_landing_on_another_file_system_is_reported(
         raise OSError(errno.EXDEV, "Invalid cross-device link")
 
     monkeypatch.setattr(Path, "rename", other_file_system)
-    refused(customer, LandingInTheWay, "put both on one")
+    refused(customer, LandingInTheWay, "Use one file system for both")
 
 
 def test_several_invoices_land_and_one_that_fails_does_not_keep_the_others(
@@ -1026,7 +1028,7 @@ def test_several_invoices_land_and_one_that_fails_does_not_keep_the_others(
     settings = ExportSettings(provider.address, TOKEN, ("G1", "G2", "G3"))
     clock = Clock(lambda: customer.passed, customer.sleep)
     with pytest.raises(ExportRefused, match=r"billing export G2: .* 404"):
-        download_exports(settings, customer.landing, customer.told.append, clock)
+        download_exports(settings, customer.landing, customer.messages.append, clock)
     folders = sorted(path.name for path in (customer.landing / "billing_lines").glob("export-*"))
     assert folders == [f"export-G1-{E_TAG}", f"export-G3-{E_TAG}"]
 
@@ -1038,9 +1040,9 @@ def test_one_transient_failure_among_several_allows_a_retry(
     settings = ExportSettings(provider.address, TOKEN, ("G1", "G2"))
     clock = Clock(lambda: customer.passed, customer.sleep)
     with pytest.raises(ExportUnavailable, match=r"G1: [^\n]*404[^\n]*\n.*G2: [^\n]*503"):
-        download_exports(settings, customer.landing, customer.told.append, clock)
+        download_exports(settings, customer.landing, customer.messages.append, clock)
     with pytest.raises(ExportUnusable, match=r"G1: [^\n]*404[^\n]*\n.*G2: [^\n]*404"):
-        download_exports(settings, customer.landing, customer.told.append, clock)
+        download_exports(settings, customer.landing, customer.messages.append, clock)
 
 
 # --- settings --------------------------------------------------------------------------
@@ -1100,7 +1102,7 @@ def test_settings_come_from_the_environment(
         ({"TOKEN": f"{TOKEN}\nand more"}, "TOKEN"),
         ({"TOKEN": f"{TOKEN}é"}, "TOKEN"),
         ({"INVOICES": ", ,"}, "names no invoice"),
-        ({"INVOICES": "../../etc"}, "'../../etc' is no invoice id"),
+        ({"INVOICES": "../../etc"}, "'../../etc' is not an invoice ID"),
         ({"MAX_WAIT_SECONDS": "long"}, "'long' is not a number"),
         ({"MAX_WAIT_SECONDS": "nan"}, "not a number"),
         ({"TIMEOUT_SECONDS": "0"}, "not a number"),
@@ -1205,5 +1207,5 @@ def test_the_asset_does_not_retry_permanent_failures(
     assert len(provider.paths("POST")) == (1 if fault == "bad data" else 0)
     [failure] = [event for event in run.all_events if event.is_step_failure]
     told = str(failure.step_failure_data)
-    assert ("not the plain file name" if fault == "bad data" else "names no invoice") in told
+    assert ("not a plain file name" if fault == "bad data" else "names no invoice") in told
     assert not any(secret in told for secret in SECRETS)

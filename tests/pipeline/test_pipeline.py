@@ -14,12 +14,19 @@ from conftest import SAMPLE
 from dagster_project.settings import PROJECT_ROOT
 
 
-def apportion(root: Path, data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def apportion(
+    root: Path, data: Path, *arguments: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """`python -m dagster_project` in the checkout at `root` on a data folder."""
     return subprocess.run(
         [sys.executable, "-m", "dagster_project", *arguments, "--data", str(data)],
         cwd=root,
-        env={**os.environ, "DAGSTER_HOME": str(root / ".dagster"), "TZ": "Pacific/Auckland"},
+        env={
+            **os.environ,
+            "DAGSTER_HOME": str(root / ".dagster"),
+            "TZ": "Pacific/Auckland",
+            **variables,
+        },
         capture_output=True,
         text=True,
         timeout=300,
@@ -71,6 +78,15 @@ def test_a_run_ends_with_a_summary_and_a_second_one_changes_nothing(
         return output[output.index("Files") : output.index("Done in")]
 
     assert body(first.stdout) == body(second.stdout)
+
+
+def test_a_run_without_changes_imports_nothing_that_takes_long(checkout: Path, data: Path) -> None:
+    run = apportion(checkout, data, "run", PYTHONPROFILEIMPORTTIME="1")
+    assert "Nothing changed since the last run" in run.stdout
+    imported = {line.rpartition("|")[2].strip() for line in run.stderr.splitlines()}
+    assert "duckdb" in imported
+    slow = {"asyncio", "dagster", "dbt", "numpy", "pandas", "pyarrow", "requests", "rich"}
+    assert imported.isdisjoint(slow)
 
 
 def test_everything_comes_back_from_landing_alone(checkout: Path, data: Path) -> None:
