@@ -1,13 +1,13 @@
-"""Measure our forecast on monthly series of the M3 competition, beside the published figures.
+"""Measure the forecast on monthly series of the M3 competition, beside published figures.
 
     .venv/bin/python benchmarks/forecast_m3.py --series PATH
 
-The series are not ours to ship. PATH is a CSV with one row per series and the columns series_id,
-values_train and values_test, the values separated by spaces. The measures are the competition's:
-sMAPE, mean of 200 |y - f| / (|y| + |f|), and MASE, mean of |y - f| over the mean absolute change
-from the same month of the year before in the training part; both averaged over the series. The
-figures to compare with come from the forecasts that the competition archived (Makridakis and
-Hibon 2000, "The M3-Competition"), measured the same way.
+The series are not part of this project. PATH is a CSV with one row per series and the columns
+series_id, values_train and values_test, the values separated by spaces. The measures are those of
+the competition: sMAPE, mean of 200 |y - f| / (|y| + |f|), and MASE, mean of |y - f| over the mean
+absolute change from the same month of the year before in the training part; both averaged over the
+series. The figures to compare with come from the forecasts that the competition archived
+(Makridakis and Hibon 2000, "The M3-Competition"), measured the same way.
 """
 
 import argparse
@@ -24,7 +24,7 @@ FILE_VARIABLE = "APPORTION_M3_FILE"
 COLUMNS = ["series_id", "values_train", "values_test"]
 YEAR = 12
 
-# sMAPE and MASE on all 1,428 monthly series; on the 688 of them that the file should hold.
+# sMAPE and MASE on all 1,428 monthly series, and on the 688 series of the file.
 PUBLISHED = {
     "Seasonal naive": (17.23, 1.146, None, None),
     "Naive2": (16.89, 1.037, 16.975, 1.0332),
@@ -35,19 +35,19 @@ PUBLISHED_SUBSET = 688
 
 
 def main() -> int:
-    """Print the table; 0 also when there is no file to measure on, which is then said."""
+    """Print the table. Returns 0 also without a file, with a message."""
     arguments = _arguments()
     place = arguments.series or os.environ.get(FILE_VARIABLE)
     if not place:
         print(
-            "Forecast benchmark not run: the M3 series are not ours to ship. Give the place of"
-            f" your copy as --series PATH or in the environment variable {FILE_VARIABLE}."
+            "Forecast benchmark not run: the M3 series are not part of this project. Give the path"
+            f" of your copy as --series PATH or in the environment variable {FILE_VARIABLE}."
         )
         return 0
     if not Path(place).is_file():
         print(
-            f"Forecast benchmark not run: there is no file {place}. The M3 series are not ours to"
-            " ship; put your copy there, or say where it is."
+            f"Forecast benchmark not run: {place} does not exist. The M3 series are not part of"
+            " this project; copy them to this path or give another path."
         )
         return 0
 

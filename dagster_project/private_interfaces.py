@@ -1,7 +1,7 @@
 """Interfaces of Dagster and dbt that their makers do not document, in this module only.
 
-Each function says why the documented interface does not suffice. Versions are pinned in
-pyproject.toml; tests/test_private_interfaces.py fails where an upgrade removes one of them.
+Each function states why the documented interface does not suffice. Versions are pinned in
+pyproject.toml; tests/test_private_interfaces.py fails if an upgrade removes one of them.
 Imports are inside the functions: Dagster and dbt take seconds to import, and a run in which
 nothing has changed needs neither.
 """

@@ -1,6 +1,6 @@
 """The rules that finance can read (dbt seeds), for Python code that needs them.
 
-Belongs here: reading a seed. Does not: what a rule means to its user (wording, exports).
+Belongs here: reading a seed. Does not: presentation of a rule (wording, exports).
 """
 
 import csv

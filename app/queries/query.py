@@ -1,8 +1,8 @@
 """A query of a page: its SQL, its parameters, the columns shown; and how an answer is fetched.
 
-Belongs here: what all queries have in common. Does not: any one query, Streamlit, markup.
+Belongs here: code that all queries share. Does not: any one query, Streamlit, markup.
 
-A query is SQL with parameters: no value stands in its text. Names of measures come from
+A query is SQL with parameters: its text contains no values. Names of measures come from
 `Viewer.measures`; a customer's connection has no others.
 """
 

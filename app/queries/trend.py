@@ -48,7 +48,7 @@ def months_amortized(selection: Selection) -> Query:
 def forecast(selection: Selection) -> Query:
     """One row per future month and currency: the forecast cost of the selection, with bands.
 
-    The committed, renewal and usage parts stand beside it.
+    The committed, renewal and usage parts are in separate columns.
     """
     within = replace(selection, period=None)
     level = (

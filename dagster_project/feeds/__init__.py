@@ -1,1 +1,1 @@
-"""What may land: the formats of each feed, and how a file becomes rows. Knows no Dagster."""
+"""Formats of each feed, and parsing of files into rows. Does not import Dagster."""

@@ -1,6 +1,6 @@
-"""Archives from unknown senders: opened within limits, damage and passwords named.
+"""Archives from unknown senders: opened within limits; damage and passwords are reported.
 
-Belongs here: gzip and zip, whatever they contain. Does not: what the files in them mean. A
+Belongs here: gzip and zip with any content. Does not: the meaning of the files in them. A
 workbook is a zip archive too; its parts are for `workbooks`.
 """
 
@@ -80,7 +80,7 @@ def holds_workbook(data: bytes) -> bool:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = archive.namelist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError):
-        # The list is at the end. Of a cut archive, the first name is left.
+        # The list is at the end. A truncated archive still has the first name.
         return data[30:].startswith(tuple(part.encode() for part in FIRST_PARTS_OF_A_WORKBOOK))
     return not set(PARTS_OF_A_WORKBOOK).isdisjoint(names)
 

@@ -43,7 +43,7 @@ class _Contradiction(Exception):
 
 @dataclass(frozen=True)
 class ConvertedRows:
-    """Rows in the forms that staging reads, and what was decided to get there."""
+    """Rows in the forms that staging reads, and the decisions made for them."""
 
     rows: LandedRows
     notes: tuple[str, ...]
@@ -97,8 +97,8 @@ def _date_orders(
 ) -> dict[str, _Order | None]:
     """The order of each date column: declared, else the publisher's, else the only possible one.
 
-    The publisher's order counts where every numeric date of the file is a date in it: a file that
-    somebody saved again in another order must not be read half and half.
+    The publisher's order counts if every numeric date of the file is a date in it. A file that was
+    saved again in another order must not be read in two orders.
     """
     if declared.date_order is not None:
         return dict.fromkeys(headers, _Order(declared.date_order, "apportion.toml"))
@@ -124,10 +124,10 @@ def _fits(value: str, order: DateOrder) -> bool:
 
 
 def only_order(values: Iterable[str]) -> DateOrder | None:
-    """The order of a column's numeric dates where each value allows one order, the same for all.
+    """The order of a column's numeric dates if each value allows one order, the same for all.
 
-    None where the column has no numeric date, or one that allows two orders, or two values that
-    contradict each other: 01/02/2026 may be of January or of February. 03/03/2026 is no matter.
+    None if the column has no numeric date, or one that allows two orders, or two values that
+    contradict each other: 01/02/2026 may be in January or in February. 03/03/2026 is unambiguous.
     """
     needed: set[DateOrder] = set()
     for value in values:
@@ -149,7 +149,7 @@ def only_order(values: Iterable[str]) -> DateOrder | None:
 def iso_date(value: str, order: DateOrder) -> str:
     """A numeric date in ISO form, with its time of day if it has one.
 
-    Raises ValueError where there is no such day or time.
+    Raises ValueError if there is no such day or time.
     """
     match = NUMERIC_DATE.fullmatch(value.strip())
     if match is None:
@@ -176,7 +176,7 @@ def iso_date(value: str, order: DateOrder) -> str:
 def plain_number(value: str, declared: Declaration) -> str:
     """A number with a decimal point and no thousands separators.
 
-    Raises ValueError where the text is no number in the declared convention.
+    Raises ValueError if the text is not a number in the declared convention.
     """
     text = value.strip()
     decimal = SEPARATORS[declared.decimals or "point"]

@@ -23,7 +23,7 @@ DateOrder = Literal["DMY", "MDY", "YMD"]
 
 
 class Declaration(BaseModel):
-    """What people state about files that the files themselves leave open.
+    """Declarations about files: settings that the files themselves leave open.
 
     Every setting is optional. A setting of a file pattern overrides that of its feed, which
     overrides that of the folder.
@@ -40,7 +40,7 @@ class Declaration(BaseModel):
     thousands: Literal["none", "comma", "point", "space", "apostrophe"] | None = None
     """Thousands separator of numbers."""
     encoding: str | None = None
-    """Character encoding of text files, a name that Python knows, e.g. cp1252 or shift_jis."""
+    """Character encoding of text files, a name that Python supports, e.g. cp1252 or shift_jis."""
     delimiter: str | None = Field(default=None, min_length=1)
     """Column separator of text files: one character, or `tab`."""
     sheet: str | None = None
@@ -48,7 +48,7 @@ class Declaration(BaseModel):
     header_row: int | None = Field(default=None, ge=1)
     """Row of the header, counted from 1; everything above it is ignored."""
     skip_rows: tuple[str, ...] = ()
-    """Beginnings of rows that are no data, e.g. TOTAL: matched with the first filled cell."""
+    """Beginnings of rows that are not data, e.g. TOTAL: matched with the first filled cell."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Column of the file to column of the format, e.g. {"Invoice No" = "Invoice Number"}."""
     values: dict[str, str] = Field(default_factory=dict)
@@ -156,9 +156,9 @@ NO_DECLARATIONS = Declarations()
 
 
 def read_declarations(path: Path) -> Declarations:
-    """The declarations of a data folder; without a file, none.
+    """The declarations of a data folder; none without a file.
 
-    Raises DeclarationInvalid with the place, the value and what is allowed there.
+    Raises DeclarationInvalid with the position, the value and the allowed values.
     """
     if not path.exists():
         return NO_DECLARATIONS

@@ -1,12 +1,12 @@
 """JSON to records: lines, arrays, single objects, and answers of APIs that wrap their rows.
 
-Belongs here: which objects of a file are its rows. Does not: which columns they have.
+Belongs here: the choice of the objects that are rows. Does not: their columns.
 
-* JSON lines: every line is an object and a row; its number is the line's. A line that is no JSON
-  is rejected alone.
+* JSON lines: every line is an object and a row, with the number of the line. A line that is not
+  JSON is rejected alone.
 * Anything else is one document, or several one after the other: an array, an object over several
   lines, or the answer of an API, whose rows are in `items` (Partner Center) or `value` (Microsoft
-  Graph). Rows are counted through all documents. A document that is cut is refused whole.
+  Graph). Row numbers continue over all documents. A truncated document is refused as a whole.
 
 Numbers keep the text that they have in the file.
 """
@@ -24,7 +24,7 @@ NEXT_PAGE = ("nextlink", "@odata.nextlink", "odata.nextlink")
 
 
 class JsonRecord(NamedTuple):
-    """A row: its object, or what is wrong with it."""
+    """A row: its object, or its defect."""
 
     row_number: int
     content: dict[str, Any] | str
@@ -67,7 +67,7 @@ def read_records(text: str) -> JsonRecords:
 
 
 def _is_lines(text: str) -> bool:
-    """Whether the first line is an object of its own, whole or damaged, and no page of rows."""
+    """Whether the first line is a separate object, complete or damaged, and not a page of rows."""
     first = text.strip().partition("\n")[0].rstrip()
     if first.startswith("[") or first.endswith(("{", "[", ",")):
         return False
@@ -116,9 +116,9 @@ def _parse(text: str) -> object:
 
 
 def _rows_of_answer(document: object) -> list[object] | None:
-    """The rows in the answer of an API; None where the object is no such answer.
+    """The rows in the response of an API; None if the object is not such a response.
 
-    A value of a row may be a list too, but then not of objects under one of these names.
+    A value of a row may be a list too, but not of objects under one of these names.
     """
     if isinstance(document, dict):
         for key, rows in document.items():

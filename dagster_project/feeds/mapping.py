@@ -25,7 +25,7 @@ class MappedRows:
 
 
 def mapped(rows: LandedRows, declared: Declaration) -> MappedRows:
-    """Skip, rename and add what is declared. Raises WrongMapping with the column at fault."""
+    """Skip, rename and add columns as declared. Raises WrongMapping with the column at fault."""
     rows, skipped_count = _without_skipped(rows, declared.skip_rows)
     renamed = _renamed(rows, declared.columns)
     return MappedRows(_with_values(renamed, declared.values), skipped_count)

@@ -1,9 +1,9 @@
-"""Parquet files to rows: typed columns become the text that the rest of the house reads.
+"""Parquet files to rows: typed columns become the text that staging reads.
 
-Nothing of a value is lost on the way, and nothing is added: a decimal keeps its zeros, a float is
-the shortest text that reads back as the same float, and no number of usual size has an exponent.
-Dates and times are ISO 8601, instants in UTC end in Z. Lists, maps and structs are JSON with
-sorted keys and, as in landed JSON, numbers as text. What the columns mean is said elsewhere.
+Values are unchanged: a decimal keeps its zeros, a float is the shortest text that reads back as the
+same float, and no number of usual size has an exponent. Dates and times are ISO 8601, instants in
+UTC end in Z. Lists, maps and structs are JSON with sorted keys and, as in landed JSON, numbers as
+text. The meaning of columns does not belong here.
 """
 
 import json
@@ -33,16 +33,16 @@ def is_parquet(content: bytes) -> bool:
 def read_parquet(content: bytes, limit: int) -> LandedRows:
     """The rows of a Parquet file as text; a null stays null, row 1 is the first row.
 
-    `limit` is the size in bytes that the file may unpack to, by its own account and as text. A
-    row with bytes that are no UTF-8 text is rejected. Raises TooLarge, EmptyFile where there is
-    no column, and UnreadableText where the file is cut, damaged or encrypted.
+    `limit` is the maximum unpacked size in bytes, as declared by the file and as text. A row with
+    bytes that are not UTF-8 is rejected. Raises TooLarge, EmptyFile for a file without columns,
+    and UnreadableText for a truncated, damaged or encrypted file.
     """
     if content.startswith(ENCRYPTED_MAGIC):
         raise UnreadableText("the Parquet file is encrypted; write it without encryption")
     try:
         return _read(pa.BufferReader(content), limit)
     except (pa.ArrowException, OSError, RecursionError, UnicodeError, ValueError) as error:
-        # Arrow has no type of its own for most kinds of damage.
+        # Arrow has no specific error type for most kinds of damage.
         what = str(error).partition("\n")[0]
         raise UnreadableText(f"the Parquet file is cut or damaged ({what})") from error
 
@@ -60,7 +60,7 @@ def _read(source: pa.BufferReader, limit: int) -> LandedRows:
     file = pq.ParquetFile(
         source,
         metadata=metadata,
-        # So that a text that stands in a million rows is held once until its size is known.
+        # A text that occurs in a million rows is held once until its size is known.
         read_dictionary=_text_columns(metadata.schema),
         coerce_int96_timestamp_unit="us",
         page_checksum_verification=True,
@@ -103,7 +103,7 @@ def _text_columns(schema: pq.ParquetSchema) -> list[str]:
 
 
 def _text_size(column: pa.Array) -> int:
-    """Bytes of the column as text, about; exact where one text may stand in many rows."""
+    """Approximate bytes of the column as text; exact if one text may occur in many rows."""
     offsets = 4 * len(column)
     if types.is_dictionary(column.type):
         lengths = pc.binary_length(column.dictionary).take(column.indices)
@@ -112,7 +112,7 @@ def _text_size(column: pa.Array) -> int:
 
 
 def _set_apart(headers: tuple[str, ...], table: pa.Table, marked: list[int]) -> LandedRows:
-    """The rows, those apart in which a column of `marked` holds what is no text."""
+    """The rows, without those in which a column of `marked` is not text."""
     row_numbers = pa.array(np.arange(1, table.num_rows + 1), pa.int64())
     if not marked:
         return LandedRows(headers, table, row_numbers, ())
@@ -152,7 +152,7 @@ def _set_apart(headers: tuple[str, ...], table: pa.Table, marked: list[int]) -> 
 
 
 def _text(array: pa.Array, errors: str) -> pa.Array:
-    """The column as text. `errors` is what becomes of bytes that are no UTF-8, as in decode()."""
+    """The column as text. `errors` handles bytes that are not UTF-8, as in decode()."""
     kind = array.type
     if isinstance(kind, pa.UuidType):
         values = array.storage.to_pylist()
@@ -244,7 +244,7 @@ def _without_exponents(text: pa.Array, largest_exponent: int) -> pa.Array:
 
 
 def _objects(array: pa.Array, errors: str) -> list[object]:
-    """What JSON makes of each value: text, true, false, null, lists and objects of these."""
+    """The JSON form of each value: text, true, false, null, lists and objects of these."""
     kind = array.type
     if types.is_struct(kind):
         names = [kind.field(index).name for index in range(kind.num_fields)]

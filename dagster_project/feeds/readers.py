@@ -1,9 +1,9 @@
-"""Bytes to rows: delimited text and JSON become a table of text, bad rows apart.
+"""Bytes to rows: delimited text and JSON become a table of text, with unusable rows separate.
 
-A row's number is the one a person sees: in delimited text the header is row 1, as in a
-spreadsheet; in JSON lines it is the line. Every value stays the text that stood in the file;
-JSON numbers too, so that no amount ever passes through a binary float. In delimited text an
-unquoted NULL is no value; a quoted one is text.
+Row numbers are those that a user sees: in delimited text the header is row 1, as in a
+spreadsheet; in JSON lines it is the line. Every value keeps its text in the file, JSON numbers
+too, so that no amount passes through a binary float. In delimited text an unquoted NULL is null;
+a quoted one is text.
 """
 
 import codecs
@@ -26,7 +26,7 @@ from dagster_project.feeds.json_records import read_records
 DELIMITERS = (",", ";", "\t", "|")
 UNDECODABLE = "\ufdd0"
 NO_VALUE = ("NULL", "null", "\\N")
-"""Unquoted, these words are what databases write where there is no value."""
+"""Unquoted, these words are what databases write for null."""
 MAX_LINES_OF_A_RECORD = 1000
 RAW_ROW_LIMIT = 10_000
 """Characters of a bad row that are kept; a row is longer only when its file is damaged."""
@@ -39,13 +39,13 @@ def _mark_undecodable(error: UnicodeError) -> tuple[str, int]:
     return UNDECODABLE, error.end
 
 
-# No text holds this character, so that rows which hold it can be told and rejected.
+# No text contains this character, so rows that contain it are detected and rejected.
 codecs.register_error("apportion_mark", _mark_undecodable)
 
 
 @dataclass(frozen=True)
 class RejectedRow:
-    """A row that is no row of its file's table."""
+    """A row that does not fit its file's table."""
 
     row_number: int
     reason: str
@@ -67,9 +67,9 @@ class LandedRows:
     container: str = TEXT
     sheet: str | None = None
     column_letters: dict[str, str] = field(default_factory=dict)
-    """Of a workbook: the sheet, and each header's column letter, so that errors name the cell."""
+    """For a workbook: the sheet, and each header's column letter, so that errors name the cell."""
     next_page: str | None = None
-    """Of an answer of an API: the link to a page that the file does not hold."""
+    """For the response of an API: the link to a page that is not in the file."""
 
 
 def read_rows(content: bytes, declared: Declaration = NOTHING_DECLARED) -> LandedRows:
@@ -316,8 +316,8 @@ class _Records:
         return None
 
     def _reject_width(self, text: str, row_number: int, width: int) -> None:
-        # A row that is too short is cut at its end: what stands in it stands in its place. In
-        # one that is too long, or that quotes, nothing can be trusted to stand in its place.
+        # A row that is too short is cut at its end, so its values are in their columns. In a row
+        # that is too long, or that has quotes, no value can be trusted to be in its column.
         is_cut = width < len(self.headers) and '"' not in text
         values = text.split(self.delimiter) if is_cut else []
         self.rejected.append(

@@ -1,15 +1,15 @@
 """The cells of a workbook as text: package, sheets, strings, number formats and formulas.
 
-Belongs here: what one cell says. Does not: which cells are a table (`workbooks`).
+Belongs here: the text of one cell. Does not: which cells are a table (`workbooks`).
 
 openpyxl supplies the relationships of the package's parts, the meaning of number formats, dates
-and cell references. The cells themselves are read from the XML; DECISIONS.md, "Workbooks", names
-what the cell readers of openpyxl and python-calamine lose.
+and cell references. The cells are read from the XML; DECISIONS.md, "Workbooks", lists the losses of
+the cell readers of openpyxl and python-calamine.
 
 * Text stays as it is. Numbers have at most 15 significant digits, as spreadsheet programs show
   them, and no exponent. Percentages keep their sign (15%), dates and times are ISO 8601, numbers
   shown with leading zeros (format 0000) keep them, booleans are true and false.
-* An error (#REF!), a formula without a saved result and a number that is none are problems.
+* An error (#REF!), a formula without a saved result and an invalid number are problems.
 """
 
 import re
@@ -283,7 +283,7 @@ def _text_of(element: ET.Element) -> str:
 
 
 def _unescape(text: str) -> str:
-    # `_x000D_` is a carriage return (ECMA-376, ST_Xstring); zero and surrogates are no characters.
+    # `_x000D_` is a carriage return (ECMA-376, ST_Xstring); zero and surrogates are not characters.
     escape = r"_x(?!0000|[dD][89a-fA-F])([0-9A-Fa-f]{4})_"
     return re.sub(escape, lambda found: chr(int(found[1], 16)), text) if "_x" in text else text
 
@@ -294,7 +294,7 @@ FIFTEEN_DIGITS = Context(prec=15)
 
 @cache
 def _kind_of(code: str) -> str:
-    """What a number is by its format: a duration, a date, a percentage or a plain number."""
+    """The kind of a number by its format: a duration, a date, a percentage or a plain number."""
     if is_timedelta_format(code):
         return "duration"
     if is_date_format(code):

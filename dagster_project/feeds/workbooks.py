@@ -1,7 +1,7 @@
 """Workbooks to rows: the table on a spreadsheet becomes a table of text.
 
 Belongs here: which cells are the table, and which of its rows cannot be used. Does not: the text
-of a cell (`workbook_cells`), the archive (`archives`), and what the columns mean (`formats`).
+of a cell (`workbook_cells`), the archive (`archives`) and the meaning of columns (`formats`).
 
 * The sheet is the first visible one with a row of two or more filled cells, else the first
   visible one with any content. `ignored_sheets` names the other visible sheets; a second sheet

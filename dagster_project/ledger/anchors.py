@@ -2,7 +2,7 @@
 
 A chain shows edits, gaps and additions. It cannot show that its own end was cut off, or that the
 whole folder is gone. So every run writes the head that it has seen beside the published tables and
-into its own records, and refuses a ledger that holds less than that. Belongs here: the remembered
+into its own records, and refuses a ledger that contains less. Belongs here: the remembered
 heads and the key. Does not: the chain itself (postings.py).
 """
 
@@ -40,7 +40,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Verification:
-    """What a ledger was checked against."""
+    """The reference of a ledger check."""
 
     postings: tuple[Posting, ...]
     anchors: tuple[Path, ...]
@@ -101,10 +101,10 @@ def remember(data: DataFolder, postings: Sequence[Posting]) -> None:
 
 
 def read_key(data: DataFolder) -> bytes | None:
-    """The signing key, None where none is configured.
+    """The signing key; None if none is configured.
 
-    Raises LedgerBroken where the key cannot be read, is short, or lies in the data folder, where
-    whoever can change the ledger could change the signatures too.
+    Raises LedgerBroken if the key cannot be read, is too short, or is in the data folder, where a
+    person who can change the ledger could change the signatures too.
     """
     named = os.environ.get(KEY_FILE_VARIABLE)
     if not named:

@@ -42,7 +42,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 # Relative luminance and contrast as WCAG 2.2 defines them; text over half-transparent grounds is
-# blended. Icons and what is switched off are exempt there too.
+# blended. Icons and disabled elements are exempt there too.
 LOW_CONTRASTS = """
 () => {
   const parse = (color) => {

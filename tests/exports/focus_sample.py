@@ -21,7 +21,7 @@ ALL_PERIODS = Scope("2000-01", "2199-12")
 
 @dataclass(frozen=True)
 class Written:
-    """What was written of a company, and the published marts it was written from."""
+    """The files written for a company, and the published marts that they come from."""
 
     connection: duckdb.DuckDBPyConnection
     files: tuple[FocusFile, ...]
@@ -42,7 +42,7 @@ class Written:
 
 
 def published(company: Company) -> duckdb.DuckDBPyConnection:
-    """A connection to what the company publishes."""
+    """A connection to the published tables of the company."""
     publish(company.data, dbt_runner.read_manifest())
     return open_published(company.data)
 

@@ -1,4 +1,4 @@
-"""What tests of workbooks need: marts to change at will, the parts of a file, LibreOffice."""
+"""Helpers for tests of workbooks: marts to modify, the parts of a file, LibreOffice."""
 
 import re
 import shutil
@@ -41,7 +41,7 @@ def copied_marts(database: Path) -> duckdb.DuckDBPyConnection:
 
 
 def parts(path: Path) -> dict[str, bytes]:
-    """The parts of a workbook by name; fails on a part that is there twice."""
+    """The parts of a workbook by name; fails on a repeated part."""
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         assert len(names) == len(set(names))

@@ -1,4 +1,4 @@
-"""Bills in FOCUS: what stands in the files is the bill, in FOCUS's words, to the last decimal."""
+"""Bills in FOCUS: the files contain the bill in FOCUS terms, to the last decimal."""
 
 import csv
 import json
@@ -506,7 +506,7 @@ def test_no_customer_file_contains_a_cost(sample: Written, tmp_path: Path) -> No
 
 
 def broker_report(rows: str) -> str:
-    """A broker's report of charges alike but for what `rows` says."""
+    """A broker's report of identical charges, except for the values in `rows`."""
     head = (
         "Organization,Currency,BillingLineDetails,ChargeStartDate,BillingDate,ProductName,"
         "Subscription ID,Quantity,TotalCost,TotalSales\n"
@@ -558,7 +558,7 @@ def test_a_correction_is_in_the_open_period_with_the_period_it_corrects(correcte
     assert {row["ChargePeriodStart"] for row in rows} == {"2025-12-10T00:00:00Z"}
     assert {row["ChargePeriodEnd"] for row in rows} == {"2026-01-10T00:00:00Z"}
     assert {row["AllocatedMethodId"] for row in rows} == {"approved-correction"}
-    # Differences are no parts of a whole.
+    # Differences are not parts of a whole.
     assert {row["AllocatedMethodDetails"] + row["x_SplitOriginId"] for row in rows} == {""}
 
 

@@ -1,6 +1,6 @@
-"""data/focus-example is what comes out of the sample, and every figure of its README is theirs.
+"""data/focus-example matches the sample, and every figure in its README matches the files.
 
-`make focus-example` makes the files again; the README is written by hand.
+`make focus-example` writes the files again; the README is written by hand.
 """
 
 import re
@@ -121,7 +121,7 @@ def test_files_do_not_reveal_when_or_where_they_were_made() -> None:
     assert max(instants) < "2027-04"
 
 
-# --- what the README says of them -----------------------------------------------------------------
+# --- the README -----------------------------------------------------------------------------------
 
 
 def test_the_readme_lists_every_file_with_its_rows() -> None:

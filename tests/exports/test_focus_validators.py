@@ -1,8 +1,8 @@
-"""Our FOCUS files before the validators of others: the FinOps Foundation's own and a community's.
+"""FOCUS files checked by two validators: the FinOps Foundation's and a community tool.
 
-Both are programs of their own, with packages that do not go with ours. They are found by the
-variables APPORTION_FOCUS_VALIDATOR and APPORTION_FOCUS_TOOLKIT, which name their executables, or in
-the environment `.venv-focus`. Without them these tests are skipped and say how to get them.
+Both are separate programs with incompatible packages. They are found by the variables
+ APPORTION_FOCUS_VALIDATOR and APPORTION_FOCUS_TOOLKIT, which name their executables, or in
+the environment `.venv-focus`. Without them these tests are skipped, with instructions.
 """
 
 import json
@@ -40,7 +40,7 @@ ONE_OF_BOTH = {"InvoiceId-C-000-O", "InvoiceId-C-003-C"}
 
 
 def executable(variable: str, name: str) -> Path:
-    """A validator's program; skips the test, saying why, where there is none."""
+    """A validator's program; skips the test with the reason if there is none."""
     named = os.environ.get(variable)
     path = Path(named) if named else PROJECT_ROOT / ".venv-focus" / "bin" / name
     if named and not path.exists():

@@ -1,4 +1,4 @@
-"""Archives to files: what is in them, and what damaged and hostile ones try."""
+"""Archives to files: content, damage, and hostile archives."""
 
 import gzip
 import io

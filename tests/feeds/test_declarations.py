@@ -1,4 +1,4 @@
-"""apportion.toml: what counts for a file, and what a wrong setting says."""
+"""apportion.toml: precedence of settings, and messages for wrong settings."""
 
 from pathlib import Path
 

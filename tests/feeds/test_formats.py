@@ -1,4 +1,4 @@
-"""Header to format: how people write headers, and what they are told when one does not fit."""
+"""Header to format: spellings of headers, and messages for headers that do not fit."""
 
 from collections.abc import Callable
 

@@ -1,6 +1,6 @@
-"""Parquet to rows: every type a cloud's export may have, and files that are not what they say.
+"""Parquet to rows: every type of a cloud's export, and files with wrong declarations.
 
-Each value is written by Arrow and has to come back as the text in the test.
+Each value is written by Arrow and must be read as the text in the test.
 """
 
 import io

@@ -82,7 +82,7 @@ MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 def raw_parts(
     sheet: str, strings: Sequence[str] = (), styles: str = "", workbook: str = "", before: str = ""
 ) -> dict[str, str]:
-    """The parts of a workbook: `sheet` is what stands in sheetData, or the whole worksheet."""
+    """The parts of a workbook: `sheet` is the content of sheetData, or the whole worksheet."""
     if not sheet.startswith("<worksheet"):
         sheet = f'<worksheet xmlns="{MAIN}"><sheetData>{sheet}</sheetData></worksheet>'
     items = "".join(f"<si>{each}</si>" for each in strings)

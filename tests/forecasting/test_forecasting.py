@@ -1,4 +1,4 @@
-"""Forecasts of histories small enough to know what should come out."""
+"""Forecasts of histories that are small enough to know the result."""
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -355,13 +355,13 @@ def test_a_horizon_of_zero_months_is_refused(horizon: int) -> None:
         forecast_monthly(history([1.0, 2.0]), horizon)
 
 
-# --- forecast, or told what is expected --------------------------------------------------
+# --- forecast, or expected months --------------------------------------------------------
 
 
 def expected_after(
     values: Sequence[float], name: str, months: int, start: str = "2022-01-01"
 ) -> pd.DataFrame:
-    """What is expected of the months that follow on `months` of history."""
+    """Expected values of the months after `months` of history."""
     first = pd.Timestamp(start) + pd.DateOffset(months=months)
     return history(values, name, str(first.date()))
 
@@ -375,7 +375,7 @@ Months = tuple[pd.DataFrame, pd.DataFrame]
 
 @pytest.fixture(scope="module")
 def months() -> Months:
-    """Histories of every kind and what is expected of the months after them."""
+    """Histories of every kind and the expected months after them."""
     now_and_then = np.tile([30.0, 0.0, 0.0], 10)
     late = np.concatenate([np.zeros(20), np.full(11, 40.0)])
     a_year = np.concatenate([np.zeros(3), 50 + noise(12)])
@@ -464,11 +464,11 @@ def test_bands_of_expected_costs_are_nested_and_finite(
         ([100.0, 140.0], [300.0, 300.0], 76 / 3),
         # Without a history the months to come are the level, 100, and their change, 0.
         ([], [100.0, 100.0], 30 / 3),
-        # Months before the first cost are none.
+        # Months before the first cost do not count as history.
         ([0.0, 0.0, 200.0], [300.0, 300.0], 30.0),
-        # A history of zeros is none.
+        # A history of zeros does not count as history.
         ([0.0, 0.0], [100.0, 100.0], 30 / 3),
-        # Credits are as large as what they take back.
+        # Credits are as large as the charges that they reverse.
         ([-200.0], [-300.0, -300.0], 30.0),
         # The level is that of the last twelve months, 26; all changes count: 10 + 3 x 104.
         ([10.0, *[0.0, 0.0, 0.0, 104.0] * 3], [9.0, 9.0], (7.8 + 10 + 104 * 5) / 14),

@@ -1,8 +1,8 @@
 """Forecasts and budgets of a company of two organizations, from landing files to published marts.
 
-Alder is billed by invoices and sold to by a price list, Birch by a broker's report with sales; 30
-months, January 2024 to June 2026, each charged on its first day and billed in its middle, so that
-a month's bill is its cost. One run of the job is shared; what a test changes, it changes in a copy.
+Alder has invoices and a price list, Birch a broker's report with sales, for 30 months, January 2024
+to June 2026. Each month is charged on its first day and billed in its middle, so that a month's
+bill is its cost. All tests share one run of the job; a test that changes data uses a copy.
 """
 
 import os
@@ -98,7 +98,7 @@ def cycle_charge(first: date, last: date) -> str:
 
 
 def birch_lines() -> list[tuple[str, int, int, int, date, date, str]]:
-    """Subscription, seats, cost, sales, first day, day of the bill, what the line says."""
+    """Subscription, seats, cost, sales, first day, billing date, text of the line."""
     lines = []
     for month in MONTHS:
         billed = month + timedelta(days=14)
@@ -125,7 +125,7 @@ def broker_report() -> str:
 
 
 class Snapshot(NamedTuple):
-    """Who has how many seats of a subscription, from a day on."""
+    """Seats of a subscription per cost center, from a day on."""
 
     organization: str
     subscription: str
@@ -149,7 +149,7 @@ SNAPSHOTS = [
 
 UNITS = {"A": "Legal", "B": "Legal", "M": "Trade", "N": "Trade", "W": "Shows"}
 
-# What a cost center may be charged in each month of 2026.
+# Budget of a cost center for each month of 2026.
 BUDGETS = {("A", "USD"): 100, ("M", "USD"): 261, ("N", "USD"): 50, ("X", "USD"): 1, ("B", "EUR"): 9}
 
 FILES = {
@@ -224,7 +224,7 @@ FILES = {
 
 @dataclass(frozen=True)
 class Story:
-    """The data folder after its first run, and what the run said."""
+    """The data folder after its first run, and the output of the run."""
 
     company: Company
     output: str
@@ -344,7 +344,7 @@ def spread(amount: Decimal, first: date, last: date) -> dict[date, Decimal]:
 
 
 def expected_costs(cost_center_id: str) -> dict[date, dict[str, Decimal]]:
-    """What is known of each month to come: committed (or billed already) and renewals."""
+    """Known cost of each future month: committed (or billed already) and renewals."""
     known: dict[date, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
     for charge in charges_to_come():
         if charge.cost_center_id == cost_center_id:
@@ -359,7 +359,7 @@ def expected_costs(cost_center_id: str) -> dict[date, dict[str, Decimal]]:
 
 
 def costs_so_far(cost_center_id: str) -> list[Decimal]:
-    """What A or B has borne month by month."""
+    """Cost of A or B per month."""
     weight = {"A": 6, "B": 4}
     costs = [parts(Decimal(10 * office_seats(month)), weight) for month in MONTHS]
     extra = parts(Decimal(15), weight)
@@ -663,7 +663,7 @@ def test_a_second_run_changes_nothing(story: Story, tmp_path: Path) -> None:
 
 def test_a_forecast_is_kept_until_its_history_changes(story: Story, tmp_path: Path) -> None:
     company = chapter(story, tmp_path / "data")
-    # What is kept is known by a number that no model gives.
+    # A reused forecast is recognized by a number that no model returns.
     with duckdb.connect(str(company.data.warehouse)) as connection:
         connection.execute(
             "update intermediate.int_forecasts set forecast = 123456"

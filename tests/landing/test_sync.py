@@ -1,7 +1,7 @@
-"""Landing to raw tables: what is taken in once, what is refused with which words, what is undone.
+"""Landing to raw tables: loading once, refusal with messages, removal.
 
-`raw` is what a table holds, without the time of loading; `seats` are the subscriptions of all
-broker reports, which say at a glance which rows are in.
+`raw` is the content of a table without the time of loading; `seats` are the subscriptions of all
+broker reports, which identify the loaded rows.
 """
 
 import gzip
@@ -366,7 +366,7 @@ def test_an_empty_landing_folder_gives_empty_raw_tables(company: Company) -> Non
     assert set(report.row_counts.values()) == {0}
 
 
-# --- what is refused, and how it is told ------------------------------------------------------
+# --- refused files and their messages ---------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -438,7 +438,7 @@ def test_an_unreadable_folder_is_reported(
     def access_for_others(path: str | Path, mode: int) -> bool:
         return Path(path).name != "locked" and access(path, mode)
 
-    # Whoever runs the tests may be root, to whom every folder is open.
+    # The tests may run as root, who can read every folder.
     monkeypatch.setattr(os, "access", access_for_others)
     report = company.ingest()
     assert "a folder that cannot be read" in reason(report, "billing_lines/locked")
@@ -610,7 +610,7 @@ def test_the_fingerprint_changes_when_a_file_is_added_removed_touched_or_renamed
     assert folder.landing_fingerprint(company.data.landing) == seen[-1]
 
 
-# --- what the raw tables keep -----------------------------------------------------------------
+# --- content of the raw tables ----------------------------------------------------------------
 
 
 def test_unknown_columns_are_kept_with_their_rows_and_reported(company: Company) -> None:

@@ -1,4 +1,4 @@
-"""A ledger that lost its end, its whole folder or its last hashes is refused by what was seen."""
+"""A ledger that lost its end, its whole folder or its last hashes is refused by its anchors."""
 
 import json
 import shutil

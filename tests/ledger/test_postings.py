@@ -133,7 +133,7 @@ def closed_books(books: Books) -> Books:
     return books
 
 
-# --- what is posted -----------------------------------------------------------------------------
+# --- posted rows --------------------------------------------------------------------------------
 
 
 def test_without_a_folder_nothing_is_posted_yet(books: Books) -> None:
@@ -383,7 +383,7 @@ def test_the_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
     assert books.rows("select count(*) from raw.ledger_lines") == [(3,)]
 
 
-# --- postings that are not what they were -------------------------------------------------------
+# --- changed postings ---------------------------------------------------------------------------
 
 FILES = ("000001-2025-01.parquet", "000002-2025-02.parquet", "000003-2025-03.parquet")
 
@@ -488,7 +488,7 @@ def test_an_edited_entry_is_found(closed_books: Books, edited: str, line: int) -
     closed_books.write_lines(lines)
     with pytest.raises(LedgerBroken) as broken:
         closed_books.read()
-    # A file or hash that is wrong in the chain may as well be told of the file.
+    # A wrong file or hash in the chain may also be reported for the file.
     assert str(closed_books.folder) in str(broken.value)
 
 

@@ -137,7 +137,7 @@ def make_history(random: Random, organization: Organization, number: int, most: 
 
 
 def identity(event: SplitEvent) -> tuple[object, ...]:
-    """What tells the rows of one event from those of another."""
+    """The key that separates the rows of one event from those of another."""
     return event.name, event.effective_at, event.recorded_at, event.sequence
 
 
@@ -212,7 +212,7 @@ def make_allocations(
 
 
 def name_center(random: Random, center: CostCenter, seats: Decimal | None) -> Allocation:
-    """The center by name and id, or by name alone where the name tells the id."""
+    """The center by name and id, or by name alone if the name identifies the id."""
     by_name = center.name in (DEFAULT, center.cost_center_id) or center.is_listed
     if by_name and random.random() < 0.5:
         return Allocation(center.name, None, seats)
@@ -436,7 +436,7 @@ def organization_tables(organizations: Iterable[Organization]) -> dict[str, Tabl
 
 @dataclass(frozen=True)
 class Books:
-    """Histories, their feeds, and where each line stands in them."""
+    """Histories, their feeds, and the position of each line in them."""
 
     seed: int
     histories: tuple[History, ...]
@@ -540,7 +540,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Case:
-    """A line of a history, what the oracle says of it and what the warehouse made of it."""
+    """A line of a history, the result of the oracle and that of the warehouse."""
 
     history: History
     position: int
@@ -558,7 +558,7 @@ class Case:
         return dict(parts(amount, self.split.seats))
 
     def ledger(self) -> str:
-        """The whole history, the line marked, with what was expected and what came."""
+        """The whole history with the line marked, the expected and the actual result."""
         organization = self.history.organization
         text = [
             f"{self.history.subscription_id} of {organization.organization_id},"
@@ -707,7 +707,7 @@ def margin_differs(case: Case) -> str | None:
 
 
 def part_is_off(case: Case) -> str | None:
-    """Of lines whose split is the oracle's; the others have failed already."""
+    """For lines with the oracle's split; the others have failed already."""
     if snapshot_and_reason_differ(case):
         return None
     for measure in MEASURES:
@@ -942,7 +942,7 @@ SECONDS_TO_SHRINK = 90
 
 
 def report_alone(history: History, company: Company) -> str | None:
-    """What is wrong with a history that is all a data folder holds."""
+    """The differences for a history that is the only content of a data folder."""
     shutil.rmtree(company.data.landing, ignore_errors=True)
     company.data.warehouse.unlink(missing_ok=True)
     books = Books(SEED, (history,))

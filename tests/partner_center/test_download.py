@@ -224,7 +224,7 @@ def provider(new_provider: Callable[[], Provider]) -> Provider:
 
 
 class Customer:
-    """A data folder, a clock on which waiting takes no time, and all that was told and written."""
+    """A data folder, a clock without real waiting, and all messages and files."""
 
     def __init__(self, root: Path, provider: Provider) -> None:
         self.landing = root / "landing"
@@ -658,7 +658,7 @@ def test_a_blob_that_trickles_in_does_not_outlast_the_deadline(
     assert customer.files() == customer.before
 
 
-# --- what is no use --------------------------------------------------------------------
+# --- unusable exports ------------------------------------------------------------------
 
 
 def test_a_failed_operation_states_the_reason(customer: Customer, provider: Provider) -> None:
@@ -1050,7 +1050,7 @@ def test_one_transient_failure_among_several_allows_a_retry(
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Sets the APPORTION_EXPORT_ variables to working ones but for what is given."""
+    """Sets valid APPORTION_EXPORT_ variables, except for the given ones."""
 
     def setenv(**changes: str) -> None:
         values = {

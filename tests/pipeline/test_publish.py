@@ -100,7 +100,7 @@ def test_a_program_sees_new_results_after_closing_its_connections_or_by_attachin
         publish.publish(published.data, dbt_runner.read_manifest(), "state")
         second = duckdb.connect(path, read_only=True)
         apart = open_published(published.data)
-        # What docs/for-bi.md warns of: DuckDB shares one open file among a program's connections.
+        # The warning in docs/for-bi.md: DuckDB shares one open file among a program's connections.
         assert second.execute(seen).fetchall() == [(0,)]
         assert apart.execute(seen).fetchall() == [(1,)]
         for connection in (first, second, apart):

@@ -1,16 +1,16 @@
-"""Forecasts of the cost series: statistics, so Python. The numbers are estimates, so floats."""
+"""Forecasts of the cost series, in Python for the statistics. Estimates are floats."""
 
 import os
 
 
 def model(dbt, session):
-    """One row per series and month to come: forecast, bands, method, and of which history."""
+    """One row per series and future month: forecast, bands, method and hash of the history."""
     from dagster_project import forecasting
 
     months = dbt.ref("int_forecast_series").df()
     months = months.rename(columns={"series_id": "unique_id", "month": "ds", "cost": "y"})
-    # To forecast a thousand cost centers takes minutes, and a history that is as it was has the
-    # forecast it had: what the last build made of it is taken over.
+    # A forecast of a thousand cost centers takes minutes. Forecasts of unchanged histories are
+    # therefore reused from the last build.
     is_built = session.execute(
         "select count(*) > 0 from duckdb_tables() where schema_name = ? and table_name = ?",
         [dbt.this.schema, dbt.this.identifier],
