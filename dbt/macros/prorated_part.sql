@@ -1,15 +1,15 @@
 {#-
-The part of an amount that falls to one cost center of a split, as decimal(28, 10).
+The part of an amount for one cost center of a split, as decimal(28, 10).
 
-Cumulative rounding: the part is what the amount rounds to (whole millionths, halves up) at the
-end of the cost center's stretch of the split, less what it rounds to at the beginning. So the
-parts of one amount sum to it by construction and none is off by a millionth. The last stretch
-ends at the amount itself and takes the exact rest. Rounding is done on the absolute value, so
-that a refund mirrors its charge.
+Cumulative rounding: the part is the rounded cumulative amount including this cost center, less the
+rounded cumulative amount before it. Amounts are rounded to whole millionths, halves up, on the
+absolute value, so that a refund mirrors its charge. The parts of one amount sum to it by
+construction, and none differs from its exact value by a millionth or more. The last part ends at
+the amount itself and receives the exact remainder.
 
-`low`, `high`, `total` are whole allocation units, computed once per snapshot row. The narrow
-path is 64-bit arithmetic, some fifty times faster than the wide one; `narrow_limit` says up to
-which amount it cannot overflow.
+`low`, `high` and `total` are whole allocation units, computed once per snapshot row. The narrow
+path uses 64-bit arithmetic, which is about fifty times faster than the wide path. `narrow_limit` is
+the amount up to which it cannot overflow.
 -#}
 {% macro prorated_part(amount, low, high, total, narrow_limit) -%}
     cast(
@@ -55,10 +55,7 @@ which amount it cannot overflow.
     ) * 0.000001
 {%- endmacro %}
 
-{#-
-What the part would be without rounding to millionths (to 10 decimals), to show what the rounding
-made of it.
--#}
+{#- The part without rounding to millionths (to 10 decimals), to show the effect of rounding. -#}
 {% macro unrounded_part(amount, low, high, total) -%}
     case when {{ amount }} < 0 then -1 else 1 end
     * cast(
@@ -69,7 +66,9 @@ made of it.
     ) * 0.0000000001
 {%- endmacro %}
 
-{#- Up to which amount prorated_part may count in 64 bits for a split of this many units. -#}
+{#-
+The amount up to which prorated_part can use 64-bit arithmetic for a split of this many units.
+-#}
 {% macro narrow_limit(total) -%}
     cast(
         greatest(9223372036854775807 // (2 * greatest({{ total }}, 1)) - 5001, 0)
@@ -87,8 +86,8 @@ made of it.
 {%- endmacro %}
 
 {#-
-What is counted for a share in whole units: of 10^-10, or hundredths where the total is so large that
-products of such units would overflow.
+The basis of a share in whole units of 10^-10, or of hundredths if the total is so large that
+products of smaller units would overflow.
 -#}
 {% macro basis_units(basis, total) -%}
     case
@@ -97,12 +96,12 @@ products of such units would overflow.
     end
 {%- endmacro %}
 
-{#- The id of the split that gives everything to an organization's Default. -#}
+{#- The id of the split that allocates everything to an organization's Default. -#}
 {% macro default_split_id(organization_id) -%}
     concat('default:', {{ organization_id }})
 {%- endmacro %}
 
-{#- The id of the split that gives everything to one cost center. -#}
+{#- The id of the split that allocates everything to one cost center. -#}
 {% macro cost_center_split_id(organization_id, cost_center_id) -%}
     concat('cost center:', {{ organization_id }}, ':', {{ cost_center_id }})
 {%- endmacro %}

@@ -19,7 +19,7 @@ def hold_the_lock(root: Path, held: Event, release: Event) -> None:
         release.wait(30)
 
 
-def test_a_second_writer_waits_says_so_and_gives_up_in_the_end(tmp_path: Path) -> None:
+def test_a_second_writer_waits_with_a_message_and_times_out(tmp_path: Path) -> None:
     held, release = multiprocessing.Event(), multiprocessing.Event()
     other = multiprocessing.Process(target=hold_the_lock, args=(tmp_path, held, release))
     other.start()

@@ -1,6 +1,6 @@
 {#-
-The charges to come with their sales, split as a bill would split them: one row per expected charge
-and cost center.
+Future charges with their sales, split in the same way as a bill: one row per expected charge and
+cost center.
 -#}
 with
 

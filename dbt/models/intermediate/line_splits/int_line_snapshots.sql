@@ -36,7 +36,8 @@ snapshots as (
 
 ),
 
--- The split a charge was given: in a closed period the posted one, whatever came later.
+-- The split that was applied to a charge: in a closed period the posted one, regardless of later
+-- changes.
 applied_to_charges as (
 
     select
@@ -115,7 +116,7 @@ decided as (
         case
             when original_reason is null and tagged_split_id is not null then tag_key
         end as tag_key,
-        -- The split under either policy, to show by how much they differ.
+        -- The split under either policy, to show the difference.
         coalesce(snapshot_id, tagged_split_id, {{ default_split_id('organization_id') }})
             as documented_split_id,
         original_split_id

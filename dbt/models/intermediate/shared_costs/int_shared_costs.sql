@@ -1,4 +1,4 @@
-{#- What is passed on: in closed periods as it was posted, in open ones as it is now. -#}
+{#- Amounts passed on: as posted in closed periods, as computed now in open periods. -#}
 with
 
 posted as (
