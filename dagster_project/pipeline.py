@@ -10,6 +10,10 @@ import dagster as dg
 from dagster_project import faults
 from dagster_project.private_interfaces import event_log_held_open
 from dagster_project.settings import DataFolder
+from dagster_project.summary import blocking_findings
+
+BLOCKING_CHECK = "every_delivery_is_decided_and_whole"
+"""The check of findings that only a person can resolve; a failing run prints them."""
 
 
 def run_pipeline(data: DataFolder) -> tuple[str, ...]:
@@ -48,6 +52,8 @@ def run_pipeline(data: DataFolder) -> tuple[str, ...]:
             asset = evaluation.asset_key.path[-1]
             print(f"  {severity:<9}{count} of {asset} against {evaluation.check_name}")
     print(flush=True)
+    if any(each.check_name == BLOCKING_CHECK and not each.passed for each in evaluations):
+        print(blocking_findings(data), end="\n\n")
     if not result.success and not failures:
         return ("The run failed, and Dagster gave no reason.",)
     return failures

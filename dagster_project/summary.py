@@ -12,6 +12,7 @@ from dagster_project.quoting import sql_literal
 from dagster_project.settings import DataFolder
 
 QUARANTINE_SHOWN = 10
+BLOCKING_SHOWN = 20
 ROWS_SHOWN = 40
 
 
@@ -25,6 +26,7 @@ def summarize(data: DataFolder) -> str:
         parts = [
             _files(connection),
             _lines(connection),
+            _landed(connection),
             _quarantine(connection),
             _findings(connection),
             _reconciliation(connection),
@@ -89,6 +91,46 @@ def _lines(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return lines
 
 
+def _landed(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """What landed and what became of it, per currency; the checks prove that it is all of it."""
+    rows = connection.execute(
+        """
+        select
+            currency, sum(landed_total), sum(lines_total), sum(quarantined_total),
+            sum(replaced_total)
+        from published.marts.invoice_reconciliation
+        where currency is not null and landed_total <> 0
+        group by currency
+        order by currency
+        """
+    ).fetchall()
+    return [
+        f"{'Landed' if number == 0 else '':<14}{currency} {wording.exact_amount(landed, currency)}"
+        f" = {wording.exact_amount(billed, currency)} billed"
+        f" + {wording.exact_amount(quarantined, currency)} quarantined"
+        f" + {wording.exact_amount(replaced, currency)} replaced"
+        for number, (currency, landed, billed, quarantined, replaced) in enumerate(rows)
+    ]
+
+
+def _replaced(connection: duckdb.DuckDBPyConnection) -> str:
+    """How many rows other deliveries replace, as a sentence; empty where none are."""
+    row = connection.execute(
+        """
+        select sum(replaced_row_count), count(distinct file)
+        from published.marts.delivery_reconciliation
+        where replaced_row_count > 0
+        """
+    ).fetchone()
+    row_count, file_count = row or (None, 0)
+    if not row_count:
+        return ""
+    return (
+        f"{wording.counted(int(row_count), 'row')} of {wording.counted(file_count, 'file')}"
+        " replaced by other deliveries (marts.delivery_reconciliation)"
+    )
+
+
 def _quarantine(connection: duckdb.DuckDBPyConnection) -> list[str]:
     rows = connection.execute(
         """
@@ -98,8 +140,9 @@ def _quarantine(connection: duckdb.DuckDBPyConnection) -> list[str]:
         order by file, row_number
         """
     ).fetchall()
+    replaced = _replaced(connection)
     if not rows:
-        return ["Quarantine    empty"]
+        return [f"Quarantine    no row or file; {replaced}" if replaced else "Quarantine    empty"]
     not_billed = wording.counted(len(rows), "row or file", "rows or files")
     lines = [f"Quarantine    {not_billed}, not billed"]
     for file, row_number, cell, reason, value, total_cost, currency in rows[:QUARANTINE_SHOWN]:
@@ -110,7 +153,29 @@ def _quarantine(connection: duckdb.DuckDBPyConnection) -> list[str]:
         lines.append(f"  {file}: {place}{reason}{shown}{cost}")
     if len(rows) > QUARANTINE_SHOWN:
         lines.append(f"  ... and {len(rows) - QUARANTINE_SHOWN:,} more in marts.quarantined_rows")
+    if replaced:
+        lines.append(f"  {replaced}")
     return lines
+
+
+def blocking_findings(data: DataFolder) -> str:
+    """What keeps the warehouse's marts from being published, and what to do, a line each."""
+    with duckdb.connect(str(data.warehouse), read_only=True) as connection:
+        rows = connection.execute(
+            """
+            select amount_at_stake, currency, message
+            from marts.findings
+            where severity = 'blocking'
+            order by amount_at_stake desc, message
+            """
+        ).fetchall()
+    lines = [f"Not published: {wording.counted(len(rows), 'delivery', 'deliveries')} to decide on"]
+    for amount, currency, message in rows[:BLOCKING_SHOWN]:
+        at_stake = wording.exact_amount(amount, currency)
+        lines.append(f"  {message}{f' ({at_stake} {currency} at stake)' if amount else ''}")
+    if len(rows) > BLOCKING_SHOWN:
+        lines.append(f"  ... and {len(rows) - BLOCKING_SHOWN:,} more in the warehouse's findings")
+    return "\n".join(lines)
 
 
 def _findings(connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -140,27 +205,27 @@ def _reconciliation(connection: duckdb.DuckDBPyConnection) -> list[str]:
         """
         select
             coalesce(invoice_number, '(none)'), coalesce(cast(billing_date as varchar), '?'),
-            coalesce(currency, '?'), invoice_total, lines_total, quarantined_total, variance,
-            status
+            coalesce(currency, '?'), invoice_total, lines_total, quarantined_total,
+            replaced_total, variance, status
         from published.marts.invoice_reconciliation
-        order by billing_date, invoice_number, currency
+        order by billing_date, invoice_number, currency, provider
         """
     ).fetchall()
     table = [
         [
             *("invoice", "billing date", "currency"),
-            *("invoice total", "lines total", "quarantined", "variance", "status"),
+            *("invoice total", "lines total", "quarantined", "replaced", "variance", "status"),
         ],
         *(
             [
                 *row[:3],
-                *(wording.exact_amount(amount, row[2]) for amount in row[3:7]),
-                _status(row[7]),
+                *(wording.exact_amount(amount, row[2]) for amount in row[3:8]),
+                _status(row[8]),
             ]
             for row in rows
         ),
     ]
-    return ["Reconciliation (cost before tax)", *aligned(table, right=range(3, 7))]
+    return ["Reconciliation (cost before tax)", *aligned(table, right=range(3, 8))]
 
 
 def _chargeback(connection: duckdb.DuckDBPyConnection) -> list[str]:

@@ -126,6 +126,7 @@ def new_company(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Compan
     return lambda: Company(DataFolder(tmp_path_factory.mktemp("company")))
 
 
+NewCompany = Callable[[], Company]
 MadeOnce = Callable[[str, Callable[[DataFolder], None]], DataFolder]
 
 

@@ -63,7 +63,7 @@ def reconciliation_notices() -> list[str]:
     statuses = [str(row["status"]) for row in ask(review.reconciliation(selection))]
     tying = sum(status in ("reconciled", "within_rounding") for status in statuses)
     without_invoice = statuses.count("no_invoice")
-    differing = len(statuses) - tying - without_invoice
+    differing = len(statuses) - tying - without_invoice - statuses.count("replaced")
     where = markup.link("Reconciliation", "reconciliation", period=here.period)
     notices = []
     if differing:

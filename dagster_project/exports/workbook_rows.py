@@ -323,7 +323,8 @@ class WorkbookRows:
         """The invoices by their number; none in the customer's edition."""
         if INVOICE_HEADER not in self.numbers:
             return []
-        return [Invoice(*row) for row in self._fetch(f"from temp.{INVOICES} order by number")]
+        sql = f"select * exclude (provider) from temp.{INVOICES} order by number"
+        return [Invoice(*row) for row in self._fetch(sql)]
 
     def listing(self, listing: Listing) -> tuple[tuple[Column, ...], list[tuple[Any, ...]]]:
         """The columns of a listing, and its rows, with the currency repeated at the end."""
@@ -474,16 +475,19 @@ def _load_invoices(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
         create or replace temp table {INVOICES} as
         with here as (
             select
-                invoice_number, if(invoice_number is null, billing_date, null) as billing_date,
-                currency, sum(total_cost) as total_cost
+                provider, invoice_number,
+                if(invoice_number is null, billing_date, null) as billing_date, currency,
+                sum(total_cost) as total_cost
             from temp.{LINES}
             group by all
         )
         select
             row_number() over (
-                order by bills.billing_date, bills.invoice_number, bills.currency
+                order by
+                    bills.billing_date, bills.invoice_number, bills.currency, bills.provider
             ) as number,
-            bills.invoice_number, bills.billing_date, coalesce(bills.currency, 'XXX') as currency,
+            bills.provider, bills.invoice_number, bills.billing_date,
+            coalesce(bills.currency, 'XXX') as currency,
             bills.invoice_total, coalesce(here.total_cost, 0) as total_cost,
             bills.allocated_total - coalesce(here.total_cost, 0) as elsewhere,
             bills.rounding_residual, bills.quarantined_row_count
@@ -491,7 +495,7 @@ def _load_invoices(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
         left join here on {_is_of("bills", "here")}
         where
             here.currency is not null
-            or $is_of_all and (
+            or $is_of_all and bills.status <> 'replaced' and (
                 bills.billing_date is null
                 or strftime(bills.billing_date, '%Y-%m') between $first_period and $last_period
             )
@@ -507,7 +511,8 @@ def _load_invoices(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
 def _is_of(invoices: str, lines: str) -> str:
     """SQL condition: lines belong to an invoice, or to a bill by date without an invoice."""
     return f"""(
-        {invoices}.invoice_number is not distinct from {lines}.invoice_number
+        {invoices}.provider is not distinct from {lines}.provider
+        and {invoices}.invoice_number is not distinct from {lines}.invoice_number
         and ({invoices}.invoice_number is not null
             or {invoices}.billing_date = {lines}.billing_date)
         and {invoices}.currency = {lines}.currency

@@ -526,7 +526,8 @@ INVOICES = FileFormat(
     feed="invoices",
     description="The provider's invoices, to tie the lines to.",
     needed=("Invoice Number", "Invoice Date", "Currency", "Subtotal"),
-    optional=("Tax Total", "Total"),
+    # Two providers may use one number: then the list names whose invoice it is.
+    optional=("Tax Total", "Total", "Provider"),
 )
 
 CORRECTIONS = FileFormat(

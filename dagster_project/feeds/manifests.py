@@ -1,10 +1,13 @@
-"""The manifest of a billing export: what has to lie beside it for the export to be whole.
+"""Manifests of billing exports: which files make up one delivery.
 
-Belongs here: reading a manifest's bytes. Does not: looking for the blobs, which landing does.
+Three providers write one: Partner Center's billing export, Azure Cost Management and AWS Data
+Exports. Belongs here: reading a manifest's bytes. Does not: finding the files it lists, which
+landing does.
 """
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -18,37 +21,55 @@ MAX_MANIFEST_BYTES = 16 * 1024**2
 
 @dataclass(frozen=True)
 class Blob:
-    """One part of an export. Size in bytes of the file as it lies there, null where not told."""
+    """One part of an export. Size in bytes of the file as stored, null where not stated."""
 
-    name: str
+    path: PurePosixPath
+    """Path in the provider's storage; Partner Center states the bare file name."""
     size_bytes: int | None
     row_count: int | None
+
+    @property
+    def name(self) -> str:
+        """The file name, without the folders of the provider's storage."""
+        return self.path.name
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What an export consists of; `etag` is the version of its data."""
+    """The parts of one export run."""
 
     export_id: str
-    etag: str
+    version: str
+    """Identifies the run among all runs of the export: an eTag or a run id."""
     created_at: datetime | None
+    """UTC instant without zone, null where the manifest states none."""
+    series: str | None
+    """The export that this is a run of, null where the manifest does not say."""
+    is_whole_period: bool
+    """Each run of the series holds its invoice or its billing period to date, as a whole."""
     blobs: tuple[Blob, ...]
+    row_count: int | None = None
+    """Rows of all parts together, null where not stated."""
 
 
-def is_manifest(data: bytes) -> bool:
-    """Whether a file is a manifest: a JSON object that lists blobs, whatever its name."""
+def is_manifest(data: bytes, name: str) -> bool:
+    """Whether a file is a manifest: by its content, or by its name where it is cut or damaged."""
+    if len(data) > MAX_MANIFEST_BYTES:
+        return False
+    if re.fullmatch(r"(.*[-_. ])?manifest\.json", name, re.IGNORECASE):
+        return True
     return (
-        len(data) <= MAX_MANIFEST_BYTES
-        and data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
-        and re.search(rb'"blobs"\s*:\s*\[', data, re.IGNORECASE) is not None
+        data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+        and re.search(rb'"(blobs|dataFiles)"\s*:\s*\[', data, re.IGNORECASE) is not None
     )
 
 
 def read_manifest(data: bytes) -> Manifest:
-    """The manifest in a file, as the export API gives it (alone or within its operation).
+    """The manifest in a file: Partner Center's (alone or within its operation), Azure's or AWS's.
 
-    Raises BrokenManifest where it is cut, counts other than it lists, or names a blob outside
-    its own folder. Source: Partner Center billing export API, resource `manifest`.
+    Raises BrokenManifest where it is cut, contradicts itself, or names a file by an unsafe path.
+    Sources: Partner Center billing export API, resource `manifest`; Azure Cost Management,
+    export manifest 2024-04-01; AWS Data Exports user guide, manifest file reference.
     """
     try:
         parsed = json.loads(data.decode("utf-8-sig"))
@@ -57,50 +78,138 @@ def read_manifest(data: bytes) -> Manifest:
     manifest = _by_key(parsed)
     if isinstance(manifest.get("resourcelocation"), dict):
         manifest = _by_key(manifest["resourcelocation"])
-    listed = manifest.get("blobs")
-    if not isinstance(listed, list):
-        raise BrokenManifest("the manifest lists no blobs")
-    blobs = tuple(_blob(each) for each in listed)
-    counted = _whole_number(manifest, "blobcount")
-    if counted is None:
+    if "datafiles" in manifest:
+        return _aws(manifest)
+    if "exportconfig" in manifest or "runinfo" in manifest:
+        return _azure(manifest)
+    return _partner_center(manifest)
+
+
+def _partner_center(manifest: Mapping[str, Any]) -> Manifest:
+    listed = _listed(manifest, "blobs")
+    blobs = tuple(
+        Blob(
+            path=_beside(str(blob.get("name") or "")),
+            size_bytes=_whole_number(blob, "size", "sizeinbytes", "sizebytes", "contentlength"),
+            row_count=_whole_number(blob, "rowcount", "linecount", "recordcount", "lineitemcount"),
+        )
+        for blob in (_by_key({"name": each} if isinstance(each, str) else each) for each in listed)
+    )
+    if _whole_number(manifest, "blobcount") is None:
         raise BrokenManifest("the manifest has no blobCount")
-    if counted != len(blobs):
-        raise BrokenManifest(f"the manifest counts {counted} blobs and lists {len(blobs)}")
-    names = [blob.name for blob in blobs]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise BrokenManifest(f"the manifest lists a blob twice: {', '.join(twice)}")
-    etag = str(manifest.get("etag") or "")
-    if not etag:
-        raise BrokenManifest("the manifest has no eTag, so that nobody can tell its version")
+    _require_count(manifest, blobs)
+    version = str(manifest.get("etag") or "")
+    if not version:
+        raise BrokenManifest("the manifest has no eTag, so that its version is unknown")
     return Manifest(
         export_id=str(manifest.get("id") or ""),
-        etag=etag,
+        version=version,
         created_at=_instant(manifest.get("createddatetime")),
+        # Each export holds its invoice whole, whichever of them it is.
+        series="partner center",
+        is_whole_period=True,
+        blobs=blobs,
+    )
+
+
+def _azure(manifest: Mapping[str, Any]) -> Manifest:
+    blobs = tuple(
+        Blob(
+            path=_storage_path(str(blob.get("blobname") or blob.get("name") or "")),
+            size_bytes=_whole_number(blob, "bytecount"),
+            row_count=_whole_number(blob, "datarowcount"),
+        )
+        for blob in map(_by_key, _listed(manifest, "blobs"))
+    )
+    _require_count(manifest, blobs)
+    config = _by_key(manifest.get("exportconfig") or {})
+    run = _by_key(manifest.get("runinfo") or {})
+    sizes = [blob.size_bytes for blob in blobs]
+    total_bytes = _whole_number(manifest, "bytecount")
+    known_bytes = sum(size or 0 for size in sizes)
+    if total_bytes is not None and None not in sizes and total_bytes != known_bytes:
+        raise BrokenManifest(
+            f"the manifest states {total_bytes:,} bytes, its blobs add up to {known_bytes:,}"
+        )
+    # Two exports of one billing scope and kind hold the same costs: the daily one of the month to
+    # date and the monthly one of the month before.
+    resource = str(config.get("resourceid") or "").lower()
+    billing_scope = resource.partition("/providers/microsoft.costmanagement/")[0]
+    name = str(config.get("exportname") or "").lower()
+    kind = str(config.get("type") or "").lower()
+    is_whole_period = "month" in str(config.get("timeframe") or "").lower()
+    export = (billing_scope if is_whole_period else resource) or name
+    return Manifest(
+        export_id=f"{resource or name} {kind}",
+        version=str(run.get("runid") or ""),
+        created_at=_instant(run.get("submittedtime")),
+        series=f"azure {export} {kind}" if export else None,
+        is_whole_period=is_whole_period,
+        blobs=blobs,
+        row_count=_whole_number(manifest, "datarowcount"),
+    )
+
+
+def _aws(manifest: Mapping[str, Any]) -> Manifest:
+    paths = [
+        _storage_path(re.sub(r"^s3[an]?://[^/]+/", "", str(each), flags=re.IGNORECASE))
+        for each in _listed(manifest, "datafiles")
+    ]
+    blobs = tuple(Blob(path, size_bytes=None, row_count=None) for path in paths)
+    _require_count(manifest, blobs)
+    return Manifest(
+        export_id=str(manifest.get("exportarn") or ""),
+        version=str(manifest.get("executionid") or ""),
+        created_at=None,
+        # The folder BILLING_PERIOD=YYYY-MM says which export and period it is a run of.
+        series=None,
+        is_whole_period=True,
         blobs=blobs,
     )
 
 
 def _by_key(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise BrokenManifest("the manifest is no JSON object")
+        raise BrokenManifest("the manifest is no JSON object, or a part of it is none")
     return {match_key(str(key)): each for key, each in value.items()}
 
 
-def _blob(listed: object) -> Blob:
-    blob = _by_key({"name": listed} if isinstance(listed, str) else listed)
-    name = str(blob.get("name") or "")
+def _listed(manifest: Mapping[str, Any], key: str) -> list[Any]:
+    listed = manifest.get(key)
+    if not isinstance(listed, list):
+        raise BrokenManifest("the manifest lists no blobs")
+    return listed
+
+
+def _require_count(manifest: Mapping[str, Any], blobs: tuple[Blob, ...]) -> None:
+    counted = _whole_number(manifest, "blobcount")
+    if counted is not None and counted != len(blobs):
+        raise BrokenManifest(f"the manifest counts {counted} blobs and lists {len(blobs)}")
+    paths = [blob.path for blob in blobs]
+    twice = sorted({str(path) for path in paths if paths.count(path) > 1})
+    if twice:
+        raise BrokenManifest(f"the manifest lists a blob twice: {', '.join(twice)}")
+
+
+def _beside(name: str) -> PurePosixPath:
     path = PurePosixPath(name)
-    if not name or path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
+    if not name or path.is_absolute() or not _is_safe(name):
         raise BrokenManifest(f"the manifest names a blob that is no file beside it: {name!r}")
-    return Blob(
-        name=path.as_posix(),
-        size_bytes=_whole_number(blob, "size", "sizeinbytes", "sizebytes", "contentlength"),
-        row_count=_whole_number(blob, "rowcount", "linecount", "recordcount", "lineitemcount"),
-    )
+    return path
 
 
-def _whole_number(values: dict[str, Any], *keys: str) -> int | None:
+def _storage_path(name: str) -> PurePosixPath:
+    path = PurePosixPath(name.lstrip("/"))
+    if not path.name or not _is_safe(name):
+        raise BrokenManifest(f"the manifest names a blob that is no file in storage: {name!r}")
+    return path
+
+
+def _is_safe(name: str) -> bool:
+    return ".." not in PurePosixPath(name).parts and "\\" not in name and "\0" not in name
+
+
+def _whole_number(values: Mapping[str, Any], *keys: str) -> int | None:
     for key in keys:
         if values.get(key) is not None:
             try:
@@ -113,9 +222,11 @@ def _whole_number(values: dict[str, Any], *keys: str) -> int | None:
 
 
 def _instant(value: object) -> datetime | None:
-    """A UTC instant without zone, or None where the manifest tells none that can be read."""
+    """A UTC instant without zone, or None where the manifest states none that can be read."""
+    # Azure prints seven decimals of a second, Python reads six.
+    text = re.sub(r"(\.\d{6})\d+", r"\1", str(value))
     try:
-        instant = datetime.fromisoformat(str(value))
+        instant = datetime.fromisoformat(text)
     except ValueError:
         return None
     return instant.astimezone(UTC).replace(tzinfo=None) if instant.tzinfo else instant

@@ -1,146 +1,264 @@
 """Billing exports in landing: a manifest and the blobs it lists, loaded whole or not at all."""
 
 import hashlib
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
+from pathlib import Path, PurePosixPath
 
 import duckdb
 
-from dagster_project.errors import EmptyFile, IncompleteExport, RefusedFile
+from dagster_project.errors import BrokenManifest, EmptyFile, IncompleteExport, RefusedFile
 from dagster_project.feeds import manifests
-from dagster_project.landing import contents, folder, raw_tables, registry
+from dagster_project.feeds.manifests import Manifest
+from dagster_project.landing import contents, deliveries, folder, raw_tables, registry
 from dagster_project.landing.contents import Reading
 from dagster_project.landing.registry import KnownContents, LandedFile
 from dagster_project.settings import Limits
 
+DATA_FILE = (".csv", ".csv.gz", ".json", ".json.gz", ".jsonl", ".jsonl.gz", ".parquet", ".zip")
 
-def find_exports(
-    landing: Path, paths: list[Path], limits: Limits
-) -> tuple[dict[Path, list[Path]], set[Path]]:
-    """The manifests in landing, each with what is left over beside it, and all paths of exports.
 
-    Left over is a blob that lies among an export's and is in no manifest: it is of another
-    version, and whoever reads it for itself would bill it.
+@dataclass(frozen=True)
+class Export:
+    """A manifest in landing, the blobs found for it, and the files no manifest lists."""
+
+    manifest_path: Path
+    manifest: Manifest | None
+    blob_paths: tuple[Path, ...] = ()
+    left_over: tuple[Path, ...] = ()
+    problem: str | None = None
+    """The reason why the export cannot be used."""
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Every file of the export and every file left over beside it."""
+        return (self.manifest_path, *self.blob_paths, *self.left_over)
+
+
+@dataclass
+class _Files:
+    """The files that a manifest may list, and those that a manifest has listed."""
+
+    by_name: dict[str, list[Path]]
+    claimed: set[Path] = field(default_factory=set)
+
+
+def find_exports(landing: Path, paths: Sequence[Path], limits: Limits) -> list[Export]:
+    """The billing exports in landing.
+
+    Left over is a data file in a folder of an export that no manifest lists: it may be of another
+    version of the export, and would be billed on top of it.
     """
-    listed_by: dict[Path, set[Path]] = {}
-    for path in paths:
-        if (
-            path.suffix.lower() != ".json"
-            or folder.feed_of(folder.name_of(path, landing)) != "billing_lines"
-        ):
-            continue
-        try:
-            if path.lstat().st_size > manifests.MAX_MANIFEST_BYTES:
-                continue
-            data, _ = folder.read_bytes(path, limits)
-        except (RefusedFile, FileNotFoundError):
-            continue
-        if manifests.is_manifest(data):
-            listed_by[path] = set(_blob_paths(path, data))
-    export_paths = {*listed_by, *(path for listed in listed_by.values() for path in listed)}
-    left_over: dict[Path, list[Path]] = {}
-    for manifest_path in listed_by:
-        left_over[manifest_path] = [
+    bills = [
+        path for path in paths if folder.feed_of(folder.name_of(path, landing)) == "billing_lines"
+    ]
+    files = _Files(by_name={})
+    for path in bills:
+        files.by_name.setdefault(path.name, []).append(path)
+    exports = [
+        _find_blobs(path, data, files)
+        for path in bills
+        if (data := _manifest_bytes(path, limits)) is not None
+    ]
+    taken = {path for export in exports for path in export.paths}
+    found = []
+    for export in exports:
+        folders = {path.parent for path in export.paths}
+        left_over = tuple(
             path
-            for path in paths
-            if path.parent == manifest_path.parent
-            and path.name.lower().endswith(".json.gz")
-            and path not in export_paths
-        ]
-        export_paths.update(left_over[manifest_path])
-    return left_over, export_paths
+            for path in bills
+            if path.parent in folders
+            and path not in taken
+            and path.name.lower().endswith(DATA_FILE)
+        )
+        taken.update(left_over)
+        found.append(replace(export, left_over=left_over))
+    return found
 
 
-def _blob_paths(manifest_path: Path, data: bytes) -> list[Path]:
+def _manifest_bytes(path: Path, limits: Limits) -> bytes | None:
+    try:
+        if path.suffix.lower() != ".json" or path.lstat().st_size > manifests.MAX_MANIFEST_BYTES:
+            return None
+        data, _ = folder.read_bytes(path, limits)
+    except (RefusedFile, FileNotFoundError):
+        return None
+    return data if manifests.is_manifest(data, path.name) else None
+
+
+def _find_blobs(manifest_path: Path, data: bytes, files: _Files) -> Export:
     try:
         manifest = manifests.read_manifest(data)
-    except RefusedFile:
-        return []
-    return [manifest_path.parent / blob.name for blob in manifest.blobs]
+    except BrokenManifest as refusal:
+        return Export(manifest_path, None, problem=str(refusal))
+    found: list[Path] = []
+    problem = None
+    for blob in manifest.blobs:
+        try:
+            path = _locate(blob.path, manifest_path, files.by_name.get(blob.name, []))
+        except IncompleteExport as refusal:
+            problem = problem or str(refusal)
+            continue
+        if path in files.claimed:
+            problem = problem or f"blob {blob.name} is listed by another manifest too"
+            continue
+        files.claimed.add(path)
+        found.append(path)
+    return Export(manifest_path, manifest, tuple(found), problem=problem)
+
+
+def _locate(blob: PurePosixPath, manifest_path: Path, candidates: Iterable[Path]) -> Path:
+    """The landed file that is this blob: beside the manifest, else by its path in storage."""
+    beside = (manifest_path.parent / blob, manifest_path.parent / blob.name)
+    candidates = list(candidates)
+    for path in beside:
+        if path in candidates:
+            return path
+    # A manifest of AWS lies in a folder of its own: its files are found by the end of their path,
+    # which names at least the folder they lie in.
+    ranked = sorted(
+        (
+            (
+                _common_end(path, blob),
+                _common_count(path.parts, manifest_path.parts),
+                path,
+            )
+            for path in candidates
+            if _common_end(path, blob) >= 2
+        ),
+        reverse=True,
+    )
+    if not ranked:
+        raise IncompleteExport(f"blob {blob.name} is missing")
+    if len(ranked) > 1 and ranked[0][:2] == ranked[1][:2]:
+        raise IncompleteExport(
+            f"blob {blob.name} lies here more than once; keep one copy of the export per folder"
+        )
+    return ranked[0][2]
+
+
+def _common_end(path: Path, blob: PurePosixPath) -> int:
+    """How many names at the end of both paths are the same."""
+    return _common_count(reversed(path.parts), reversed(blob.parts))
+
+
+def _common_count(names: Iterable[str], others: Iterable[str]) -> int:
+    """How many of the first names are the same."""
+    return sum(
+        1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(names, others, strict=False))
+    )
 
 
 def read_export(
-    manifest_path: Path,
-    left_over: list[Path],
+    export: Export,
     landing: Path,
     connection: duckdb.DuckDBPyConnection,
     reading: Reading,
     known: KnownContents,
 ) -> list[LandedFile]:
     """The files of one export: all of them loaded, or all of them refused."""
-    listed: list[Path] = []
     loaded: list[LandedFile] = []
     before = set(known.contents)
     try:
-        data, modified_ns = folder.read_bytes(manifest_path, reading.limits)
-        manifest = manifests.read_manifest(data)
-        listed = [manifest_path.parent / blob.name for blob in manifest.blobs]
-        blobs = [
-            _read_blob(blob, path, reading.limits)
-            for blob, path in zip(manifest.blobs, listed, strict=True)
-        ]
-        hashes = [hashlib.sha256(blob_data).hexdigest() for blob_data, _ in blobs]
-        delivery = hashlib.sha256(
-            "\0".join([manifest.export_id, manifest.etag, *sorted(hashes)]).encode()
-        ).hexdigest()
-        made_at = manifest.created_at or folder.modified_at(modified_ns)
-        loaded.append(
-            replace(
-                registry.as_read(
-                    folder.name_of(manifest_path, landing), "billing_lines", data, modified_ns
-                ),
-                format="export_manifest",
-                file_hash=None,
-                content_hash=delivery,
-                delivery=delivery,
-                delivered_at=made_at,
-            )
-        )
-        for blob, path, (blob_data, blob_modified_ns), blob_hash in zip(
-            manifest.blobs, listed, blobs, hashes, strict=True
-        ):
-            here = replace(
-                registry.as_read(
-                    folder.name_of(path, landing), "billing_lines", blob_data, blob_modified_ns
-                ),
-                delivery=delivery,
-                delivered_at=made_at,
-            )
-            landed = known.find(here) if hashes.count(blob_hash) == 1 else None
-            if landed is None:
-                try:
-                    content = contents.only_content(blob_data, reading.limits)
-                    landed = contents.read_content(
-                        here, content, connection, reading, known, blob.name
-                    )
-                except EmptyFile:
-                    # A part without lines is a part all the same.
-                    landed = here
-                except RefusedFile as refusal:
-                    raise IncompleteExport(f"blob {blob.name}: {refusal}") from refusal
-            loaded.append(landed)
-            known.add(landed)
-            row_count = landed.row_count + landed.rejected_count
-            if blob.row_count is not None and blob.row_count != row_count:
-                raise IncompleteExport(
-                    f"blob {blob.name} has {row_count:,} rows, the manifest says {blob.row_count:,}"
-                )
+        if export.problem is not None or export.manifest is None:
+            raise IncompleteExport(export.problem)
+        loaded += _read_parts(export, export.manifest, landing, connection, reading, known)
+        _require_row_count(export.manifest, loaded)
     except (RefusedFile, FileNotFoundError) as refusal:
         reason = f"the whole export is refused: {refusal}"
-        reading.progress(f"refused   {folder.name_of(manifest_path, landing)}: {reason}")
-        for landed in loaded:
-            if landed.content_hash not in before:
-                raw_tables.delete_content(connection, landed)
+        reading.progress(f"refused   {folder.name_of(export.manifest_path, landing)}: {reason}")
+        for content_hash in known.contents - before:
+            raw_tables.delete_content(connection, content_hash)
         known.contents.intersection_update(before)
-        there = [path for path in listed if path.is_symlink() or path.exists()]
+        refused_paths = [path for path in export.paths if path.is_symlink() or path.exists()]
         return [
             registry.refused(path, folder.name_of(path, landing), IncompleteExport(reason))
-            for path in [manifest_path, *there, *left_over]
+            for path in refused_paths
         ]
-    not_listed = IncompleteExport("lies among an export's blobs; its manifest does not list it")
+    not_listed = IncompleteExport(
+        "lies among the files of an export whose manifest does not list it; it may be of another"
+        " version: remove it, or move it to a folder of its own"
+    )
     return loaded + [
-        registry.refused(path, folder.name_of(path, landing), not_listed) for path in left_over
+        registry.refused(path, folder.name_of(path, landing), not_listed)
+        for path in export.left_over
     ]
+
+
+def _read_parts(
+    export: Export,
+    manifest: Manifest,
+    landing: Path,
+    connection: duckdb.DuckDBPyConnection,
+    reading: Reading,
+    known: KnownContents,
+) -> list[LandedFile]:
+    """The manifest and its blobs, read; the contents so far are known where it raises."""
+    manifest_data, manifest_modified_ns = folder.read_bytes(export.manifest_path, reading.limits)
+    read = [
+        _read_blob(blob, path, reading.limits)
+        for blob, path in zip(manifest.blobs, export.blob_paths, strict=True)
+    ]
+    hashes = sorted(hashlib.sha256(data).hexdigest() for data, _ in read)
+    place = _place_of(export, manifest, landing, hashes)
+    here = registry.as_read(
+        folder.name_of(export.manifest_path, landing),
+        "billing_lines",
+        manifest_data,
+        manifest_modified_ns,
+    )
+    here = replace(here, format="export_manifest", file_hash=None, content_hash=place.delivery)
+    loaded = [registry.in_delivery(here, place, has_manifest=True)]
+    for blob, path, (data, modified_ns) in zip(
+        manifest.blobs, export.blob_paths, read, strict=True
+    ):
+        here = registry.as_read(folder.name_of(path, landing), "billing_lines", data, modified_ns)
+        try:
+            landed = known.find(here) or contents.read_content(
+                here, contents.only_content(data, reading.limits), connection, reading, known
+            )
+        except EmptyFile:
+            # A part without lines is a part nevertheless.
+            landed = here
+        except RefusedFile as refusal:
+            raise IncompleteExport(f"blob {blob.name}: {refusal}") from refusal
+        known.add(landed)
+        loaded.append(registry.in_delivery(landed, place, has_manifest=True, part=str(blob.path)))
+        row_count = landed.row_count + landed.rejected_count
+        if blob.row_count is not None and blob.row_count != row_count:
+            raise IncompleteExport(
+                f"blob {blob.name} has {row_count:,} rows, the manifest says {blob.row_count:,}"
+            )
+    return loaded
+
+
+def _place_of(
+    export: Export, manifest: Manifest, landing: Path, hashes: Sequence[str]
+) -> deliveries.Place:
+    """The delivery that all files of the export belong to; a copy of the export is the same one."""
+    place = deliveries.place_of(
+        folder.name_of((*export.blob_paths, export.manifest_path)[0], landing)
+    )
+    identity = "\0".join([manifest.export_id, manifest.version, *hashes])
+    # The folder of a manifest is the folder of a run, whatever its name.
+    parent = folder.name_of(export.manifest_path.parent.parent, landing)
+    return replace(
+        place,
+        delivery=f"manifest:{hashlib.sha256(identity.encode()).hexdigest()}",
+        series=manifest.series or place.series or f"{parent}/*",
+        run_group=None,
+        delivered_at=manifest.created_at or place.delivered_at,
+        is_whole_period=manifest.is_whole_period or place.is_whole_period,
+    )
+
+
+def _require_row_count(manifest: Manifest, loaded: Sequence[LandedFile]) -> None:
+    row_count = sum(landed.row_count + landed.rejected_count for landed in loaded)
+    if manifest.row_count is not None and manifest.row_count != row_count:
+        raise IncompleteExport(
+            f"its blobs have {row_count:,} rows, the manifest says {manifest.row_count:,}"
+        )
 
 
 def _read_blob(blob: manifests.Blob, path: Path, limits: Limits) -> tuple[bytes, int]:

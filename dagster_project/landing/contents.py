@@ -10,6 +10,7 @@ import duckdb
 
 from dagster_project.errors import (
     EmptyFile,
+    IncompleteExport,
     RefusedFile,
     RepeatedColumns,
     UnknownFeed,
@@ -27,7 +28,7 @@ from dagster_project.feeds import (
 from dagster_project.feeds.conventions import convert
 from dagster_project.feeds.declarations import NO_DECLARATIONS, Declaration, Declarations
 from dagster_project.feeds.formats import FileFormat, match_key
-from dagster_project.landing import folder, raw_tables, registry
+from dagster_project.landing import deliveries, folder, raw_tables, registry
 from dagster_project.landing.forgetting import ForgottenIdentifier
 from dagster_project.landing.registry import FileNote, KnownContents, LandedFile
 from dagster_project.settings import FEEDS, Limits
@@ -66,7 +67,7 @@ def recognize(
     limits = limits or Limits.from_environment()
     folder.require_finished(path)
     data, _ = folder.read_bytes(path, limits)
-    if manifests.is_manifest(data):
+    if manifests.is_manifest(data, path.name):
         raise UnknownFormat("the manifest of a billing export, which is nothing without its blobs")
     reading = Reading(limits, (), progress=lambda message: None, declarations=declarations)
     content = only_content(data, limits)
@@ -91,6 +92,11 @@ def read_file(
     folder.require_finished(path)
     if feed is None:
         raise UnknownFeed(f"not in the folder of a feed; the feeds are {', '.join(FEEDS)}")
+    if feed == "billing_lines" and deliveries.EXPORT_BLOB.fullmatch(path.name):
+        raise IncompleteExport(
+            "a blob of a billing export without its manifest.json: copy the manifest here too, or"
+            " rename the file if it is a whole bill"
+        )
     data, modified_ns = folder.read_bytes(path, reading.limits)
     here = registry.as_read(name, feed, data, modified_ns)
     if landed := known.find(here):
@@ -108,19 +114,16 @@ def _read_members(
     reading: Reading,
     known: KnownContents,
 ) -> list[LandedFile]:
-    """The files of a zip archive, all or none. Several files are the parts of one delivery."""
+    """The files of a zip archive, all or none, as if the archive were a folder."""
     assert archive.feed is not None
-    hashes = [hashlib.sha256(member.content).hexdigest() for member in members]
-    delivery = hashlib.sha256("\0".join(sorted(hashes)).encode()).hexdigest()
     files = [
         replace(
             archive,
             file=f"{archive.file}/{folder.printable(member.name)}",
-            file_hash=file_hash,
+            file_hash=hashlib.sha256(member.content).hexdigest(),
             size_bytes=len(member.content),
-            delivery=delivery if len(members) > 1 else None,
         )
-        for member, file_hash in zip(members, hashes, strict=True)
+        for member in members
     ]
     found = [landed for file in files if (landed := known.find(file))]
     if len(found) == len(files):
@@ -153,22 +156,17 @@ def read_content(
     connection: duckdb.DuckDBPyConnection,
     reading: Reading,
     known: KnownContents,
-    part: str | None = None,
 ) -> LandedFile:
     """The rows of a file's unpacked content, inserted unless the same content is there already."""
     assert here.feed is not None
     understood = understand(content, here.file, here.feed, reading)
-    content_hash = _content_hash(here.feed, content, here.delivery, part)
+    content_hash = _content_hash(here.feed, content)
     return _store(here, content_hash, understood, connection, reading, known)
 
 
-def _content_hash(
-    feed: str, content: bytes, delivery: str | None = None, part: str | None = None
-) -> str:
-    # The feed is part of the identity: a file in the wrong folder is refused there. So are the
-    # export and the part of it: parts count together, also where they are alike.
-    identity = f"{feed}\0{delivery or ''}\0{part or ''}\0".encode()
-    return hashlib.sha256(identity + content).hexdigest()
+def _content_hash(feed: str, content: bytes) -> str:
+    # The feed is part of the identity: a file in the wrong folder is refused there.
+    return hashlib.sha256(f"{feed}\0".encode() + content).hexdigest()
 
 
 def _store(
@@ -181,7 +179,7 @@ def _store(
 ) -> LandedFile:
     """The file with its rows in their raw table."""
     rows, file_format = understood.rows, understood.file_format
-    _, unknown = file_format.assign(rows.headers)
+    header_by_column, unknown = file_format.assign(rows.headers)
     landed = replace(
         here,
         format=file_format.name,
@@ -193,6 +191,7 @@ def _store(
         column_letters=json.dumps(
             {match_key(header): letters for header, letters in rows.column_letters.items()}
         ),
+        known_columns=", ".join(sorted(header_by_column)),
         notes=registry.notes_as_json(understood.notes),
     )
     if content_hash not in known.contents:

@@ -14,7 +14,7 @@ from dagster_project.feeds.declarations import NO_DECLARATIONS, Declarations
 from dagster_project.feeds.formats import FORMATS, FileFormat, match_key
 from dagster_project.landing import forgetting
 from dagster_project.landing.forgetting import ForgottenIdentifier
-from dagster_project.landing.registry import LandedFile
+from dagster_project.landing.registry import LandedFile, newest_files
 from dagster_project.quoting import sql_identifier
 
 
@@ -51,7 +51,9 @@ def create_tables(connection: duckdb.DuckDBPyConnection, reading_version: str) -
             file varchar, feed varchar, format varchar, status varchar, reason varchar,
             file_hash varchar, content_hash varchar, size_bytes bigint, modified_at timestamp,
             row_count bigint, rejected_count bigint, unknown_columns varchar, sheet varchar,
-            column_letters varchar, delivery varchar, delivered_at timestamp,
+            column_letters varchar, known_columns varchar, part varchar, delivery varchar,
+            has_manifest boolean, series varchar, run_group varchar, delivered_at timestamp,
+            run_number bigint, is_whole_period boolean, base_name varchar, is_blocking boolean,
             notes varchar
         )
         """
@@ -150,14 +152,10 @@ def insert(
     )
 
 
-def delete_content(connection: duckdb.DuckDBPyConnection, landed: LandedFile) -> None:
+def delete_content(connection: duckdb.DuckDBPyConnection, content_hash: str | None) -> None:
     """Remove the rows of one content."""
-    for table in (landed.format, "rejected_rows"):
-        if table and table != "export_manifest":
-            connection.execute(
-                f"delete from {sql_identifier('raw', table)} where content_hash = ?",
-                [landed.content_hash],
-            )
+    for table in [*(each.name for each in FORMATS), "rejected_rows"]:
+        connection.execute(f'delete from raw."{table}" where content_hash = ?', [content_hash])
 
 
 def withdraw_missing(connection: duckdb.DuckDBPyConnection, files: list[LandedFile]) -> int:
@@ -166,12 +164,9 @@ def withdraw_missing(connection: duckdb.DuckDBPyConnection, files: list[LandedFi
     Returns how many rows were withdrawn. So a run on a kept warehouse gives what a run on a new
     one would give.
     """
-    counted = [each for each in files if each.status == "loaded" and each.content_hash]
+    newest = newest_files(files)
     current = pa.table(
-        {
-            "content_hash": [each.content_hash for each in counted],
-            "file": [each.file for each in counted],
-        },
+        {"content_hash": list(newest), "file": list(newest.values())},
         schema=pa.schema([("content_hash", pa.string()), ("file", pa.string())]),
     )
     connection.register("current_contents", current)

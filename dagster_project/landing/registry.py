@@ -3,14 +3,15 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
-from dagster_project.errors import RefusedFile
+from dagster_project.errors import IncompleteExport, RefusedFile
 from dagster_project.landing import folder
+from dagster_project.landing.deliveries import Place
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,45 @@ class LandedFile:
     sheet: str | None = None
     column_letters: str = "{}"
     """Column letter by match key of the header, as JSON: where a workbook's values stand."""
+    known_columns: str | None = None
+    """The columns of the format that the file has, in alphabetical order."""
+    part: str | None = None
+    """The blob of a manifest that the file is; two blobs may be alike and count both."""
     delivery: str | None = None
-    """The billing export the file is a part of; all parts of one count together."""
+    """The files of a bill that are handed over at once; all of them count together."""
+    has_manifest: bool = False
+    series: str | None = None
+    """The export that the delivery is a run of."""
+    run_group: str | None = None
+    """The dated folder that the file lies in."""
     delivered_at: datetime | None = None
-    """When the export was made, where its manifest tells."""
+    """When the delivery was made, where its manifest, folder or name says so."""
+    run_number: int | None = None
+    is_whole_period: bool = False
+    """Each run of the series holds its billing period to date, as a whole."""
+    base_name: str | None = None
+    """The file name without what marks a second download."""
+    is_blocking: bool = False
+    """Nothing is published while the file is as it is: its money would be missing."""
     notes: str = "[]"
     """Findings on the file as JSON: objects with `kind` (a finding kind) and `message`."""
+
+
+COLUMNS = tuple(each.name for each in fields(LandedFile))
+"""The columns of raw.landed_files."""
+
+OF_CONTENT = (
+    "format",
+    "content_hash",
+    "row_count",
+    "rejected_count",
+    "unknown_columns",
+    "sheet",
+    "column_letters",
+    "known_columns",
+    "notes",
+)
+"""What a file's bytes say, wherever the file lies."""
 
 
 class KnownContents:
@@ -58,8 +92,8 @@ class KnownContents:
 
     def __init__(self, registry: list[LandedFile]) -> None:
         """Begin with the registry that the last run left."""
-        self._by_file: dict[tuple[str | None, str | None, str | None], LandedFile] = {
-            (each.file_hash, each.feed, each.delivery): each
+        self._by_file: dict[tuple[str | None, str | None], LandedFile] = {
+            (each.file_hash, each.feed): each
             for each in registry
             if each.file_hash and each.status != "refused"
         }
@@ -67,14 +101,10 @@ class KnownContents:
 
     def find(self, here: LandedFile) -> LandedFile | None:
         """What became of these bytes when they were read, put under the name they have now."""
-        known = self._by_file.get((here.file_hash, here.feed, here.delivery))
+        known = self._by_file.get((here.file_hash, here.feed))
         return known and replace(
-            known,
-            file=here.file,
-            status="loaded",
-            reason=None,
-            size_bytes=here.size_bytes,
-            modified_at=here.modified_at,
+            here,
+            **{name: getattr(known, name) for name in OF_CONTENT},
         )
 
     def add(self, landed: LandedFile) -> None:
@@ -108,6 +138,7 @@ def refused(path: Path, name: str, refusal: RefusedFile) -> LandedFile:
     return LandedFile(
         file=name,
         feed=folder.feed_of(name),
+        is_blocking=isinstance(refusal, IncompleteExport),
         format=None,
         status="refused",
         reason=str(refusal),
@@ -120,30 +151,48 @@ def refused(path: Path, name: str, refusal: RefusedFile) -> LandedFile:
 
 def read_registry(connection: duckdb.DuckDBPyConnection) -> list[LandedFile]:
     """The registry that the last run left."""
-    rows = connection.execute(
-        """
-        select
-            file, feed, format, status, reason, file_hash, content_hash, size_bytes,
-            modified_at, row_count, rejected_count, unknown_columns, sheet, column_letters,
-            delivery, delivered_at, notes
-        from raw.landed_files
-        """
-    ).fetchall()
+    rows = connection.execute(f"select {', '.join(COLUMNS)} from raw.landed_files").fetchall()
     return [LandedFile(*row) for row in rows]
 
 
+def in_delivery(
+    landed: LandedFile, place: Place, has_manifest: bool = False, part: str | None = None
+) -> LandedFile:
+    """A file of a bill with what is known of the delivery that it belongs to."""
+    return replace(
+        landed,
+        part=part,
+        delivery=place.delivery or f"file:{landed.content_hash}",
+        has_manifest=has_manifest,
+        series=place.series,
+        run_group=place.run_group,
+        delivered_at=place.delivered_at,
+        run_number=place.run_number,
+        is_whole_period=place.is_whole_period,
+        base_name=place.base_name,
+    )
+
+
 def mark_copies(files: list[LandedFile]) -> list[LandedFile]:
-    """Each content counts once: under its first name, with the earliest time it was written."""
-    first: dict[str, LandedFile] = {}
-    # A copy that is the part of a delivery comes before one that is a file of its own.
-    for each in sorted(files, key=lambda file: file.delivery is None):
+    """Each content counts once in a delivery of several files, and once among all other files.
+
+    A copy keeps the first name and the earliest time it was written. A content that two runs of an
+    export share is a part of both.
+    """
+    first: dict[tuple[str | None, ...], LandedFile] = {}
+    in_delivery: dict[str, LandedFile] = {}
+    for each in files:
         if each.content_hash:
-            kept = first.setdefault(each.content_hash, each)
+            kept = first.setdefault(_identity(each), each)
             earliest = min(kept.modified_at, each.modified_at)
-            first[each.content_hash] = replace(kept, modified_at=earliest)
+            first[_identity(each)] = replace(kept, modified_at=earliest)
+            if _is_in_delivery(each):
+                in_delivery.setdefault(each.content_hash, each)
     marked = []
     for each in files:
-        kept_file = first.get(each.content_hash or "")
+        kept_file = first.get(_identity(each)) if each.content_hash else None
+        if kept_file and not _is_in_delivery(each):
+            kept_file = in_delivery.get(each.content_hash or "", kept_file)
         if kept_file is None:
             marked.append(each)
         elif kept_file.file == each.file:
@@ -155,29 +204,37 @@ def mark_copies(files: list[LandedFile]) -> list[LandedFile]:
     return marked
 
 
+def _is_in_delivery(landed: LandedFile) -> bool:
+    """Whether the file is handed over together with others."""
+    return landed.delivery is not None and not landed.delivery.startswith("file:")
+
+
+def _identity(landed: LandedFile) -> tuple[str | None, ...]:
+    if _is_in_delivery(landed):
+        return (landed.content_hash, landed.delivery, landed.part)
+    return (landed.content_hash,)
+
+
+def newest_files(files: list[LandedFile]) -> dict[str, str]:
+    """The file that shows for each content: of several runs that share it, the newest one's."""
+    counted = [each for each in files if each.status == "loaded" and each.content_hash]
+    counted.sort(key=lambda each: each.file, reverse=True)
+    counted.sort(
+        key=lambda each: (
+            each.delivered_at or datetime.min,
+            each.run_number or 0,
+            each.modified_at,
+        )
+    )
+    return {each.content_hash: each.file for each in counted if each.content_hash}
+
+
 def write_registry(connection: duckdb.DuckDBPyConnection, files: list[LandedFile]) -> None:
     """Replace the registry by this run's files."""
     connection.execute("delete from raw.landed_files")
     for each in files:
         connection.execute(
-            f"insert into raw.landed_files values ({', '.join('?' * 17)})",
-            [
-                each.file,
-                each.feed,
-                each.format,
-                each.status,
-                each.reason,
-                each.file_hash,
-                each.content_hash,
-                each.size_bytes,
-                each.modified_at,
-                each.row_count,
-                each.rejected_count,
-                each.unknown_columns,
-                each.sheet,
-                each.column_letters,
-                each.delivery,
-                each.delivered_at,
-                each.notes,
-            ],
+            f"insert into raw.landed_files ({', '.join(COLUMNS)})"
+            f" values ({', '.join('?' * len(COLUMNS))})",
+            [getattr(each, column) for column in COLUMNS],
         )

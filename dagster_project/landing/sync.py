@@ -14,7 +14,14 @@ import duckdb
 from dagster_project.errors import RefusedFile
 from dagster_project.feeds.declarations import NO_DECLARATIONS, Declarations
 from dagster_project.feeds.formats import FORMATS
-from dagster_project.landing import billing_exports, contents, folder, raw_tables, registry
+from dagster_project.landing import (
+    billing_exports,
+    contents,
+    deliveries,
+    folder,
+    raw_tables,
+    registry,
+)
 from dagster_project.landing.contents import Progress, Reading
 from dagster_project.landing.forgetting import ForgottenIdentifier
 from dagster_project.landing.registry import KnownContents, LandedFile
@@ -68,7 +75,8 @@ def _sync(landing: Path, connection: duckdb.DuckDBPyConnection, reading: Reading
     )
     known = KnownContents(registry.read_registry(connection))
     paths = list(folder.list_landing(landing))
-    exports, export_paths = billing_exports.find_exports(landing, paths, reading.limits)
+    exports = billing_exports.find_exports(landing, paths, reading.limits)
+    export_paths = {path for export in exports for path in export.paths}
     files: list[LandedFile] = []
     for path in paths:
         if path in export_paths:
@@ -83,13 +91,13 @@ def _sync(landing: Path, connection: duckdb.DuckDBPyConnection, reading: Reading
         except RefusedFile as refusal:
             reading.progress(f"refused   {name}: {refusal}")
             landed = [registry.refused(path, name, refusal)]
-        files += landed
         for each in landed:
             known.add(each)
-    for manifest_path, left_over in exports.items():
-        files += billing_exports.read_export(
-            manifest_path, left_over, landing, connection, reading, known
-        )
+            if each.feed == "billing_lines" and each.status == "loaded":
+                each = registry.in_delivery(each, deliveries.place_of(each.file))
+            files.append(each)
+    for export in exports:
+        files += billing_exports.read_export(export, landing, connection, reading, known)
     files.sort(key=lambda landed: landed.file)
     files = registry.mark_copies(files)
     withdrawn = raw_tables.withdraw_missing(connection, files)

@@ -112,11 +112,11 @@ def _refuse_impossible(
 
 
 BILLS_OF_PERIOD = """
-    select distinct invoice_number, billing_date
+    select distinct provider, invoice_number, billing_date
     from marts.billing_report
     where billing_period = $period
     union
-    select invoice_number, billing_date
+    select provider, invoice_number, billing_date
     from marts.invoice_reconciliation
     where strftime(billing_date, '%Y-%m') = $period
 """
@@ -127,10 +127,15 @@ def _quarantine(connection: duckdb.DuckDBPyConnection, billing_period: str) -> l
     """Rows of bills that could not be used; those of no known bill may be of this one."""
     rows = connection.execute(
         f"""
-        with bills as ({BILLS_OF_PERIOD})
+        with bills as ({BILLS_OF_PERIOD}),
+        invoices as (
+            select invoice_number, max(billing_date) as billing_date
+            from marts.invoice_reconciliation
+            group by invoice_number
+        )
         select quarantined.file, count(*), sum(quarantined.total_cost)
         from marts.quarantined_rows as quarantined
-        left join marts.invoice_reconciliation as invoices
+        left join invoices
             on quarantined.invoice_number = invoices.invoice_number
         where quarantined.feed = 'billing_lines' and not quarantined.is_superseded
             and (
@@ -159,9 +164,13 @@ def _variances(connection: duckdb.DuckDBPyConnection, billing_period: str) -> li
         f"""
         with bills as ({BILLS_OF_PERIOD})
         select invoice_number, currency, variance
-        from marts.invoice_reconciliation
+        from marts.invoice_reconciliation as reconciliation
         where status in ('variance', 'no_lines')
-            and invoice_number in (select invoice_number from bills)
+            and exists (
+                from bills
+                where bills.invoice_number = reconciliation.invoice_number
+                    and bills.provider is not distinct from reconciliation.provider
+            )
         order by invoice_number
         """,
         {"period": billing_period},

@@ -74,6 +74,7 @@ LINE_TYPES = {
     "price_source": "varchar",
     "price_explanation": "varchar",
     "proration_rule": "varchar",
+    "provider": "varchar",
 }
 """Columns of a posted split line."""
 

@@ -37,6 +37,7 @@ def test_the_graph_leads_from_raw_to_published() -> None:
         "cost_forecast_summary",
         "cost_center_history",
         "findings",
+        "delivery_reconciliation",
         "focus_billing_period",
         "focus_contract_commitment",
         "focus_cost_and_usage",

@@ -1,3 +1,11 @@
+{%- set charge = [
+    key_text('subscription_id'),
+    key_text('product_name'),
+    key_text('charge_type_text'),
+    key_day('charge_start_day', 'charge_start_date'),
+    key_day('period_end_day', 'period_end_text'),
+    key_text('currency'),
+] -%}
 with
 
 landed as (
@@ -114,6 +122,11 @@ renamed as (
         upper({{ given_value('currency') }}) as currency,
         cast(null as varchar) as reference_id,
         cast(null as varchar) as tags,
+        {{ charge_key(charge, 'exact_total_cost') }} as charge_key,
+        {{ charge_key(charge, 'exact_total_cost') }} as broad_charge_key,
+        cast(null as varchar) as provider,
+        cast(null as varchar) as seller,
+        cast(null as varchar) as period_key,
         {{ rejection() }}
     from checked
 

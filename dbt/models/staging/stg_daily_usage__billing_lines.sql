@@ -1,3 +1,22 @@
+{%- set charge = [
+    key_text('customer_id'),
+    key_text('subscription_id'),
+    key_text('product_id'),
+    key_text('sku_id'),
+    key_day('usage_day', 'usage_date'),
+    key_text('billing_currency'),
+] -%}
+{%- set details = [
+    key_text('entitlement_id'),
+    key_text('meter_id'),
+    key_text('resource_uri'),
+    key_text('resource_group'),
+    key_text('resource_location'),
+    key_text('charge_type'),
+    key_text('unit'),
+    key_text('credit_type'),
+    key_text('benefit_id'),
+] -%}
 with
 
 landed as (
@@ -86,6 +105,11 @@ renamed as (
         upper({{ given_value('billing_currency') }}) as currency,
         {{ given_value('meter_id') }} as reference_id,
         {{ text_value('tags') }} as tags,
+        {{ charge_key(charge + details, 'exact_pre_tax_total') }} as charge_key,
+        {{ charge_key(charge, 'exact_pre_tax_total') }} as broad_charge_key,
+        cast(null as varchar) as provider,
+        cast(null as varchar) as seller,
+        cast(null as varchar) as period_key,
         {{ rejection() }}
     from checked
 

@@ -1,3 +1,19 @@
+{%- set charge = [
+    key_text('product_name'),
+    key_text('charge_type'),
+    key_day('charge_start_day', 'charge_start_date'),
+    key_day('charge_end_day', 'charge_end_date'),
+    key_text('currency'),
+] -%}
+{%- set details = [
+    key_text('customer_id'),
+    key_text('customer_domain'),
+    key_text('customer_name'),
+    key_text('organization'),
+    key_text('subscription_id'),
+    key_text('product_id'),
+    key_text('sku_id'),
+] -%}
 with
 
 landed as (
@@ -96,6 +112,11 @@ renamed as (
         upper({{ given_value('currency') }}) as currency,
         {{ given_value('reference_id') }} as reference_id,
         cast(null as varchar) as tags,
+        {{ charge_key(charge + details, 'exact_total_cost') }} as charge_key,
+        {{ charge_key(charge, 'exact_total_cost') }} as broad_charge_key,
+        {{ given_value('distributor') }} as provider,
+        {{ given_value('distributor') }} as seller,
+        cast(null as varchar) as period_key,
         {{ rejection() }}
     from checked
 

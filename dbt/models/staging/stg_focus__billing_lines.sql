@@ -1,3 +1,28 @@
+{%- set charge = [
+    key_text('billing_account_id'),
+    key_text('sub_account_id'),
+    key_text('charge_category'),
+    key_day('charge_start_instant', 'charge_period_start'),
+    key_day('charge_end_instant', 'charge_period_end'),
+    key_text('service_name'),
+    key_text('billing_currency'),
+] -%}
+{%- set details = [
+    key_text('charge_class'),
+    key_text('charge_frequency'),
+    key_text('sku_id'),
+    key_text('sku_price_id'),
+    key_text('resource_id'),
+    key_text('region_id'),
+    key_text('availability_zone'),
+    key_text('pricing_category'),
+    key_text('commitment_discount_id'),
+    key_text('commitment_discount_status'),
+    key_text('publisher_name'),
+    key_text('allocated_resource_id'),
+    key_text('pricing_unit'),
+    key_text('consumed_unit'),
+] -%}
 with
 
 landed as (
@@ -109,6 +134,27 @@ renamed as (
         upper({{ given_value('billing_currency') }}) as currency,
         {{ given_value('resource_id') }} as reference_id,
         {{ text_value('tags') }} as tags,
+        {{ charge_key(charge + details, 'exact_billed_cost') }} as charge_key,
+        {{ charge_key(charge, 'exact_billed_cost') }} as broad_charge_key,
+        -- An invoice is its issuer's, whoever provides what it charges.
+        coalesce(
+            case
+                when {{ given_value('invoice_id') }} is not null
+                    then {{ given_value('invoice_issuer_name') }}
+            end,
+            {{ given_value('provider_name') }},
+            {{ given_value('service_provider_name') }},
+            {{ given_value('invoice_issuer_name') }}
+        ) as provider,
+        coalesce(
+            {{ given_value('provider_name') }},
+            {{ given_value('service_provider_name') }},
+            {{ given_value('invoice_issuer_name') }}
+        ) as seller,
+        coalesce(
+            {{ key_day(date_value('billing_period_start'), 'billing_period_start') }},
+            {{ key_day('billing_period_end_day', 'billing_period_end') }}
+        ) as period_key,
         {{ rejection() }}
     from with_days
 

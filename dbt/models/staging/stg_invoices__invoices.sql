@@ -46,6 +46,7 @@ renamed as (
         file,
         row_number,
         content_hash,
+        {{ given_value('provider') }} as provider,
         {{ given_value('invoice_number') }} as invoice_number,
         invoice_day as invoice_date,
         upper({{ given_value('currency') }}) as currency,

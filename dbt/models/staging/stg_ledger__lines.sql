@@ -6,16 +6,26 @@ ledger_rows as (
 
 ),
 
+sources as (
+
+    select * from {{ ref('focus_sources') }}
+
+),
+
 -- A posting also contains shared costs passed on, in separate columns.
 split_lines as (
 
     select
-        * exclude (
-            shared_source_kind, shared_source_id, shared_source_name, shared_method, shared_step,
-            receiving_cost_center_id, receiving_cost_center_name, shared_cost, shared_sales
-        )
+        ledger_rows.* exclude (
+            provider, shared_source_kind, shared_source_id, shared_source_name, shared_method,
+            shared_step, receiving_cost_center_id, receiving_cost_center_name, shared_cost,
+            shared_sales
+        ),
+        -- Postings of the first version of the ledger name no provider.
+        coalesce(ledger_rows.provider, sources.invoice_issuer_name) as provider
     from ledger_rows
-    where shared_source_kind is null
+    left join sources on ledger_rows.source_format = sources.source_format
+    where ledger_rows.shared_source_kind is null
 
 )
 

@@ -1,3 +1,12 @@
+{%- set charge = [
+    key_text('customer_id'),
+    key_text('subscription_id'),
+    key_text('offer_name'),
+    key_text('charge_type'),
+    key_day('charge_start_day', 'charge_start_date'),
+    key_day('charge_end_day', 'charge_end_date'),
+    key_text('currency'),
+] -%}
 with
 
 landed as (
@@ -89,6 +98,11 @@ renamed as (
         upper({{ given_value('currency') }}) as currency,
         cast(null as varchar) as reference_id,
         cast(null as varchar) as tags,
+        {{ charge_key(charge, 'exact_subtotal') }} as charge_key,
+        {{ charge_key(charge, 'exact_subtotal') }} as broad_charge_key,
+        cast(null as varchar) as provider,
+        cast(null as varchar) as seller,
+        cast(null as varchar) as period_key,
         {{ rejection() }}
     from checked
 

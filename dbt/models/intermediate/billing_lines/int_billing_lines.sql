@@ -41,12 +41,16 @@ other_charge_types as (
 assumed_invoice_dates as (
 
     select
+        provider,
         invoice_number,
         case when invoice_number is null then content_hash end as content_hash,
         {{ assumed_invoice_date('max(charge_start_date)') }} as invoice_date
     from billing_lines
     where invoice_number is not null or billing_date is null
-    group by invoice_number, case when invoice_number is null then content_hash end
+    group by
+        provider,
+        invoice_number,
+        case when invoice_number is null then content_hash end
 
 ),
 
@@ -64,11 +68,15 @@ dated as (
     from billing_lines
     left join invoices
         on
-            billing_lines.invoice_number = invoices.invoice_number
+            {{ match_key('billing_lines.provider') }}
+            is not distinct from {{ match_key('invoices.provider') }}
+            and billing_lines.invoice_number = invoices.invoice_number
             and billing_lines.currency = invoices.currency
     left join assumed_invoice_dates
         on
-            billing_lines.invoice_number is not distinct from assumed_invoice_dates.invoice_number
+            billing_lines.provider is not distinct from assumed_invoice_dates.provider
+            and billing_lines.invoice_number
+            is not distinct from assumed_invoice_dates.invoice_number
             and case when billing_lines.invoice_number is null then billing_lines.content_hash end
             is not distinct from assumed_invoice_dates.content_hash
 
@@ -112,7 +120,9 @@ with_organization as (
         classified.source_format,
         classified.charge_source,
         classified.file,
+        classified.landed_file,
         classified.row_number,
+        classified.provider,
         classified.invoice_number,
         classified.bill_date as billing_date,
         {{ year_month('classified.bill_date') }} as billing_period,

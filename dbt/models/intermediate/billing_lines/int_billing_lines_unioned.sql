@@ -1,4 +1,6 @@
 {#- Every source format's rows in one shape, usable or not. One line here per format. -#}
+{{ config(materialized='view') }}
+
 {%- set models = [
     'stg_broker_report__billing_lines',
     'stg_distributor__billing_lines',
@@ -6,7 +8,8 @@
     'stg_legacy__billing_lines',
     'stg_daily_usage__billing_lines',
     'stg_focus__billing_lines',
-] -%}
+] %}
+
 with
 
 unioned as (

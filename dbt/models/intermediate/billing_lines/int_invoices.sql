@@ -1,3 +1,7 @@
+{#-
+The listed invoices with the provider whose bills have the number. Two providers may use one number:
+then the list has to name the provider.
+-#}
 with
 
 invoices as (
@@ -14,21 +18,99 @@ files as (
 
 ),
 
--- An invoice that is listed twice is what the file written last says.
+delivered_lines as (
+
+    select * from {{ ref('int_delivered_lines') }}
+
+),
+
+ledger_lines as (
+
+    select * from {{ ref('stg_ledger__lines') }}
+
+),
+
+billed as (
+
+    select
+        provider,
+        invoice_number
+    from delivered_lines
+    where invoice_number is not null
+    union
+    select
+        provider,
+        invoice_number
+    from ledger_lines
+    where invoice_number is not null and provider is not null
+
+),
+
+providers as (
+
+    select
+        invoice_number,
+        {{ match_key('provider') }} as provider_key,
+        max(provider) as provider,
+        count(*) over (partition by invoice_number) as provider_count
+    from billed
+    group by invoice_number, {{ match_key('provider') }}
+
+),
+
+with_provider as (
+
+    select
+        invoices.invoice_number,
+        invoices.invoice_date,
+        invoices.currency,
+        invoices.subtotal,
+        invoices.exact_subtotal,
+        invoices.subtotal_decimals,
+        invoices.tax_total,
+        invoices.total,
+        invoices.file,
+        invoices.row_number,
+        files.modified_at,
+        coalesce(providers.provider, invoices.provider) as provider,
+        invoices.provider is not null as is_provider_listed,
+        coalesce(numbered.provider_count, 0) > 1 and invoices.provider is null
+            as is_ambiguous
+    from invoices
+    inner join files on invoices.content_hash = files.content_hash
+    left join providers
+        on
+            invoices.invoice_number = providers.invoice_number
+            and (
+                {{ match_key('invoices.provider') }} = providers.provider_key
+                or (invoices.provider is null and providers.provider_count = 1)
+            )
+    left join (
+        select
+            invoice_number,
+            max(provider_count) as provider_count
+        from providers
+        group by invoice_number
+    ) as numbered on invoices.invoice_number = numbered.invoice_number
+
+),
+
+-- Of an invoice that is listed twice the file written last counts.
 ranked as (
 
     select
-        invoices.*,
+        *,
         row_number() over (
-            partition by invoices.invoice_number, invoices.currency
-            order by files.modified_at desc, invoices.file desc, invoices.row_number desc
+            partition by invoice_number, currency, {{ match_key('provider') }}
+            order by
+                is_provider_listed desc, modified_at desc, file desc, row_number desc
         ) as newest_first
-    from invoices
-    inner join files on invoices.content_hash = files.content_hash
+    from with_provider
 
 )
 
 select
+    provider,
     invoice_number,
     invoice_date,
     currency,
@@ -36,6 +118,7 @@ select
     exact_subtotal,
     subtotal_decimals,
     tax_total,
-    total
+    total,
+    is_ambiguous
 from ranked
 where newest_first = 1

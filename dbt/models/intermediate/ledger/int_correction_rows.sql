@@ -11,12 +11,6 @@ computed_rows as (
 
 ),
 
-billing_lines as (
-
-    select * from {{ ref('int_billing_lines') }}
-
-),
-
 correction_period as (
 
     select * from {{ ref('int_correction_period') }}
@@ -41,9 +35,15 @@ corrections as (
 
 ),
 
-quarantined_rows as (
+half_read_invoices as (
 
-    select * from {{ ref('int_quarantined_rows') }}
+    select * from {{ ref('int_half_read_invoices') }}
+
+),
+
+withdrawn_lines as (
+
+    select * from {{ ref('int_withdrawn_lines') }}
 
 ),
 
@@ -56,21 +56,6 @@ shares as (
 cost_centers as (
 
     select * from {{ ref('int_cost_centers') }}
-
-),
-
--- An invoice of a closed period that came again and could not be read whole corrects nothing
--- yet: a line that is gone may be in what is missing, and a new one may be its other half.
-half_read_invoices as (
-
-    select quarantined_rows.invoice_number
-    from quarantined_rows
-    inner join ledger_lines
-        on
-            quarantined_rows.invoice_number = ledger_lines.invoice_number
-            and ledger_lines.is_standing
-    where not quarantined_rows.is_superseded
-    group by quarantined_rows.invoice_number
 
 ),
 
@@ -89,40 +74,16 @@ late_rows as (
             computed_rows.line_id = ledger_lines.line_id
             and ledger_lines.is_standing
     left join half_read_invoices
-        on computed_rows.invoice_number = half_read_invoices.invoice_number
+        on
+            computed_rows.invoice_number = half_read_invoices.invoice_number
+            and computed_rows.provider is not distinct from half_read_invoices.provider
     where
         ledger_lines.line_id is null
         and half_read_invoices.invoice_number is null
 
 ),
 
--- 2. Lines that a re-issued invoice has no more. An invoice that is merely gone from landing
--- takes nothing back: closed periods do not need their files.
-invoices_in_landing as (
-
-    select invoice_number
-    from billing_lines
-    where invoice_number is not null
-    group by invoice_number
-
-),
-
-withdrawn_lines as (
-
-    select ledger_lines.*
-    from ledger_lines
-    inner join invoices_in_landing
-        on ledger_lines.invoice_number = invoices_in_landing.invoice_number
-    left join billing_lines on ledger_lines.line_id = billing_lines.line_id
-    left join half_read_invoices
-        on ledger_lines.invoice_number = half_read_invoices.invoice_number
-    where
-        ledger_lines.is_standing
-        and billing_lines.line_id is null
-        and half_read_invoices.invoice_number is null
-
-),
-
+-- 2. Lines that a re-issued invoice has no more.
 reversal_rows as (
 
     select

@@ -41,6 +41,7 @@ parts as (
     select
         billing_lines.billing_period,
         billing_lines.billing_date,
+        billing_lines.provider,
         billing_lines.invoice_number,
         billing_lines.organization_id,
         billing_lines.organization_name,

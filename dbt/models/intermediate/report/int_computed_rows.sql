@@ -50,6 +50,7 @@ final as (
     select
         billing_period,
         billing_date,
+        provider,
         invoice_number,
         organization_id,
         organization_name,

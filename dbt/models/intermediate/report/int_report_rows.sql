@@ -12,6 +12,12 @@ ledger_rows as (
 
 ),
 
+billing_lines as (
+
+    select * from {{ ref('int_billing_lines') }}
+
+),
+
 computed_rows as (
 
     select * from {{ ref('int_computed_rows') }}
@@ -36,6 +42,21 @@ correction_period as (
 
 ),
 
+-- A posting may name no provider, or one by a name that the seed focus_sources no longer has: a line
+-- that is in landing has the provider of its bill.
+posted_rows as (
+
+    select
+        ledger_rows.* exclude (provider),
+        coalesce(billing_lines.provider, ledger_rows.provider) as provider
+    from ledger_rows
+    left join billing_lines
+        on
+            coalesce(ledger_rows.corrects_line_id, ledger_rows.line_id)
+            = billing_lines.line_id
+
+),
+
 open_rows as (
 
     select computed_rows.*
@@ -57,7 +78,7 @@ open_rows as (
 
 unioned as (
 
-    select * from ledger_rows
+    select * from posted_rows
     union all by name
     select * from open_rows
     union all by name

@@ -6,9 +6,10 @@ reconciliation as (
 
 ),
 
-landed_invoices as (
+invoices as (
 
-    select * from {{ ref('int_landed_invoices') }}
+    select * from {{ ref('int_invoices') }}
+    where is_ambiguous
 
 ),
 
@@ -52,41 +53,39 @@ variances as (
 
     select
         case
-            when line_count = 0 then 'invoice_without_lines' else 'invoice_variance'
+            when reconciliation.line_count = 0 then 'invoice_without_lines'
+            else 'invoice_variance'
         end as kind,
         cast(null as varchar) as organization_id,
         cast(null as varchar) as subscription_id,
-        {{ year_month('billing_date') }} as billing_period,
-        currency,
-        abs(variance) as amount_at_stake,
+        {{ year_month('reconciliation.billing_date') }} as billing_period,
+        reconciliation.currency,
+        abs(reconciliation.variance) as amount_at_stake,
         concat(
-            'invoice ', invoice_number, ' has a total of ', {{ plain_number('invoice_total') }},
-            ', its lines add up to ', {{ plain_number('lines_total') }}
+            'invoice ', reconciliation.invoice_number,
+            case
+                when invoices.invoice_number is not null
+                    then
+                        ' is one of several providers; name its provider in the column Provider of'
+                        || ' the list of invoices'
+                else
+                    concat(
+                        ' has a total of ',
+                        {{ plain_number('reconciliation.invoice_total') }},
+                        ', its lines add up to ',
+                        {{ plain_number('reconciliation.lines_total') }}
+                    )
+            end
         ) as message
     from reconciliation
-    where invoice_total is not null and status not in ('reconciled', 'within_rounding')
-
-),
-
-reissued as (
-
-    select
-        'invoice_reissued' as kind,
-        cast(null as varchar) as organization_id,
-        cast(null as varchar) as subscription_id,
-        cast(null as varchar) as billing_period,
-        cast(null as varchar) as currency,
-        cast(0 as decimal(28, 10)) as amount_at_stake,
-        concat(
-            'invoice ', invoice_number, ' is in ', count(distinct delivery), ' deliveries; ',
-            string_agg(case when is_current then file end, ', ' order by file),
-            ' counts, ',
-            string_agg(case when not is_current then file end, ', ' order by file),
-            ' does not; if these are parts of one invoice, combine them in one file'
-        ) as message
-    from landed_invoices
-    group by invoice_number, is_usage
-    having count(distinct delivery) > 1
+    left join invoices
+        on
+            reconciliation.invoice_number = invoices.invoice_number
+            and reconciliation.currency = invoices.currency
+            and reconciliation.provider is null
+    where
+        reconciliation.invoice_total is not null
+        and reconciliation.status not in ('reconciled', 'within_rounding')
 
 ),
 
@@ -122,7 +121,5 @@ unapplied as (
 select * from quarantined
 union all
 select * from variances
-union all
-select * from reissued
 union all
 select * from unapplied

@@ -1,3 +1,11 @@
+{%- set bill = ['provider', 'invoice_number', 'report_date', 'currency'] -%}
+{%- set is_same_bill -%}
+    {%- for column in bill %}
+    bills.{{ column }} is not distinct from {relation}.{{ column }}
+    {{ 'and' if not loop.last }}
+    {%- endfor %}
+{%- endset -%}
+
 with
 
 billing_lines as (
@@ -24,6 +32,12 @@ ledger_lines as (
 
 ),
 
+delivery_balances as (
+
+    select * from {{ ref('int_delivery_balances') }}
+
+),
+
 quarantined_rows as (
 
     select * from {{ ref('int_quarantined_rows') }}
@@ -34,6 +48,18 @@ quarantined_rows as (
 invoices as (
 
     select * from {{ ref('int_invoices') }}
+
+),
+
+withdrawn_lines as (
+
+    select * from {{ ref('int_withdrawn_lines') }}
+
+),
+
+half_read_invoices as (
+
+    select * from {{ ref('int_half_read_invoices') }}
 
 ),
 
@@ -50,6 +76,7 @@ landed_invoices as (
 posted_lines as (
 
     select
+        ledger_lines.provider,
         ledger_lines.invoice_number,
         ledger_lines.billing_date,
         ledger_lines.currency,
@@ -58,13 +85,21 @@ posted_lines as (
     from ledger_lines
     inner join ledger_balances on ledger_lines.line_id = ledger_balances.line_id
     left join billing_lines on ledger_lines.line_id = billing_lines.line_id
+    left join withdrawn_lines on ledger_lines.line_id = withdrawn_lines.line_id
+    left join half_read_invoices
+        on
+            ledger_lines.invoice_number = half_read_invoices.invoice_number
+            and coalesce(ledger_lines.provider, half_read_invoices.provider, '')
+            = coalesce(half_read_invoices.provider, '')
     left join landed_invoices
-        on ledger_lines.invoice_number = landed_invoices.invoice_number
+        on half_read_invoices.invoice_number = landed_invoices.invoice_number
     where
         ledger_lines.is_standing
         and billing_lines.line_id is null
+        and withdrawn_lines.line_id is null
         and landed_invoices.invoice_number is null
     group by
+        ledger_lines.provider,
         ledger_lines.invoice_number,
         ledger_lines.billing_date,
         ledger_lines.currency,
@@ -75,19 +110,23 @@ posted_lines as (
 lines as (
 
     select
+        provider,
         invoice_number,
         billing_date,
         currency,
         total_cost,
-        rounding_residual
+        rounding_residual,
+        cast(0 as decimal(28, 10)) as posted_cost
     from billing_lines
     union all
     select
+        provider,
         invoice_number,
         billing_date,
         currency,
         total_cost,
-        cast(0 as decimal(38, 18)) as rounding_residual
+        cast(0 as decimal(38, 18)) as rounding_residual,
+        total_cost as posted_cost
     from posted_lines
 
 ),
@@ -96,15 +135,18 @@ lines as (
 of_lines as (
 
     select
+        provider,
         invoice_number,
         case when invoice_number is null then billing_date end as report_date,
         currency,
         max(billing_date) as billing_date,
         count(*) as line_count,
         sum(total_cost) as lines_total,
-        sum(rounding_residual) as rounding_residual
+        sum(rounding_residual) as rounding_residual,
+        sum(posted_cost) as posted_total
     from lines
     group by
+        provider,
         invoice_number,
         case when invoice_number is null then billing_date end,
         currency
@@ -115,21 +157,25 @@ of_lines as (
 of_report as (
 
     select
+        provider,
         invoice_number,
         case when invoice_number is null then billing_date end as report_date,
         currency,
         sum(total_cost) as allocated_total
     from report_rows
     group by
+        provider,
         invoice_number,
         case when invoice_number is null then billing_date end,
         currency
 
 ),
 
+-- Files that cannot be read are rows without an amount.
 of_quarantine as (
 
     select
+        provider,
         invoice_number,
         case when invoice_number is null then billing_date end as report_date,
         currency,
@@ -137,15 +183,32 @@ of_quarantine as (
         sum(total_cost) as quarantined_total
     from quarantined_rows
     group by
+        provider,
         invoice_number,
         case when invoice_number is null then billing_date end,
         currency
 
 ),
 
+of_deliveries as (
+
+    select
+        provider,
+        invoice_number,
+        report_date,
+        currency,
+        sum(replaced_total) as replaced_total,
+        sum(replaced_row_count) as replaced_row_count
+    from delivery_balances
+    where replaced_row_count > 0
+    group by provider, invoice_number, report_date, currency
+
+),
+
 of_invoices as (
 
     select
+        provider,
         invoice_number,
         cast(null as date) as report_date,
         currency,
@@ -159,29 +222,17 @@ of_invoices as (
 
 bills as (
 
-    select
-        invoice_number,
-        report_date,
-        currency
-    from of_lines
-    union
-    select
-        invoice_number,
-        report_date,
-        currency
-    from of_quarantine
-    union
-    select
-        invoice_number,
-        report_date,
-        currency
-    from of_invoices
+    {% for relation in ['of_lines', 'of_quarantine', 'of_deliveries', 'of_invoices'] %}
+        select {{ bill | join(', ') }} from {{ relation }}
+        {% if not loop.last %}union{% endif %}
+    {% endfor %}
 
 ),
 
 compared as (
 
     select
+        bills.provider,
         bills.invoice_number,
         coalesce(of_invoices.invoice_date, bills.report_date, of_lines.billing_date)
             as billing_date,
@@ -190,33 +241,24 @@ compared as (
         coalesce(of_lines.lines_total, 0) as lines_total,
         coalesce(of_report.allocated_total, 0) as allocated_total,
         coalesce(of_quarantine.quarantined_total, 0) as quarantined_total,
+        coalesce(of_deliveries.replaced_total, 0) as replaced_total,
         of_invoices.exact_subtotal
         - coalesce(of_lines.lines_total, 0)
         - coalesce(of_lines.rounding_residual, 0) as variance,
         coalesce(of_lines.line_count, 0) as line_count,
         coalesce(of_quarantine.quarantined_row_count, 0) as quarantined_row_count,
+        coalesce(of_deliveries.replaced_row_count, 0) as replaced_row_count,
         coalesce(of_lines.rounding_residual, 0) as rounding_residual,
+        coalesce(of_lines.posted_total, 0) as posted_total,
         of_invoices.subtotal_decimals
     from bills
-    left join of_lines
+    {%- for relation in [
+        'of_lines', 'of_report', 'of_quarantine', 'of_deliveries', 'of_invoices'
+    ] %}
+    left join {{ relation }}
         on
-            bills.invoice_number is not distinct from of_lines.invoice_number
-            and bills.report_date is not distinct from of_lines.report_date
-            and bills.currency is not distinct from of_lines.currency
-    left join of_report
-        on
-            bills.invoice_number is not distinct from of_report.invoice_number
-            and bills.report_date is not distinct from of_report.report_date
-            and bills.currency is not distinct from of_report.currency
-    left join of_quarantine
-        on
-            bills.invoice_number is not distinct from of_quarantine.invoice_number
-            and bills.report_date is not distinct from of_quarantine.report_date
-            and bills.currency is not distinct from of_quarantine.currency
-    left join of_invoices
-        on
-            bills.invoice_number = of_invoices.invoice_number
-            and bills.currency = of_invoices.currency
+            {{ is_same_bill | replace('{relation}', relation) }}
+    {%- endfor %}
 
 ),
 
@@ -234,6 +276,7 @@ judged as (
         case
             when quarantined_row_count > 0 then 'quarantined'
             when lines_total <> allocated_total then 'not_allocated'
+            when line_count = 0 and invoice_total is null then 'replaced'
             when invoice_total is null then 'no_invoice'
             when line_count = 0 then 'no_lines'
             when variance = 0 then 'reconciled'
@@ -243,7 +286,13 @@ judged as (
         end as status,
         line_count,
         quarantined_row_count,
-        cast(rounding_residual as decimal(38, 18)) as rounding_residual
+        cast(rounding_residual as decimal(38, 18)) as rounding_residual,
+        provider,
+        cast(lines_total + quarantined_total + replaced_total as decimal(28, 10))
+            as landed_total,
+        cast(replaced_total as decimal(28, 10)) as replaced_total,
+        cast(replaced_row_count as bigint) as replaced_row_count,
+        cast(posted_total as decimal(28, 10)) as posted_total
     from compared
 
 )

@@ -46,7 +46,8 @@ final as (
         posting_number is not null as is_posted,
         source_format,
         file,
-        row_number
+        row_number,
+        provider
     from report_rows
 
 )

@@ -6,6 +6,12 @@ of_bills as (
 
 ),
 
+of_deliveries as (
+
+    select * from {{ ref('int_findings_deliveries') }}
+
+),
+
 of_lines as (
 
     select * from {{ ref('int_findings_lines') }}
@@ -85,6 +91,8 @@ organizations as (
 unioned as (
 
     select * from of_bills
+    union all
+    select * from of_deliveries
     union all
     select * from of_lines
     union all

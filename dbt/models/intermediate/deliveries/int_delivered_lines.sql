@@ -1,0 +1,96 @@
+with
+
+landed_lines as (
+
+    select * from {{ ref('int_billing_lines_unioned') }}
+
+),
+
+delivered_files as (
+
+    select * from {{ ref('int_delivered_files') }}
+
+),
+
+sources as (
+
+    select * from {{ ref('focus_sources') }}
+
+),
+
+-- A format without invoice numbers and billing dates: a file is a bill, of the usual day of the
+-- month after its last charge starts.
+assumed_dates as (
+
+    select
+        content_hash,
+        {{ assumed_invoice_date('max(charge_start_date)') }} as bill_date
+    from landed_lines
+    where source_format = 'legacy_license_based' and rejected_reason is null
+    group by content_hash
+
+),
+
+delivered as (
+
+    select
+        landed_lines.* exclude (provider, seller),
+        delivered_files.delivery,
+        delivered_files.landed_file,
+        coalesce(
+            landed_lines.provider,
+            sources.invoice_issuer_name,
+            delivered_files.folder_provider
+        ) as provider,
+        coalesce(
+            landed_lines.seller,
+            sources.invoice_issuer_name,
+            delivered_files.folder_provider,
+            ''
+        ) as seller,
+        case
+            when landed_lines.source_format = 'focus_cost_and_usage' then landed_lines.period_key
+            when landed_lines.source_format = 'legacy_license_based'
+                then cast(
+                    coalesce(landed_lines.billing_date, assumed_dates.bill_date) as varchar
+                )
+            else
+                coalesce(
+                    landed_lines.invoice_number, cast(landed_lines.billing_date as varchar)
+                )
+        end as scope_period,
+        case
+            when landed_lines.invoice_number is null
+                then coalesce(landed_lines.billing_date, assumed_dates.bill_date)
+        end as report_date
+    from landed_lines
+    inner join delivered_files on landed_lines.content_hash = delivered_files.content_hash
+    left join sources on landed_lines.source_format = sources.source_format
+    left join assumed_dates on landed_lines.content_hash = assumed_dates.content_hash
+
+),
+
+-- Within a scope two deliveries can bring the same charge: a billing period of a provider in
+-- FOCUS, else an invoice or the day of a bill.
+scoped as (
+
+    select
+        * exclude (seller, period_key),
+        case
+            when scope_period is not null
+                then concat(
+                    source_format, '|', {{ match_key('seller') }}, '|', scope_period
+                )
+        end as scope_key,
+        {{ surrogate_id([
+            'invoice_number', 'billing_date', 'customer_id', 'customer_domain',
+            'subscription_id', 'product_id', 'product_name', 'sku_id', 'charge_type',
+            'charge_start_date', 'charge_end_date', 'billed_quantity', 'unit_price',
+            'total_cost', 'total_sales', 'billed_margin', 'rounding_residual', 'currency',
+            'reference_id',
+        ]) }} as line_hash
+    from delivered
+
+)
+
+select * from scoped

@@ -1,0 +1,125 @@
+{#-
+The runs of exports that hold their invoice or their billing period to date as a whole: the last one
+counts, whatever rows the others have.
+-#}
+with
+
+delivered_lines as (
+
+    select * from {{ ref('int_delivered_lines') }}
+    where scope_key is not null
+
+),
+
+delivered_files as (
+
+    select * from {{ ref('int_delivered_files') }}
+    where is_whole_period and series is not null
+
+),
+
+deliveries as (
+
+    select
+        delivery,
+        max(series) as series,
+        max(delivered_at) as delivered_at,
+        max(run_number) as run_number,
+        max(modified_at) as written_at,
+        max(landed_file) as last_file
+    from delivered_files
+    group by delivery
+
+),
+
+runs as (
+
+    select
+        deliveries.series,
+        delivered_lines.source_format,
+        delivered_lines.scope_period,
+        delivered_lines.delivery,
+        deliveries.delivered_at,
+        deliveries.run_number,
+        coalesce(deliveries.delivered_at, deliveries.written_at) as made_at,
+        deliveries.last_file,
+        max(delivered_lines.charge_start_date) as charges_through
+    from delivered_lines
+    inner join deliveries on delivered_lines.delivery = deliveries.delivery
+    group by
+        deliveries.series,
+        delivered_lines.source_format,
+        delivered_lines.scope_period,
+        delivered_lines.delivery,
+        deliveries.delivered_at,
+        deliveries.run_number,
+        coalesce(deliveries.delivered_at, deliveries.written_at),
+        deliveries.last_file
+
+),
+
+-- By the time in manifest, folder or name if every run has one, else by the number, else by the last
+-- day of usage and the time of the files.
+with_evidence as (
+
+    select
+        *,
+        case
+            when count(*) over of_export = count(delivered_at) over of_export
+                then delivered_at
+        end as by_time,
+        case
+            when count(*) over of_export = count(run_number) over of_export then run_number
+        end as by_number
+    from runs
+    window of_export as (partition by series, source_format, scope_period)
+
+),
+
+ranked as (
+
+    select
+        *,
+        rank() over newest as evidence_rank,
+        row_number() over (
+            partition by series, source_format, scope_period
+            order by
+                by_time desc nulls last,
+                by_number desc nulls last,
+                charges_through desc,
+                made_at desc,
+                last_file desc
+        ) as newest_first
+    from with_evidence
+    window
+        newest as (
+            partition by series, source_format, scope_period
+            order by
+                by_time desc nulls last,
+                by_number desc nulls last,
+                charges_through desc,
+                made_at desc
+        )
+
+),
+
+final as (
+
+    select
+        ranked.delivery,
+        ranked.source_format,
+        ranked.scope_period,
+        ranked.evidence_rank,
+        ranked.newest_first,
+        newest_runs.delivery as newest_delivery
+    from ranked
+    inner join ranked as newest_runs
+        on
+            ranked.series = newest_runs.series
+            and ranked.source_format = newest_runs.source_format
+            and ranked.scope_period = newest_runs.scope_period
+            and newest_runs.newest_first = 1
+
+)
+
+select * from final

@@ -1,0 +1,257 @@
+{#- Findings on deliveries: what was replaced by what, and what somebody has to decide. -#}
+with
+
+deliveries as (
+
+    select * from {{ ref('int_deliveries') }}
+
+),
+
+delivered_lines as (
+
+    select * from {{ ref('int_delivered_lines') }}
+    where rejected_reason is null
+
+),
+
+line_fates as (
+
+    select * from {{ ref('int_line_fates') }}
+
+),
+
+files as (
+
+    select * from {{ ref('stg_landing__files') }}
+
+),
+
+periods as (
+
+    select
+        provider,
+        invoice_number,
+        max(billing_period) as billing_period
+    from {{ ref('int_billing_lines') }}
+    where invoice_number is not null
+    group by provider, invoice_number
+
+),
+
+costs as (
+
+    select
+        delivery,
+        scope_key,
+        invoice_number,
+        max(currency) as currency,
+        sum(total_cost) as total_cost,
+        count(distinct currency) as currency_count
+    from delivered_lines
+    group by delivery, scope_key, invoice_number
+
+),
+
+described as (
+
+    select
+        deliveries.*,
+        coalesce(periods.billing_period, {{ year_month('deliveries.billing_date') }})
+            as billing_period,
+        case when costs.currency_count = 1 then costs.currency end as currency,
+        case when costs.currency_count = 1 then costs.total_cost end as total_cost,
+        case
+            when deliveries.invoice_number is not null
+                then concat('invoice ', deliveries.invoice_number)
+            when deliveries.billing_date is not null
+                then concat('the bill of ', cast(deliveries.billing_date as varchar))
+            else 'the bill'
+        end as bill,
+        case
+            when costs.currency_count = 1
+                then concat(
+                    ' (', costs.currency, ' ', {{ plain_number('costs.total_cost') }}, ')'
+                )
+            else ''
+        end as money
+    from deliveries
+    left join costs
+        on
+            deliveries.delivery = costs.delivery
+            and deliveries.scope_key = costs.scope_key
+            and deliveries.invoice_number is not distinct from costs.invoice_number
+    left join periods
+        on
+            deliveries.provider is not distinct from periods.provider
+            and deliveries.invoice_number = periods.invoice_number
+
+),
+
+undecided as (
+
+    select
+        'undecided_delivery' as kind,
+        cast(null as varchar) as organization_id,
+        cast(null as varchar) as subscription_id,
+        cast(null as varchar) as billing_period,
+        currency,
+        abs(coalesce(total_cost, 0)) as amount_at_stake,
+        concat(
+            bill, ': ',
+            case reason
+                when 'same_time'
+                    then concat(
+                        label, money, ' and ', other_label,
+                        ' hold the same charges with different amounts, and neither their names'
+                        ' nor their times say which one is newer. Remove the one that does not'
+                        ' count, or name the files part-1 and part-2 if both are parts'
+                    )
+                when 'partly_again'
+                    then concat(
+                        repeated_count, ' of ', row_count, ' rows of ', label, money,
+                        ' are again in ', other_label, ', which is newer by ',
+                        case ordered_by
+                            when 'time of the file' then 'the time of the file'
+                            else concat('the ', ordered_by)
+                        end,
+                        '; the other rows are not. Remove ', label, ' if ', other_label,
+                        ' is the whole bill, or name the files part-1 and part-2 if both are parts'
+                    )
+                when 'beside_replaced'
+                    then concat(
+                        label, money, ' is not repeated, but other files of its folder are, in ',
+                        other_label, '. Remove ', label, ' if it is out of date, or move it to a'
+                        ' folder whose name is no date if it counts'
+                    )
+                when 'part_repeated'
+                    then concat(
+                        'every row of ', part_file, ' is also in ', other_file,
+                        ' of the same delivery. Remove the file if it is a copy, or put the'
+                        ' manifest of the export beside the files if both are parts'
+                    )
+                when 'two_formats'
+                    then concat(
+                        label, money, ' and ', other_label,
+                        ' hold the same invoice in two formats. Remove one of them'
+                    )
+            end,
+            case
+                when invoice_number is not null and reason <> 'part_repeated'
+                    then ', or list the invoice in landing/invoices: its subtotal then decides'
+                else ''
+            end
+        ) as message
+    from described
+    where state = 'undecided'
+
+),
+
+incomplete as (
+
+    select
+        'incomplete_export' as kind,
+        cast(null as varchar) as organization_id,
+        cast(null as varchar) as subscription_id,
+        cast(null as varchar) as billing_period,
+        cast(null as varchar) as currency,
+        cast(0 as decimal(28, 10)) as amount_at_stake,
+        concat(
+            case
+                when count(*) = 1 then min(file)
+                else concat(min(file), ' and ', count(*) - 1, ' more')
+            end,
+            ': ', reason
+        ) as message
+    from files
+    where is_blocking
+    group by reason
+
+),
+
+-- A month has many runs: one finding tells of all that one delivery replaces.
+replaced as (
+
+    select
+        case
+            when reason in ('later_run', 'copy') then 'delivery_replaced'
+            else 'invoice_reissued'
+        end as kind,
+        cast(null as varchar) as organization_id,
+        cast(null as varchar) as subscription_id,
+        max(billing_period) as billing_period,
+        currency,
+        sum(abs(coalesce(total_cost, 0))) as amount_at_stake,
+        concat(
+            bill, ': ',
+            case
+                when count(*) = 1 then concat(min(label), max(money), ' is')
+                else concat(count(*), ' deliveries are')
+            end,
+            ' replaced',
+            case
+                when reason = 'copy' then concat(' by ', other_label, ', which has the same rows')
+                when reason = 'later_run' then concat(' by the later run ', other_label)
+                when reason = 'delivered_again'
+                    then concat(
+                        ' by ', other_label, ', which brings the same charges again and is newer',
+                        ' by the ', max(ordered_by)
+                    )
+                else ': the subtotal of the invoice is that of the other deliveries'
+            end
+        ) as message
+    from described
+    where state = 'replaced'
+    group by bill, reason, other_label, currency
+
+),
+
+-- The sum line of an invoice and the days that replace it are rarely off by more than rounding.
+usage_totals as (
+
+    select
+        provider,
+        invoice_number,
+        subscription_id,
+        product_id,
+        currency,
+        sum(case when fate = 'usage_in_detail' then total_cost end) as sum_cost,
+        sum(
+            case when fate = 'billed' and charge_source = 'usage' then total_cost end
+        ) as days_cost
+    from line_fates
+    where
+        invoice_number is not null
+        and (fate = 'usage_in_detail' or (fate = 'billed' and charge_source = 'usage'))
+    group by provider, invoice_number, subscription_id, product_id, currency
+
+),
+
+usage_differs as (
+
+    select
+        'usage_sum_differs' as kind,
+        cast(null as varchar) as organization_id,
+        usage_totals.subscription_id,
+        periods.billing_period,
+        usage_totals.currency,
+        abs(sum_cost - days_cost) as amount_at_stake,
+        concat(
+            'invoice ', usage_totals.invoice_number, ' sums up usage of ', {{ plain_number('sum_cost') }},
+            '; the days that replace it add up to ', {{ plain_number('days_cost') }}
+        ) as message
+    from usage_totals
+    left join periods
+        on
+            usage_totals.provider is not distinct from periods.provider
+            and usage_totals.invoice_number = periods.invoice_number
+    where abs(sum_cost - days_cost) >= 0.01
+
+)
+
+select * from undecided
+union all
+select * from incomplete
+union all
+select * from replaced
+union all
+select * from usage_differs

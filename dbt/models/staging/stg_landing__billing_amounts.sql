@@ -1,0 +1,56 @@
+{#-
+The money of every landed row of a bill, read from the raw tables on its own: what the deliveries are
+held against. An amount that cannot be read, or is too large to be one, is null.
+-#}
+{%- set amounts = {
+    'broker_report': 'total_cost',
+    'distributor_bill': 'total_cost',
+    'new_commerce_reconciliation': 'subtotal',
+    'legacy_license_based': 'subtotal',
+    'daily_rated_usage': 'billing_pre_tax_total',
+    'focus_cost_and_usage': 'billed_cost',
+} %}
+
+with
+
+{% for table, amount in amounts.items() %}
+    {{ table }} as (
+
+        select
+            content_hash,
+            {{ decimal_value(amount) }} as exact_amount
+        from {{ source('raw', table) }}
+
+    ),
+{% endfor %}
+
+rejected_rows as (
+
+    select
+        content_hash,
+        total_cost as exact_amount
+    from {{ ref('stg_landing__rejected_rows') }}
+    where feed = 'billing_lines'
+
+),
+
+unioned as (
+
+    {% for table in amounts %}
+        select * from {{ table }}
+        union all
+    {% endfor %}
+    select * from rejected_rows
+
+),
+
+bounded as (
+
+    select
+        content_hash,
+        case when abs(exact_amount) < 1000000000000 then exact_amount end as exact_amount
+    from unioned
+
+)
+
+select * from bounded

@@ -1,0 +1,399 @@
+"""Which delivery of a bill counts, end to end from files to the reconciliation of deliveries.
+
+Two builds tell all stories, each with an invoice of its own: in `decided` every bill is decided, in
+`undecided` none is. What is right is written beside each story.
+"""
+
+import gzip
+import json
+from decimal import Decimal
+
+import pytest
+from conftest import Company, NewCompany
+from made_deliveries import (
+    FEBRUARY,
+    JANUARY,
+    MARCH,
+    Landing,
+    azure_manifest,
+    broker,
+    focus,
+    invoices,
+    partner_center,
+    partner_center_json,
+    usage,
+)
+
+from dagster_project import summary
+
+MODELS = (
+    "+delivery_reconciliation",
+    "+findings",
+    "+invoice_reconciliation",
+    "stg_landing__billing_amounts",
+)
+RUN = "3a9f3d28-8f2f-4a1c-8a56-740bed1165a5"
+OTHER_RUN = "0c1d2e3f-0000-4000-8000-123456789012"
+
+
+def build(company: Company, *, expect_success: bool) -> Company:
+    return company.build(
+        "--select", *MODELS, "--indirect-selection", "cautious", expect_success=expect_success
+    )
+
+
+def put_listed(landing: Landing, invoice: str, parts: list[str]) -> None:
+    contents = {
+        f"part_{number}_0001.csv": focus(invoice, rows) for number, rows in enumerate(parts)
+    }
+    for name, content in contents.items():
+        landing.put(f"azure/{invoice}/{name}", content)
+    landing.put(f"azure/{invoice}/manifest.json", azure_manifest(invoice, contents))
+
+
+def put_decided(landing: Landing) -> None:
+    # Parts of one invoice that do not repeat each other's rows all count.
+    for number, rows in enumerate(["4 a 200", "6 a 25"], start=1):
+        landing.put(f"aws/BILLING_PERIOD=2026-01/focus-{number:05}.csv", focus("CHUNKS", rows))
+    for number, rows in enumerate(["s1 10\ns2 20", "s3 30\ns4 40"], start=1):
+        landing.put(f"pc/PARTS {number}.csv", partner_center("PARTS", rows), FEBRUARY + number)
+    for number, rows in enumerate(["s1 1", "s2 2", "s3 4"], start=1):
+        landing.put(f"pc/PAGES page-{number}.json", partner_center_json("PAGES", rows))
+    # The parts that a manifest lists are one delivery, wherever they are in its storage; two parts
+    # that are alike count both.
+    put_listed(landing, "LISTED", ["4 a 100", "6 a 50"])
+    put_listed(landing, "TWINS", ["4 a 7", "4 a 7"])
+
+    # Daily runs of the month to date, nothing overwritten: the last one counts as a whole. It
+    # restates the 4th, has no row of the 5th any more, and was downloaded first.
+    runs = {"05": "4 a 10\n5 a 20", "06": "4 a 10\n5 a 20\n6 a 30", "07": "4 a 11\n6 a 30\n7 b 40"}
+    for number, (day, rows) in enumerate(reversed(runs.items())):
+        content = focus("TO-DATE", rows)
+        folder = f"azure/daily/20260101-20260131/{number}{RUN[1:]}"
+        landing.put(f"{folder}/part_0_0001.csv", content, JANUARY + number)
+        manifest = azure_manifest("daily", {"part_0_0001.csv": content}, f"2026-01-{day}T06:00:00Z")
+        landing.put(f"{folder}/manifest.json", manifest, JANUARY + number)
+    # A second execution of a billing period replaces the first, although it repeats no row of it.
+    for moment, run, rows in [("05T06-00-00Z", RUN, "4 a 1"), ("06T06-00-00Z", OTHER_RUN, "6 b 2")]:
+        execution = f"BILLING_PERIOD=2026-01/2026-01-{moment}-{run}"
+        landing.put(f"aws2/data/{execution}/focus-00001.csv", focus("AGAIN", rows, account="a2"))
+        landing.put(
+            f"aws2/metadata/{execution}/focus-Manifest.json",
+            json.dumps({"dataFiles": [f"s3://b/aws2/data/{execution}/focus-00001.csv"]}),
+        )
+    # A part that is the same in two runs is a part of both.
+    for run in (1, 2):
+        landing.put(f"x/run-{run}/a.csv", focus("SHARED", "4 a 10", account="a3"), MARCH - run)
+        landing.put(f"x/run-{run}/b.csv", focus("SHARED", f"6 a {run}", account="a3"))
+
+    # Without runs, the usage that goes farther is newer, whatever the times of the files.
+    landing.put("flat/one.csv", focus("USAGE", "4 a 10\n5 a 20", account="a4"), MARCH)
+    landing.put("flat/two.csv", focus("USAGE", "4 a 12\n5 a 20\n6 a 30", account="a4"), JANUARY)
+    # An invoice number comes with the second run; the charges are the same.
+    landing.put("flat/early.csv", focus("", "4 a 10\n5 a 20", account="a5"), JANUARY)
+    landing.put("flat/late.csv", focus("NUMBERED", "4 a 10\n5 a 20\n6 a 1", account="a5"), FEBRUARY)
+
+    # Two providers with one invoice number, named by the bill or by its folder.
+    landing.put("x/n.csv", focus("SAME-NO", "4 a 10", "Northwind", "a6"))
+    landing.put("x/s.csv", focus("SAME-NO", "4 a 5", "Southwind", "a6"))
+    landing.put("gcp/bill.csv", focus("FOLDER-NO", "4 a 10", "", "a7"))
+    landing.put("oci/bill.csv", focus("FOLDER-NO", "4 a 5", "", "a7"))
+
+    # A file that brings all rows again replaces the older one.
+    landing.put("pc/REISSUED.csv", partner_center("REISSUED", "s1 50\ns2 5"), JANUARY)
+    landing.put("pc/REISSUED new.csv", partner_center("REISSUED", "s2 5\ns1 40"), FEBRUARY)
+    # One delivery in one file, then again in two parts.
+    landing.put("pc/SPLIT.csv", partner_center("SPLIT", "s1 1\ns2 2"), JANUARY)
+    landing.put("pc/SPLIT a.csv", partner_center("SPLIT", "s1 3"), FEBRUARY)
+    landing.put("pc/SPLIT b.csv", partner_center("SPLIT", "s2 4"), FEBRUARY + 1)
+    # Some rows come again and others do not: the invoice's subtotal decides.
+    landing.put("pc/DROPPED.csv", partner_center("DROPPED", "s1 50\ns2 5"), JANUARY)
+    landing.put("pc/DROPPED new.csv", partner_center("DROPPED", "s1 40\ns3 7"), FEBRUARY)
+    landing.put("pc/BOTH.csv", partner_center("BOTH", "s1 50\ns2 5"), JANUARY)
+    landing.put("pc/BOTH new.csv", partner_center("BOTH", "s1 50\ns3 7"), FEBRUARY)
+    landing.put("pc/OLDER.csv", partner_center("OLDER", "s1 50\ns2 5"), FEBRUARY)
+    landing.put("pc/OLDER too.csv", partner_center("OLDER", "s1 40\ns2 6"), FEBRUARY)
+    # So does the folder or the name: a later day, a second download of the same file.
+    landing.put("inbox/2026-02-09/DAYS.csv", partner_center("DAYS", "s1 50\ns2 5"), MARCH)
+    landing.put("inbox/2026-02-10/DAYS.csv", partner_center("DAYS", "s1 40"), FEBRUARY)
+    landing.put("pc/NAMED.csv", partner_center("NAMED", "s1 50\ns2 5"), JANUARY)
+    landing.put("pc/NAMED (1).csv", partner_center("NAMED", "s1 40"), FEBRUARY)
+
+    # Copies add nothing: renamed, packed, in another folder, as JSON.
+    landing.put("pc/COPIED.csv", partner_center("COPIED", "s1 10"), JANUARY)
+    landing.put("pc/elsewhere/x.csv", partner_center("COPIED", "s1 10"), MARCH)
+    packed = gzip.compress(partner_center("COPIED", "s1 10").encode())
+    landing.put("pc/x.csv.gz", packed)
+    landing.put("pc/COPIED.jsonl", partner_center_json("COPIED", "s1 10"), JANUARY)
+
+    # Daily usage replaces the line of the invoice that sums it up.
+    landing.put("pc/DETAIL.csv", partner_center("DETAIL", "s1 10\nazure 31"))
+    landing.put("pc/DETAIL usage.csv", usage("DETAIL", "3 10\n4 21"))
+
+    # Reports without invoice number that overlap: each line counts once.
+    landing.put(
+        "broker/1.csv", broker("s1 2026-01-10 1\ns2 2026-01-20 2\ns5 2026-01-20 16"), JANUARY
+    )
+    landing.put("broker/2.csv", broker("s2 2026-01-20 2\ns3 2026-01-20 4\ns4 2026-02-10 8"))
+    landing.company.drop(
+        "invoices/invoices.csv",
+        invoices(
+            """
+            DROPPED  47   -
+            BOTH     112  -
+            OLDER    46   -
+            SAME-NO  10   Northwind
+            SAME-NO  6    southwind
+            """
+        ),
+    )
+
+
+# Per invoice and provider: what landed, what is billed, what is replaced.
+DECIDED = """
+    CHUNKS     Northwind     225   225   0
+    PARTS      Microsoft     100   100   0
+    PAGES      Microsoft     7     7     0
+    LISTED     Northwind     150   150   0
+    TWINS      Northwind     14    14    0
+    TO-DATE    Northwind     171   81    90
+    AGAIN      Northwind     3     2     1
+    SHARED     Northwind     23    12    11
+    USAGE      Northwind     92    62    30
+    NUMBERED   Northwind     31    31    0
+    SAME-NO    Northwind     10    10    0
+    SAME-NO    Southwind     5     5     0
+    FOLDER-NO  Google-Cloud  10    10    0
+    FOLDER-NO  Oracle        5     5     0
+    REISSUED   Microsoft     100   45    55
+    SPLIT      Microsoft     10    7     3
+    DROPPED    Microsoft     102   47    55
+    BOTH       Microsoft     112   112   0
+    OLDER      Microsoft     101   46    55
+    DAYS       Microsoft     95    40    55
+    NAMED      Microsoft     95    40    55
+    COPIED     Microsoft     40    10    30
+    DETAIL     Microsoft     72    41    31
+"""
+
+
+@pytest.fixture(scope="module")
+def decided(new_company: NewCompany) -> Company:
+    company = new_company()
+    put_decided(Landing(company))
+    return build(company, expect_success=True)
+
+
+def plain(value: Decimal) -> str:
+    return f"{value.normalize():f}" if value else "0"
+
+
+@pytest.mark.parametrize("story", [line.split() for line in DECIDED.strip().splitlines()], ids=str)
+def test_of_what_landed_the_right_part_is_billed(decided: Company, story: list[str]) -> None:
+    invoice, provider, *amounts = story
+    ((landed, billed, quarantined, replaced),) = decided.query(
+        """
+        select
+            sum(landed_total), sum(billed_total), sum(quarantined_total), sum(replaced_total)
+        from marts.delivery_reconciliation
+        where invoice_number = $invoice and replace(provider, ' ', '-') = $provider
+        """,
+        {"invoice": invoice, "provider": provider},
+    )
+    assert [plain(amount) for amount in (landed, billed, replaced)] == amounts
+    assert quarantined == 0
+
+
+def test_every_invoice_is_in_a_story(decided: Company) -> None:
+    found = decided.query(
+        "select distinct invoice_number from marts.invoice_reconciliation"
+        " where invoice_number is not null"
+    )
+    assert {invoice for (invoice,) in found} == {
+        line.split()[0] for line in DECIDED.strip().splitlines()
+    }
+
+
+def test_the_bills_hold_what_the_deliveries_hold(decided: Company) -> None:
+    sums = "sum(landed_total), sum(quarantined_total), sum(replaced_total)"
+    assert decided.query(
+        f"select {sums}, sum(lines_total) from marts.invoice_reconciliation"
+    ) == decided.query(f"select {sums}, sum(billed_total) from marts.delivery_reconciliation")
+    assert decided.query(
+        "select count(*) from marts.invoice_reconciliation"
+        " where landed_total <> lines_total + quarantined_total + replaced_total"
+    ) == [(0,)]
+
+
+def test_a_bill_that_got_an_invoice_number_later_is_replaced(decided: Company) -> None:
+    assert decided.query(
+        """
+        select billing_date::varchar, lines_total, replaced_total, status
+        from marts.invoice_reconciliation
+        where invoice_number is null and provider = 'Northwind'
+        """
+    ) == [("2026-02-01", 0, 30, "replaced")]
+
+
+def test_overlapping_reports_bill_each_line_once(decided: Company) -> None:
+    assert decided.query(
+        """
+        select billing_date::varchar, lines_total, replaced_total
+        from marts.invoice_reconciliation
+        where provider = 'Broker'
+        order by 1
+        """
+    ) == [("2026-01-10", 1, 0), ("2026-01-20", 22, 2), ("2026-02-10", 8, 0)]
+
+
+def test_each_provider_ties_to_its_own_invoice(decided: Company) -> None:
+    assert decided.query(
+        """
+        select provider, invoice_total, variance, status
+        from marts.invoice_reconciliation
+        where invoice_number = 'SAME-NO'
+        order by 1
+        """
+    ) == [("Northwind", 10, 0, "reconciled"), ("Southwind", 6, 1, "variance")]
+
+
+@pytest.mark.parametrize(
+    ("file", "reason", "by"),
+    [
+        ("pc/REISSUED.csv", "delivered_again", "pc/REISSUED new.csv"),
+        ("pc/DROPPED.csv", "invoice_total", None),
+        ("pc/elsewhere/x.csv", "same_content", "pc/COPIED.csv"),
+        ("inbox/2026-02-09/DAYS.csv", "later_run", "inbox/2026-02-10/DAYS.csv"),
+        ("broker/2.csv", "same_line", None),
+        ("pc/DETAIL.csv", "usage_in_detail", None),
+    ],
+)
+def test_a_replaced_delivery_says_why_and_by_what(
+    decided: Company, file: str, reason: str, by: str | None
+) -> None:
+    ((found_reason, found_by),) = decided.query(
+        """
+        select replaced_reason, replaced_by from marts.delivery_reconciliation
+        where file = $file and replaced_row_count > 0
+        """,
+        {"file": f"billing_lines/{file}"},
+    )
+    assert found_reason == reason
+    if by:
+        assert found_by == f"billing_lines/{by}"
+
+
+def test_a_reissued_invoice_is_a_finding_with_its_amount(decided: Company) -> None:
+    assert decided.query(
+        """
+        select amount_at_stake, message from marts.findings
+        where kind = 'invoice_reissued' and contains(message, 'invoice REISSUED')
+        """
+    ) == [
+        (
+            55,
+            "invoice REISSUED: billing_lines/pc/REISSUED.csv (USD 55) is replaced by"
+            " billing_lines/pc/REISSUED new.csv, which brings the same charges again and is newer"
+            " by the time of the file",
+        )
+    ]
+
+
+# --- what cannot be decided -----------------------------------------------------------------------
+
+
+UNDECIDED = {
+    "SAME-TIME": ("hold the same charges with different amounts", "list the invoice"),
+    "PARTLY": ("1 of 2 rows of billing_lines/PARTLY old.csv", "newer by the time of the file"),
+    "SUBSET": ("1 of 2 rows of billing_lines/SUBSET old.csv",),
+    "REPEATS": ("every row of billing_lines/REPEATS-00002.csv is also in",),
+    "TWO-FORMATS": ("hold the same invoice in two formats",),
+    "BESIDE": ("billing_lines/2026-02-09/BESIDE b.csv", "is not repeated, but other files"),
+    "MISSING": ("blob part-1.json.gz is missing",),
+    "NO-MANIFEST": ("without its manifest.json",),
+    "CUT": ("the manifest is no JSON",),
+    "UNLISTED": ("whose manifest does not list it",),
+    "BYTES": ("bytes, the manifest says 1",),
+    "ROWS": ("has 1 rows, the manifest says 2",),
+}
+
+
+def put_undecided(landing: Landing) -> None:
+    landing.put("SAME-TIME a.csv", partner_center("SAME-TIME", "s1 10"))
+    landing.put("SAME-TIME b.csv", partner_center("SAME-TIME", "s1 12"))
+    landing.put("PARTLY old.csv", partner_center("PARTLY", "s1 10\ns2 20"), JANUARY)
+    landing.put("PARTLY new.csv", partner_center("PARTLY", "s1 10\ns3 30"))
+    landing.put("SUBSET old.csv", partner_center("SUBSET", "s1 10\ns2 20"), JANUARY)
+    landing.put("SUBSET new.csv", partner_center("SUBSET", "s1 10"))
+    landing.put("REPEATS-00001.csv", partner_center("REPEATS", "s1 10\ns2 20"))
+    landing.put("REPEATS-00002.csv", partner_center("REPEATS", "s1 10"))
+    landing.put("TWO-FORMATS.csv", partner_center("TWO-FORMATS", "s1 10"))
+    landing.put("TWO-FORMATS focus.csv", focus("TWO-FORMATS", "4 a 10", "Microsoft"))
+    landing.put("2026-02-09/BESIDE a.csv", partner_center("BESIDE", "s1 10\ns2 20"))
+    landing.put("2026-02-09/BESIDE b.csv", partner_center("BESIDE", "s3 30"))
+    landing.put("2026-02-10/BESIDE a.csv", partner_center("BESIDE", "s1 11"))
+
+    def export(name: str, parts: dict[str, str], **says: object) -> None:
+        manifest = {
+            "eTag": "1",
+            "blobCount": len(parts),
+            "blobs": [{"name": part, **says} for part in parts],
+        }
+        landing.put(f"{name}/manifest.json", json.dumps(manifest))
+        for part, content in parts.items():
+            landing.put(f"{name}/{part}", gzip.compress(content.encode()))
+
+    one = {"part-0.json.gz": partner_center_json("MISSING", "s1 10")}
+    export("MISSING", one | {"part-1.json.gz": ""})
+    (landing.company.data.landing / "billing_lines/MISSING/part-1.json.gz").unlink()
+    landing.put(
+        f"NO-MANIFEST/part-00000-{RUN}.c000.json.gz",
+        gzip.compress(partner_center_json("NO-MANIFEST", "s1 10").encode()),
+    )
+    export("CUT", {"part-0.json.gz": partner_center_json("CUT", "s1 10")})
+    landing.put("CUT/manifest.json", '{"eTag": "1", "blo')
+    export("UNLISTED", {"part-0.json.gz": partner_center_json("UNLISTED", "s1 10")})
+    landing.put("UNLISTED/more.csv", partner_center("UNLISTED", "s2 20"))
+    export("BYTES", {"part-0.json.gz": partner_center_json("BYTES", "s1 10")}, size=1)
+    export("ROWS", {"part-0.json.gz": partner_center_json("ROWS", "s1 10")}, rowCount=2)
+
+
+@pytest.fixture(scope="module")
+def undecided(new_company: NewCompany) -> Company:
+    company = new_company()
+    put_undecided(Landing(company))
+    return build(company, expect_success=False)
+
+
+@pytest.mark.parametrize("name", UNDECIDED)
+def test_what_cannot_be_decided_blocks_and_says_how_to_resolve_it(
+    undecided: Company, name: str
+) -> None:
+    ((message,),) = undecided.query(
+        "select message from marts.findings"
+        " where severity = 'blocking' and contains(message, $name)",
+        {"name": name},
+    )
+    for each in UNDECIDED[name]:
+        assert each in message
+
+
+def test_only_the_check_for_it_fails(undecided: Company) -> None:
+    (failure,) = undecided.failures
+    assert failure.startswith("every_delivery_is_decided_and_whole")
+
+
+def test_the_run_says_what_to_decide(undecided: Company) -> None:
+    told = summary.blocking_findings(undecided.data)
+    assert f"Not published: {len(UNDECIDED)} deliveries" in told
+    for name in UNDECIDED:
+        assert name in told
+
+
+def test_each_undecided_row_is_billed_or_replaced_all_the_same(undecided: Company) -> None:
+    assert undecided.query(
+        """
+        select count(*) from marts.delivery_reconciliation
+        where landed_total <> billed_total + quarantined_total + replaced_total
+        """
+    ) == [(0,)]

@@ -1,0 +1,149 @@
+"""Evidence in the path of a landed bill: its delivery, the export it is a run of, and when."""
+
+from datetime import datetime
+
+import pytest
+
+from dagster_project.landing.deliveries import EXPORT_BLOB, Place, place_of
+
+RUN = "3a9f3d28-8f2f-4a1c-8a56-740bed1165a5"
+OTHER_RUN = "0c1d2e3f-0000-4000-8000-123456789012"
+
+
+def place(name: str) -> Place:
+    return place_of(f"billing_lines/{name}")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        (
+            "aws/BILLING_PERIOD=2026-01/focus-00001.csv",
+            "aws/BILLING_PERIOD=2026-01/focus-00002.csv",
+        ),
+        (
+            f"aws/data/BILLING_PERIOD=2026-01/2026-01-31T12:30:03Z-{RUN}/x-00001.csv.gz",
+            f"aws/data/BILLING_PERIOD=2026-01/2026-01-31T12:30:03Z-{RUN}/more/x-00002.csv.gz",
+        ),
+        (
+            f"azure/daily/20260101-20260131/202601050600/{RUN}/part_0_0001.csv",
+            f"azure/daily/20260101-20260131/202601050600/{RUN}/part_1_0001.csv",
+        ),
+        ("azure/run/a.csv", "azure/run/b.csv"),
+        ("run-2/eu/a.csv", "run-2/us/b.csv"),
+        ("focus-00001.csv", "focus-00002.csv"),
+        ("G1 part 1.csv", "G1 part 2.csv"),
+        ("page-1.json", "page-2.json"),
+    ],
+)
+def test_files_that_are_handed_over_at_once_belong_to_one_delivery(names: tuple[str, str]) -> None:
+    first, second = (place(name).delivery for name in names)
+    assert first == second is not None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "invoice-G100200304.csv",
+        "new_commerce/2026-03/bill.csv",
+        "greyport-2026-02.csv",
+        # A folder that is named for a day may be an inbox.
+        "2026-02-09/bill.csv",
+        "trunk.csv",
+        "january (1).csv",
+    ],
+)
+def test_any_other_file_is_a_delivery_of_its_own(name: str) -> None:
+    assert place(name).delivery is None
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "is_whole_period"),
+    [
+        (
+            f"aws/BILLING_PERIOD=2026-01/2026-01-05T06:00:00Z-{RUN}/x-00001.csv",
+            f"aws/BILLING_PERIOD=2026-01/2026-01-06T06:00:00Z-{OTHER_RUN}/x-00001.csv",
+            True,
+        ),
+        (
+            f"azure/daily/20260101-20260131/202601050600/{RUN}/part_0_0001.csv",
+            f"azure/daily/20260101-20260131/202601060600/{OTHER_RUN}/part_0_0001.csv",
+            True,
+        ),
+        ("x/run-2/a.csv", "x/run-10/b.csv", False),
+        ("x/2026-02-09/a.csv", "x/2026-02-10/b.csv", False),
+        ("x/2026-02-09T0600/a.csv", "x/2026-02-09T1800/b.csv", False),
+        ("usage_20260105.csv", "usage_20260106.csv", False),
+        ("bill version 2.csv", "bill version 3.csv", False),
+    ],
+)
+def test_runs_of_one_export_are_a_series_in_order(
+    earlier: str, later: str, is_whole_period: bool
+) -> None:
+    first, second = place(earlier), place(later)
+    assert first.series == second.series is not None
+    assert first.delivery is None or first.delivery != second.delivery
+    order = [(each.delivered_at or datetime.min, each.run_number or 0) for each in (first, second)]
+    assert order[0] < order[1]
+    assert {first.is_whole_period, second.is_whole_period} == {is_whole_period}
+
+
+def test_exports_of_azure_in_one_file_each_are_runs_without_order() -> None:
+    first, second = (place(f"azure/20260101-20260131/daily_{run}.csv") for run in (RUN, OTHER_RUN))
+    assert first.series == second.series == "azure/20260101-20260131"
+    assert first.delivery != second.delivery
+    assert first.delivered_at is first.run_number is None
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        # Another billing period, another export, another file.
+        ("aws/BILLING_PERIOD=2026-01/x-00001.csv", "aws/BILLING_PERIOD=2026-02/x-00001.csv"),
+        ("azure/a/20260101-20260131/x.csv", "azure/b/20260101-20260131/x.csv"),
+        ("usage_20260105.csv", "licenses_20260105.csv"),
+    ],
+)
+def test_runs_of_other_exports_are_another_series(name: str, other: str) -> None:
+    assert place(name).series != place(other).series
+
+
+@pytest.mark.parametrize(
+    ("name", "moment"),
+    [
+        (f"BILLING_PERIOD=2026-01/2026-01-31T12-30-03.250Z-{RUN}/x.csv", "2026-01-31 12:30:03"),
+        ("x/202601311230/y.csv", "2026-01-31 12:30:00"),
+        ("x/20260131T123003Z/y.csv", "2026-01-31 12:30:03"),
+        ("x/2026-01-31/1830/y.csv", "2026-01-31 00:00:00"),
+        ("usage 2026-01-31.csv", "2026-01-31 00:00:00"),
+    ],
+)
+def test_the_time_in_a_folder_or_name_is_that_of_the_delivery(name: str, moment: str) -> None:
+    assert place(name).delivered_at == datetime.fromisoformat(moment)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["x/2026-02/y.csv", "G100200304.csv", "20261301.csv", "x/2026-02-30/y.csv", "a20260131b.csv"],
+)
+def test_what_is_no_day_is_no_time(name: str) -> None:
+    assert place(name).delivered_at is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "bill.csv",
+        "old/bill (1).csv",
+        "bill - Copy.csv.gz",
+        "bill - Copy (2).parquet",
+        "Bill_copy.CSV",
+    ],
+)
+def test_a_second_download_has_the_base_name_of_the_first(name: str) -> None:
+    assert place(name).base_name == "bill"
+
+
+def test_a_blob_of_a_billing_export_is_known_by_its_name() -> None:
+    assert EXPORT_BLOB.fullmatch(f"part-00000-{RUN}.c000.json.gz")
+    assert not EXPORT_BLOB.fullmatch("part-00000.json.gz")
