@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import duckdb
 
 from dagster_project.errors import ApportionError
-from dagster_project.exports import customer
 from dagster_project.exports.scope import NothingPublished, open_published
+from dagster_project.exports.visibility import customer_marts
 from dagster_project.settings import DataFolder
 
 LINE_SALT = secrets.token_hex(16)
@@ -27,13 +27,12 @@ LINE_SALT = secrets.token_hex(16)
 The id of a line is a hash of the billed line with its cost: without a salt, a reader who knows the
 other values could find the cost by trial."""
 
-CUSTOMER_COLUMNS: Mapping[str, Sequence[str]] = {
-    # Without billing_line_details: providers of usage print their prices there, and the app shows
-    # a line's type and days.
-    mart: tuple(name for name in columns if name != "billing_line_details")
-    for mart, columns in customer.TABLES.items()
+MASKS: Mapping[str, str] = {
+    name: f"md5({LINE_SALT!r} || {name})"
+    for name in ("line_id", "refund_of_line_id", "corrects_line_id")
 }
-"""What a customer can see, by mart: what is not listed here does not exist for customers."""
+"""SQL of the masked columns of billing_report. The app has no mask for billing_line_details and
+shows the charge type and the days instead."""
 
 
 class UnknownArgument(ApportionError):
@@ -131,30 +130,18 @@ def tables(data: DataFolder, viewer: Viewer) -> Iterator[duckdb.DuckDBPyConnecti
 
 
 def _narrow(connection: duckdb.DuckDBPyConnection, customer_id: str) -> None:
+    """Replace the default schema with views of what one organization may see."""
     published = columns_by_mart(connection)
     connection.execute("use memory.main")
-    connection.execute("set variable customer = $customer", {"customer": customer_id})
-    of_customer = "organization_id = getvariable('customer')"
-    for mart, names in CUSTOMER_COLUMNS.items():
-        columns = ", ".join(
-            f"md5({LINE_SALT!r} || {name}) as {name}" if name.endswith("line_id") else name
-            for name in names
-            if name in published.get(mart, ())
-        )
+    connection.execute("set variable organization = $customer", {"customer": customer_id})
+    for mart in customer_marts():
+        columns = mart.values(MASKS, published.get(mart.name, {}))
         if columns:
+            selected = ", ".join(f"{value} as {column}" for column, value in columns.items())
             connection.execute(
-                f"create view {mart} as select {columns} from published.marts.{mart}"
-                f" where {of_customer} and {customer.ROWS.get(mart, 'true')}"
+                f"create view {mart.name} as select {selected} from published.marts.{mart.name}"
+                f" where {mart.condition('published.marts.chargeback')}"
             )
-    connection.execute(
-        f"""
-        create view billing_periods as
-        select billing_period, currency, status, closed_at from published.marts.billing_periods
-        where (billing_period, currency) in (
-            select (billing_period, currency) from published.marts.chargeback where {of_customer}
-        )
-        """
-    )
 
 
 def columns_by_mart(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:

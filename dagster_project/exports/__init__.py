@@ -1,5 +1,5 @@
-"""Files for people and accounting systems, made only from published tables.
+"""Files for people and accounting systems, written from the published marts only.
 
-One module per kind of file. Each has a function that takes a connection to the published tables, a
-Scope and a place to write to, and knows no Dagster.
+One module per kind of file, with a function that takes a connection to the published tables, a
+Scope and a path. `visibility` reads which marts and columns a customer may see. Knows no Dagster.
 """

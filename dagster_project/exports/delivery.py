@@ -74,7 +74,7 @@ def deliver_focus(
     last_period: str | None = None,
     organization_id: str | None = None,
 ) -> tuple[focus.FocusFile, ...]:
-    """Write the FOCUS files only, in every version and format, into a folder; returns them.
+    """Write only the FOCUS files, in every version and format, into a folder; returns them.
 
     Other files in the folder stay. Periods and errors are those of `deliver`.
     """
@@ -134,17 +134,12 @@ def _write_all(
     counts["FOCUS files"] = len(_write_focus(connection, scope, folder / "focus"))
     progress("customers' editions ...")
     counts["customers' editions"] = 0
-    file_names = customer.organization_file_names(connection)
-    for organization_id, name in file_names.items():
+    for organization_id in customer.organization_file_names(connection):
         if scope.organization_id not in (None, organization_id):
             continue
         own = Scope(scope.first_period, scope.last_period, organization_id, "customer")
-        try:
-            statements.write_statements(connection, own, folder / "organizations" / name)
-        except NothingInScope:
-            # The organization has no bill in these periods, or no sales.
-            continue
-        customer.write_customer_edition(connection, data, own, folder / "organizations")
-        counts["customers' editions"] += 1
+        if customer.is_sold_to(connection, own):
+            customer.write_customer_edition(connection, data, own, folder / "organizations")
+            counts["customers' editions"] += 1
     customer.remove_gone_customers(connection, data)
     return counts

@@ -1,10 +1,12 @@
-"""Bills in FOCUS, the FinOps Foundation's open format for cost and usage, as CSV and Parquet.
+"""Bills in FOCUS, the open format of the FinOps Foundation for cost and usage, as CSV and Parquet.
 
-Belongs here: columns per FOCUS version, content of a customer's edition, format of values. Does
-not: the charges, which are in the marts focus_* with FOCUS 1.4's columns.
+Belongs here: the columns of each FOCUS version, the masks of a customer's edition, the format of
+values. Does not: charges (the marts focus_*, with the columns of FOCUS 1.4), visible columns
+(visibility).
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,6 +15,7 @@ import duckdb
 
 from dagster_project.errors import ApportionError
 from dagster_project.exports.scope import CUSTOMER_DETAILS, NothingInScope, Scope, file_name
+from dagster_project.exports.visibility import visible_marts
 from dagster_project.quoting import sql_literal
 
 Version = Literal["1.2", "1.4"]
@@ -35,10 +38,31 @@ COLUMNS_SINCE_1_2 = frozenset(
         "InvoiceDetailId",
     }
 )
-"""Columns added after FOCUS 1.2; in a 1.2 file they are custom columns."""
+"""Columns of the mart that FOCUS added after 1.2: in a file of 1.2 they are custom columns."""
 
-BROKER_ONLY = frozenset({"InvoiceDetailId", "x_ProviderInvoiceId", "x_TotalMargin", "x_TotalSales"})
-"""Columns that a customer's edition omits; its costs are the sales."""
+SALES = "charges.x_TotalSales"
+LINE_SALES = """
+    cast(
+        sum(charges.x_TotalSales) over (partition by charges.x_BillingPeriod, charges.x_LineId)
+        as decimal(28, 10)
+    )
+    """
+CHARGE_MASKS = {
+    "BilledCost": SALES,
+    "ContractedCost": SALES,
+    "EffectiveCost": SALES,
+    "ListCost": SALES,
+    "ChargeDescription": "worded.details",
+    "InvoiceId": "cast(null as varchar)",
+    "InvoiceIssuerName": "cast($reseller as varchar)",
+    "x_CorrectsLineId": "corrected.number",
+    "x_RefundOfLineId": "refunded.number",
+    "x_LineId": "numbered.number",
+    "x_SplitOriginId": "case when charges.x_SplitOriginId is not null then numbered.number end",
+    "x_LineBilledCost": LINE_SALES,
+    "x_SplitOriginCost": f"case when charges.x_SplitOriginId is not null then {LINE_SALES} end",
+}
+"""SQL of the masked columns of focus_cost_and_usage: sales for costs, numbers for line ids."""
 
 
 class ChargesWithoutSales(ApportionError):
@@ -64,25 +88,24 @@ def write_focus(
     file_formats: tuple[FileFormat, ...] = ("csv", "parquet"),
     reseller_name: str = UNNAMED_RESELLER,
 ) -> tuple[FocusFile, ...]:
-    """Write a scope's bills as one file per dataset and format; returns the files.
+    """Write the bills of a scope as one file per dataset and format; returns the files.
 
     FOCUS 1.4 has four datasets (Cost and Usage, Invoice Detail, Billing Period, Contract
     Commitment), 1.2 only the first. FOCUS columns come first, then custom ones (`x_`). A dataset
     without rows has no file. In a customer's edition costs are sales, `reseller_name` issues the
-    bill, and the provider's invoices are in no file.
+    bill, and the invoices of the provider are left out.
 
     CSV is for machines: UTF-8 without a byte order mark, null is empty, and no text is guarded
-    against spreadsheet programs, since a guard would change ids and JSON for every program that
-    joins on them. Decimals are exact in both formats, instants UTC.
+    against spreadsheet programs, since a guard changes ids and JSON. Decimals are exact in both
+    formats, instants UTC.
 
-    Raises NothingInScope and, in a customer's edition, ChargesWithoutSales; nothing is written
-    then. Source: FOCUS 1.2 and 1.4, attributes Column Handling, Null Handling, Numeric Format and
-    Date/Time Format.
+    Raises NothingInScope and, in a customer's edition, ChargesWithoutSales; then it writes
+    nothing. Source: FOCUS 1.2 and 1.4, attributes Column Handling, Null Handling, Numeric Format
+    and Date/Time Format.
     """
     _select_charges(connection, scope, reseller_name)
     columns = ", ".join(
-        f'"{name}" as "{column}"'
-        for column, name in _columns_of(connection, scope, version).items()
+        f'"{name}" as "{column}"' for column, name in _columns_of(connection, version).items()
     )
     datasets = {COST_AND_USAGE: f"select {columns} from focus_cost_and_usage_rows"}
     if version == "1.4":
@@ -115,7 +138,7 @@ def _select_charges(
     connection: duckdb.DuckDBPyConnection, scope: Scope, reseller_name: str
 ) -> None:
     """The charges in scope as the temporary table focus_cost_and_usage_rows."""
-    # Scopes speak of our own words for period and organization.
+    # The condition of a scope uses billing_period and organization_id.
     in_scope = f"""
         select * exclude (billing_period, organization_id) from (
             select
@@ -128,7 +151,7 @@ def _select_charges(
     """
     parameters = dict(scope.parameters)
     if scope.edition == "customer":
-        in_scope = _customers_charges(in_scope)
+        in_scope = _customer_charges(connection, in_scope)
         parameters["reseller"] = reseller_name
     connection.execute(
         f"create or replace temp table focus_cost_and_usage_rows as {in_scope}", parameters
@@ -145,16 +168,17 @@ def _select_charges(
     if unpriced_count:
         raise ChargesWithoutSales(
             f"{scope.organization_id}, {scope.words}: {unpriced_count} of {row_count} charges have"
-            " no sales, and FOCUS knows no charge without a cost: a price list comes first"
+            " no sales, and FOCUS has no charge without a cost: add their prices to the price list"
         )
 
 
-def _customers_charges(in_scope: str) -> str:
-    """SQL of charges as the customer sees them: sales for costs, and nothing that tells the cost.
+def _customer_charges(connection: duckdb.DuckDBPyConnection, in_scope: str) -> str:
+    """SQL of the columns of charges that a customer may see: sales for costs, numbers for line ids.
 
-    Keys of lines are hashes of what the provider bills, its amount too, so that trying amounts
-    would find it. Here lines are numbered within their billing period instead.
+    A line id is a hash of the billed line with its cost; a reader who knows the other values finds
+    the cost by trial. Therefore lines are numbered within their billing period.
     """
+    columns = _visible(connection, COST_AND_USAGE, CHARGE_MASKS, "charges")
     return f"""
         with
 
@@ -186,37 +210,14 @@ def _customers_charges(in_scope: str) -> str:
             group by billing_period, line_id
         ),
 
-        -- A line that was reversed and came again is in two periods.
+        -- A line that was reversed and billed again is in two periods.
         first_numbers as (
             select line_id, min_by(number, period) as number
             from numbered
             group by line_id
         )
 
-        select charges.* replace (
-            x_TotalSales as BilledCost,
-            x_TotalSales as ContractedCost,
-            x_TotalSales as EffectiveCost,
-            x_TotalSales as ListCost,
-            worded.details as ChargeDescription,
-            cast(null as varchar) as InvoiceId,
-            cast($reseller as varchar) as InvoiceIssuerName,
-            corrected.number as x_CorrectsLineId,
-            refunded.number as x_RefundOfLineId,
-            numbered.number as x_LineId,
-            case when x_SplitOriginId is not null then numbered.number end as x_SplitOriginId,
-            cast(
-                sum(x_TotalSales) over (partition by x_BillingPeriod, x_LineId)
-                as decimal(28, 10)
-            ) as x_LineBilledCost,
-            case
-                when x_SplitOriginId is not null
-                    then cast(
-                        sum(x_TotalSales) over (partition by x_BillingPeriod, x_LineId)
-                        as decimal(28, 10)
-                    )
-            end as x_SplitOriginCost
-        )
+        select {columns}
         from charges
         inner join numbered
             on charges.x_BillingPeriod = numbered.period and charges.x_LineId = numbered.line_id
@@ -227,6 +228,17 @@ def _customers_charges(in_scope: str) -> str:
     """
 
 
+def _visible(
+    connection: duckdb.DuckDBPyConnection, table: str, masks: Mapping[str, str], alias: str
+) -> str:
+    """SQL of the columns of a FOCUS mart that a customer may see."""
+    values = visible_marts()[table].values(masks, connection.table(table).columns)
+    return ", ".join(
+        f'{masks.get(column) or f"{alias}.{value}"} as "{column}"'
+        for column, value in values.items()
+    )
+
+
 def _select_billing_periods(connection: duckdb.DuckDBPyConnection) -> None:
     """The billing periods of the charges as the temporary table focus_billing_period_rows."""
     connection.execute(
@@ -234,7 +246,7 @@ def _select_billing_periods(connection: duckdb.DuckDBPyConnection) -> None:
         create or replace temp table focus_billing_period_rows as
         with
 
-        -- A customer's bill has another issuer than the provider's.
+        -- A customer's bill has the reseller as its issuer.
         issuers as (
             select x_BillingPeriod, InvoiceIssuerName
             from focus_cost_and_usage_rows
@@ -278,33 +290,30 @@ def _select_contract_commitments(
     connection: duckdb.DuckDBPyConnection, scope: Scope, reseller_name: str
 ) -> None:
     """The commitments of the organizations in scope, as focus_contract_commitment_rows."""
-    issuer = "cast($reseller as varchar)" if scope.edition == "customer" else "InvoiceIssuerName"
+    columns = "*"
     condition = "x_BillingAccountId = $organization" if scope.organization_id else "true"
     parameters = {"organization": scope.organization_id} if scope.organization_id else {}
     if scope.edition == "customer":
+        masks = {"InvoiceIssuerName": "cast($reseller as varchar)"}
+        columns = _visible(connection, "focus_contract_commitment", masks, "commitments")
         parameters["reseller"] = reseller_name
     connection.execute(
         f"""
         create or replace temp table focus_contract_commitment_rows as
-        select * replace ({issuer} as InvoiceIssuerName)
-        from focus_contract_commitment
+        select {columns}
+        from focus_contract_commitment as commitments
         where {condition}
         """,
         parameters,
     )
 
 
-def _columns_of(
-    connection: duckdb.DuckDBPyConnection, scope: Scope, version: Version
-) -> dict[str, str]:
-    """The columns of a file of charges in order, each with what the mart calls it."""
-    hidden = BROKER_ONLY if scope.edition == "customer" else frozenset()
+def _columns_of(connection: duckdb.DuckDBPyConnection, version: Version) -> dict[str, str]:
+    """The columns of a file of charges in order, each with its name in the mart."""
     columns: dict[str, str] = {}
     for name in _types(connection, "select * from focus_cost_and_usage_rows"):
-        if name in hidden:
-            continue
         if version == "1.2" and name == "ServiceProviderName":
-            # In 1.2 a provider is who offers a service, a reseller too, a publisher who makes it.
+            # In 1.2 the provider offers a service (a reseller too), the publisher makes it.
             columns |= {"ProviderName": "InvoiceIssuerName", "PublisherName": name}
         elif version == "1.2" and name in COLUMNS_SINCE_1_2:
             columns[f"x_{name}"] = name
@@ -319,7 +328,7 @@ def _types(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, str]:
 
 
 def _file_name(dataset: str, scope: Scope, version: Version, file_format: FileFormat) -> str:
-    """Like focus-1.4-cost-and-usage-2026-01-cobalt-customer.csv."""
+    """The name of a file, e.g. focus-1.4-cost-and-usage-2026-01-cobalt-customer.csv."""
     parts = [
         "focus",
         version,
@@ -334,7 +343,7 @@ def _file_name(dataset: str, scope: Scope, version: Version, file_format: FileFo
 def _write(
     connection: duckdb.DuckDBPyConnection, query: str, path: Path, file_format: FileFormat
 ) -> None:
-    """Write a query's rows whole, in one order on every machine."""
+    """Write the rows of a query atomically, in the same order on every machine."""
     written = ", ".join(
         f'{_as_written(name, kind, file_format)} as "{name}"'
         for name, kind in _types(connection, query).items()
@@ -351,7 +360,7 @@ def _write(
 
 
 def _as_written(name: str, kind: str, file_format: FileFormat) -> str:
-    """SQL of a value as FOCUS writes it: instants with their zone, decimals in plain digits."""
+    """SQL of a value in the format of FOCUS: instants with their zone, plain decimals."""
     if kind == "TIMESTAMP":
         in_csv = f"strftime(\"{name}\", '%Y-%m-%dT%H:%M:%SZ')"
         return in_csv if file_format == "csv" else f"\"{name}\" at time zone 'UTC'"

@@ -1,7 +1,7 @@
-"""What an export is about, and what all exports have in common: text that is safe to open.
+"""The scope of an export, and what all exports share: file names and CSV.
 
-Belongs here: which rows an export may hold, the names of its files, CSV. Does not: any one kind of
-file.
+Belongs here: which periods and organizations an export holds, text that is safe to open. Does not:
+any single kind of file, visible columns (visibility).
 """
 
 import csv
@@ -23,46 +23,13 @@ from dagster_project.wording import plain_decimal
 
 Edition = Literal["broker", "customer"]
 
-BROKER_ONLY_COLUMNS = frozenset(
-    {
-        "total_cost",
-        "total_margin",
-        "corrected_cost",
-        "billed_margin",
-        "amount_at_stake",
-        "amortized_cost",
-        "shared_cost",
-        "shared_margin",
-        "cost_after_sharing",
-        "unit_price",
-        "pending_cost",
-        "billed_cost",
-        "expected_cost",
-        "proration_variance",
-        "explanation",
-        "price_explanation",
-        "price_source",
-        "committed_cost",
-        "renewal_cost",
-        "usage_cost",
-        "actual_cost",
-        "forecast_error",
-        "lower_80",
-        "upper_80",
-        "lower_95",
-        "upper_95",
-    }
-)
-"""Columns that show a cost price or let one be worked out: no customer's file holds them."""
-
-
 SAFE_DETAILS = (
     "broker_report",
     "new_commerce_reconciliation",
     "legacy_license_based",
     "daily_rated_usage",
 )
-"""Source formats whose description we word ourselves, or whose words we have checked."""
+"""Source formats whose descriptions contain no provider price."""
 
 CUSTOMER_DETAILS = f"""
     case
@@ -74,15 +41,15 @@ CUSTOMER_DETAILS = f"""
         )
     end
     """
-"""SQL of billing_line_details for customers: what a provider writes freely may name its price."""
+"""SQL that masks billing_line_details: a description of another format may contain a price."""
 
 
 def shared_cost_sides(measures: Sequence[str]) -> str:
-    """SQL of shared costs as cost centers see them: what each received, and what it passed on.
+    """SQL of shared costs per cost center: amounts received and amounts passed on.
 
-    Rows of shared_costs with `cost_center_id`, `side` (1 received, 2 passed on), `other_name` (from
-    whom or to whom) and the `measures`, negative where passed on. Where a product's cost is shared
-    with who holds it, a part of it goes from a cost center to itself; that is left out.
+    Rows of shared_costs with `cost_center_id`, `side` (1 received, 2 passed on), `other_name` (the
+    other cost center) and the `measures`, negative where passed on. Amounts that a cost center
+    shares with itself are left out.
     """
     passed_on = ", ".join(f"-{measure} as {measure}" for measure in measures)
     return f"""
@@ -100,18 +67,18 @@ def shared_cost_sides(measures: Sequence[str]) -> str:
 
 
 class NothingPublished(UsageError):
-    """There is nothing to export yet."""
+    """No marts are published yet."""
 
 
 class NothingInScope(UsageError):
-    """No published row is of the period and organization that were asked for."""
+    """No published row has the requested period and organization."""
 
 
 @dataclass(frozen=True)
 class Scope:
     """Billing periods from first to last, like 2026-01, of all organizations or of one.
 
-    The edition `customer` is for one organization and without cost prices.
+    The edition `customer` is for one organization, without cost.
     """
 
     first_period: str
@@ -120,37 +87,37 @@ class Scope:
     edition: Edition = "broker"
 
     def __post_init__(self) -> None:
-        """Raise ValueError where a customer's edition is of nobody."""
+        """Raise ValueError if a customer's edition has no organization."""
         if self.edition == "customer" and self.organization_id is None:
-            raise ValueError("a customer's edition is of one organization")
+            raise ValueError("a customer's edition needs an organization")
 
     @property
     def condition(self) -> str:
-        """SQL that holds on the rows in scope, with the parameters of `parameters`."""
+        """SQL condition of the rows in scope; its values are in `parameters`."""
         by_organization = " and organization_id = $organization" if self.organization_id else ""
         return f"billing_period between $first_period and $last_period{by_organization}"
 
     @property
     def parameters(self) -> dict[str, str]:
-        """The values for `condition`."""
+        """The values of `condition`."""
         values = {"first_period": self.first_period, "last_period": self.last_period}
         return values | ({"organization": self.organization_id} if self.organization_id else {})
 
     @property
     def words(self) -> str:
-        """The periods as people say them: 2026-01, or 2026-01 to 2026-03."""
+        """The periods in words: 2026-01, or 2026-01 to 2026-03."""
         if self.first_period == self.last_period:
             return self.first_period
         return f"{self.first_period} to {self.last_period}"
 
 
 def open_published(data: DataFolder) -> duckdb.DuckDBPyConnection:
-    """A connection that has the published tables in its default schema, read-only.
+    """A read-only connection with the published marts in its default schema.
 
     Raises NothingPublished.
     """
     if not data.published_database.exists():
-        raise NothingPublished(f"nothing is published in {data.root} yet: make run comes first")
+        raise NothingPublished(f"nothing is published in {data.root} yet: run make run first")
     connection = duckdb.connect()
     connection.execute(f"attach {sql_literal(data.published_database)} as published (read_only)")
     connection.execute("use published.marts")
@@ -158,24 +125,25 @@ def open_published(data: DataFolder) -> duckdb.DuckDBPyConnection:
 
 
 def file_name(text: str) -> str:
-    """A text as a part of a file's name, the same on every system; never empty or hidden."""
+    """A text as part of a file name, valid on every system; never empty or hidden."""
     name = re.sub(r"[^\w.-]+", "-", text, flags=re.ASCII).strip("-.")
     return name[:100] or "unnamed"
 
 
 def as_text(value: str) -> str:
-    """A text that no spreadsheet program takes for a formula, whatever it begins with.
+    """A text that no spreadsheet program evaluates as a formula.
 
-    An apostrophe is put before what could be one; spreadsheet programs show the rest. Source: OWASP
-    on CSV injection.
+    An apostrophe precedes a text that could be one; spreadsheet programs hide it. Source: OWASP on
+    CSV injection.
     """
     return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") else value
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
-    """Write a CSV file whole (UTF-8, CRLF, ISO dates, decimals with a point); returns its rows.
+    """Write a CSV file atomically; returns the number of its rows.
 
-    Texts are guarded by `as_text`; numbers stay numbers, negative ones too; null is empty.
+    UTF-8 with a byte order mark, CRLF, ISO dates, decimals with a point. Texts pass `as_text`;
+    numbers stay numbers; null is empty.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     building = path.with_name(f"{path.name}.building")

@@ -1,57 +1,48 @@
 """Statements: per billing period, organization and cost center, a page to print and a CSV.
 
-The amounts are those of the mart statement_lines, which add up to the organization's bill. Belongs
-here: how a statement looks. Does not: what it says.
+Belongs here: the content and layout of a statement. Does not: rounding (the mart statement_lines,
+whose amounts sum to the bill), the sections of a statement (the seed statement_sections).
 """
 
-import itertools
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 import jinja2
 
+from dagster_project import wording
+from dagster_project.errors import ApportionError
 from dagster_project.exports.scope import (
-    BROKER_ONLY_COLUMNS,
-    CUSTOMER_DETAILS,
     NothingInScope,
     Scope,
     file_name,
     shared_cost_sides,
     write_csv,
 )
+from dagster_project.exports.visibility import require_customer_tables
+from dagster_project.seeds import seed, seed_values
 
-SECTION_TITLES = {
-    "advance": "Charges in advance (whole billing cycles)",
-    "prorated": "Prorated charges (parts of a billing cycle)",
-    "refund": "Refunds",
-    "usage": "Metered use",
-    "credit": "Credits",
-    "tax": "Tax",
-    "correction": "Corrections of closed periods",
-    "shared": "Shared costs (received, less passed on)",
-}
+CORRECTION_KEY, SHARED_KEY = "(correction)", "(shared)"
+"""Keys of the seed statement_sections besides charge kinds."""
 
-METHODS = {
-    "percent": "fixed percentage",
-    "even": "in even parts",
-    "direct_cost": "by own cost",
-    "seats": "by seats",
-    "headcount": "by headcount",
-}
+
+class StatementDiffers(ApportionError):
+    """The lines of a statement do not sum to its published amount, or belong to no section."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One billing line's part of a statement, or what came of a shared cost or went to somebody.
+    """A cost center's part of a billing line, or a shared cost it received or passed on.
 
-    Amounts are exact, null without a price; shared costs have no quantity.
+    Amounts are exact, and null without a price; shared costs have no quantity.
     """
 
     product_name: str | None
-    billing_line_details: str | None
+    details: str | None
     share: Decimal
     quantity: Decimal | None
     amount: Decimal | None
@@ -59,25 +50,57 @@ class Line:
 
 @dataclass(frozen=True)
 class Section:
-    """A section of a statement; billed_amount in whole units of the currency."""
+    """A section of a statement; `billed_amount` is in whole units of the currency."""
 
     section: str
     title: str
+    amount: Decimal
     billed_amount: Decimal
     lines: tuple[Line, ...]
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether its lines are shared costs."""
+        return self.section == _section_of(SHARED_KEY)
+
+
+@dataclass(frozen=True)
+class Account:
+    """The charges of one cost center in one billing period and currency.
+
+    `basis` is the amount that is charged: sales or cost.
+    """
+
+    billing_period: str
+    organization_id: str
+    currency: str
+    cost_center_id: str
+    basis: str
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The values of CONDITION."""
+        return {
+            "period": self.billing_period,
+            "organization": self.organization_id,
+            "currency": self.currency,
+            "cost_center": self.cost_center_id,
+        }
+
+
+ACCOUNT_CONDITION = """
+    billing_period = $period and organization_id = $organization
+    and currency = $currency and cost_center_id = $cost_center
+    """
 
 
 @dataclass(frozen=True)
 class Statement:
-    """What one cost center is told of one billing period in one currency."""
+    """The statement of one account."""
 
-    billing_period: str
-    organization_id: str
+    account: Account
     organization_name: str
-    cost_center_id: str
     cost_center_name: str
-    currency: str
-    currency_decimals: int
     unpriced_line_count: int
     sections: tuple[Section, ...]
 
@@ -87,35 +110,89 @@ class Statement:
         return sum((section.billed_amount for section in self.sections), Decimal(0))
 
 
+@dataclass(frozen=True)
+class Bill:
+    """The bill of an organization in one billing period and currency."""
+
+    billed_amount: Decimal
+    is_open: bool
+    billing_date: date | None
+
+
 def write_statements(
     connection: duckdb.DuckDBPyConnection, scope: Scope, folder: Path
 ) -> tuple[Path, ...]:
-    """Write `statements.csv` and, per organization, a page for each of its statements.
+    """Write `statements.csv` and a page per statement below `statements/<organization>`.
 
-    Where costs are shared, `shared_costs.csv` lists what came from whom. Returns the files.
-    `connection` has the published tables. Raises NothingInScope.
+    If costs are shared, `shared_costs.csv` lists them. Returns the files. `connection` has the
+    published tables; for the edition `customer`, that customer's own (customer.py writes them),
+    else ValueError. Raises NothingInScope and StatementDiffers.
     """
-    columns = _columns(connection, "statement_lines", scope)
-    condition = scope.condition
     if scope.edition == "customer":
-        # Who is sold nothing has statements of cost, and cost is no customer's business.
-        condition = f"{condition} and amount_basis = 'sales'"
-    rows = connection.execute(
-        f"select {', '.join(columns)} from statement_lines where {condition} order by all",
-        scope.parameters,
-    ).fetchall()
-    if not rows:
+        for table in ("statement_lines", "billing_report", "shared_costs"):
+            require_customer_tables(connection, table)
+    count = _write_table(connection, "statement_lines", scope, folder / "statements.csv")
+    if not count:
         raise NothingInScope(
-            f"no statement for {scope.words}: no bill of it is published"
-            + (", or nothing on it is sold" if scope.edition == "customer" else "")
+            f"no statement for {scope.words}: no bill in scope is published"
+            + (", or none has sales" if scope.edition == "customer" else "")
         )
-    table = folder / "statements.csv"
-    write_csv(table, columns, rows)
-    files = [table, *_write_shared_costs(connection, scope, folder)]
+    files = [folder / "statements.csv"]
+    if _write_table(connection, "shared_costs", scope, folder / "shared_costs.csv"):
+        files.append(folder / "shared_costs.csv")
     template = _environment().get_template("statement.html.jinja")
-    bills = {
-        (period, organization, currency): (amount, is_open, bill_date)
-        for period, organization, currency, amount, is_open, bill_date in connection.execute(
+    bills = _bills(connection, scope)
+    taken: set[Path] = set()
+    for statement in _statements(connection, scope):
+        if not any(section.lines for section in statement.sections):
+            # A cost center without licenses and amounts gets no page; the CSV has its zeros.
+            continue
+        account = statement.account
+        path = _free_name(
+            folder / "statements" / file_name(account.organization_id),
+            f"{account.billing_period}-{file_name(account.cost_center_id)}"
+            f"-{file_name(account.currency)}",
+            taken,
+        )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        page = template.render(
+            statement=statement,
+            account=account,
+            bill=bills[account.billing_period, account.organization_id, account.currency],
+            period=wording.period(account.billing_period),
+        )
+        building = path.with_suffix(".building")
+        building.write_text(page, encoding="utf-8")
+        building.replace(path)
+        files.append(path)
+    return tuple(files)
+
+
+def _write_table(
+    connection: duckdb.DuckDBPyConnection, table: str, scope: Scope, path: Path
+) -> int:
+    """Write the rows of a table in scope as CSV if there are any; returns their number."""
+    rows = connection.execute(
+        f"select * from {table} where {scope.condition} order by all", scope.parameters
+    ).fetchall()
+    return write_csv(path, connection.table(table).columns, rows) if rows else 0
+
+
+def _free_name(folder: Path, stem: str, taken: set[Path]) -> Path:
+    """A name that no other statement of this export has: two ids may have the same file name."""
+    names = (stem, *(f"{stem}-{number}" for number in range(2, 10_000)))
+    path = next(folder / f"{name}.html" for name in names if folder / f"{name}.html" not in taken)
+    taken.add(path)
+    return path
+
+
+def _bills(
+    connection: duckdb.DuckDBPyConnection, scope: Scope
+) -> Mapping[tuple[str, str, str], Bill]:
+    """The bills in scope by billing period, organization and currency."""
+    return {
+        (period, organization, currency): Bill(*bill)
+        for period, organization, currency, *bill in connection.execute(
             f"""
             select
                 lines.billing_period, lines.organization_id, lines.currency,
@@ -128,199 +205,147 @@ def write_statements(
                 )
             from statement_lines as lines
             inner join billing_periods as periods using (billing_period, currency)
-            where {condition}
+            where {scope.condition}
             group by lines.billing_period, lines.organization_id, lines.currency
             """,
             scope.parameters,
         ).fetchall()
     }
-    taken: set[Path] = set()
-    for statement in _statements(connection, scope, condition):
-        if not any(section.lines for section in statement.sections):
-            # Who has no license and no money has nothing to be told; the CSV has the zeros.
-            continue
-        key = (statement.billing_period, statement.organization_id, statement.currency)
-        bill_amount, is_open, bill_date = bills[key]
-        path = _free_name(
-            folder / "statements" / file_name(statement.organization_id),
-            f"{statement.billing_period}-{file_name(statement.cost_center_id)}"
-            f"-{file_name(statement.currency)}",
-            taken,
-        )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        page = template.render(
-            statement=statement,
-            period=statement.billing_period,
-            bill_amount=bill_amount,
-            is_open=is_open,
-            bill_date=bill_date,
-        )
-        building = path.with_suffix(".building")
-        building.write_text(page, encoding="utf-8")
-        building.replace(path)
-        files.append(path)
-    return tuple(files)
 
 
-def _write_shared_costs(
-    connection: duckdb.DuckDBPyConnection, scope: Scope, folder: Path
-) -> tuple[Path, ...]:
-    """What was passed on of shared costs, whole, as one more CSV file; none if nothing was."""
-    columns = _columns(connection, "shared_costs", scope)
-    is_sold = " and shared_sales is not null" if scope.edition == "customer" else ""
-    rows = connection.execute(
-        f"select {', '.join(columns)} from shared_costs where {scope.condition}{is_sold}"
-        " order by all",
-        scope.parameters,
-    ).fetchall()
-    if not rows:
-        return ()
-    path = folder / "shared_costs.csv"
-    write_csv(path, columns, rows)
-    return (path,)
-
-
-def _columns(connection: duckdb.DuckDBPyConnection, table: str, scope: Scope) -> list[str]:
-    """The columns of a table that the edition may show."""
-    described = connection.execute(f"select * from {table} limit 0").description or []
-    return [
-        column[0]
-        for column in described
-        if scope.edition == "broker" or column[0] not in BROKER_ONLY_COLUMNS
-    ]
-
-
-def _free_name(folder: Path, stem: str, taken: set[Path]) -> Path:
-    """A name that no other statement of this export has, should two ids be written alike."""
-    names = (stem, *(f"{stem}-{number}" for number in range(2, 10_000)))
-    path = next(folder / f"{name}.html" for name in names if folder / f"{name}.html" not in taken)
-    taken.add(path)
-    return path
-
-
-def _statements(
-    connection: duckdb.DuckDBPyConnection, scope: Scope, condition: str
-) -> Iterator[Statement]:
-    """The statements of the scope one after the other, so that few are in memory at once."""
+def _statements(connection: duckdb.DuckDBPyConnection, scope: Scope) -> Iterator[Statement]:
+    """The statements in scope, one at a time to limit memory."""
     heads = connection.execute(
         f"""
         select
-            billing_period, organization_id, currency, cost_center_id, any_value(organization_name),
-            any_value(cost_center_name), any_value(currency_decimals), sum(unpriced_line_count),
-            list((section, billed_amount) order by section_order, corrected_period),
-            any_value(amount_basis)
+            billing_period, organization_id, currency, cost_center_id, any_value(amount_basis),
+            any_value(organization_name), any_value(cost_center_name), sum(unpriced_line_count),
+            list((section, amount, billed_amount) order by section_order, corrected_period)
         from statement_lines
-        where {condition}
+        where {scope.condition}
         group by billing_period, organization_id, currency, cost_center_id
         order by billing_period, organization_id, currency, cost_center_id
         """,
         scope.parameters,
     ).fetchall()
-    for (
-        period,
-        organization,
-        currency,
-        cost_center,
-        organization_name,
-        cost_center_name,
-        decimals,
-        unpriced,
-        amounts,
-        basis,
-    ) in heads:
-        billed: dict[str, Decimal] = {}
-        for section, amount in amounts:
-            billed[section] = billed.get(section, Decimal(0)) + amount
-        lines = _lines(connection, scope, period, organization, currency, cost_center, basis)
+    for *key, organization_name, cost_center_name, unpriced_line_count, amounts in heads:
+        account = Account(*key)
         yield Statement(
-            billing_period=period,
-            organization_id=organization,
+            account=account,
             organization_name=organization_name,
-            cost_center_id=cost_center,
             cost_center_name=cost_center_name,
-            currency=currency,
-            currency_decimals=decimals,
-            unpriced_line_count=int(unpriced) if basis == "sales" else 0,
-            sections=tuple(
-                Section(section, SECTION_TITLES[section], amount, lines.get(section, ()))
-                for section, amount in billed.items()
-            ),
+            unpriced_line_count=int(unpriced_line_count) if account.basis == "sales" else 0,
+            sections=_sections(connection, account, amounts),
         )
 
 
-def _lines(
+# --- sections ------------------------------------------------------------------------------
+
+
+def _section_of(charge_kind: str) -> str | None:
+    return seed_values("statement_sections", "charge_kind", "section").get(charge_kind)
+
+
+def _titles() -> Mapping[str, str]:
+    return {row["section"]: row["title"] for row in seed("statement_sections")}
+
+
+def _sections(
     connection: duckdb.DuckDBPyConnection,
-    scope: Scope,
-    period: str,
-    organization: str,
-    currency: str,
-    cost_center: str,
-    basis: str,
-) -> dict[str, tuple[Line, ...]]:
-    """The lines of one statement by section, oldest first; lines of nothing are left out."""
-    measure = "sales" if basis == "sales" else "cost"
-    details = CUSTOMER_DETAILS if scope.edition == "customer" else "billing_line_details"
-    parameters = {
-        "period": period,
-        "organization": organization,
-        "currency": currency,
-        "cost_center": cost_center,
-    }
+    account: Account,
+    amounts: list[tuple[str, Decimal, Decimal]],
+) -> tuple[Section, ...]:
+    """The sections of a statement from its published amounts, each with its lines.
+
+    Corrections of several periods are one section.
+    """
+    exact: dict[str, Decimal] = defaultdict(Decimal)
+    billed: dict[str, Decimal] = defaultdict(Decimal)
+    for section, amount, billed_amount in amounts:
+        exact[section] += amount
+        billed[section] += billed_amount
+    lines = _lines(connection, account)
+    titles = _titles()
+    for section in (*exact, *lines):
+        total = sum((line.amount or Decimal(0) for line in lines.get(section, ())), Decimal(0))
+        if section not in titles or total != exact.get(section, 0):
+            raise StatementDiffers(
+                f"statement {account.billing_period}, {account.organization_id},"
+                f" {account.cost_center_id}, {account.currency}: the lines of section {section}"
+                f" sum to {total}, published is {exact.get(section)}. If the seed"
+                " statement_sections has changed, run make run."
+            )
+    return tuple(
+        Section(section, titles[section], amount, billed[section], tuple(lines.get(section, ())))
+        for section, amount in exact.items()
+    )
+
+
+def _lines(
+    connection: duckdb.DuckDBPyConnection, account: Account
+) -> Mapping[str, tuple[Line, ...]]:
+    """The lines of one statement by section, oldest first; lines of zero are left out."""
+    amount = "total_sales" if account.basis == "sales" else "total_cost"
     rows = connection.execute(
         f"""
         select
-            case
-                when charge_class = 'Correction' then 'correction'
-                when charge_kind = 'cycle' then 'advance'
-                when charge_kind = 'extra' then 'prorated'
-                else charge_kind
-            end as section,
-            product_name, {details}, share, quantity, total_{measure}
+            if(charge_class = 'Correction', '{CORRECTION_KEY}', charge_kind),
+            product_name, billing_line_details, share, quantity, {amount}
         from billing_report
-        where billing_period = $period and organization_id = $organization
-            and currency = $currency and cost_center_id = $cost_center
-            and (quantity <> 0 or total_cost <> 0)
-        order by section, charge_start_date, product_name, line_id
+        where {ACCOUNT_CONDITION}
+            and (quantity <> 0 or {amount} <> 0 or {amount} is null and share <> 0)
+        order by charge_start_date, product_name, line_id
         """,
-        parameters,
+        account.parameters,
     ).fetchall()
-    lines = {
-        section: tuple(Line(*row[1:]) for row in group)
-        for section, group in itertools.groupby(rows, key=lambda row: str(row[0]))
-    }
-    return lines | {"shared": _shared_lines(connection, parameters, f"shared_{measure}")}
+    lines: dict[str, list[Line]] = defaultdict(list)
+    for charge_kind, *line in rows:
+        section = _section_of(charge_kind)
+        if section is None:
+            raise StatementDiffers(
+                f"charge kind {charge_kind} has no row in the seed statement_sections: add one,"
+                " then run make run"
+            )
+        lines[section].append(Line(*line))
+    shared = _shared_lines(connection, account)
+    if shared:
+        lines[_section_of(SHARED_KEY) or SHARED_KEY] += shared
+    return {section: tuple(each) for section, each in lines.items()}
 
 
-def _shared_lines(
-    connection: duckdb.DuckDBPyConnection, parameters: dict[str, str], measure: str
-) -> tuple[Line, ...]:
-    """What the cost center received of shared costs, then what it passed on, by product."""
+def _shared_lines(connection: duckdb.DuckDBPyConnection, account: Account) -> list[Line]:
+    """Shared costs that the cost center received, then those it passed on, by product."""
+    amount = "shared_sales" if account.basis == "sales" else "shared_cost"
     rows = connection.execute(
         f"""
-        select product_name, other_name, source_kind, source_name, method, share, {measure}
-        from ({shared_cost_sides([measure])})
-        where billing_period = $period and organization_id = $organization
-            and currency = $currency and cost_center_id = $cost_center
+        select product_name, other_name, source_kind, source_name, method, share, {amount}
+        from ({shared_cost_sides([amount])})
+        where {ACCOUNT_CONDITION}
         order by side, product_name, other_name, source_kind, source_name
         """,
-        parameters,
+        account.parameters,
     ).fetchall()
-    return tuple(
+    return [
         Line(
             product_name,
-            f"{whom}, {METHODS[method]}"
-            + (
-                "" if kind == "cost_center" else f" (shared {kind} {name.removeprefix(f'{kind} ')})"
-            ),
+            _shared_details(counterparty, source_kind, source_name, method),
             share,
             None,
             amount,
         )
-        for product_name, whom, kind, name, method, share, amount in rows
-    )
+        for product_name, counterparty, source_kind, source_name, method, share, amount in rows
+    ]
 
 
-# --- how numbers look -----------------------------------------------------------------------
+def _shared_details(counterparty: str, source_kind: str, source_name: str, method: str) -> str:
+    """The counterparty and the method, e.g. to IT, by seats (shared product Archive)."""
+    details = f"{counterparty}, {wording.sharing_method(method)}"
+    if source_kind == "cost_center":
+        return details
+    return f"{details} (shared {source_kind} {source_name.removeprefix(f'{source_kind} ')})"
+
+
+# --- figures -------------------------------------------------------------------------------
 
 
 def _environment() -> jinja2.Environment:
@@ -332,29 +357,11 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "money": _money,
-        "exact": _exact,
-        "number": _number,
-        "percent": _percent,
+        "amount": wording.amount,
+        "exact_amount": wording.exact_amount,
+        "quantity": wording.exact,
+        "share": wording.share,
+        "day": wording.day,
+        "counted": wording.counted,
     }
     return environment
-
-
-@jinja2.pass_context
-def _money(context: jinja2.runtime.Context, amount: Decimal) -> str:
-    """An amount with the decimals of the statement's currency: -1,234.50."""
-    return f"{amount:,.{context['statement'].currency_decimals}f}"
-
-
-def _exact(amount: Decimal) -> str:
-    """An amount with as many decimals as it has, two at least."""
-    whole, _, decimals = f"{amount.normalize():,f}".partition(".")
-    return f"{whole}.{decimals.ljust(2, '0')}"
-
-
-def _number(quantity: Decimal) -> str:
-    return f"{quantity.normalize():,f}"
-
-
-def _percent(share: Decimal) -> str:
-    return f"{share * 100:.2f} %"

@@ -1,16 +1,16 @@
-"""The workbook of a billing period: its split lines as a table, with totals, charts and a pivot.
+"""The workbook of a billing period: split lines as a table, with totals, charts and a pivot.
 
-Sheets for forecasts and budgets exist if there are any.
+Shared costs, forecast and budget have sheets if they have rows.
 
-Belongs here: sheets, formulas, formats. Does not: the rows (workbook_rows.py), visibility for
-customers (customer.py), and how a pivot is added to a file (pivot.py).
+Belongs here: sheets, formulas, formats. Does not: the rows (workbook_rows), the columns that a
+customer may see (customer), the file format of a pivot (pivot).
 
-Calculation of totals: the last columns of every row of the sheet Detail contain the number of the
-row in each other sheet that counts it. That number is in the first column there. A total is
-therefore a SUMIFS over one column of whole numbers. It is exact for names with wildcards, ids that
-look like numbers and names that differ only in case, which SUMIFS on the names would confuse.
-Formulas contain the result of the published decimals, for programs that do not calculate. The sheet
-Summary compares both, because spreadsheet programs calculate with 15 digits.
+Totals. The last columns of a row of the sheet Detail name the row of each other sheet that counts
+it, by the number in the first column of that row. A total is therefore a SUMIFS over a column of
+whole numbers. SUMIFS over names would confuse names with wildcards, ids that look like numbers, and
+names that differ in case only. Formulas carry the published decimals as their result, for programs
+that do not calculate; the sheet Summary compares both, since spreadsheet programs calculate with 15
+digits.
 """
 
 import re
@@ -28,6 +28,7 @@ from xlsxwriter.utility import (  # type: ignore[import-untyped]
     xl_range_abs,
 )
 
+from dagster_project import wording
 from dagster_project.exports.pivot import Pivot, add_pivot, area_of
 from dagster_project.exports.scope import Scope
 from dagster_project.exports.workbook_rows import (
@@ -60,7 +61,7 @@ SHEETS: Mapping[str, Breakdown | None] = {
 HEADER_ROW = 3
 """Header row of the sheets with totals, counted from 0; title and check are above it."""
 
-BEFORE_SHARING = f"Before shared costs are passed on: see the sheet {SHARED_COSTS.sheet}."
+BEFORE_SHARING = f"Before shared costs; see the sheet {SHARED_COSTS.sheet}."
 
 ROWS, UNPRICED = "Rows", "Rows without price"
 
@@ -89,7 +90,7 @@ NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 OK, NO_PRICE, NO_INVOICE, IN_QUARANTINE = "OK", "no price", "no invoice", "in quarantine"
 ALL_OK = "Check: OK"
-NOT_OK = "Check: there are differences, see the columns named so"
+NOT_OK = "Check: differences, see the check columns"
 
 
 @dataclass(frozen=True)
@@ -107,14 +108,13 @@ class WorkbookFigures:
 def write_workbook(
     connection: duckdb.DuckDBPyConnection, scope: Scope, path: Path
 ) -> WorkbookFigures:
-    """Write the .xlsx workbook of the scope to `path`, whole.
+    """Write the .xlsx workbook of the scope to `path`, atomically.
 
-    `connection` has the published tables. For the edition `customer` it has that customer's own
-    tables (from customer.py), which have no cost; other tables raise ValueError. Raises
-    NothingInScope and TooManyRows.
+    `connection` has the published tables; for the edition `customer`, that customer's own
+    (customer.py writes them), else ValueError. Raises NothingInScope and TooManyRows.
 
-    Needs about 7 kB of memory per split line, because XlsxWriter has no tables in its
-    memory-saving mode.
+    Needs about 7 kB of memory per split line: XlsxWriter has no tables in its mode of constant
+    memory.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     building = path.with_name(f"{path.name}.building")
@@ -214,7 +214,9 @@ class _Book:
         if kind == "text":
             sheet.write_string(row, column, _text(value))
         elif kind == "code":
-            sheet.write_string(row, column, _text(value.replace("_", " ")))
+            sheet.write_string(row, column, _text(wording.code(value)))
+        elif kind == "sharing_method":
+            sheet.write_string(row, column, _text(wording.sharing_method(value)))
         elif kind == "flag":
             sheet.write_string(row, column, "yes" if value else "no")
         elif isinstance(value, date) and value.year < FIRST_YEAR:
@@ -236,7 +238,7 @@ class _Book:
     # --- totals ------------------------------------------------------------------------------
 
     def _write_breakdown(self, sheet: Any, breakdown: Breakdown) -> None:
-        """A row of formulas per total, and below them one per currency."""
+        """Write a row of formulas per total, and a sum per currency below."""
         totals = self.rows.totals(breakdown)
         first, last = HEADER_ROW + 1, HEADER_ROW + len(totals)
         widths = {"No.": 6, "Currency": 10}
@@ -283,7 +285,7 @@ class _Book:
         formulas: Mapping[str, str],
         **properties: Any,
     ) -> None:
-        """Currency, measures and counts of a row; formulas and columns are by header."""
+        """Write currency, measures and counts of a row; formulas and columns are by header."""
         plain = self._format("text", **properties)
         sheet.write_string(row, at["Currency"], _text(total.currency), plain)
         number = self._format("count", **properties)
@@ -355,10 +357,10 @@ class _Book:
                 "Invoice (cost before tax)",
                 "Invoice total",
                 "In this workbook",
-                "Of other periods or organizations",
-                "Billed",
+                "Other periods and organizations",
+                "Billing date",
                 "Rows in quarantine",
-                "Rounded away",
+                "Rounding",
                 "Difference",
                 "Check",
             ),
@@ -535,5 +537,5 @@ def _ok_or_difference(difference: str, currency: str) -> str:
 
 
 def _half_unit(currency: str) -> Decimal:
-    """Half of the smallest amount of the currency: 0.005 for dollars."""
+    """Half of the smallest amount of a currency: 0.005 for dollars."""
     return Decimal(5).scaleb(-currency_decimals(currency) - 1)

@@ -1,6 +1,6 @@
-"""Data of a workbook: split lines in scope, totals, invoices, forecast and budget.
+"""The rows of a workbook: split lines in scope, totals, invoices, shared costs, forecast, budget.
 
-Belongs here: the queries. Does not: the spreadsheet, except its limits; see workbook.py.
+Belongs here: queries, and the columns of each sheet. Does not: cells, formulas, charts (workbook).
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,8 @@ from typing import Any, Literal
 import duckdb
 
 from dagster_project.errors import ApportionError
-from dagster_project.exports.scope import BROKER_ONLY_COLUMNS, NothingInScope, Scope
+from dagster_project.exports.scope import NothingInScope, Scope
+from dagster_project.exports.visibility import require_customer_tables
 
 ROW_LIMIT = 1_048_575
 """Maximum number of rows of a sheet below its header."""
@@ -21,7 +22,17 @@ ROW_LIMIT = 1_048_575
 FETCHED_ROWS = 5_000
 
 Kind = Literal[
-    "text", "code", "date", "month", "instant", "flag", "count", "quantity", "share", "money"
+    "text",
+    "code",
+    "sharing_method",
+    "date",
+    "month",
+    "instant",
+    "flag",
+    "count",
+    "quantity",
+    "share",
+    "money",
 ]
 
 
@@ -41,7 +52,7 @@ class Column:
 
 DETAIL = (
     Column("Period", "billing_period", 9),
-    Column("Billed", "billing_date", 11, "date"),
+    Column("Billing date", "billing_date", 11, "date"),
     Column("Invoice", "invoice_number", 14),
     Column("Organization ID", "organization_id", 17),
     Column("Organization", "organization_name", 26),
@@ -61,23 +72,23 @@ DETAIL = (
     Column("Cost", "total_cost", 14, "money"),
     Column("Sales", "total_sales", 14, "money"),
     Column("Margin", "total_margin", 14, "money"),
-    Column("Split of", "snapshot_effective_at", 16, "instant"),
+    Column("Split in force since", "snapshot_effective_at", 16, "instant"),
     Column("Split reason", "split_reason", 16),
     Column("Unallocated", "is_unallocated", 13, "flag"),
     Column("Class", "charge_class", 11),
-    Column("Period of origin", "original_billing_period", 16),
+    Column("Original period", "original_billing_period", 16),
     Column("Explanation", "explanation", 60),
-    Column("Line", "line_id", 34),
-    Column("Refund of line", "refund_of_line_id", 34),
+    Column("Line ID", "line_id", 34),
+    Column("Refund of line ID", "refund_of_line_id", 34),
 )
 
 
 @dataclass(frozen=True)
 class Listing:
-    """A sheet beside the bill, if it has rows: the listed mart and its columns.
+    """A sheet that lists the rows of a mart; it is left out if there are none.
 
-    Only columns that the mart has are shown; a customer's own mart has fewer. `condition` selects
-    the rows of the periods from $first_period to $last_period.
+    Columns that the mart does not have are left out: a customer's own mart has fewer. `condition`
+    selects the rows of periods from $first_period to $last_period.
     """
 
     sheet: str
@@ -95,8 +106,8 @@ SHARED_COSTS = Listing(
         Column("Organization ID", "organization_id", 17),
         Column("Organization", "organization_name", 26),
         Column("Step", "step", 6, "count"),
-        Column("Shared", "source_name", 30),
-        Column("Method", "method", 12),
+        Column("Shared cost", "source_name", 30),
+        Column("Method", "method", 18, "sharing_method"),
         Column("From ID", "from_cost_center_id", 17),
         Column("From", "from_cost_center_name", 24),
         Column("To ID", "to_cost_center_id", 17),
@@ -130,13 +141,13 @@ FORECAST = Listing(
     "cost_forecast",
     (
         *OF_COST_CENTER,
-        Column("Cost expected", "forecast", 15, "money"),
-        Column("At least (80 %)", "lower_80", 15, "money"),
-        Column("At most (80 %)", "upper_80", 15, "money"),
-        Column("Known: owed", "committed_cost", 15, "money"),
-        Column("Known: on renewal", "renewal_cost", 17, "money"),
-        Column("Known: usage", "usage_cost", 15, "money"),
-        Column("Sales expected", "sales_forecast", 15, "money"),
+        Column("Cost forecast", "forecast", 15, "money"),
+        Column("Lower bound (80 %)", "lower_80", 15, "money"),
+        Column("Upper bound (80 %)", "upper_80", 15, "money"),
+        Column("Committed", "committed_cost", 15, "money"),
+        Column("Renewals", "renewal_cost", 15, "money"),
+        Column("Usage", "usage_cost", 15, "money"),
+        Column("Sales forecast", "sales_forecast", 15, "money"),
         Column("Method", "method", 32, "code"),
     ),
     # The forecast after an earlier period is no longer known.
@@ -148,17 +159,17 @@ BUDGET = Listing(
     "budget_variance",
     (
         *(column for column in OF_COST_CENTER if column.name != "business_unit"),
-        Column("State", "status", 24, "code"),
-        Column("Charged at", "amount_basis", 11),
+        Column("Status", "status", 24, "code"),
+        Column("Basis", "amount_basis", 11),
         Column("Budget", "budget", 14, "money"),
-        Column("Charged", "actual", 14, "money"),
-        Column("Difference", "variance", 14, "money"),
+        Column("Actual", "actual", 14, "money"),
+        Column("Variance", "variance", 14, "money"),
         Column("Budget to date", "budget_to_date", 15, "money"),
-        Column("Charged to date", "actual_to_date", 15, "money"),
-        Column("Difference to date", "variance_to_date", 17, "money"),
-        Column("Budget of the year", "year_budget", 17, "money"),
-        Column("Expected of the year", "year_expected", 19, "money"),
-        Column("Difference of the year", "year_variance", 20, "money"),
+        Column("Actual to date", "actual_to_date", 15, "money"),
+        Column("Variance to date", "variance_to_date", 17, "money"),
+        Column("Year budget", "year_budget", 17, "money"),
+        Column("Year forecast", "year_expected", 19, "money"),
+        Column("Year variance", "year_variance", 20, "money"),
     ),
     "strftime(month, '%Y-%m') between $first_period and $last_period",
     BY_COST_CENTER,
@@ -168,7 +179,7 @@ LISTINGS = (SHARED_COSTS, FORECAST, BUDGET)
 
 @dataclass(frozen=True)
 class Breakdown:
-    """Totals, one per currency and the columns of `by`, numbered: largest first, periods in order.
+    """Totals per currency and the columns of `by`, numbered: largest first, periods in order.
 
     `labels` describe a total: header, SQL over a group of lines, width.
     """
@@ -256,14 +267,14 @@ class Invoice:
 
 
 class WorkbookRows:
-    """The rows of a scope, in temporary tables; columns and measures are those of its edition."""
+    """The rows of a scope, in temporary tables; with the columns that the published tables have."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
         """For tables loaded by `workbook_rows`; call that function instead."""
         self.connection = connection
         self.scope = scope
-        hidden = BROKER_ONLY_COLUMNS if scope.edition == "customer" else frozenset[str]()
-        self.columns = tuple(column for column in DETAIL if column.name not in hidden)
+        published = connection.table("billing_report").columns
+        self.columns = tuple(column for column in DETAIL if column.name in published)
         self.measures = tuple(column for column in self.columns if column.kind == "money")
         self.numbers = {breakdown.number_header: breakdown.table for breakdown in BREAKDOWNS}
         if scope.edition == "broker":
@@ -275,11 +286,11 @@ class WorkbookRows:
         return (*(column.header for column in self.columns), *self.numbers)
 
     def head(self) -> tuple[date, str]:
-        """The latest billing date, and the name of the organization or of one of them."""
+        """The latest billing date, and the name of the organization, or of one of several."""
         return self._fetch(f"select max(billing_date), {ORGANIZATION} from temp.{LINES}")[0]
 
     def totals(self, breakdown: Breakdown) -> list[Total]:
-        """The totals of a breakdown by their number, and so by currency."""
+        """The totals of a breakdown by number, and therefore by currency."""
         labels = [f"label_{at}" for at in range(len(breakdown.labels))]
         measures = [measure.name for measure in self.measures]
         return [
@@ -402,9 +413,12 @@ class WorkbookRows:
 def workbook_rows(connection: duckdb.DuckDBPyConnection, scope: Scope) -> Iterator[WorkbookRows]:
     """The rows in scope, in temporary tables that are dropped at the end.
 
-    Raises NothingInScope, TooManyRows, and ValueError if a customer's edition would be made from
-    tables with cost.
+    Raises NothingInScope, TooManyRows, and ValueError if a customer's edition would read tables
+    with columns that customers may not see.
     """
+    if scope.edition == "customer":
+        for table in ("billing_report", *(listing.mart for listing in LISTINGS)):
+            require_customer_tables(connection, table)
     rows = WorkbookRows(connection, scope)
     try:
         _load_lines(connection, scope)
@@ -425,8 +439,6 @@ def _load_lines(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
         scope.parameters,
     )
     lines = connection.table(f"temp.{LINES}")
-    if scope.edition == "customer" and BROKER_ONLY_COLUMNS & set(lines.columns):
-        raise ValueError("a customer's workbook is made from the customer's own tables")
     row_count = lines.count("*").fetchall()[0][0]
     if not row_count:
         raise NothingInScope(

@@ -1,4 +1,4 @@
-"""Customers' editions: their own rows, whole, and nothing that tells a cost or names another."""
+"""Customers' editions: own rows only, complete, without cost and without other organizations."""
 
 import re
 import struct
@@ -13,21 +13,21 @@ from conftest import Company
 from spreadsheets import check_package, copied_marts, parts
 
 from dagster_project.exports.customer import (
-    TABLES,
     customer_folder,
     organization_file_names,
     write_customer_edition,
     write_customer_editions,
 )
-from dagster_project.exports.scope import (
-    BROKER_ONLY_COLUMNS,
-    NothingInScope,
-    Scope,
-    open_published,
-)
+from dagster_project.exports.scope import NothingInScope, Scope, open_published
+from dagster_project.exports.visibility import customer_marts
 from dagster_project.settings import DataFolder
 
 FIRST, LAST = "2000-01", "2199-12"
+
+TABLES = {mart.name: tuple(mart.columns) for mart in customer_marts()}
+"""The marts that customers get, with their visible columns."""
+
+OF_COST = re.compile(r"(^|_)(cost|margin|price)(_|$)")
 
 CANARY = "kept-inside"
 CANARY_AMOUNT = Decimal("987654.3217")
@@ -71,13 +71,16 @@ def numbers_in(content: bytes) -> set[Decimal]:
     return {Decimal(each.decode()).normalize() for each in NUMBER.findall(content)}
 
 
-# --- nothing that tells a cost ---------------------------------------------------------------
+# --- no cost ---------------------------------------------------------------
 
 
-def test_what_is_not_listed_for_customers_is_nowhere_in_their_files(
+def test_columns_without_visibility_are_in_no_file_of_a_customer(
     published: duckdb.DuckDBPyConnection, data: DataFolder, tmp_path: Path
 ) -> None:
     for (table,) in published.execute("select table_name from duckdb_tables()").fetchall():
+        # A column that a mart gains is hidden until its YAML makes it visible.
+        published.execute(f"alter table {table} add column new_text varchar")
+        published.execute(f"alter table {table} add column new_amount decimal(28, 10)")
         for column, kind in columns(published, table):
             if column in TABLES.get(table, ()) or column == "organization_id":
                 continue
@@ -90,6 +93,10 @@ def test_what_is_not_listed_for_customers_is_nowhere_in_their_files(
         for name, content in parts(edition.workbook).items():
             assert CANARY.encode() not in content, name
             assert b"98765" not in content, name
+        assert edition.statements
+        for path in edition.statements:
+            assert CANARY not in path.read_text(encoding="utf-8-sig"), path
+            assert "98765" not in path.read_text(encoding="utf-8-sig").replace(",", ""), path
         assert not {CANARY, CANARY_AMOUNT} & values(edition.database)
         raw = edition.database.read_bytes()
         assert CANARY.encode() not in raw
@@ -97,8 +104,18 @@ def test_what_is_not_listed_for_customers_is_nowhere_in_their_files(
         assert struct.pack("<d", float(CANARY_AMOUNT)) not in raw
 
 
+def cost_columns(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """Columns of any mart whose name speaks of cost, margin or price, except cost centers."""
+    return {
+        column
+        for (table,) in connection.execute("select table_name from duckdb_tables()").fetchall()
+        for column, _ in columns(connection, table)
+        if OF_COST.search(column.replace("cost_center", ""))
+    }
+
+
 def amounts(connection: duckdb.DuckDBPyConnection, organization: str, *names: str) -> set[Decimal]:
-    """The amounts in these columns, per row and summed up in every way a file does."""
+    """The amounts in these columns, per row and in every total that a file may show."""
     found: set[Decimal] = set()
     for (table,) in connection.execute("select table_name from duckdb_tables()").fetchall():
         own = dict(columns(connection, table))
@@ -134,7 +151,7 @@ def amounts(connection: duckdb.DuckDBPyConnection, organization: str, *names: st
 
 
 def forecasts_of_cost(connection: duckdb.DuckDBPyConnection, organization: str) -> set[Decimal]:
-    """What cost is expected or was: the column `forecast` of budgets is of sales."""
+    """Forecasts of cost; the column `forecast` of budgets is of sales."""
     found: set[Decimal] = set()
     for table in ("cost_forecast", "cost_forecast_summary", "forecast_accuracy"):
         rows = connection.execute(
@@ -151,14 +168,14 @@ def test_no_figure_of_cost_or_margin_is_in_a_customers_files(
     searched = 0
     for edition in write_customer_editions(published, data, FIRST, LAST, tmp_path / "exports"):
         organization = edition.organization_id
-        inside = amounts(published, organization, *BROKER_ONLY_COLUMNS, "amount_at_stake")
+        inside = amounts(published, organization, *cost_columns(published), "amount_at_stake")
         inside |= forecasts_of_cost(published, organization)
         harmless = amounts(
             published, organization, "total_sales", "quantity", "share", "sales_forecast"
         )
-        # At stake in findings of budgets, which the sample compares with sales.
+        # Amounts at stake of budget findings, which the sample compares with sales.
         harmless |= amounts(published, organization, "variance_to_date", "year_variance")
-        # Short figures are quantities and days, too.
+        # Short figures may also be quantities or days.
         secret = {amount for amount in inside - harmless if len(amount.as_tuple().digits) > 4}
         searched += len(secret)
         assert edition.workbook
@@ -177,7 +194,7 @@ def test_no_figure_of_cost_or_margin_is_in_a_customers_files(
     assert searched > 300
 
 
-def test_the_key_that_is_a_hash_of_the_cost_is_replaced(
+def test_line_ids_are_masked_by_numbers(
     published: duckdb.DuckDBPyConnection, data: DataFolder, tmp_path: Path
 ) -> None:
     keys = {key for (key,) in published.execute("select line_id from billing_report").fetchall()}
@@ -212,7 +229,7 @@ def test_the_key_that_is_a_hash_of_the_cost_is_replaced(
     assert links > 0
 
 
-def test_budgets_and_forecasts_of_who_has_no_sales_stay_inside(
+def test_budgets_and_forecasts_without_sales_are_not_exported(
     published: duckdb.DuckDBPyConnection, data: DataFolder, tmp_path: Path
 ) -> None:
     own = [name for name, kind in columns(published, "budget_variance") if "DECIMAL" in kind]
@@ -240,7 +257,7 @@ def test_budgets_and_forecasts_of_who_has_no_sales_stay_inside(
         assert expected.fetchall() == [("COB-200",), ("COB-DEFAULT",)]
 
 
-def test_what_is_expected_and_what_was_planned_is_that_of_the_published_tables(
+def test_forecasts_and_budgets_equal_the_published_tables(
     published: duckdb.DuckDBPyConnection, data: DataFolder, tmp_path: Path
 ) -> None:
     for organization in ("cobalt", "dunmore"):
@@ -259,12 +276,12 @@ def test_what_is_expected_and_what_was_planned_is_that_of_the_published_tables(
                 assert theirs
         book = openpyxl.load_workbook(edition.workbook or "")
         headers = [cell.value for sheet in ("Forecast", "Budget") for cell in book[sheet][1]]
-        assert "Sales expected" in headers and "Expected of the year" in headers
-        for unseen in ("Cost expected", "At most (80 %)", "Known: owed", "Method", "Charged at"):
+        assert "Sales forecast" in headers and "Year forecast" in headers
+        for unseen in ("Cost forecast", "Upper bound (80 %)", "Committed", "Method", "Basis"):
             assert unseen not in headers
 
 
-def test_a_providers_own_words_are_not_passed_on(
+def test_provider_descriptions_are_masked(
     published: duckdb.DuckDBPyConnection, data: DataFolder, tmp_path: Path
 ) -> None:
     published.execute(
@@ -283,17 +300,15 @@ def test_a_providers_own_words_are_not_passed_on(
         assert details.fetchall() == [("Usage. From 2 Jan 2026 to 3 Jan 2026",)]
 
 
-def test_no_broker_only_column_is_listed_and_every_listed_one_exists(
+def test_no_visible_column_is_about_cost_and_every_one_is_published(
     published: duckdb.DuckDBPyConnection,
 ) -> None:
     for table, names in TABLES.items():
-        assert not BROKER_ONLY_COLUMNS & set(names)
-        assert not [name for name in names if "cost" in name and "cost_center" not in name]
-        assert not [name for name in names if "margin" in name]
+        assert not cost_columns(published) & set(names)
         assert set(names) <= {name for name, _ in columns(published, table)}
 
 
-# --- nothing of others -----------------------------------------------------------------------
+# --- no other organization -----------------------------------------------------------------------
 
 
 def test_no_file_names_another_organization(
@@ -314,7 +329,7 @@ def test_no_file_names_another_organization(
         raw = edition.database.read_bytes()
         assert edition.workbook
         text = b"".join(parts(edition.workbook).values())
-        # Short ones made of digits are found in anything.
+        # Short numbers occur everywhere.
         others = {name for name in others if len(name) > (8 if name.isdigit() else 3)}
         assert len(others) > 10
         for name in others:
@@ -322,10 +337,10 @@ def test_no_file_names_another_organization(
             assert name.replace("&", "&amp;").encode() not in text, name
 
 
-# --- what customers do get -------------------------------------------------------------------
+# --- visible figures -------------------------------------------------------------------
 
 
-def test_sales_are_those_of_the_published_report(
+def test_sales_equal_the_published_report(
     published: duckdb.DuckDBPyConnection, data: DataFolder, tmp_path: Path
 ) -> None:
     for edition in write_customer_editions(published, data, FIRST, LAST, tmp_path / "exports"):
@@ -352,7 +367,7 @@ def test_sales_are_those_of_the_published_report(
         )
 
 
-def test_the_database_opens_in_old_clients_and_says_what_its_columns_are(
+def test_the_database_opens_in_old_clients_and_describes_its_columns(
     sample_company: Company, data: DataFolder, tmp_path: Path
 ) -> None:
     with open_published(sample_company.data) as connection:
@@ -387,12 +402,12 @@ def test_the_database_opens_in_old_clients_and_says_what_its_columns_are(
 # --- files -----------------------------------------------------------------------------------
 
 
-def test_ids_that_are_no_file_names_stay_in_their_folders_and_apart(
+def test_ids_that_are_not_file_names_get_safe_and_unique_ones(
     published: duckdb.DuckDBPyConnection, data: DataFolder, tmp_path: Path
 ) -> None:
     hostile = {"alder": "../x", "brightwater": "..\\X", "cobalt": "x", "dunmore": "/etc/passwd"}
-    for table in TABLES:
-        for old, new in hostile.items():
+    for table, names in TABLES.items():
+        for old, new in hostile.items() if "organization_id" in names else ():
             published.execute(
                 f"update {table} set organization_id = ? where organization_id = ?", [new, old]
             )
@@ -407,11 +422,11 @@ def test_ids_that_are_no_file_names_stay_in_their_folders_and_apart(
         with duckdb.connect(str(edition.database), read_only=True) as own:
             owners = own.execute("select distinct organization_id from marts.billing_report")
             assert owners.fetchall() == [(edition.organization_id,)]
-    # A name that another id takes belongs to neither.
+    # Two ids with the same name both get a hash.
     assert "x" not in organization_file_names(published).values()
 
 
-def test_the_database_of_an_organization_that_is_gone_is_removed(
+def test_the_database_of_an_organization_without_bills_is_removed(
     published: duckdb.DuckDBPyConnection, data: DataFolder, tmp_path: Path
 ) -> None:
     list(write_customer_editions(published, data, FIRST, LAST, tmp_path))
@@ -422,18 +437,19 @@ def test_the_database_of_an_organization_that_is_gone_is_removed(
     assert not {name for name in names if "cobalt" in name or "building" in name}
 
 
-def test_a_period_without_a_bill_has_no_workbook_and_the_database_all_the_same(
+def test_a_period_without_a_bill_gives_a_database_only(
     published: duckdb.DuckDBPyConnection, data: DataFolder, tmp_path: Path
 ) -> None:
     edition = write_customer_edition(
         published, data, Scope("2031-01", "2031-01", "cobalt", "customer"), tmp_path
     )
     assert edition.workbook is None and edition.figures is None
+    assert edition.statements == ()
     assert edition.database.exists()
     assert not list(tmp_path.rglob("*.xlsx*"))
 
 
-def test_an_edition_that_fails_leaves_the_old_database_in_place(
+def test_a_failed_edition_leaves_the_old_database_in_place(
     published: duckdb.DuckDBPyConnection, data: DataFolder, tmp_path: Path
 ) -> None:
     scope = Scope(FIRST, LAST, "cobalt", "customer")
@@ -445,10 +461,10 @@ def test_an_edition_that_fails_leaves_the_old_database_in_place(
     assert database.read_bytes() == before
 
 
-def test_an_edition_of_nobody_is_refused(
+def test_an_edition_of_an_unknown_organization_is_refused(
     published: duckdb.DuckDBPyConnection, data: DataFolder, tmp_path: Path
 ) -> None:
     with pytest.raises(NothingInScope, match="nobody"):
         write_customer_edition(published, data, Scope(FIRST, LAST, "nobody", "customer"), tmp_path)
-    with pytest.raises(ValueError, match="scope of that edition"):
+    with pytest.raises(ValueError, match="scope of the edition customer"):
         write_customer_edition(published, data, Scope(FIRST, LAST, "cobalt"), tmp_path)

@@ -1,4 +1,4 @@
-"""All exports of a period in one go: what lies where, and that it is whole or not there."""
+"""All exports of a period: their places, and that a delivery is complete or absent."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +21,7 @@ HEADER = (
 
 @pytest.fixture(scope="module")
 def published(new_company: Callable[[], Company]) -> DataFolder:
-    """Two months; acme is sold to, the other organization is not."""
+    """Two months; acme has sales, the other organization has not."""
     company = new_company()
     company.drop(
         "billing_lines/winter.csv",
@@ -42,7 +42,7 @@ def names(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_the_latest_period_is_delivered_with_an_edition_for_who_is_sold_to(
+def test_the_latest_period_is_delivered_with_an_edition_per_customer_with_sales(
     published: DataFolder,
 ) -> None:
     delivery = deliver(published)
@@ -62,10 +62,11 @@ def test_the_latest_period_is_delivered_with_an_edition_for_who_is_sold_to(
         "organizations/acme/acme-2026-02.xlsx",
     }
     assert not any("own-use" in name for name in files if name.startswith("organizations/"))
-    assert (published.published / "organizations" / "acme.duckdb").exists()
+    databases = {path.name for path in (published.published / "organizations").iterdir()}
+    assert databases == {"acme.duckdb"}
 
 
-def test_a_range_and_one_organization_have_a_folder_of_their_own(published: DataFolder) -> None:
+def test_a_range_and_one_organization_have_their_own_folder(published: DataFolder) -> None:
     delivery = deliver(published, "2026-01", "2026-02", "acme")
     assert delivery.folder == published.exports / "2026-01-to-2026-02-acme"
     assert delivery.file_counts["statements"] == 2
@@ -73,13 +74,13 @@ def test_a_range_and_one_organization_have_a_folder_of_their_own(published: Data
     assert "own use" not in journal_text
 
 
-def test_the_focus_files_alone_go_beside_what_is_in_the_folder(
+def test_focus_files_alone_keep_other_files_of_the_folder(
     published: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The command line sets them; this sets them back.
+    # The command line sets these variables; monkeypatch restores them.
     monkeypatch.setenv("APPORTION_DATA", str(published.root))
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
-    (tmp_path / "README.md").write_text("of somebody else")
+    (tmp_path / "README.md").write_text("another file")
     arguments = ["--from", "2026-01", "--to", "2026-02", "--focus-only", str(tmp_path)]
     assert main(["export", "--data", str(published.root), *arguments]) == 0
     delivery = deliver(published, "2026-01", "2026-02")
@@ -88,7 +89,7 @@ def test_the_focus_files_alone_go_beside_what_is_in_the_folder(
         assert (tmp_path / name).read_bytes() == (delivery.folder / "focus" / name).read_bytes()
 
 
-def test_the_focus_files_alone_are_of_the_latest_period_where_none_is_named(
+def test_focus_files_alone_are_of_the_latest_period_by_default(
     published: DataFolder, tmp_path: Path
 ) -> None:
     files = deliver_focus(published, tmp_path, organization_id="acme")
@@ -97,7 +98,7 @@ def test_the_focus_files_alone_are_of_the_latest_period_where_none_is_named(
         deliver_focus(published, tmp_path, "1999-01")
 
 
-def test_a_delivery_that_fails_leaves_the_one_before(published: DataFolder, tmp_path: Path) -> None:
+def test_a_failed_delivery_leaves_the_previous_one(published: DataFolder, tmp_path: Path) -> None:
     before = names(deliver(published, "2026-01").folder)
     wrong = tmp_path / "names.json"
     wrong.write_text('{"sum": "Summe"}')
@@ -107,7 +108,7 @@ def test_a_delivery_that_fails_leaves_the_one_before(published: DataFolder, tmp_
     assert not list(published.exports.glob(".*"))
 
 
-def test_what_is_not_there_is_told(published: DataFolder, tmp_path: Path) -> None:
+def test_an_empty_scope_is_refused(published: DataFolder, tmp_path: Path) -> None:
     with pytest.raises(NothingInScope, match="2031-05"):
         deliver(published, "2031-05")
     with pytest.raises(NothingPublished):

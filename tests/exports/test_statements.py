@@ -1,4 +1,4 @@
-"""Statements and the journal: what cost centers and the accounting system are told."""
+"""Statements for cost centers, and the journal for the accounting system."""
 
 import csv
 import re
@@ -11,9 +11,11 @@ from pathlib import Path
 import duckdb
 import pytest
 from conftest import Company
+from spreadsheets import copied_marts
 
-from dagster_project import dbt_runner, publish
+from dagster_project import dbt_runner, publish, seeds
 from dagster_project.exports import journal, statements
+from dagster_project.exports.customer import write_customer_edition
 from dagster_project.exports.scope import NothingInScope, NothingPublished, Scope, open_published
 from dagster_project.settings import DataFolder
 
@@ -27,7 +29,7 @@ EXTRA = "addQuantity. From 17 Dec 2025 to 31 Dec 2025 (15 days)"
 
 @pytest.fixture(scope="module")
 def company(new_company: Callable[[], Company]) -> Company:
-    """Thirds of 100 dollars, of 100 yen, a refund, and an organization that is sold nothing."""
+    """Thirds of 100 dollars, of 100 yen, a refund, and an organization without sales."""
     company = new_company()
     company.drop(
         "billing_lines/january.csv",
@@ -62,7 +64,7 @@ def published(company: Company) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 class Page(HTMLParser):
-    """The cells of a page's tables, row by row; fails on markup that came from data."""
+    """The cells of the tables of a page, by row; fails on markup from data."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -71,7 +73,7 @@ class Page(HTMLParser):
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        assert tag != "b", "a name became markup"
+        assert tag != "b", "a name is rendered as markup"
         if tag == "tr":
             self.rows.append([])
         if tag in ("td", "th"):
@@ -87,7 +89,7 @@ class Page(HTMLParser):
             self.rows[-1][-1] += data
 
 
-def test_all_statements_of_an_organization_add_up_to_its_bill(
+def test_all_statements_of_an_organization_sum_to_its_bill(
     published: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     files = statements.write_statements(published, Scope("2026-01", "2026-01"), tmp_path)
@@ -99,13 +101,13 @@ def test_all_statements_of_an_organization_add_up_to_its_bill(
         amount = Decimal(total.replace(",", ""))
         assert sum(Decimal(each.replace(",", "")) for each in sections) == amount
         totals[f"{path.parent.name} {path.stem[-3:]}"].append(amount)
-    # 100.00 less 10.00; three thirds of 100 yen; cost, where nothing is sold.
+    # 100.00 less 10.00; three thirds of 100 yen; cost, since there are no sales.
     assert sum(totals["acme USD"]) == Decimal("90.00")
     assert sorted(totals["acme JPY"]) == [33, 33, 34]
     assert totals["own-use USD"] == [Decimal("7.01")]
 
 
-def test_a_page_shows_advance_and_prorated_part_apart_and_the_lines_exactly(
+def test_a_page_shows_sections_rounded_and_lines_exactly(
     published: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     statements.write_statements(published, Scope("2026-01", "2026-01", "acme"), tmp_path)
@@ -117,7 +119,7 @@ def test_a_page_shows_advance_and_prorated_part_apart_and_the_lines_exactly(
     assert ["Suite", EXTRA, "33.33 %", "1", "-3.333333"] in rows
 
 
-def test_names_are_text_on_the_page_and_in_csv(
+def test_names_are_escaped_on_the_page(
     published: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     statements.write_statements(published, Scope("2026-01", "2026-01", "acme"), tmp_path)
@@ -127,21 +129,75 @@ def test_names_are_text_on_the_page_and_in_csv(
     assert any(row[:1] == ["=Suite"] for row in yen)
 
 
-def test_a_customer_is_told_no_cost(published: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    customer = Scope("2026-01", "2026-01", "acme", "customer")
-    files = statements.write_statements(published, customer, tmp_path)
-    told = "".join(path.read_text(encoding="utf-8") for path in files)
-    assert "33.33" in told
+def customer_statements(company: Company, organization: str, folder: Path) -> tuple[Path, ...]:
+    """The statements of a customer's edition for January 2026."""
+    scope = Scope("2026-01", "2026-01", organization, "customer")
+    data = DataFolder(folder / "data")
+    with open_published(company.data) as connection:
+        return write_customer_edition(connection, data, scope, folder).statements
+
+
+def test_a_customer_statement_shows_no_cost(company: Company, tmp_path: Path) -> None:
+    files = customer_statements(company, "acme", tmp_path)
+    text = "".join(path.read_text(encoding="utf-8") for path in files)
+    assert "33.33" in text
+    assert sum(path.suffix == ".html" for path in files) == 6
     # A third of 80 and of 8, and 80 itself.
-    assert not re.search(r"26\.6|2\.66|\b80\b|cost_|own use", told.replace("cost_center", ""))
-    own_use = Scope("2026-01", "2026-01", "own use", "customer")
-    with pytest.raises(NothingInScope, match="sold"):
-        statements.write_statements(published, own_use, tmp_path / "own use")
+    assert not re.search(r"26\.6|2\.66|\b80\b|cost_|own use", text.replace("cost_center", ""))
+    assert customer_statements(company, "own use", tmp_path) == ()
+
+
+def test_a_customer_statement_is_not_written_from_published_tables(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    customer = Scope("2026-01", "2026-01", "acme", "customer")
+    with pytest.raises(ValueError, match="customer's own tables"):
+        statements.write_statements(published, customer, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_changed_seed_never_loses_a_line_silently(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = seeds.seed("statement_sections")
+    scope = Scope("2026-01", "2026-01", "acme")
+
+    def changed(charge_kind: str, **values: str) -> None:
+        """The seed with other values in one row, or without the row."""
+        kept = [
+            {**row, **values} if row["charge_kind"] == charge_kind else row
+            for row in rows
+            if values or row["charge_kind"] != charge_kind
+        ]
+        monkeypatch.setattr(statements, "seed", lambda name: tuple(kept))
+        by_kind = {row["charge_kind"]: row["section"] for row in kept}
+        monkeypatch.setattr(statements, "seed_values", lambda name, key, value: by_kind)
+
+    changed("cycle")
+    with pytest.raises(statements.StatementDiffers, match="charge kind cycle has no row"):
+        statements.write_statements(published, scope, tmp_path)
+    # The published amounts have the old section, the lines the new one.
+    changed("cycle", section="usage")
+    with pytest.raises(statements.StatementDiffers, match="run make run"):
+        statements.write_statements(published, scope, tmp_path)
+    changed("cycle", title="Monthly charges")
+    statements.write_statements(published, scope, tmp_path)
+    rows_of_page = Page(tmp_path / "statements" / "acme" / "2026-01-A-USD.html").rows
+    assert ["Monthly charges", "33.33"] in rows_of_page
+
+
+def test_lines_must_sum_to_the_published_amount(company: Company, tmp_path: Path) -> None:
+    with copied_marts(company.data.published_database) as connection:
+        connection.execute(
+            "delete from billing_report where cost_center_id = 'A' and charge_kind = 'refund'"
+        )
+        with pytest.raises(statements.StatementDiffers, match="section refund"):
+            statements.write_statements(connection, Scope("2026-01", "2026-01"), tmp_path)
 
 
 @pytest.fixture(scope="module")
 def sharing(new_company: Callable[[], Company]) -> Company:
-    """IT passes its 60 dollars on to Arts and Books, and gets half of the archive's 8 before."""
+    """IT passes its 60 dollars on to Arts and Books, and receives half of the 8 of the archive."""
     company = new_company()
     company.drop(
         "billing_lines/january.csv",
@@ -173,7 +229,7 @@ def sharing(new_company: Callable[[], Company]) -> Company:
     return company
 
 
-def test_a_statement_lists_from_whom_and_to_whom_shared_costs_went(
+def test_a_statement_lists_shared_costs_with_their_counterparty(
     sharing: Company, tmp_path: Path
 ) -> None:
     with open_published(sharing.data) as connection:
@@ -181,7 +237,7 @@ def test_a_statement_lists_from_whom_and_to_whom_shared_costs_went(
         files = statements.write_statements(connection, scope, tmp_path)
     pages = {path.stem[8:-4]: Page(path).rows for path in files if path.suffix == ".html"}
     # 10 of the archive: 5 to IT, 2.50 of Arts for Arts itself. 90 + 5 of IT go on in halves.
-    section = "Shared costs (received, less passed on)"
+    section = "Shared costs (received less passed on)"
     assert [section, "42.50"] in pages["A"]
     assert ["Total", "52.50"] in pages["A"]
     assert [
@@ -191,11 +247,11 @@ def test_a_statement_lists_from_whom_and_to_whom_shared_costs_went(
         "",
         "-5.00",
     ] in (pages["A"])
-    assert ["Archive", "from IT, in even parts", "50.00 %", "", "2.50"] in pages["A"]
+    assert ["Archive", "from IT, equal parts", "50.00 %", "", "2.50"] in pages["A"]
     assert [section, "-90.00"] in pages["I"]
     assert ["Total", "0.00"] in pages["I"]
-    assert ["Suite", "to <b>Books</b>, in even parts", "50.00 %", "", "-45.00"] in pages["I"]
-    # Books is on no line of the bill and has a statement all the same.
+    assert ["Suite", "to <b>Books</b>, equal parts", "50.00 %", "", "-45.00"] in pages["I"]
+    # Books has a statement although no billing line has it.
     assert pages["B"][1:3] == [[section, "47.50"], ["Total", "47.50"]]
     with (tmp_path / "shared_costs.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -203,13 +259,11 @@ def test_a_statement_lists_from_whom_and_to_whom_shared_costs_went(
     assert sum(Decimal(row["shared_cost"]) for row in rows if row["step"] == "2") == 64
 
 
-def test_a_customer_is_told_whose_sales_were_passed_on_and_no_cost(
+def test_a_customer_statement_lists_shared_sales_and_no_cost(
     sharing: Company, tmp_path: Path
 ) -> None:
-    with open_published(sharing.data) as connection:
-        customer = Scope("2026-01", "2026-01", "acme", "customer")
-        statements.write_statements(connection, customer, tmp_path)
-    with (tmp_path / "shared_costs.csv").open(encoding="utf-8-sig", newline="") as file:
+    customer_statements(sharing, "acme", tmp_path)
+    with (tmp_path / "acme" / "shared_costs.csv").open(encoding="utf-8-sig", newline="") as file:
         (header, *rows) = csv.reader(file)
     assert "shared_sales" in header
     assert not {"shared_cost", "shared_margin", "explanation"} & {*header}
@@ -217,7 +271,7 @@ def test_a_customer_is_told_whose_sales_were_passed_on_and_no_cost(
     assert not {"30", "4", "2"} & {row[header.index("shared_sales")] for row in rows}
 
 
-def test_a_company_that_shares_nothing_has_no_list_of_it(
+def test_without_shared_costs_there_is_no_list_of_them(
     published: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     statements.write_statements(published, Scope("2026-01", "2026-01"), tmp_path)
@@ -251,7 +305,7 @@ def test_the_journal_balances_and_names_the_accounts(
     assert not any(entry["Debit"].startswith("-") for entry in entries)
 
 
-def test_an_accounting_system_can_have_its_own_column_names(
+def test_the_journal_has_the_column_names_of_the_accounting_system(
     published: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     wanted = tmp_path / "names.json"
@@ -266,7 +320,7 @@ def test_an_accounting_system_can_have_its_own_column_names(
         journal.read_column_names(wanted)
 
 
-def test_a_period_without_a_bill_and_a_folder_without_results_are_told(
+def test_an_empty_scope_and_an_unpublished_folder_are_refused(
     published: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     with pytest.raises(NothingInScope, match="2031-01"):

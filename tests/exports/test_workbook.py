@@ -1,4 +1,4 @@
-"""Workbooks: their totals are those of the published tables, in whatever program opens them."""
+"""Workbooks: their totals equal the published tables in every program."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -138,7 +138,7 @@ def test_each_row_is_counted_in_the_total_it_names(
                 assert total[column] == row[column]
 
 
-def test_names_that_a_criterion_would_read_as_a_pattern_or_number_stay_apart(
+def test_names_with_wildcards_or_numbers_have_separate_totals(
     published: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     names = ["*", "?", "~*", ">0", "=1", "1", "01", "1.0", "a", "A", "<>", "2026-01"]
@@ -164,7 +164,7 @@ def test_names_that_a_criterion_would_read_as_a_pattern_or_number_stay_apart(
 
 
 @needs_libreoffice
-def test_such_names_do_not_change_what_formulas_calculate(
+def test_such_names_do_not_change_calculated_totals(
     published: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     published.execute(
@@ -177,7 +177,7 @@ def test_such_names_do_not_change_what_formulas_calculate(
         assert other["Cost"] == pytest.approx(row["Cost"]), row
 
 
-def test_without_any_price_there_are_no_sales_rather_than_none_of_value(
+def test_without_any_price_sales_are_empty_and_not_zero(
     published: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     published.execute(
@@ -235,7 +235,7 @@ def test_an_invoice_ties_whatever_part_of_it_is_in_the_workbook(
     path = tmp_path / "book.xlsx"
     write_workbook(published, Scope("2026-01", "2026-01", "cobalt"), path)
     (invoice,) = invoices(path).values()
-    cost, elsewhere = invoice["In this workbook"], invoice["Of other periods or organizations"]
+    cost, elsewhere = invoice["In this workbook"], invoice["Other periods and organizations"]
     assert isinstance(cost, float) and isinstance(elsewhere, float)
     assert cost > 0 and elsewhere > 0
     assert cost + elsewhere == pytest.approx(invoice["Invoice total"])
@@ -265,7 +265,7 @@ def test_a_missing_line_and_rows_in_quarantine_show_in_the_check(
     write_workbook(published, EVERYTHING, path)
     assert invoices(path)[short[0]]["Check"] == pytest.approx(12.34)
     assert invoices(path)[waiting[0]]["Check"] == "in quarantine"
-    assert str(as_saved(path, "Summary")["A2"].value).startswith("Check: there are differences")
+    assert str(as_saved(path, "Summary")["A2"].value).startswith("Check: differences")
 
 
 def test_an_invoice_without_any_line_is_in_the_book_of_its_period(
@@ -275,7 +275,9 @@ def test_an_invoice_without_any_line_is_in_the_book_of_its_period(
     published.execute("update invoice_reconciliation set allocated_total = 0")
     path = tmp_path / "book.xlsx"
     write_workbook(published, Scope("2026-01", "2026-02"), path)
-    missing = [row for row in invoices(path).values() if str(row["Billed"]).startswith("2026-02")]
+    missing = [
+        row for row in invoices(path).values() if str(row["Billing date"]).startswith("2026-02")
+    ]
     assert missing
     assert all(row["In this workbook"] == 0 for row in missing)
 
@@ -283,7 +285,7 @@ def test_an_invoice_without_any_line_is_in_the_book_of_its_period(
 # --- shared costs ----------------------------------------------------------------------------
 
 
-def test_what_was_passed_on_of_shared_costs_is_on_a_sheet_of_its_own(
+def test_shared_costs_have_their_own_sheet(
     published: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     path = tmp_path / "book.xlsx"
@@ -305,7 +307,7 @@ def test_what_was_passed_on_of_shared_costs_is_on_a_sheet_of_its_own(
     )
 
 
-def test_a_workbook_of_nothing_shared_has_no_such_sheet(
+def test_a_workbook_without_shared_costs_has_no_such_sheet(
     published: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     path = tmp_path / "book.xlsx"
@@ -314,10 +316,10 @@ def test_a_workbook_of_nothing_shared_has_no_such_sheet(
     check_package(path)
 
 
-# --- what is expected and what was planned ---------------------------------------------------
+# --- forecast and budget ---------------------------------------------------
 
 
-def test_the_forecast_has_every_cost_center_and_month_to_come_with_its_bounds(
+def test_the_forecast_has_every_cost_center_and_future_month_with_its_bounds(
     published: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     path = tmp_path / "book.xlsx"
@@ -325,7 +327,7 @@ def test_the_forecast_has_every_cost_center_and_month_to_come_with_its_bounds(
     rows = table(as_saved(path, "Forecast"), 1)
     shown = {
         (row["Cost center ID"], row["Currency"], f"{row['Month']:%Y-%m}"): tuple(
-            row[name] for name in ("Cost expected", "At least (80 %)", "At most (80 %)")
+            row[name] for name in ("Cost forecast", "Lower bound (80 %)", "Upper bound (80 %)")
         )
         for row in rows
     }
@@ -345,18 +347,18 @@ def test_the_forecast_has_every_cost_center_and_month_to_come_with_its_bounds(
     cells = {cell.value: at for at, cell in enumerate(sheet[1])}
     first = sheet[2]
     assert first[cells["Month"]].number_format == "yyyy-mm"
-    assert first[cells["Cost expected"]].number_format == "#,##0.00;[Red]-#,##0.00"
+    assert first[cells["Cost forecast"]].number_format == "#,##0.00;[Red]-#,##0.00"
     assert first[cells["Method"]].value == "committed spend"
 
 
-def test_budgets_are_those_of_the_periods_asked(
+def test_budgets_are_those_of_the_periods_in_scope(
     published: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     path = tmp_path / "book.xlsx"
     write_workbook(published, Scope("2026-03", "2026-04"), path)
     rows = table(as_saved(path, "Budget"), 1)
     shown = {
-        (row["Cost center"], f"{row['Month']:%Y-%m}"): (row["State"], row["Charged"])
+        (row["Cost center"], f"{row['Month']:%Y-%m}"): (row["Status"], row["Actual"])
         for row in rows
     }
     expected = published.execute(
@@ -377,12 +379,12 @@ def test_budgets_are_those_of_the_periods_asked(
 @pytest.mark.parametrize(
     ("scope", "names"),
     [
-        # What was expected after March is not known any more.
+        # The forecast of March is no longer published.
         (Scope("2026-03", "2026-03", "cobalt"), ["Budget"]),
         (Scope("2026-04", "2026-04", "alder"), ["Forecast"]),
     ],
 )
-def test_without_anything_expected_or_planned_there_is_no_sheet_of_it(
+def test_a_listing_without_rows_has_no_sheet(
     published: duckdb.DuckDBPyConnection, tmp_path: Path, scope: Scope, names: list[str]
 ) -> None:
     path = tmp_path / "book.xlsx"
@@ -394,7 +396,7 @@ def test_without_anything_expected_or_planned_there_is_no_sheet_of_it(
     assert {row["Organization ID"] for row in rows} == {scope.organization_id}
 
 
-def test_more_months_to_come_than_a_sheet_holds_are_refused(
+def test_more_forecast_rows_than_a_sheet_holds_are_refused(
     published: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workbook_rows, "ROW_LIMIT", 200)
@@ -406,7 +408,7 @@ def test_more_months_to_come_than_a_sheet_holds_are_refused(
 # --- the file --------------------------------------------------------------------------------
 
 
-def test_every_part_of_the_file_is_whole(
+def test_every_part_of_the_file_is_well_formed(
     published: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     path = tmp_path / "book.xlsx"
@@ -441,7 +443,7 @@ def test_text_is_text_and_numbers_are_numbers(
     assert min(cell.value for cell in costs) < 0
 
 
-def test_characters_that_xml_cannot_hold_and_endless_texts_break_nothing(
+def test_characters_that_xml_cannot_contain_and_long_texts_are_written(
     published: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     published.execute(
@@ -520,19 +522,19 @@ def test_the_pivot_is_over_the_table_and_asks_to_be_refreshed(
     ]
     assert [headers[each.fld] for each in pivot.dataFields] == ["Cost", "Sales", "Margin"]
     assert [headers[each.fld] for each in pivot.pageFields] == ["Period", "Product"]
-    # Different currencies have no sum.
+    # Different currencies have no total.
     currencies = {row["Currency"] for row in detail(path)}
     assert pivot.rowGrandTotals == (len(currencies) == 1)
 
 
 @needs_libreoffice
-def test_a_program_that_refreshes_the_pivot_finds_the_figures_that_stand_there(
+def test_a_refreshed_pivot_has_the_written_figures(
     published: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     path = tmp_path / "book.xlsx"
     write_workbook(published, EVERYTHING, path)
     saved = table(as_saved(path, "Pivot"), PIVOT_ROW + 1)
-    # LibreOffice has a row of its own above the headers.
+    # LibreOffice adds a row above the headers.
     theirs = table(calculated(path, tmp_path)["Pivot"], PIVOT_ROW + 2)
     assert len(saved) == len(theirs) > 10
     for row, other in zip(saved, theirs, strict=True):
@@ -543,10 +545,10 @@ def test_a_program_that_refreshes_the_pivot_finds_the_figures_that_stand_there(
                 assert other[header] == value, row
 
 
-# --- what is refused -------------------------------------------------------------------------
+# --- refused scopes -------------------------------------------------------------------------
 
 
-def test_nothing_in_scope_leaves_what_is_there(
+def test_an_empty_scope_leaves_the_existing_file(
     published: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     path = tmp_path / "book.xlsx"
@@ -567,7 +569,7 @@ def test_more_rows_than_a_sheet_holds_are_refused(
         write_workbook(published, EVERYTHING, tmp_path / "book.xlsx")
 
 
-def test_a_customers_workbook_is_not_made_from_tables_with_cost(
+def test_a_customer_workbook_is_not_written_from_tables_with_cost(
     published: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match="customer's own tables"):
@@ -576,7 +578,7 @@ def test_a_customers_workbook_is_not_made_from_tables_with_cost(
         )
 
 
-def test_a_hundred_thousandth_of_a_cent_is_no_difference(
+def test_a_difference_below_half_a_cent_is_ok(
     published: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     published.execute(
