@@ -911,13 +911,8 @@ def test_a_row_that_is_bad_in_both_issues_counts_once(issued: Built) -> None:
     assert (bill.status, bill.quarantined_row_count) == ("quarantined", 1)
 
 
-def test_no_part_of_an_invoice_in_two_parts_is_dropped_silently(issued: Built) -> None:
-    alarms = [
-        message
-        for severity, message in issued.findings
-        if severity in ("warning", "error") and "R7" in message and "part 1" in message
-    ]
-    assert issued.bill("R7").lines_total == 100 or alarms
+def test_both_parts_of_an_invoice_are_billed(issued: Built) -> None:
+    assert issued.bill("R7").lines_total == 100
 
 
 @pytest.mark.parametrize(
