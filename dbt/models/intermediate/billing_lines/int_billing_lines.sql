@@ -18,7 +18,8 @@ invoices as (
 
 ),
 
--- License bills print each other's charge types; usage and FOCUS have their own.
+-- License bills of both kinds print each other's charge types. Usage and FOCUS have their own
+-- types.
 charge_types as (
 
     select
@@ -36,8 +37,8 @@ other_charge_types as (
 
 ),
 
--- Without an invoice's date: the assumed day of the month after its last charge begins. Where a
--- format has no invoice number either, a file is a bill.
+-- Without an invoice date, the date is the assumed day of the month after the last charge begins.
+-- If the format has no invoice number either, a file is a bill.
 assumed_invoice_dates as (
 
     select
@@ -82,12 +83,12 @@ dated as (
 
 ),
 
--- The charge type and the sign of the money tell what a line is for splitting.
+-- Charge type and sign of the amount determine the charge kind.
 classified as (
 
     select
         dated.*,
-        -- Usage is usage, whatever the provider calls the charge.
+        -- Usage keeps the kind usage, regardless of the provider's charge type.
         dated.charge_source = 'usage' or charge_types.charge_type is not null
             as is_known_charge_type,
         coalesce(charge_types.has_seats, other_charge_types.has_seats) as has_seats,
@@ -142,7 +143,8 @@ with_organization as (
         classified.charge_start_date,
         classified.charge_end_date,
         classified.billing_line_details,
-        -- Refunds are printed with either sign; here quantity has none and money has.
+        -- Bills print refund quantities with either sign. Here the quantity is positive and the
+        -- amount is signed.
         abs(classified.billed_quantity) as quantity,
         classified.billed_quantity,
         classified.unit_price,
@@ -151,7 +153,7 @@ with_organization as (
         classified.total_sales - classified.total_cost as total_margin,
         classified.billed_margin,
         classified.rounding_residual,
-        -- ISO 4217 has XXX for "no currency": better than a guess.
+        -- XXX is the ISO 4217 code for "no currency". A guess would be worse.
         coalesce(classified.currency, line_organizations.currency, 'XXX') as currency,
         classified.reference_id,
         classified.tags,

@@ -1,4 +1,4 @@
-{#- Every source format's rows in one shape, usable or not. One line here per format. -#}
+{#- The rows of every source format in one structure, usable or not. One line per format. -#}
 {{ config(materialized='view') }}
 
 {%- set models = [

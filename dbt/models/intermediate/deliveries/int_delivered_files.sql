@@ -1,4 +1,4 @@
-{#- A content that two runs of an export share has a row in each. -#}
+{#- Content that two runs of an export share has one row in each run. -#}
 with
 
 files as (
@@ -18,7 +18,7 @@ provider_folders as (
 
 ),
 
--- The folder says whose bill it is where the bill itself does not.
+-- The folder states the provider if the bill does not.
 named_by_folder as (
 
     select
@@ -50,7 +50,7 @@ final as (
         files.is_whole_period,
         files.known_columns,
         files.rejected_count,
-        -- Of several files no name is the delivery's.
+        -- A delivery of several files has no file name of its own.
         case when files.delivery like 'file:%' then files.base_name end as base_name,
         named_by_folder.folder_provider
     from files

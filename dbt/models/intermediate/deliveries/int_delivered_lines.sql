@@ -18,8 +18,8 @@ sources as (
 
 ),
 
--- A format without invoice numbers and billing dates: a file is a bill, of the usual day of the
--- month after its last charge starts.
+-- In a format without invoice numbers and billing dates, a file is a bill, dated on the assumed day
+-- of the month after its last charge starts.
 assumed_dates as (
 
     select
@@ -70,8 +70,8 @@ delivered as (
 
 ),
 
--- Within a scope two deliveries can bring the same charge: a billing period of a provider in
--- FOCUS, else an invoice or the day of a bill.
+-- Two deliveries can contain the same charge only within a scope: in FOCUS a billing period of a
+-- provider, else an invoice or the date of a bill.
 scoped as (
 
     select

@@ -1,6 +1,7 @@
 {#-
-One row per delivery and bill: does it count? Where its rows leave that open, the total of the listed
-invoice decides; otherwise nothing is published until somebody has decided.
+One row per delivery and bill, with the decision whether it counts. If its rows leave the decision
+open, the total of the listed invoice decides. Otherwise nothing is published until the user
+decides.
 -#}
 with
 
@@ -48,7 +49,7 @@ labels as (
 
 ),
 
--- An invoice has the files of one provider's format, beside which its usage is given day by day.
+-- An invoice has files in one format of its provider, and separate files for its daily usage.
 families as (
 
     select
@@ -150,7 +151,7 @@ undecided_bills as (
 
 ),
 
--- The invoice's total against that of the deliveries that count, with and without the others.
+-- The invoice's total compared with the deliveries that count, with and without the undecided ones.
 candidates as (
 
     select

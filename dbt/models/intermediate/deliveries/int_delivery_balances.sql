@@ -1,6 +1,6 @@
 {#-
-The money of every landed file of a bill by what became of it: billed, in quarantine, replaced. A copy
-of a file is replaced by it.
+The amounts of every landed file of a bill by status: billed, in quarantine, replaced. A copy of a
+file counts as replaced.
 -#}
 with
 

@@ -1,6 +1,6 @@
 {#-
-What the rows of a delivery's bill say in comparison with those of the newer deliveries: they count,
-are replaced, or it is undecided. The first that applies decides (DECISIONS.md, "Deliveries").
+The decision on a delivery's bill from a comparison of its rows with those of newer deliveries: it
+counts, is replaced, or is undecided. The first matching rule applies (DECISIONS.md, "Deliveries").
 -#}
 with
 
@@ -86,11 +86,11 @@ compared as (
             when export_runs.newest_first > 1 then export_runs.newest_delivery
         end as newest_run,
         coalesce(export_runs.evidence_rank > 1, false) as is_older_run,
-        -- At the same time as the last run, for all that is known.
+        -- No evidence distinguishes the time from that of the last run.
         coalesce(export_runs.newest_first > 1 and export_runs.evidence_rank = 1, false)
             as is_tied_run,
         coalesce(delivery_order.newer_unreadable_row_count, 0) as newer_unreadable_row_count,
-        -- Of a file with one bill the rows that cannot be read are of it too.
+        -- Unreadable rows of a file with one bill belong to that bill.
         case
             when count(*) over (partition by bills.delivery) = 1
                 then coalesce(delivery_order.unreadable_row_count, 0)
@@ -159,7 +159,7 @@ judged as (
             when tied_with is not null or is_tied_run then 'same_time'
             when repeated_count > 0 and is_in_newer_run then 'later_run'
             when repeated_count > 0 and is_in_newer_file_of_name then 'delivered_again'
-            -- Reports that overlap: each line counts once (int_line_fates).
+            -- Reports overlap; each line counts once (int_line_fates).
             when
                 repeated_count > 0
                 and invoice_number is null
@@ -173,8 +173,8 @@ judged as (
 
 ),
 
--- A folder that is named for a day may be one run or an inbox. Where a later one brings a part of
--- its bill again, the other parts are either still in force or gone.
+-- A folder named for a date may be one run or an inbox. If a later folder repeats a part of its
+-- bill, the other parts may still be in force or not.
 beside_replaced as (
 
     select

@@ -1,8 +1,8 @@
 {#-
-Which delivery is newer, in every scope that more than one delivery brings charges of. Runs of one
-export are ordered by the time in their manifest, folder or name, else by their number. All other
-deliveries are ordered by the last day of usage that they hold (an export that is run on the 6th holds
-no usage of the 7th), then by the time at which their files were written.
+The order of deliveries in every scope with more than one delivery. Runs of one export are ordered
+by the time in their manifest, folder or name, else by their number. Other deliveries are ordered by
+their last day of usage (an export of the 6th has no usage of the 7th), then by the modification
+time of their files.
 -#}
 with
 
@@ -51,7 +51,7 @@ in_scopes as (
 
 ),
 
--- Rows of which not even the scope can be read may be any row.
+-- Rows without a readable scope may be any row.
 unreadable_rows as (
 
     select
@@ -95,7 +95,7 @@ contested as (
 
 ),
 
--- Runs without evidence of their order are ordered as all other deliveries are.
+-- Runs without evidence of their order are ordered like other deliveries.
 with_run_rank as (
 
     select
@@ -125,8 +125,9 @@ with_run_rank as (
 
 ),
 
--- The times and the usage of an export's runs in the order of the runs: the second run has the second
--- of its times, whichever file has it. So runs have one order among themselves and among the others.
+-- Times and usage of an export's runs in the order of the runs: the second run gets the second
+-- time, regardless of the file. Runs therefore have one order among themselves and among other
+-- deliveries.
 in_order as (
 
     select
@@ -155,7 +156,7 @@ ranked as (
             partition by scope_key
             order by usage_in_order desc nulls last, time_in_order desc
         ) as time_rank,
-        -- Deliveries that no evidence tells apart have the same rank.
+        -- Deliveries without distinguishing evidence have the same rank.
         dense_rank() over (
             partition by scope_key
             order by usage_in_order desc nulls last, time_in_order desc, run_rank desc

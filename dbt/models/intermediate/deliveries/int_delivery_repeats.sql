@@ -1,7 +1,7 @@
 {#-
-How many rows of a bill newer deliveries bring again. Rows are the same charge if they have one
-charge_key; a row without invoice number may have got one since. Deliveries with other columns are
-compared in int_layout_repeats.
+The number of rows of a bill that newer deliveries repeat. Rows are the same charge if they have the
+same charge_key. A row without invoice number may have one in a newer delivery. Deliveries with
+other columns are compared in int_layout_repeats.
 -#}
 with
 
@@ -55,8 +55,8 @@ charges as (
 
 ),
 
--- A charge in the deliveries that are newer, in those of them that run the same export or have the
--- same file name, and in those of which no evidence says whether they are newer or older.
+-- A charge in newer deliveries, in those of the same export or file name, and in those without
+-- evidence whether they are newer or older.
 {%- set charge = 'scope_key, known_columns, charge_key' %}
 
 compared as (
@@ -98,7 +98,7 @@ compared as (
         ) as newest_with_charge,
         first_value(row_count) over of_invoice as newest_row_count,
         first_value(exact_cost) over of_invoice as newest_exact_cost,
-        -- At one time, of another export or of the same run.
+        -- At the same time, in another export or in the same run.
         sum(row_count) over tied
         - sum(row_count) over (partition by {{ charge }}, time_rank, ordered_series)
         + sum(row_count) over (partition by {{ charge }}, evidence_rank, ordered_series)
@@ -123,7 +123,7 @@ compared as (
 
 ),
 
--- A row without invoice number may have got any since.
+-- A row without invoice number may have any number in a newer delivery.
 counted as (
 
     select

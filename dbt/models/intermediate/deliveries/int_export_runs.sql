@@ -1,6 +1,6 @@
 {#-
-The runs of exports that hold their invoice or their billing period to date as a whole: the last one
-counts, whatever rows the others have.
+Runs of exports that contain their whole invoice or billing period to date. The last one counts,
+regardless of the rows of the others.
 -#}
 with
 
@@ -58,8 +58,8 @@ runs as (
 
 ),
 
--- By the time in manifest, folder or name if every run has one, else by the number, else by the last
--- day of usage and the time of the files.
+-- Ordered by the time in manifest, folder or name if every run has one, else by number, else by
+-- last day of usage and time of the files.
 with_evidence as (
 
     select

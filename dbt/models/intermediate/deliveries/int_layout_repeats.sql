@@ -1,6 +1,6 @@
 {#-
-How many rows of a bill newer deliveries with other columns bring again: compared by the columns that
-every file of the format has.
+The number of rows of a bill that newer deliveries with other columns repeat, compared by the
+columns that every file of the format has.
 -#}
 with
 

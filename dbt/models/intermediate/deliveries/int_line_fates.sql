@@ -1,6 +1,5 @@
 {#-
-What becomes of every usable row: it is billed, or replaced. A table, so that the lines that count and
-the rows that are replaced are told apart once.
+The status of every usable row: billed or replaced. A table, so that the decision is computed once.
 -#}
 with
 
@@ -32,8 +31,8 @@ with_delivery as (
 
 ),
 
--- An invoice sums up in one line the usage that is also given day by day: where both have landed,
--- the days count and the sum is replaced by them.
+-- An invoice contains one line with the total of its daily usage. If both have landed, the days
+-- count and the total is replaced.
 usage_in_detail as (
 
     select
@@ -55,7 +54,7 @@ with_usage as (
         with_delivery.is_current
         and usage_in_detail.invoice_number is not null
         and with_delivery.charge_source <> 'usage'
-        -- A credit on the usage is no sum of it.
+        -- A credit for usage is not its total.
         and with_delivery.total_cost >= 0
         and coalesce({{ match_key('with_delivery.charge_type') }}, '') <> 'customercredit'
             as is_sum_of_usage,
@@ -76,8 +75,8 @@ with_usage as (
 
 ),
 
--- One purchase can give two lines that are alike: the second is the second occurrence. Reports
--- without invoice numbers that overlap bring a line twice: it is the same occurrence in each.
+-- One purchase can create two identical lines with different occurrence numbers. Overlapping
+-- reports without invoice numbers repeat a line with the same occurrence number.
 with_occurrence as (
 
     select

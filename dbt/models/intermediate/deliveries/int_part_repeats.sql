@@ -1,7 +1,7 @@
 {#-
-Files of one delivery that bring again what its other files have: every row with the same amount, or
-every charge of twenty or more. Whether it is a part that is alike or a file of another version cannot
-be known; of an export with a manifest the manifest says so.
+Files that repeat the other files of their delivery: every row with the same amount, or every charge
+of at least twenty. Such a file may be an identical part or a file of another version. The manifest
+of an export resolves this.
 -#}
 {%- set keys = {'line': 'line_hash', 'charge': 'charge_key'} %}
 
