@@ -21,7 +21,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import duckdb
-import pyarrow.parquet
 
 from dagster_project import relations
 from dagster_project.errors import LedgerBroken
@@ -269,6 +268,9 @@ def load_postings(folder: Path, connection: duckdb.DuckDBPyConnection) -> tuple[
 
     The caller holds the writer's lock.
     """
+    # Only here: a run without changes reads the ledger and loads nothing.
+    import pyarrow.parquet
+
     complete_interrupted(folder)
     postings = []
     connection.execute("create schema if not exists raw")

@@ -64,7 +64,7 @@ def test_a_run_ends_with_a_summary_and_a_second_one_changes_nothing(
 ) -> None:
     first = apportion(checkout, data, "run")
     assert first.returncode == 0, first.stdout + first.stderr
-    assert "Quarantine    empty" in first.stdout
+    assert "Quarantine    no row or file" in first.stdout
     assert "Ties to invoice" in first.stdout
     published = (data / "published" / "apportion.duckdb").read_bytes()
 

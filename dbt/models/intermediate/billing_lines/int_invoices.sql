@@ -58,6 +58,16 @@ providers as (
 
 ),
 
+provider_counts as (
+
+    select
+        invoice_number,
+        max(provider_count) as provider_count
+    from providers
+    group by invoice_number
+
+),
+
 with_provider as (
 
     select
@@ -74,7 +84,7 @@ with_provider as (
         files.modified_at,
         coalesce(providers.provider, invoices.provider) as provider,
         invoices.provider is not null as is_provider_listed,
-        coalesce(numbered.provider_count, 0) > 1 and invoices.provider is null
+        coalesce(provider_counts.provider_count, 0) > 1 and invoices.provider is null
             as is_ambiguous
     from invoices
     inner join files on invoices.content_hash = files.content_hash
@@ -85,13 +95,7 @@ with_provider as (
                 {{ match_key('invoices.provider') }} = providers.provider_key
                 or (invoices.provider is null and providers.provider_count = 1)
             )
-    left join (
-        select
-            invoice_number,
-            max(provider_count) as provider_count
-        from providers
-        group by invoice_number
-    ) as numbered on invoices.invoice_number = numbered.invoice_number
+    left join provider_counts on invoices.invoice_number = provider_counts.invoice_number
 
 ),
 

@@ -162,7 +162,7 @@ candidates as (
             as counting_count,
         count(distinct case when stated.state = 'undecided' then stated.delivery end)
             as undecided_count,
-        {%- for state in ['counts', 'undecided'] %}
+    {%- for state in ['counts', 'undecided'] %}
         sum(
             case
                 when stated.state = '{{ state }}'
@@ -170,7 +170,7 @@ candidates as (
                 else 0
             end
         ) as {{ state }}_cost{{ ',' if not loop.last }}
-        {%- endfor %}
+    {%- endfor %}
     from stated
     inner join undecided_bills
         on
@@ -200,16 +200,16 @@ compared_with_invoice as (
         candidates.provider_key,
         candidates.invoice_number,
         {%- for name, cost in fits %}
-        min(
-            case
-                when invoices.subtotal_decimals is null then 0
-                when
-                    abs(invoices.exact_subtotal - ({{ cost }})) * 2
-                    <= {{ last_decimal('invoices.subtotal_decimals') }}
-                    then 1
-                else 0
-            end
-        ) = 1 as fits_{{ name }},
+            min(
+                case
+                    when invoices.subtotal_decimals is null then 0
+                    when
+                        abs(invoices.exact_subtotal - ({{ cost }})) * 2
+                        <= {{ last_decimal('invoices.subtotal_decimals') }}
+                        then 1
+                    else 0
+                end
+            ) = 1 as fits_{{ name }},
         {%- endfor %}
         max(candidates.counting_count) = 1 and max(candidates.undecided_count) = 1
             as are_two

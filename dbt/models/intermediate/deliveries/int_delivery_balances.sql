@@ -103,12 +103,12 @@ summed as (
         count(*) as row_count,
         sum(total_cost) as landed_total,
         sum(rounding_residual) as rounding_residual,
-        {%- for state in ['billed', 'quarantined', 'replaced'] %}
+    {%- for state in ['billed', 'quarantined', 'replaced'] %}
         count(case when became = '{{ state }}' then 1 end) as {{ state }}_row_count,
         coalesce(
             sum(case when became = '{{ state }}' then total_cost end), 0
         ) as {{ state }}_total{{ ',' if not loop.last }}
-        {%- endfor %}
+    {%- endfor %}
     from rows_of_files
     group by landed_file, provider, invoice_number, report_date, currency, reason
 

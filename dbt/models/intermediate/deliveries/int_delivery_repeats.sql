@@ -82,14 +82,14 @@ compared as (
                 'case when base_name is not null then row_count end'
             ),
         ] %}
-        coalesce(
-            sum({{ counted }}) over (
-                partition by {{ partition }}
-                order by evidence_rank
-                range between unbounded preceding and 1 preceding
-            ),
-            0
-        ) as {{ name }},
+            coalesce(
+                sum({{ counted }}) over (
+                    partition by {{ partition }}
+                    order by evidence_rank
+                    range between unbounded preceding and 1 preceding
+                ),
+                0
+            ) as {{ name }},
         {%- endfor %}
         min(newest_first) over (
             partition by {{ charge }}

@@ -68,16 +68,16 @@ compared as (
             ('newer_without_invoice', '', 'case when invoice_number is null then row_count end'),
             ('newer_in_series', ', series', 'case when series is not null then row_count end'),
         ] %}
-        {%- for layout in ['', ', known_columns'] %}
-        {{ '- ' if layout }}coalesce(
-            sum({{ counted }}) over (
-                partition by {{ charge }}{{ partition }}{{ layout }}
-                order by evidence_rank
-                range between unbounded preceding and 1 preceding
-            ),
-            0
-        )
-        {%- endfor %} as {{ name }},
+            {%- for layout in ['', ', known_columns'] %}
+                {{ '- ' if layout }}coalesce( -- noqa: LT02
+                    sum({{ counted }}) over (
+                        partition by {{ charge }}{{ partition }}{{ layout }}
+                        order by evidence_rank
+                        range between unbounded preceding and 1 preceding
+                    ),
+                    0
+                )
+            {%- endfor %} as {{ name }},
         {%- endfor %}
         min(newest_first) over (
             partition by {{ charge }}

@@ -31,54 +31,54 @@ deliveries_of_several_files as (
 ),
 
 {% for name, key in keys.items() %}
-{{ name }}_counts as (
+    {{ name }}_counts as (
 
-    select
-        delivered_lines.delivery,
-        delivered_lines.scope_key,
-        delivered_lines.landed_file,
-        delivered_lines.{{ key }} as repeated_key,
-        count(*) as row_count
-    from delivered_lines
-    inner join deliveries_of_several_files
-        on delivered_lines.delivery = deliveries_of_several_files.delivery
-    group by
-        delivered_lines.delivery,
-        delivered_lines.scope_key,
-        delivered_lines.landed_file,
-        delivered_lines.{{ key }}
+        select
+            delivered_lines.delivery,
+            delivered_lines.scope_key,
+            delivered_lines.landed_file,
+            delivered_lines.{{ key }} as repeated_key,
+            count(*) as row_count
+        from delivered_lines
+        inner join deliveries_of_several_files
+            on delivered_lines.delivery = deliveries_of_several_files.delivery
+        group by
+            delivered_lines.delivery,
+            delivered_lines.scope_key,
+            delivered_lines.landed_file,
+            delivered_lines.{{ key }}
 
-),
+    ),
 
-{{ name }}_compared as (
+    {{ name }}_compared as (
 
-    select
-        *,
-        sum(row_count) over same_key - row_count as elsewhere_count,
-        case
-            when min(landed_file) over same_key <> landed_file
-                then min(landed_file) over same_key
-            else max(landed_file) over same_key
-        end as other_file
-    from {{ name }}_counts
-    window same_key as (partition by delivery, scope_key, repeated_key)
+        select
+            *,
+            sum(row_count) over same_key - row_count as elsewhere_count,
+            case
+                when min(landed_file) over same_key <> landed_file
+                    then min(landed_file) over same_key
+                else max(landed_file) over same_key
+            end as other_file
+        from {{ name }}_counts
+        window same_key as (partition by delivery, scope_key, repeated_key)
 
-),
+    ),
 
-{{ name }}_repeats as (
+    {{ name }}_repeats as (
 
-    select
-        delivery,
-        scope_key,
-        landed_file,
-        min(other_file) as other_file
-    from {{ name }}_compared
-    group by delivery, scope_key, landed_file
-    having
-        sum(least(row_count, elsewhere_count)) = sum(row_count)
-        {% if name == 'charge' %}and sum(row_count) >= 20{% endif %}
+        select
+            delivery,
+            scope_key,
+            landed_file,
+            min(other_file) as other_file
+        from {{ name }}_compared
+        group by delivery, scope_key, landed_file
+        having
+            sum(least(row_count, elsewhere_count)) = sum(row_count)
+            {% if name == 'charge' %}and sum(row_count) >= 20{% endif %}
 
-),
+    ),
 
 {% endfor %}
 repeated_files as (

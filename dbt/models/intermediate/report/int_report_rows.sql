@@ -42,8 +42,8 @@ correction_period as (
 
 ),
 
--- A posting may name no provider, or one by a name that the seed focus_sources no longer has: a line
--- that is in landing has the provider of its bill.
+-- A posting may name no provider, or one by a name that the seed focus_sources no longer has. A
+-- line that is in landing has the provider of its bill.
 posted_rows as (
 
     select

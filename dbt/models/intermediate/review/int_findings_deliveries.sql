@@ -236,7 +236,10 @@ usage_differs as (
         usage_totals.currency,
         abs(sum_cost - days_cost) as amount_at_stake,
         concat(
-            'invoice ', usage_totals.invoice_number, ' sums up usage of ', {{ plain_number('sum_cost') }},
+            'invoice ',
+            usage_totals.invoice_number,
+            ' sums up usage of ',
+            {{ plain_number('sum_cost') }},
             '; the days that replace it add up to ', {{ plain_number('days_cost') }}
         ) as message
     from usage_totals

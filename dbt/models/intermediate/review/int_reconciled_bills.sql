@@ -1,10 +1,4 @@
 {%- set bill = ['provider', 'invoice_number', 'report_date', 'currency'] -%}
-{%- set is_same_bill -%}
-    {%- for column in bill %}
-    bills.{{ column }} is not distinct from {relation}.{{ column }}
-    {{ 'and' if not loop.last }}
-    {%- endfor %}
-{%- endset -%}
 
 with
 
@@ -252,13 +246,11 @@ compared as (
         coalesce(of_lines.posted_total, 0) as posted_total,
         of_invoices.subtotal_decimals
     from bills
-    {%- for relation in [
-        'of_lines', 'of_report', 'of_quarantine', 'of_deliveries', 'of_invoices'
-    ] %}
-    left join {{ relation }}
-        on
-            {{ is_same_bill | replace('{relation}', relation) }}
-    {%- endfor %}
+    left join of_lines on {{ same_bill('of_lines') }}
+    left join of_report on {{ same_bill('of_report') }}
+    left join of_quarantine on {{ same_bill('of_quarantine') }}
+    left join of_deliveries on {{ same_bill('of_deliveries') }}
+    left join of_invoices on {{ same_bill('of_invoices') }}
 
 ),
 

@@ -1,4 +1,6 @@
 {#- Rows and files that cannot be used, of every feed, with the bill they belong to. -#}
+{#- A view, in the schema of staging: raw rows of the directory name persons. -#}
+{{ config(materialized='view', schema='staging') }}
 with
 
 delivered_lines as (
