@@ -10,7 +10,7 @@ cost_centers as (
 
 ),
 
-{#- The most reliable key first. -#}
+-- The most reliable key first.
 words as (
 
     {% for kind, column in [
