@@ -31,7 +31,7 @@ def make_usable(data: DataFolder, progress: Progress = lambda message: None) -> 
         with duckdb.connect(str(data.warehouse)) as connection:
             connection.execute("select count(*) from duckdb_tables()").fetchall()
     except duckdb.Error as error:
-        if "lock" in str(error).lower():
+        if _is_held_elsewhere(error):
             raise WarehouseBusy(
                 f"{data.warehouse} is open in another program; close it and try again"
                 f" ({_first_line(error)})"
@@ -59,10 +59,19 @@ def set_aside_if_damaged(data: DataFolder, progress: Progress = lambda message: 
                 connection.execute(
                     f"select {counts}, {hashes} from {sql_identifier(schema, table)}"
                 ).fetchall()
+    except duckdb.OutOfMemoryException:
+        return False
     except duckdb.Error as error:
+        if _is_held_elsewhere(error):
+            return False
         _set_aside(data, progress, _first_line(error))
         return True
     return False
+
+
+def _is_held_elsewhere(error: duckdb.Error) -> bool:
+    """Whether another program holds the file, which says nothing about its content."""
+    return "could not set lock" in str(error).lower()
 
 
 def _set_aside(data: DataFolder, progress: Progress, reason: str) -> None:

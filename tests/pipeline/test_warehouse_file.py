@@ -117,6 +117,8 @@ def test_a_warehouse_that_another_program_has_open_is_busy_not_damaged(data: Dat
         assert holder.stdout.readline() == "open\n"
         with pytest.raises(WarehouseBusy, match="open in another program"):
             warehouse_file.make_usable(data)
+        # The run that it stopped has failed too: that is no reason to move the file away.
+        assert not warehouse_file.set_aside_if_damaged(data)
         assert data.warehouse.exists()
     finally:
         holder.kill()
