@@ -109,8 +109,8 @@ def _date_orders(
     found = {header: only_order(texts) for header, texts in values.items()}
     if len({order for order in found.values() if order}) > 1:
         return dict.fromkeys(headers)
-    reason = "no value allows another order"
-    return {header: order and _Order(order, "", reason) for header, order in found.items()}
+    source, reason = "the column itself", "no value allows another order"
+    return {header: order and _Order(order, source, reason) for header, order in found.items()}
 
 
 def _fits(value: str, order: DateOrder) -> bool:

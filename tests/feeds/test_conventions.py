@@ -103,6 +103,19 @@ def test_an_order_that_follows_from_the_values_is_noted() -> None:
     )
 
 
+def test_an_impossible_date_names_the_order_and_where_it_comes_from() -> None:
+    rows = landed(BillingDate=["16.1.2026", "31.2.2026"])
+    (rejected,) = convert(rows, formats.BROKER_REPORT, Declaration()).rows.rejected
+    assert (rejected.row_number, rejected.column_name, rejected.value) == (
+        3,
+        "BillingDate",
+        "31.2.2026",
+    )
+    assert rejected.reason.startswith(
+        "is not a date as day/month/year, the order that the column itself states ("
+    )
+
+
 def test_a_value_that_contradicts_the_declaration_rejects_its_row() -> None:
     rows = landed(
         BillingDate=["7.2.2026", "2/27/2026", "8.2.2026"], TotalCost=["1,5", "2,5", "3.5"]
