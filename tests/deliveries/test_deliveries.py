@@ -384,10 +384,10 @@ def test_only_the_check_for_it_fails(undecided: Company) -> None:
 
 
 def test_the_run_says_what_to_decide(undecided: Company) -> None:
-    told = summary.blocking_findings(undecided.data)
-    assert f"Not published: {len(UNDECIDED)} deliveries" in told
+    said = summary.blocking_findings(undecided.data)
+    assert f"Not published: {len(UNDECIDED)} deliveries" in said
     for name in UNDECIDED:
-        assert name in told
+        assert name in said
 
 
 def test_each_undecided_row_is_billed_or_replaced_all_the_same(undecided: Company) -> None:

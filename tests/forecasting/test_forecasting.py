@@ -312,10 +312,10 @@ def test_an_empty_history_gives_an_empty_forecast() -> None:
 
 
 def test_progress_is_reported_after_every_series() -> None:
-    told: list[tuple[int, int]] = []
+    made: list[tuple[int, int]] = []
     both = pd.concat([history([1.0], "a"), history([2.0], "b")])
-    forecast_monthly(both, 1, progress=lambda done, total: told.append((done, total)))
-    assert told == [(1, 2), (2, 2)]
+    forecast_monthly(both, 1, progress=lambda done, total: made.append((done, total)))
+    assert made == [(1, 2), (2, 2)]
 
 
 @pytest.mark.parametrize(
@@ -400,14 +400,14 @@ def months() -> Months:
 
 
 @pytest.fixture(scope="module")
-def told(months: Months) -> pd.DataFrame:
+def made(months: Months) -> pd.DataFrame:
     return forecast_monthly_or_expected(*months)
 
 
 def test_a_year_of_history_is_forecast_and_shorter_ones_are_committed_spend(
-    told: pd.DataFrame,
+    made: pd.DataFrame,
 ) -> None:
-    assert told.groupby("unique_id")["method"].agg(["unique"])["unique"].str.join(
+    assert made.groupby("unique_id")["method"].agg(["unique"])["unique"].str.join(
         " "
     ).to_dict() == {
         "steady": "combination",
@@ -420,18 +420,18 @@ def test_a_year_of_history_is_forecast_and_shorter_ones_are_committed_spend(
     }
 
 
-def test_there_is_one_row_per_expected_month_in_order(months: Months, told: pd.DataFrame) -> None:
-    assert list(told.columns) == EXPECTED_COLUMNS
+def test_there_is_one_row_per_expected_month_in_order(months: Months, made: pd.DataFrame) -> None:
+    assert list(made.columns) == EXPECTED_COLUMNS
     keys = ["unique_id", "ds"]
     wanted = months[1].sort_values(keys, ignore_index=True)
-    assert told["unique_id"].tolist() == wanted["unique_id"].tolist()
-    assert told["ds"].tolist() == wanted["ds"].tolist()
+    assert made["unique_id"].tolist() == wanted["unique_id"].tolist()
+    assert made["ds"].tolist() == wanted["ds"].tolist()
 
 
 def test_committed_spend_equals_the_expected_cost_exactly(
-    months: Months, told: pd.DataFrame
+    months: Months, made: pd.DataFrame
 ) -> None:
-    committed = told[told["method"] == "committed_spend"]
+    committed = made[made["method"] == "committed_spend"]
     merged = committed.merge(months[1], on=["unique_id", "ds"])
     assert len(merged) == 14
     assert merged["forecast"].tolist() == merged["y"].tolist()
@@ -439,18 +439,18 @@ def test_committed_spend_equals_the_expected_cost_exactly(
 
 @pytest.mark.parametrize(("name", "horizon", "first"), [("steady", 3, 0), ("a_year", 1, 3)])
 def test_a_history_that_allows_it_is_forecast_as_if_nothing_were_expected(
-    months: Months, told: pd.DataFrame, name: str, horizon: int, first: int
+    months: Months, made: pd.DataFrame, name: str, horizon: int, first: int
 ) -> None:
     since_first_cost = one(months[0], name)[first:]
     alone = forecast_monthly(since_first_cost, horizon)
     numbers = ["forecast", "lower_80", "upper_80", "lower_95", "upper_95"]
-    pd.testing.assert_frame_equal(one(told, name)[numbers], alone[numbers], rtol=1e-12)
+    pd.testing.assert_frame_equal(one(made, name)[numbers], alone[numbers], rtol=1e-12)
 
 
 def test_bands_of_expected_costs_are_nested_and_finite(
-    told: pd.DataFrame,
+    made: pd.DataFrame,
 ) -> None:
-    lines = told[["lower_95", "lower_80", "forecast", "upper_80", "upper_95"]].to_numpy()
+    lines = made[["lower_95", "lower_80", "forecast", "upper_80", "upper_95"]].to_numpy()
     assert np.isfinite(lines).all()
     assert (np.diff(lines, axis=1) >= 0).all()
 
@@ -510,24 +510,24 @@ def test_bands_are_negative_only_with_credits(
 
 
 def test_neither_the_order_of_the_rows_nor_the_number_of_processes_matters(
-    months: Months, told: pd.DataFrame
+    months: Months, made: pd.DataFrame
 ) -> None:
     known, to_come = (frame.sample(frac=1, random_state=SEED) for frame in months)
     shuffled = forecast_monthly_or_expected(known, to_come, processes=2)
-    pd.testing.assert_frame_equal(shuffled, told, check_exact=True)
+    pd.testing.assert_frame_equal(shuffled, made, check_exact=True)
 
 
-def test_the_given_months_are_not_modified(months: Months, told: pd.DataFrame) -> None:
-    before = [frame.copy(deep=True) for frame in (*months, told)]
-    forecast_monthly_or_expected(*months, told)
-    for frame, as_it_was in zip((*months, told), before, strict=True):
+def test_the_given_months_are_not_modified(months: Months, made: pd.DataFrame) -> None:
+    before = [frame.copy(deep=True) for frame in (*months, made)]
+    forecast_monthly_or_expected(*months, made)
+    for frame, as_it_was in zip((*months, made), before, strict=True):
         pd.testing.assert_frame_equal(frame, as_it_was, check_exact=True)
 
 
-def test_only_statistical_forecasts_have_a_history_hash(told: pd.DataFrame) -> None:
-    is_committed = told["method"] == "committed_spend"
-    assert told.loc[is_committed, "history_hash"].isna().all()
-    hashes = told.loc[~is_committed].groupby("unique_id")["history_hash"].agg(["nunique", "first"])
+def test_only_statistical_forecasts_have_a_history_hash(made: pd.DataFrame) -> None:
+    is_committed = made["method"] == "committed_spend"
+    assert made.loc[is_committed, "history_hash"].isna().all()
+    hashes = made.loc[~is_committed].groupby("unique_id")["history_hash"].agg(["nunique", "first"])
     assert hashes["nunique"].tolist() == [1, 1]
     assert hashes["first"].nunique() == 2
 
@@ -536,105 +536,105 @@ def test_only_statistical_forecasts_have_a_history_hash(told: pd.DataFrame) -> N
 KEPT = 123456.0
 
 
-def marked(told: pd.DataFrame) -> pd.DataFrame:
+def marked(made: pd.DataFrame) -> pd.DataFrame:
     """An earlier result whose numbers are seen wherever it is used."""
-    return told.assign(forecast=KEPT)
+    return made.assign(forecast=KEPT)
 
 
 def kept(forecast: pd.DataFrame) -> list[str]:
     return sorted(forecast.loc[forecast["forecast"] == KEPT, "unique_id"].unique())
 
 
-def test_the_forecast_of_an_unchanged_history_is_reused(months: Months, told: pd.DataFrame) -> None:
+def test_the_forecast_of_an_unchanged_history_is_reused(months: Months, made: pd.DataFrame) -> None:
     done: list[tuple[int, int]] = []
-    again = forecast_monthly_or_expected(*months, told, progress=lambda *count: done.append(count))
-    pd.testing.assert_frame_equal(again, told, check_exact=True)
+    again = forecast_monthly_or_expected(*months, made, progress=lambda *count: done.append(count))
+    pd.testing.assert_frame_equal(again, made, check_exact=True)
     assert done == []
-    assert kept(forecast_monthly_or_expected(*months, marked(told))) == ["a_year", "steady"]
+    assert kept(forecast_monthly_or_expected(*months, marked(made))) == ["a_year", "steady"]
 
 
 def test_an_earlier_forecast_comes_as_a_database_gives_it(
-    months: Months, told: pd.DataFrame
+    months: Months, made: pd.DataFrame
 ) -> None:
     # A column that had no value comes back as whole numbers, months as dates.
     known, to_come = months
-    none = pd.array([pd.NA] * len(told), dtype="Int32")
-    without_hashes = marked(told).assign(history_hash=none)
+    none = pd.array([pd.NA] * len(made), dtype="Int32")
+    without_hashes = marked(made).assign(history_hash=none)
     pd.testing.assert_frame_equal(
-        forecast_monthly_or_expected(known, to_come, without_hashes), told, check_exact=True
+        forecast_monthly_or_expected(known, to_come, without_hashes), made, check_exact=True
     )
-    as_dates = marked(told).assign(ds=told["ds"].dt.date, method=told["method"].astype(object))
+    as_dates = marked(made).assign(ds=made["ds"].dt.date, method=made["method"].astype(object))
     assert kept(forecast_monthly_or_expected(known, to_come, as_dates)) == ["a_year", "steady"]
 
 
-def test_a_changed_history_is_forecast_again(months: Months, told: pd.DataFrame) -> None:
+def test_a_changed_history_is_forecast_again(months: Months, made: pd.DataFrame) -> None:
     known, to_come = months
     changed = known.copy()
     changed.loc[changed.index[changed["unique_id"] == "steady"][3], "y"] += 0.01
-    assert kept(forecast_monthly_or_expected(changed, to_come, marked(told))) == ["a_year"]
+    assert kept(forecast_monthly_or_expected(changed, to_come, marked(made))) == ["a_year"]
 
 
 def test_the_same_numbers_a_month_later_are_another_history() -> None:
     # The earlier forecast is of the later months too, and still not of this history.
     values = 100 + noise(12)
-    told = forecast_monthly_or_expected(history(values), expected_after([1.0, 2.0], "sales", 12))
+    made = forecast_monthly_or_expected(history(values), expected_after([1.0, 2.0], "sales", 12))
     later = history(values, start="2022-02-01")
     to_come = expected_after([2.0], "sales", 13)
-    assert kept(forecast_monthly_or_expected(later, to_come, marked(told))) == []
+    assert kept(forecast_monthly_or_expected(later, to_come, marked(made))) == []
 
 
 def test_a_shorter_forecast_is_recomputed_and_a_longer_one_is_cut(
-    months: Months, told: pd.DataFrame
+    months: Months, made: pd.DataFrame
 ) -> None:
     known, to_come = months
     longer = pd.concat([to_come, expected_after([4.0], "steady", 33)])
-    further = forecast_monthly_or_expected(known, longer, marked(told))
+    further = forecast_monthly_or_expected(known, longer, marked(made))
     assert kept(further) == ["a_year"]
     assert len(one(further, "steady")) == 4
     shorter = to_come[~((to_come["unique_id"] == "steady") & (to_come["y"] == 3.0))]
-    cut = forecast_monthly_or_expected(known, shorter, marked(told))
+    cut = forecast_monthly_or_expected(known, shorter, marked(made))
     assert kept(cut) == ["a_year", "steady"]
     assert len(one(cut, "steady")) == 2
 
 
 def test_changed_code_forecasts_again(
-    months: Months, told: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    months: Months, made: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = tmp_path / "forecasting.py"
     other.write_bytes(Path(forecasting.__file__).read_bytes() + b"# another word\n")
     monkeypatch.setattr(forecasting, "__file__", str(other))
-    assert kept(forecast_monthly_or_expected(*months, marked(told))) == []
+    assert kept(forecast_monthly_or_expected(*months, marked(made))) == []
 
 
 def test_expected_months_may_change_while_the_forecast_stays(
-    months: Months, told: pd.DataFrame
+    months: Months, made: pd.DataFrame
 ) -> None:
     known, to_come = months
     doubled = to_come.assign(y=2 * to_come["y"])
-    forecast = forecast_monthly_or_expected(known, doubled, told)
-    pd.testing.assert_frame_equal(one(forecast, "steady"), one(told, "steady"), check_exact=True)
+    forecast = forecast_monthly_or_expected(known, doubled, made)
+    pd.testing.assert_frame_equal(one(forecast, "steady"), one(made, "steady"), check_exact=True)
     assert one(forecast, "to_begin")["forecast"].tolist() == [15.4] * 3
 
 
 @pytest.mark.parametrize("earlier", [None, "empty"])
 def test_no_future_months_give_an_empty_result_of_the_same_types(
-    earlier: str | None, told: pd.DataFrame
+    earlier: str | None, made: pd.DataFrame
 ) -> None:
     empty = history([])
-    before = None if earlier is None else told[:0]
+    before = None if earlier is None else made[:0]
     forecast = forecast_monthly_or_expected(empty, empty, before)
     assert len(forecast) == 0
-    assert forecast.dtypes.to_dict() == told.dtypes.to_dict()
+    assert forecast.dtypes.to_dict() == made.dtypes.to_dict()
 
 
-def test_results_of_one_kind_have_the_types_of_both(months: Months, told: pd.DataFrame) -> None:
+def test_results_of_one_kind_have_the_types_of_both(months: Months, made: pd.DataFrame) -> None:
     known, to_come = months
     for name in ("steady", "short", "to_begin"):
         alone = forecast_monthly_or_expected(one(known, name), one(to_come, name))
-        assert alone.dtypes.to_dict() == told.dtypes.to_dict()
+        assert alone.dtypes.to_dict() == made.dtypes.to_dict()
         pd.testing.assert_frame_equal(
             alone.drop(columns="history_hash"),
-            one(told, name).drop(columns="history_hash"),
+            one(made, name).drop(columns="history_hash"),
             rtol=1e-12,
         )
 

@@ -1206,6 +1206,6 @@ def test_the_asset_does_not_retry_permanent_failures(
     assert not run.success
     assert len(provider.paths("POST")) == (1 if fault == "bad data" else 0)
     [failure] = [event for event in run.all_events if event.is_step_failure]
-    told = str(failure.step_failure_data)
-    assert ("not a plain file name" if fault == "bad data" else "names no invoice") in told
-    assert not any(secret in told for secret in SECRETS)
+    said = str(failure.step_failure_data)
+    assert ("not a plain file name" if fault == "bad data" else "names no invoice") in said
+    assert not any(secret in said for secret in SECRETS)
