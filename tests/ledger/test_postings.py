@@ -162,7 +162,8 @@ def test_every_column_is_restored_as_posted(books: Books) -> None:
     books.connection.execute(
         """
         update intermediate.int_report_rows set
-            billing_date = date '2025-02-06', invoice_number = 'G1', organization_id = 'alder',
+            billing_date = date '2025-02-06', provider = 'Microsoft', invoice_number = 'G1',
+            organization_id = 'alder',
             organization_name = 'Alder & Birch', subscription_id = 's', product_name = 'E3',
             sku_id = '0001', charge_type = 'new', charge_kind = 'cycle',
             charge_start_date = date '2025-01-01', charge_end_date = date '2025-01-31',
