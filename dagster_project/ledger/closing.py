@@ -25,8 +25,9 @@ def close_published(
     tables are not of one state, LedgerBroken where the ledger holds less than was seen, and
     ClosingRefused as `close` does.
     """
-    _require_open_month(billing_period, read_postings(data.ledger))
-    anchors.require_all_seen(data, read_postings(data.ledger))
+    postings = read_postings(data.ledger)
+    _require_open_month(billing_period, postings)
+    anchors.require_all_seen(data, postings)
     state_id = run_state.require_one_state(data)
     posting = close(data, billing_period, override_reason, state_id, anchors.read_key(data))
     anchors.remember(data, [posting])

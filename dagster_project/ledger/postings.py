@@ -221,7 +221,7 @@ def _checked_postings(folder: Path) -> Iterator[tuple[Posting, bytes]]:
         yield posting, _posted_bytes(folder, posting)
         previous_hash = posting.entry_hash
         known.add(posting.file)
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+    for path in _files(folder):
         if path.name in known or path.name.startswith(".") or path.name.endswith(BUILDING):
             continue
         if not (folder / CHAIN).exists():
@@ -233,6 +233,11 @@ def _checked_postings(folder: Path) -> Iterator[tuple[Posting, bytes]]:
             f"{path} is in no posting. If the chain was cut, restore {CHAIN} from a backup; a file"
             " that was never posted does not belong here"
         )
+
+
+def _files(folder: Path) -> list[Path]:
+    """What lies in the ledger, by name; nothing where there is no ledger yet."""
+    return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
 def _posted_bytes(folder: Path, posting: Posting) -> bytes:
@@ -255,12 +260,16 @@ def complete_interrupted(folder: Path) -> None:
 
     Only for the holder of the writer's lock: a closing that is under way has such files too.
     """
+    # Without such a file there is nothing to check here: every posting is hashed when it is read.
+    if not any(path.name.endswith(BUILDING) for path in _files(folder)):
+        return
     for posting in read_postings(folder):
         building = folder / (posting.file + BUILDING)
         if not (folder / posting.file).exists():
             building.replace(folder / posting.file)
-    for path in folder.glob(f"*{BUILDING}") if folder.is_dir() else []:
-        path.unlink()
+    for path in _files(folder):
+        if path.name.endswith(BUILDING):
+            path.unlink()
 
 
 def load_postings(folder: Path, connection: duckdb.DuckDBPyConnection) -> tuple[Posting, ...]:
