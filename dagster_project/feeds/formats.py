@@ -693,7 +693,7 @@ def find_format(feed: str, headers: tuple[str, ...]) -> FileFormat:
         return best
     nearest = max(
         (each for each in FORMATS if each.feed == feed),
-        key=lambda each: _known_count(each, headers),
+        key=lambda each: (_known_count(each, headers), -len(each.missing(headers))),
     )
     # A list of cost centers without its ids also fits organizations, but it knows more here.
     if best and _known_count(best, headers) >= _known_count(nearest, headers):
@@ -713,7 +713,7 @@ def identify(headers: tuple[str, ...]) -> FileFormat:
     _require_distinct(headers)
     counts = {each.name: _known_count(each, headers) for each in FORMATS}
     nearest = max(
-        FORMATS, key=lambda each: (counts[each.name], not each.missing(headers), each.name)
+        FORMATS, key=lambda each: (counts[each.name], -len(each.missing(headers)), each.name)
     )
     if nearest.missing(headers):
         _require_needed(nearest, headers)
