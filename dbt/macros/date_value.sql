@@ -3,13 +3,9 @@ A landed day, or null where the text is none: ISO 8601 dates and instants (their
 dates with the month in letters (6 Jan 2026, 06-Jan-26). Dates like 06/01/2026 are not guessed at.
 -#}
 {% macro date_value(column) -%}
-    case
-        when {{ _date_of_any_time(column) }} between date '1990-01-01' and date '2199-12-31'
-            then {{ _date_of_any_time(column) }}
-    end
+    {{ computed_once('day', _date_of_any_time(column), in_bill_years('day')) }}
 {%- endmacro %}
 
-{#- Years outside this range are typing errors: no bill and no split has them. -#}
 {% macro _date_of_any_time(column) -%}
     coalesce(
         cast({{ timestamp_value(column) }} as date), {{ date_with_month_name(column) }}
@@ -18,13 +14,20 @@ dates with the month in letters (6 Jan 2026, 06-Jan-26). Dates like 06/01/2026 a
 
 {#- A landed instant or date as a UTC timestamp. A date becomes its first instant. -#}
 {% macro instant_value(column) -%}
+    {%- set instant -%}
+        coalesce(
+            {{ timestamp_value(column) }},
+            cast({{ date_with_month_name(column) }} as timestamp)
+        )
+    {%- endset -%}
+    {{ computed_once('instant', instant, in_bill_years('instant')) }}
+{%- endmacro %}
+
+{#- Years outside this range are typing errors: no bill and no split has them. -#}
+{% macro in_bill_years(value) -%}
     case
-        when {{ date_value(column) }} is not null
-            then
-                coalesce(
-                    {{ timestamp_value(column) }},
-                    cast({{ date_with_month_name(column) }} as timestamp)
-                )
+        when cast({{ value }} as date) between date '1990-01-01' and date '2199-12-31'
+            then {{ value }}
     end
 {%- endmacro %}
 
@@ -47,10 +50,7 @@ A landed instant as a UTC timestamp, or null where the text is none: any form of
 year, month and day, with or without offset; without one it is UTC, a bare date its first instant.
 -#}
 {% macro timestamp_value(column) -%}
-    coalesce(
-        {{ timestamp_of_extended(column) }},
-        {{ timestamp_of_extended(extended_iso(column)) }}
-    )
+    {{ computed_once('iso', extended_iso(column), timestamp_of_extended('iso')) }}
 {%- endmacro %}
 
 {#- An instant in the extended form with seconds: 2026-01-04T00:00:00Z. -#}
@@ -110,4 +110,16 @@ machine. Microseconds since 1970 avoid both.
         epoch_us(try_cast(substr({{ text }}, 1, 19) as timestamp))
         - epoch_us(try_cast({{ text }} as timestamptz))
     ) / 1000000
+{%- endmacro %}
+
+{#-
+The result of an expression that uses a value several times under a name. Repeating a long value
+instead makes a statement of thousands of operations, each with memory of its own.
+-#}
+{% macro computed_once(name, value, expression) -%}
+    {{ return(adapter.dispatch('computed_once')(name, value, expression)) }}
+{%- endmacro %}
+
+{% macro duckdb__computed_once(name, value, expression) -%}
+    list_transform([{{ value }}], lambda {{ name }}: {{ expression }})[1]
 {%- endmacro %}
