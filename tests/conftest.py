@@ -6,13 +6,12 @@ monkeypatch puts back. It has the same name in all processes: parameters made fr
 need `ids`. What must not take long is measured in the processor time of its process.
 """
 
-import gc
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
+import builds
 import duckdb
 import filelock
 import pytest
@@ -61,14 +60,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: begun_first.get(item.path.name, len(LONGEST)))
 
 
-@cache
-def prepare_builds() -> None:
-    """Parse the dbt project unless it is: every build would, for a third of its time."""
-    dbt_runner.prepared_manifest()
-    # What is loaded by now stays: a build takes a tenth less if it is not searched for garbage.
-    gc.freeze()
-
-
 @dataclass
 class Company:
     """A data folder of a test: `drop` files into landing, `build`, then look with `query`."""
@@ -95,17 +86,11 @@ class Company:
             )
 
     def build(self, *arguments: str, expect_success: bool = True) -> "Company":
-        """Landing to marts with the real dbt project, data tests included."""
+        """Landing to marts, data tests included; `arguments` are dbt's, e.g. to select models."""
         self.ingest()
-        prepare_builds()
-        outcome = dbt_runner.invoke(
-            ["build", "--no-write-json", "--exclude-resource-type", "unit_test", *arguments],
-            self.data,
-            self.data.run_folder / "dbt",
-        )
-        self.failures = outcome.failures
+        self.failures = builds.build(self.data, arguments)
         if expect_success:
-            assert outcome.is_success, "\n".join(outcome.failures)
+            assert self.failures == (), "\n".join(self.failures)
         return self
 
     def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[tuple]:

@@ -9,6 +9,7 @@ Sales is over its budget, Marketing is within it, Dock is forecast to exceed it 
 import shutil
 from pathlib import Path
 
+from builds import MODELS_ONLY
 from conftest import Company, MadeOnce
 
 from dagster_project import dbt_runner, publish, run_state
@@ -99,12 +100,11 @@ def _publish(data: DataFolder) -> None:
     for name, text in LANDING.items():
         company.drop(name, text)
     # Other tests run the data tests of the marts.
-    models_only = ("--exclude-resource-type", "test")
-    company.build(*models_only)
+    company.build(*MODELS_ONLY)
     closing.close(data, "2026-01")
     data.run_folder.mkdir(exist_ok=True)
     run_state.begin(data)
-    company.build(*models_only)
+    company.build(*MODELS_ONLY)
     publish.publish(data, dbt_runner.read_manifest(), run_state.begun(data))
     run_state.remember(data)
 

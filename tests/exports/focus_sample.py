@@ -43,7 +43,7 @@ class Written:
 
 def published(company: Company) -> duckdb.DuckDBPyConnection:
     """A connection to the published tables of the company."""
-    publish(company.data, dbt_runner.read_manifest())
+    publish(company.data, dbt_runner.read_manifest(), "state")
     return open_published(company.data)
 
 

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import builds
 import duckdb
 import pytest
-from conftest import prepare_builds
 
 from dagster_project.cli import main
 from dagster_project.settings import PROJECT_ROOT, DataFolder
@@ -177,9 +177,10 @@ def test_a_wrong_setting_is_named(
 
 def test_a_full_disk_is_explained_and_harms_nothing(data: DataFolder, tmp_path: Path) -> None:
     before = tree(data.landing)
-    # The step that reads landing writes this file first; on /dev/full nothing can be written.
-    data.run_folder.mkdir()
-    (data.run_folder / "begun_state").symlink_to("/dev/full")
+    # dbt writes the statement of each model that it runs; on /dev/full nothing can be written.
+    statement = data.run_folder / "dbt/run/apportion/models/marts/chargeback/billing_report.sql"
+    statement.parent.mkdir(parents=True)
+    statement.symlink_to("/dev/full")
     run = apportion("run", "--data", data.root, DAGSTER_HOME=tmp_path / "dagster")
     assert run.returncode == 1
     assert run.stderr == (
@@ -197,7 +198,7 @@ def test_a_disk_that_stops_writing_in_the_middle_is_explained(
         # Dagster's records are the first files of a run to become larger.
         resource.setrlimit(resource.RLIMIT_FSIZE, (500 * 1024, 500 * 1024))
 
-    prepare_builds()
+    builds.prepare()
     run = apportion(
         "run", "--data", data.root, limit=no_large_files, DAGSTER_HOME=tmp_path / "dagster"
     )
