@@ -29,8 +29,8 @@ EXAMPLE = Path(__file__).parent / "golden" / "published_example"
 # By far the longest files, the longest first: begun last, one would keep a single process busy
 # while the others have nothing left to do.
 LONGEST = (
-    "test_closing.py",
-    "test_sources.py",
+    "test_corrections.py",
+    "test_every_source.py",
     "test_pipeline.py",
     "test_oracle.py",
     "test_quarantine.py",

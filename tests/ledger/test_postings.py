@@ -1,4 +1,4 @@
-"""The ledger's files alone: append, read, verify, interruption. Closing is in test_closing.py."""
+"""The files of the ledger alone: append, read, verify, interruption."""
 
 import dataclasses
 import json
@@ -714,8 +714,8 @@ def test_a_run_on_a_damaged_ledger_fails_and_publishes_nothing(
         timeout=300,
         check=False,
     )
-    told = outcome.stdout + outcome.stderr
-    assert outcome.returncode != 0, told
-    assert f"{path} was edited after it was posted" in told
-    assert "Traceback" not in told
+    printed = outcome.stdout + outcome.stderr
+    assert outcome.returncode != 0, printed
+    assert f"{path} was edited after it was posted" in printed
+    assert "Traceback" not in printed
     assert not company.data.published_database.exists()

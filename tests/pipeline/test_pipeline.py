@@ -112,7 +112,7 @@ def test_a_failing_blocking_check_keeps_what_was_published(checkout: Path, data:
     assert (data / "published" / "apportion.duckdb").read_bytes() == before
 
 
-def test_a_folder_without_landing_is_told_so(checkout: Path, tmp_path: Path) -> None:
+def test_a_folder_without_landing_is_reported(checkout: Path, tmp_path: Path) -> None:
     run = apportion(checkout, tmp_path / "nowhere", "run")
     assert run.returncode == 2
     assert f"no folder {tmp_path / 'nowhere' / 'landing'}" in run.stderr

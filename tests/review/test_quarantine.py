@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
+import openpyxl
 import pytest
 from conftest import Company
 
@@ -943,3 +944,22 @@ def test_when_the_newer_issue_is_withdrawn_the_older_one_counts_again(
     assert (bill.lines_total, bill.quarantined_total, bill.status) == (10, 6, "quarantined")
     assert not again.quarantined("billing_lines/R1 first.csv", 3).is_superseded
     assert again.bills["R2"] == issued.bills["R2"]
+
+
+def test_an_error_in_a_column_that_is_called_by_a_sign_does_not_stop_the_run(
+    company: Company,
+) -> None:
+    workbook = openpyxl.Workbook()
+    sheet = workbook.worksheets[0]
+    sheet.title = "Centers"
+    sheet.append(["#", "Cost Center ID", "Organization", "Name"])
+    sheet.append(["#REF!", "CC-1", "alder", "Sales"])
+    sheet.append([2, "CC-2", "alder", "IT"])
+    content = io.BytesIO()
+    workbook.save(content)
+    company.drop("cost_centers/centers.xlsx", content.getvalue())
+    company.build("--exclude-resource-type", "test", "--select", "+quarantined_rows")
+    ((row_number, column_name, cell),) = company.query(
+        "select row_number, column_name, cell from marts.quarantined_rows"
+    )
+    assert (row_number, column_name, cell) == (2, "#", "Centers!A2")

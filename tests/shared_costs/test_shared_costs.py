@@ -16,6 +16,7 @@ from random import Random
 
 import pytest
 from conftest import Company
+from written_tables import book, in_words, table
 
 from dagster_project.errors import ClosingRefused
 from dagster_project.ledger import closing
@@ -24,29 +25,6 @@ NewCompany = Callable[[], Company]
 CYCLE = "cycleCharge. From 1 Dec 2025 to 31 Dec 2025 (31 days)"
 SPLIT = "Cost center split adjusted"
 SEED = int(os.environ.get("APPORTION_TEST_SEED", "20260106"))
-
-
-def table(text: str) -> list[list[str]]:
-    rows = [
-        [cell.strip() for cell in line.strip().split("  ") if cell.strip()]
-        for line in text.strip().splitlines()
-        if line.strip()
-    ]
-    return [["" if cell == "-" else cell for cell in row] for row in rows]
-
-
-def book(text: str) -> list[str]:
-    return sorted(" ".join(line.split()) for line in text.strip().splitlines())
-
-
-def plain(value: object) -> str:
-    if isinstance(value, Decimal):
-        return f"{value.normalize():f}" if value else "0"
-    return "-" if value is None else str(value)
-
-
-def told(rows: Sequence[Sequence[object]]) -> list[str]:
-    return sorted(" ".join(map(plain, row)) for row in rows)
 
 
 def drop(company: Company, name: str, header: str, rows: Sequence[Sequence[str]]) -> Path:
@@ -115,7 +93,7 @@ def drop_centers(company: Company, text: str) -> None:
 
 def passed_on(company: Company, where: str = "true") -> list[str]:
     """Who passed on what to whom: step, source, method, from, to, product, cost, sales."""
-    return told(
+    return in_words(
         company.query(
             f"""
             select
@@ -129,7 +107,7 @@ def passed_on(company: Company, where: str = "true") -> list[str]:
 
 def after(company: Company, where: str = "true") -> list[str]:
     """Cost and sales of cost centers, before and after."""
-    return told(
+    return in_words(
         company.query(
             f"""
             select
@@ -144,7 +122,7 @@ def after(company: Company, where: str = "true") -> list[str]:
 
 
 def findings(company: Company, where: str = "true") -> list[str]:
-    return told(
+    return in_words(
         company.query(
             f"""
             select organization_id, kind, severity, amount_at_stake, message
@@ -366,7 +344,7 @@ def test_every_unusable_row_is_in_quarantine_complete(company: Company) -> None:
 
 
 def test_statements_and_journal_are_after_sharing_and_add_up_to_the_bill(company: Company) -> None:
-    assert told(
+    assert in_words(
         company.query(
             """
             select cost_center_id, sum(billed_amount) from marts.statement_lines
@@ -381,7 +359,7 @@ def test_statements_and_journal_are_after_sharing_and_add_up_to_the_bill(company
         where organization_id = 'alder' and entry_line = 1
         """
     ) == [(Decimal("500.2"),)]
-    assert told(
+    assert in_words(
         company.query(
             """
             select cost_center_id, debit, credit, entry_text from marts.journal_entries
