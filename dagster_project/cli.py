@@ -232,7 +232,7 @@ def forget(
 def dev(data: Data = None) -> None:
     """Start Dagster's web UI on this project, at http://127.0.0.1:3000, until Ctrl-C."""
     _data_folder(data)
-    commands.serve_web_ui()
+    raise typer.Exit(commands.serve_web_ui())
 
 
 def _data_folder(named: Path | None) -> DataFolder:

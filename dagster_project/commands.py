@@ -7,11 +7,9 @@ Imports are inside the functions: dbt, Dagster and PyArrow take seconds, and no 
 """
 
 import os
-import signal
 import sys
 import time
 from pathlib import Path
-from typing import NoReturn
 
 from dagster_project import faults
 from dagster_project.errors import UsageError
@@ -235,19 +233,12 @@ def forget(data: DataFolder, user: str) -> int:
         return run(data)
 
 
-def serve_web_ui() -> NoReturn:
-    """Become Dagster's web server and daemon, until Ctrl-C or SIGTERM."""
+def serve_web_ui() -> int:
+    """Run Dagster's web server and daemon until Ctrl-C or SIGTERM; returns the exit code."""
+    from dagster_project import web_server
+
     _require_dagster_home()
-    # A process that a script starts with & ignores interrupts, and Dagster stops by them.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    dagster = str(Path(sys.executable).with_name("dagster"))
-    os.execv(
-        dagster,
-        [
-            *(dagster, "dev", "-m", "dagster_project.definitions"),
-            *("--working-directory", str(PROJECT_ROOT)),
-        ],
-    )
+    return web_server.serve()
 
 
 def _require_dagster_home() -> None:

@@ -7,7 +7,7 @@ nothing has changed needs neither.
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,3 +98,23 @@ def release_warehouse() -> None:
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
     DuckDBConnectionManager.close_all_connections()
+
+
+def run_web_server(middleware: Callable[..., Any]) -> None:
+    """Become `dagster-webserver`, with an ASGI middleware in front of all that it answers.
+
+    Arguments are those of the process. Dagster documents no way to add a middleware, and its
+    server cannot tell its own pages from those of other sites.
+    """
+    from dagster_webserver.app import create_app_from_workspace_process_context
+    from dagster_webserver.cli import main
+    from dagster_webserver.webserver import DagsterWebserver
+    from starlette.middleware import Middleware
+
+    class GuardedWebserver(DagsterWebserver):
+        def build_middleware(self) -> list[Middleware]:
+            return [Middleware(middleware), *super().build_middleware()]
+
+    # The server makes its app from this name.
+    create_app_from_workspace_process_context.__globals__["DagsterWebserver"] = GuardedWebserver
+    main()  # type: ignore[no-untyped-call]
