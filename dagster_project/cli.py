@@ -31,6 +31,7 @@ app = typer.Typer(
     "  apportion run                              the sample company\n"
     "  apportion run --data /my/folder            your own data folder\n"
     "  apportion export --period 2026-01          files for people and accounting systems\n"
+    "  apportion inspect /my/bill.csv             what a run would read from a file\n"
     "  apportion what-if /my/seats.csv            the effect of a file before it lands\n"
     "\n\b\nExit status:\n"
     "  0  success\n"
@@ -212,6 +213,33 @@ def what_if(
     The rules run on a copy. Nothing in the data folder changes.
     """
     raise typer.Exit(commands.what_if(_data_folder(data), files, organization, csv))
+
+
+@app.command(
+    short_help="Show what a run would read from a file.",
+    epilog="Exit status: 0 if a run would use every row, 1 if it would refuse the file or put rows"
+    " into quarantined_rows, 2 if an argument or a setting is wrong.",
+)
+def inspect(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file, landed or not.")],
+    place: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            metavar="PATH",
+            show_default=False,
+            help="The path below landing that the file would have, like billing_lines/january.csv.",
+        ),
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Show what a run would read from a file, without a run.
+
+    Shows the format, the encoding, the columns, the first three rows as understood, sums per
+    currency and unusable rows, and suggests settings for apportion.toml. Nothing in the data folder
+    changes.
+    """
+    raise typer.Exit(commands.inspect(_data_folder(data), file, place))
 
 
 @app.command(short_help="Erase one person from the raw tables.")

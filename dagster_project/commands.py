@@ -192,6 +192,18 @@ def what_if(
     return 0
 
 
+def inspect(data: DataFolder, file: Path, place: str | None) -> int:
+    """Show what a run would read from a file; `data` does not change."""
+    from dagster_project.inspection import report
+    from dagster_project.inspection.reading import inspect_file
+
+    inspections = inspect_file(file, data, place)
+    print("\n\n".join(report.as_text(each) for each in inspections))
+    is_usable = all(each.is_usable for each in inspections)
+    print(f"\n{'A run would use every row.' if is_usable else 'A run would not use every row.'}")
+    return 0 if is_usable else 1
+
+
 def forget(data: DataFolder, user: str) -> int:
     """Erase a person from the raw tables permanently and build everything again."""
     import duckdb

@@ -61,7 +61,8 @@ def convert(rows: LandedRows, file_format: FileFormat, declared: Declaration) ->
     conventions: dict[str, Convention] = {}
     notes: list[str] = []
     zone = ZoneInfo(declared.time_zone) if declared.time_zone else None
-    for header, order in _date_orders(rows.table, date_headers, file_format, declared).items():
+    distinct = {header: _distinct(rows.table.column(header)) for header in date_headers}
+    for header, order in date_orders(distinct, file_format, declared).items():
         conventions[header] = _dates_in(order, zone)
         if order is not None and order.note:
             notes.append(f"dates of {header} are read as {order.in_words}: {order.note}")
@@ -80,7 +81,7 @@ def convert(rows: LandedRows, file_format: FileFormat, declared: Declaration) ->
 
 
 @dataclass(frozen=True)
-class _Order:
+class Order:
     """An order of numeric dates and the reason to read a column by it."""
 
     order: DateOrder
@@ -89,28 +90,30 @@ class _Order:
 
     @property
     def in_words(self) -> str:
+        """The order as a person writes it."""
         return ORDER_IN_WORDS[self.order]
 
 
-def _date_orders(
-    table: pa.Table, headers: list[str], file_format: FileFormat, declared: Declaration
-) -> dict[str, _Order | None]:
+def date_orders(
+    values: dict[str, list[str]], file_format: FileFormat, declared: Declaration
+) -> dict[str, Order | None]:
     """The order of each date column: declared, else the publisher's, else the only possible one.
+
+    `values` has the values of each column by its header. A column whose order stays open has None.
 
     The publisher's order counts if every numeric date of the file is a date in it. A file that was
     saved again in another order must not be read in two orders.
     """
     if declared.date_order is not None:
-        return dict.fromkeys(headers, _Order(declared.date_order, "apportion.toml"))
-    values = {header: _distinct(table.column(header)) for header in headers}
+        return dict.fromkeys(values, Order(declared.date_order, "apportion.toml"))
     published = file_format.date_order
     if published and all(_fits(each, published) for texts in values.values() for each in texts):
-        return dict.fromkeys(headers, _Order(published, f"the format {file_format.name}"))
+        return dict.fromkeys(values, Order(published, f"the format {file_format.name}"))
     found = {header: only_order(texts) for header, texts in values.items()}
     if len({order for order in found.values() if order}) > 1:
-        return dict.fromkeys(headers)
+        return dict.fromkeys(values)
     source, reason = "the column itself", "no value allows another order"
-    return {header: order and _Order(order, source, reason) for header, order in found.items()}
+    return {header: order and Order(order, source, reason) for header, order in found.items()}
 
 
 def _fits(value: str, order: DateOrder) -> bool:
@@ -144,6 +147,12 @@ def only_order(values: Iterable[str]) -> DateOrder | None:
         else:
             return None
     return needed.pop() if len(needed) == 1 else None
+
+
+def is_open_date(value: str) -> bool:
+    """Whether a value is a date in digits that does not begin with the year."""
+    match = NUMERIC_DATE.fullmatch(value.strip())
+    return match is not None and len(match[1]) != 4
 
 
 def iso_date(value: str, order: DateOrder) -> str:
@@ -197,7 +206,7 @@ def plain_number(value: str, declared: Declaration) -> str:
 Convention = Callable[[str], str]
 
 
-def _dates_in(order: _Order | None, zone: ZoneInfo | None) -> Convention:
+def _dates_in(order: Order | None, zone: ZoneInfo | None) -> Convention:
     def converted(value: str) -> str:
         text = KANJI_DATE.sub(r"\1/\2/\3", value)
         match = NUMERIC_DATE.fullmatch(text.strip())

@@ -70,6 +70,10 @@ class LandedRows:
     """For a workbook: the sheet, and each header's column letter, so that errors name the cell."""
     next_page: str | None = None
     """For the response of an API: the link to a page that is not in the file."""
+    encoding: str | None = None
+    """For text: the encoding that it was decoded from."""
+    delimiter: str | None = None
+    """For delimited text: the column separator."""
 
 
 def read_rows(content: bytes, declared: Declaration = NOTHING_DECLARED) -> LandedRows:
@@ -88,10 +92,13 @@ def read_rows(content: bytes, declared: Declaration = NOTHING_DECLARED) -> Lande
         raise UnreadableText("not text: the file has zero bytes; save it as CSV UTF-8")
     text = text.replace("\x00", UNDECODABLE)
     rows = _read_json(text) if beginning.startswith(("{", "[")) else _read_delimited(text, declared)
+    rows = replace(rows, encoding=encoding)
     return _reject_undecodable(rows) if UNDECODABLE in text else rows
 
 
 def _reject_undecodable(rows: LandedRows) -> LandedRows:
+    headers = tuple(each.replace(UNDECODABLE, "\N{REPLACEMENT CHARACTER}") for each in rows.headers)
+    rows = replace(rows, headers=headers, table=rows.table.rename_columns(list(headers)))
     rejected = []
     keep = np.ones(rows.table.num_rows, dtype=bool)
     for index, row in enumerate(rows.table.to_pylist()):
@@ -105,7 +112,8 @@ def _reject_undecodable(rows: LandedRows) -> LandedRows:
             rejected.append(
                 RejectedRow(
                     row_number=rows.row_numbers[index].as_py(),
-                    reason="not UTF-8 text; save the file as CSV UTF-8",
+                    reason="not UTF-8 text; save the file as CSV UTF-8, or state its encoding in"
+                    " apportion.toml",
                     raw_row=json.dumps(shown, ensure_ascii=False)[:RAW_ROW_LIMIT],
                     column_name=bad,
                     value=shown[bad],
@@ -243,6 +251,7 @@ class _Records:
             table.rename_columns(headers),
             pa.array(row_numbers, pa.int64()),
             tuple(sorted(self.rejected, key=lambda row: row.row_number)),
+            delimiter=self.delimiter,
         )
 
     def _parse(

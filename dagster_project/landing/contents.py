@@ -218,7 +218,7 @@ def understand(content: bytes, name: str, feed: str | None, reading: Reading) ->
     Raises RefusedFile.
     """
     declared = reading.declarations.of_file(name)
-    as_they_stand = _rows_as_they_stand(content, reading, name, declared)
+    as_they_stand = rows_as_they_stand(content, reading, name, declared)
     try:
         mapping_done = mapping.mapped(as_they_stand, declared)
         rows = mapping_done.rows
@@ -269,10 +269,13 @@ def on_sheet(rows: readers.LandedRows, refusal: RefusedFile) -> RefusedFile:
     return type(refusal)(f"sheet {rows.sheet}: {refusal}") if rows.sheet else refusal
 
 
-def _rows_as_they_stand(
+def rows_as_they_stand(
     content: bytes, reading: Reading, name: str, declared: Declaration
 ) -> readers.LandedRows:
-    """The rows of a file's content, whatever kind of file it is."""
+    """The rows of a file's content under its own header, whatever kind of file it is.
+
+    Raises RefusedFile.
+    """
     if workbooks.is_workbook(content):
         book = workbooks.read_workbook(content, reading.limits.workbook_bytes)
         if book.ignored_sheets:

@@ -43,12 +43,27 @@ it is unusable.
     {{ return((column, value, given_value(value) ~ ' is null', 'is empty')) }}
 {%- endmacro %}
 
+{#- The settings that these reasons name are those of docs/reading-files.md. -#}
+{% macro not_a_number() -%}
+    {{ return(
+        'is not a number with a decimal point and no thousands separators or currency signs;'
+        ~ ' correct it, or state decimals and thousands in apportion.toml'
+    ) }}
+{%- endmacro %}
+
+{% macro not_a_date() -%}
+    {{ return(
+        'is not a date in an unambiguous format; write 2025-12-17 or 17 Dec 2025, or state'
+        ~ ' date_order in apportion.toml'
+    ) }}
+{%- endmacro %}
+
 {% macro needs_number(column, value, parsed) -%}
     {{ return((
         column,
         value,
         parsed ~ ' is null',
-        'is not a number (digits, one decimal point, no thousands separators or currency signs)'
+        not_a_number()
     )) }}
 {%- endmacro %}
 
@@ -62,7 +77,7 @@ it is unusable.
         column,
         value,
         parsed ~ ' is null and ' ~ given_value(value) ~ ' is not null',
-        'is not a number (digits, one decimal point, no thousands separators or currency signs)'
+        not_a_number()
     )) }}
 {%- endmacro %}
 
@@ -71,7 +86,7 @@ it is unusable.
         column,
         value,
         parsed ~ ' is null',
-        'is not a date in an unambiguous format (write 2025-12-17 or 17 Dec 2025)'
+        not_a_date()
     )) }}
 {%- endmacro %}
 
@@ -80,6 +95,6 @@ it is unusable.
         column,
         value,
         parsed ~ ' is null and ' ~ given_value(value) ~ ' is not null',
-        'is not a date in an unambiguous format (write 2025-12-17 or 17 Dec 2025)'
+        not_a_date()
     )) }}
 {%- endmacro %}

@@ -17,7 +17,7 @@ import pytest
 from dagster_project.cli import main
 from dagster_project.settings import PROJECT_ROOT, DataFolder
 
-COMMANDS = ("run", "close", "export", "what-if", "forget", "dev")
+COMMANDS = ("run", "close", "export", "inspect", "what-if", "forget", "dev")
 UNHARMED = "Landing files, closed periods and published results are unchanged."
 BILL = """\
 Subscription ID,ProductName,Quantity,TotalCost,ChargeStartDate,BillingDate,BillingLineDetails
@@ -119,6 +119,7 @@ def test_the_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str]) 
             ["export", "--focus-only", "out", "--journal-columns", "names.json"],
             "not together with --focus-only",
         ),
+        (["inspect"], "Missing argument 'FILE'"),
         (["what-if"], "Missing argument 'FILE...'"),
         (["forget"], "Missing argument 'USER'"),
     ],

@@ -79,8 +79,13 @@ checked as (
                 'does not contain a charge type and period like: addQuantity. From 17 Dec 2025 to'
                 ~ ' 27 Dec 2025 (11 days)'
             ),
-            needs_date('BillingLineDetails', 'billing_line_details', 'period_start_day'),
-            needs_date('BillingLineDetails', 'billing_line_details', 'period_end_day'),
+            (
+                'BillingLineDetails',
+                'billing_line_details',
+                'period_start_day is null or period_end_day is null',
+                'contains a day that is not a date in an unambiguous format; write the period like:'
+                ~ ' From 17 Dec 2025 to 27 Dec 2025'
+            ),
             (
                 'BillingLineDetails',
                 'billing_line_details',

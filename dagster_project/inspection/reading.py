@@ -1,0 +1,293 @@
+"""A file as a run would read it: its place in landing, its columns, rows, sums and faults.
+
+Belongs here: reading by the readers and staging models of a run, in a temporary data folder. Does
+not: suggestions (suggesting) and layout (report).
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path, PurePosixPath
+
+import duckdb
+
+from dagster_project.errors import ApportionError, RefusedFile, UnknownFormat, UsageError
+from dagster_project.feeds import archives, manifests
+from dagster_project.feeds.declarations import Declaration, Declarations, read_declarations
+from dagster_project.feeds.formats import FileFormat
+from dagster_project.feeds.readers import LandedRows
+from dagster_project.inspection.suggesting import Suggestion, suggest
+from dagster_project.landing import contents, deliveries, folder, forgetting
+from dagster_project.landing.contents import Reading
+from dagster_project.landing.sync import sync
+from dagster_project.quoting import sql_identifier
+from dagster_project.settings import FEEDS, DataFolder, Limits
+
+SHOWN_ROWS = 3
+PREFIX = "inspect-"
+BLOB = "blob"
+"""Name of an export's blob while it is inspected; a run refuses one without its manifest."""
+NOT_SHOWN = (
+    *("file", "row_number", "content_hash", "source_format", "charge_source", "raw_row"),
+    *("charge_key", "broad_charge_key", "period_key", "rounding_residual"),
+    *("rejected_column", "rejected_value", "rejected_reason"),
+)
+"""Columns of staging that have no value of the file."""
+SUMMED = (
+    *("billed_quantity", "quantity", "total_cost", "total_sales", "billed_margin", "list_cost"),
+    *("tax", "tax_total", "subtotal", "total", "amount"),
+)
+"""Columns of staging whose sums a person can compare with the document."""
+
+
+class FileNotInspected(UsageError):
+    """The named file does not exist, or its place is no place in landing."""
+
+
+class StagingFailed(ApportionError):
+    """dbt could not read the rows; the rules or models are damaged."""
+
+
+@dataclass(frozen=True)
+class UnusableRow:
+    """A row that a run would put into quarantined_rows, with its first fault."""
+
+    row_number: int
+    column_name: str | None
+    value: str | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class StagedRows:
+    """Rows as staging understands them: `first` has the values by column of usable rows."""
+
+    row_count: int
+    first: tuple[tuple[int, dict[str, object]], ...]
+    sums: tuple[tuple[str | None, dict[str, Decimal]], ...]
+    """Sums by column, per currency; None where the format has no currency."""
+    unusable: tuple[UnusableRow, ...]
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """One file, or one member of an archive, as a run would read it."""
+
+    place: str
+    """Path below landing; of an archive's member, with its name in the archive."""
+    refusal: str | None
+    as_they_stand: LandedRows | None
+    """The rows under the header of the file; None if the file is not a table."""
+    file_format: FileFormat | None
+    declared: Declaration
+    notes: tuple[str, ...]
+    staged: StagedRows | None
+    suggestion: Suggestion | None
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether a run would use every row of the file."""
+        return self.refusal is None and not (self.staged and self.staged.unusable)
+
+
+def inspect_file(path: Path, data: DataFolder, place: str | None = None) -> tuple[Inspection, ...]:
+    """The file as a run on `data` would read it; of a zip archive, each file in it.
+
+    `place` is the path below landing that the file would have. Without it, the place is that of
+    the file if it has landed, and otherwise the folder of the feed that its header names. Raises
+    FileNotInspected, DeclarationInvalid and StagingFailed.
+    """
+    try:
+        if path.is_dir():
+            raise FileNotInspected(f"{path}: a folder; inspect one file")
+        path = path.resolve(strict=True)
+    except FileNotFoundError:
+        raise FileNotInspected(f"{path}: the file does not exist") from None
+    if place is not None and folder.feed_of(place) is None:
+        raise FileNotInspected(
+            f"{place}: not a path in the folder of a feed, such as billing_lines/{path.name};"
+            f" the feeds are {', '.join(FEEDS)}"
+        )
+    declarations = read_declarations(data.declarations)
+    reading = Reading(Limits.from_environment(), (), lambda message: None, declarations)
+    members, refusal = _members(path, reading)
+    if place is None and path.is_relative_to(data.landing.resolve()):
+        place = folder.name_of(path, data.landing.resolve())
+    if place is None:
+        place = _place(path.name, members[0].content if members else b"", reading)
+    if refusal is not None or not members:
+        return (_refused(place or path.name, declarations, str(refusal)),)
+    inspected = [
+        _inspect(f"{place or path.name}{f'/{each.name}' if each.name else ''}", each, reading)
+        for each in members
+    ]
+    if any(each.file_format is None for each in inspected) or place is None:
+        return tuple(inspected)
+    return tuple(_with_rows(inspected, path, place, data, declarations))
+
+
+def _members(
+    path: Path, reading: Reading
+) -> tuple[tuple[archives.Member, ...], RefusedFile | None]:
+    try:
+        folder.require_finished(path)
+        content, _ = folder.read_bytes(path, reading.limits)
+        if manifests.is_manifest(content, path.name):
+            raise UnknownFormat(
+                "the manifest of a billing export; inspect the files that it lists, or land all of"
+                " them together"
+            )
+        return archives.unpack(content, reading.limits.unpacked_bytes), None
+    except RefusedFile as refusal:
+        return (), refusal
+
+
+def _refused(place: str, declarations: Declarations, refusal: str) -> Inspection:
+    declared = declarations.of_file(place)
+    return Inspection(place, refusal, None, None, declared, (), None, None)
+
+
+def _place(name: str, content: bytes, reading: Reading) -> str | None:
+    """The place in the folder of the feed that the header names, alone or as it is declared."""
+    try:
+        return f"{contents.understand(content, name, None, reading).file_format.feed}/{name}"
+    except RefusedFile:
+        pass
+    places = []
+    for feed in FEEDS:
+        if reading.declarations.of_file(f"{feed}/{name}") != reading.declarations.all_files:
+            try:
+                contents.understand(content, f"{feed}/{name}", feed, reading)
+            except RefusedFile:
+                continue
+            places.append(f"{feed}/{name}")
+    return places[0] if len(places) == 1 else None
+
+
+def _inspect(name: str, member: archives.Member, reading: Reading) -> Inspection:
+    """The member by its header alone: the rows are read by staging."""
+    feed = folder.feed_of(name)
+    declared = reading.declarations.of_file(name)
+    try:
+        as_they_stand = contents.rows_as_they_stand(member.content, reading, name, declared)
+    except RefusedFile as refusal:
+        return _refused(name, reading.declarations, str(refusal))
+    try:
+        understood = contents.understand(member.content, name, feed, reading)
+    except RefusedFile as refusal:
+        suggestion = suggest(member.content, as_they_stand, declared, feed, None)
+        return Inspection(name, str(refusal), as_they_stand, None, declared, (), None, suggestion)
+    return Inspection(
+        name,
+        None,
+        as_they_stand,
+        understood.file_format,
+        declared,
+        tuple(each.message for each in understood.notes),
+        None,
+        suggest(member.content, as_they_stand, declared, feed, understood.file_format),
+    )
+
+
+def _with_rows(
+    inspected: list[Inspection],
+    path: Path,
+    place: str,
+    data: DataFolder,
+    declarations: Declarations,
+) -> Iterator[Inspection]:
+    """The inspections with rows, read by a run's own steps in a temporary data folder."""
+    data.run_folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=data.run_folder, prefix=PREFIX) as root:
+        copy = DataFolder(Path(root))
+        is_blob = deliveries.EXPORT_BLOB.fullmatch(path.name) is not None
+        landed_at = str(PurePosixPath(place).with_name(BLOB)) if is_blob else place
+        landed = copy.landing / landed_at
+        landed.parent.mkdir(parents=True)
+        shutil.copy2(path, landed)
+        with duckdb.connect(str(copy.warehouse)) as connection:
+            report = sync(
+                copy.landing,
+                connection,
+                forgotten=forgetting.read_list(data.forgotten_users),
+                declarations=declarations,
+            )
+        read = {each.format for each in report.files if each.format}
+        models = _staged(copy, sorted(read)) if read else {}
+        with duckdb.connect(str(copy.warehouse), read_only=True) as connection:
+            for each in inspected:
+                file = each.place.replace(place, landed_at, 1)
+                found = next((one for one in report.files if one.file == file), None)
+                if found is None or found.format is None:
+                    yield replace(each, refusal=(found and found.reason) or each.refusal)
+                else:
+                    rows = _read_staged(connection, models[found.format], found.content_hash)
+                    yield replace(each, staged=rows)
+
+
+def _staged(copy: DataFolder, format_names: list[str]) -> dict[str, str]:
+    """The staging view by format, made in the copy's warehouse. Raises StagingFailed."""
+    from dagster_project import dbt_runner
+
+    manifest = dbt_runner.read_manifest()
+    models = {
+        name: node["name"]
+        for name in format_names
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "model"
+        and node["depends_on"]["nodes"] == [f"source.apportion.raw.{name}"]
+        and "rejection()" in node["raw_code"]
+    }
+    outcome = dbt_runner.invoke(
+        ["run", "--no-write-json", "--select", *models.values()], copy, copy.run_folder / "dbt"
+    )
+    if not outcome.is_success:
+        raise StagingFailed("; ".join(outcome.failures))
+    return models
+
+
+def _read_staged(
+    connection: duckdb.DuckDBPyConnection, model: str, content_hash: str | None
+) -> StagedRows:
+    """The rows of one content, as the staging view of its format has them."""
+    view = sql_identifier("staging", model)
+    described = connection.execute(f"describe {view}").fetchall()
+    types = {str(name): str(kind) for name, kind, *_ in described}
+    shown = [name for name in types if name not in NOT_SHOWN and not name.startswith("exact_")]
+    columns = ", ".join(sql_identifier(name) for name in shown)
+    content = {"content_hash": content_hash}
+    first = connection.execute(
+        f"select row_number, {columns} from {view}"
+        " where content_hash = $content_hash and rejected_reason is null"
+        f" order by row_number limit {SHOWN_ROWS}",
+        content,
+    ).fetchall()
+    summed = [name for name in SUMMED if types.get(name, "").startswith("DECIMAL")]
+    currency = "currency" if "currency" in types else "cast(null as varchar)"
+    totals = ", ".join(
+        ["count(*)", *(f"coalesce(sum({sql_identifier(name)}), 0)" for name in summed)]
+    )
+    sums = connection.execute(
+        f"select {currency}, {totals} from {view}"
+        " where content_hash = $content_hash and rejected_reason is null group by 1 order by 1",
+        content,
+    ).fetchall()
+    unusable = connection.execute(
+        f"""
+        select row_number, rejected_column, rejected_value, rejected_reason from {view}
+        where content_hash = $content_hash and rejected_reason is not null
+        union all
+        select row_number, column_name, value, reason from raw.rejected_rows
+        where content_hash = $content_hash
+        order by row_number
+        """,
+        content,
+    ).fetchall()
+    return StagedRows(
+        row_count=sum(count for _, count, *_ in sums) + len(unusable),
+        first=tuple((number, dict(zip(shown, row, strict=True))) for number, *row in first),
+        sums=tuple((name, dict(zip(summed, row, strict=True))) for name, _, *row in sums if summed),
+        unusable=tuple(UnusableRow(*row) for row in unusable),
+    )
