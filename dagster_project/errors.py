@@ -4,6 +4,16 @@ A refused file is listed in `quarantined_rows` with the message of its error, an
 with the other files. Any other ApportionError ends the command.
 """
 
+import difflib
+from collections.abc import Iterable
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """The end of a message on an unknown name: the most similar known one, else `otherwise`."""
+    by_key = {each.lower(): each for each in sorted(known)}
+    near = difflib.get_close_matches(name.lower(), sorted(by_key), n=1)
+    return f"; did you mean {by_key[near[0]]!r}?" if near else otherwise
+
 
 class ApportionError(Exception):
     """Ends a command with a message for the person who started it."""
@@ -92,6 +102,15 @@ class BrokenArchive(RefusedFile):
 
 class BrokenManifest(RefusedFile):
     """A billing export's manifest that is damaged, or contradicts itself."""
+
+
+class UnsafePath(BrokenManifest):
+    """A manifest names a blob by a path that leads out of its folder, or by none."""
+
+    def __init__(self, message: str, path: object) -> None:
+        """An error about `path`, as the manifest names it."""
+        super().__init__(message)
+        self.path = path
 
 
 class IncompleteExport(RefusedFile):

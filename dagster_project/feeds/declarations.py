@@ -5,7 +5,6 @@ errors. Does not: applying them (conventions.py converts values, readers.py deco
 """
 
 import codecs
-import difflib
 import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -14,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from dagster_project.errors import DeclarationInvalid
+from dagster_project.errors import DeclarationInvalid, did_you_mean
 from dagster_project.settings import FEEDS
 
 FILE_NAME = "apportion.toml"
@@ -179,9 +178,9 @@ def _problem(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         key = str(error["loc"][-1])
         known = _known_keys(error["loc"][:-1])
-        close = difflib.get_close_matches(key, known, n=1)
-        hint = f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"
-        return f"unknown setting {place}{hint}"
+        return f"unknown setting {place}" + did_you_mean(
+            key, known, otherwise=f"; known are {', '.join(known)}"
+        )
     message = error["msg"].removeprefix("Value error, ")
     given = error["input"]
     shown = f" (it is {given!r})" if isinstance(given, str | int | float | bool) else ""

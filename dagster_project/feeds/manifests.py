@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
-from dagster_project.errors import BrokenManifest
+from dagster_project.errors import BrokenManifest, UnsafePath
 from dagster_project.feeds.formats import match_key
 
 MAX_MANIFEST_BYTES = 16 * 1024**2
@@ -82,14 +82,19 @@ def read_manifest(data: bytes) -> Manifest:
         return _aws(manifest)
     if "exportconfig" in manifest or "runinfo" in manifest:
         return _azure(manifest)
-    return _partner_center(manifest)
+    return partner_center_manifest(manifest)
 
 
-def _partner_center(manifest: Mapping[str, Any]) -> Manifest:
+def partner_center_manifest(received: Mapping[str, Any]) -> Manifest:
+    """Partner Center's manifest, from a file or as the API answers it.
+
+    Raises BrokenManifest.
+    """
+    manifest = _by_key(received)
     listed = _listed(manifest, "blobs")
     blobs = tuple(
         Blob(
-            path=_beside(str(blob.get("name") or "")),
+            path=_beside(blob.get("name")),
             size_bytes=_whole_number(blob, "size", "sizeinbytes", "sizebytes", "contentlength"),
             row_count=_whole_number(blob, "rowcount", "linecount", "recordcount", "lineitemcount"),
         )
@@ -98,8 +103,8 @@ def _partner_center(manifest: Mapping[str, Any]) -> Manifest:
     if _whole_number(manifest, "blobcount") is None:
         raise BrokenManifest("the manifest has no blobCount")
     _require_count(manifest, blobs)
-    version = str(manifest.get("etag") or "")
-    if not version:
+    version = manifest.get("etag")
+    if not isinstance(version, str) or not version.strip():
         raise BrokenManifest("the manifest has no eTag, so that its version is unknown")
     return Manifest(
         export_id=str(manifest.get("id") or ""),
@@ -184,29 +189,36 @@ def _listed(manifest: Mapping[str, Any], key: str) -> list[Any]:
 def _require_count(manifest: Mapping[str, Any], blobs: tuple[Blob, ...]) -> None:
     counted = _whole_number(manifest, "blobcount")
     if counted is not None and counted != len(blobs):
-        raise BrokenManifest(f"the manifest counts {counted} blobs and lists {len(blobs)}")
+        raise BrokenManifest(
+            f"the manifest states blobCount {counted} and lists {len(blobs)} blobs"
+        )
     paths = [blob.path for blob in blobs]
     twice = sorted({str(path) for path in paths if paths.count(path) > 1})
     if twice:
         raise BrokenManifest(f"the manifest lists a blob twice: {', '.join(twice)}")
 
 
-def _beside(name: str) -> PurePosixPath:
-    path = PurePosixPath(name)
-    if not name or path.is_absolute() or not _is_safe(name):
-        raise BrokenManifest(f"the manifest names a blob that is no file beside it: {name!r}")
+def _beside(name: object) -> PurePosixPath:
+    path = PurePosixPath(name if isinstance(name, str) else "")
+    if not path.name or path.is_absolute() or not _is_safe(str(name)):
+        raise UnsafePath(f"the manifest names a blob that is no file beside it: {name!r}", name)
     return path
 
 
 def _storage_path(name: str) -> PurePosixPath:
     path = PurePosixPath(name.lstrip("/"))
     if not path.name or not _is_safe(name):
-        raise BrokenManifest(f"the manifest names a blob that is no file in storage: {name!r}")
+        raise UnsafePath(f"the manifest names a blob that is no file in storage: {name!r}", name)
     return path
 
 
 def _is_safe(name: str) -> bool:
-    return ".." not in PurePosixPath(name).parts and "\\" not in name and "\0" not in name
+    return (
+        ".." not in PurePosixPath(name).parts
+        and "\\" not in name
+        and "\0" not in name
+        and not name.endswith("/")
+    )
 
 
 def _whole_number(values: Mapping[str, Any], *keys: str) -> int | None:

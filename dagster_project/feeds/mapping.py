@@ -4,13 +4,12 @@ Belongs here: renamed columns, columns with one value for all rows, and rows to 
 settings themselves (declarations.py) or the form of values (conventions.py).
 """
 
-import difflib
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 
-from dagster_project.errors import WrongMapping
+from dagster_project.errors import WrongMapping, did_you_mean
 from dagster_project.feeds.declarations import Declaration
 from dagster_project.feeds.formats import FileFormat, match_key
 from dagster_project.feeds.readers import LandedRows
@@ -142,5 +141,4 @@ def _with_values(rows: LandedRows, values: dict[str, str]) -> LandedRows:
 
 
 def _nearest(name: str, headers: tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(name, headers, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; its columns are {', '.join(headers)}"
+    return did_you_mean(name, headers, otherwise=f"; its columns are {', '.join(headers)}")

@@ -5,13 +5,13 @@ requests (client) and reading the downloaded files (landing).
 """
 
 import errno
-import json
 import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from dagster_project.errors import ApportionError
+from dagster_project.errors import ApportionError, BrokenManifest
+from dagster_project.feeds.manifests import read_manifest
 from dagster_project.partner_center.client import Clock, Conversation, Deadline, Progress
 from dagster_project.partner_center.errors import (
     ExportUnavailable,
@@ -116,11 +116,11 @@ def download_export(
 def _landed(folder: Path, invoice_id: str, manifest: ReceivedManifest) -> DownloadedExport:
     """The export already in landing. Raises LandingInTheWay if it is incomplete or another one."""
     try:
-        landed = json.loads((folder / "manifest.json").read_bytes())
-        names = [blob["name"] for blob in landed["blobs"]]
-        is_same = landed["eTag"] == manifest.e_tag and all(is_file_name(name) for name in names)
+        landed = read_manifest((folder / "manifest.json").read_bytes())
+        names = [str(blob.path) for blob in landed.blobs]
+        is_same = landed.version == manifest.e_tag and all(is_file_name(name) for name in names)
         size_bytes = sum((folder / name).stat().st_size for name in names)
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, BrokenManifest):
         is_same = False
     if not is_same:
         raise LandingInTheWay(

@@ -1,4 +1,8 @@
-"""The manifest in the provider's answer, with its secrets."""
+"""The manifest in the provider's answer, with its secrets.
+
+Belongs here: what a download needs besides the list of blobs, and what it must refuse. Does not:
+reading the list (feeds/manifests.py).
+"""
 
 import json
 import re
@@ -8,6 +12,8 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from dagster_project.errors import BrokenManifest, UnsafePath
+from dagster_project.feeds.manifests import partner_center_manifest
 from dagster_project.partner_center.addresses import join_address
 from dagster_project.partner_center.errors import UnsafeBlobName, UnusableManifest
 from dagster_project.partner_center.secrets import printable, redact
@@ -35,29 +41,35 @@ class ReceivedManifest:
                 f"billing export {invoice_id}: the manifest {printable(fact, [token])}"
             )
 
-        e_tag = received.get("eTag")
-        if not isinstance(e_tag, str) or not e_tag.strip():
-            raise unusable("has no eTag, so that its version is unknown")
+        def unsafe(name: object) -> UnsafeBlobName:
+            return UnsafeBlobName(
+                f"billing export {invoice_id}: {printable(repr(name), [token])} is not a plain file"
+                " name"
+            )
+
         data_format = received.get("dataFormat")
         if data_format is not None and str(data_format).lower() not in DATA_FORMATS:
             raise unusable(f"has data format {data_format!r}; only gzip of JSON lines can be read")
-        blobs = received.get("blobs")
-        if not isinstance(blobs, list) or not blobs:
-            raise unusable("lists no blobs")
-        count = received.get("blobCount")
-        if count != len(blobs):
-            raise unusable(f"states blobCount {count!r} and lists {len(blobs)} blobs")
-        names = [blob.get("name") if isinstance(blob, dict) else None for blob in blobs]
+        # Raised outside of the handlers: the reader's own error may show the token.
+        refusal: UnusableManifest | None = None
+        try:
+            manifest = partner_center_manifest(received)
+        except UnsafePath as error:
+            refusal = unsafe(error.path)
+        except BrokenManifest as error:
+            refusal = unusable(str(error).removeprefix("the manifest "))
+        if refusal is not None:
+            raise refusal
+        names = tuple(str(blob.path) for blob in manifest.blobs)
         for name in names:
-            if not isinstance(name, str) or not is_file_name(name):
-                raise UnsafeBlobName(
-                    f"billing export {invoice_id}: {printable(repr(name), [token])} is not a"
-                    " plain file name"
-                )
-        if any(token in text for text in (e_tag, *map(str, names))):
+            if not is_file_name(name):
+                raise unsafe(name)
+        if not names:
+            raise unusable("lists no blobs")
+        if any(token in text for text in (manifest.version, *names)):
             raise unusable("contains our token")
         # Some file systems treat names that differ in case as one file.
-        if len({str(name).lower() for name in names}) < len(names):
+        if len({name.lower() for name in names}) < len(names):
             raise unusable("lists a blob twice")
         root = received.get("rootDirectory")
         if not isinstance(root, str) or not root:
@@ -75,8 +87,8 @@ class ReceivedManifest:
         ]
         return cls(
             received=received,
-            e_tag=e_tag,
-            names=tuple(map(str, names)),
+            e_tag=manifest.version,
+            names=names,
             root=root,
             shared_access_token=shared_access_token,
             secrets=(token, *queries, *signatures),

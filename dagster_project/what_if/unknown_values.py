@@ -4,13 +4,13 @@ Belongs here: unknown subscriptions, organizations, products and cost centers, e
 similar known one. Does not: values that make a row unusable (scenario).
 """
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
 
 from dagster_project import relations
+from dagster_project.errors import did_you_mean
 from dagster_project.what_if.scenario import Scenario
 
 SHOWN_VALUES = 20
@@ -59,9 +59,7 @@ class UnknownValue:
     @property
     def sentence(self) -> str:
         """The message, with the most similar known value if there is one."""
-        by_key = {each.lower(): each for each in sorted(self.known)}
-        near = difflib.get_close_matches(self.value.lower(), sorted(by_key), n=1, cutoff=0.6)
-        return self.message + (f"; did you mean {by_key[near[0]]!r}?" if near else "")
+        return self.message + did_you_mean(self.value, self.known)
 
 
 def unknown_values(

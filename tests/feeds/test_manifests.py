@@ -117,7 +117,7 @@ def test_a_manifest_of_aws_lists_its_files_by_address() -> None:
 @pytest.mark.parametrize(
     ("manifest", "reason"),
     [
-        (PARTNER_CENTER | {"blobCount": 3}, "counts 3 blobs and lists 2"),
+        (PARTNER_CENTER | {"blobCount": 3}, "states blobCount 3 and lists 2"),
         (PARTNER_CENTER | {"blobCount": None}, "no blobCount"),
         (PARTNER_CENTER | {"eTag": ""}, "no eTag"),
         (PARTNER_CENTER | {"blobs": [{"name": "../x"}], "blobCount": 1}, "no file beside it"),
@@ -125,7 +125,7 @@ def test_a_manifest_of_aws_lists_its_files_by_address() -> None:
         (PARTNER_CENTER | {"blobs": ["a", "a"]}, "lists a blob twice: a"),
         (PARTNER_CENTER | {"blobs": None}, "lists no blobs"),
         (PARTNER_CENTER | {"blobs": [7], "blobCount": 1}, "no JSON object"),
-        (AZURE | {"blobCount": 1}, "counts 1 blobs and lists 2"),
+        (AZURE | {"blobCount": 1}, "states blobCount 1 and lists 2"),
         (AZURE | {"byteCount": 31}, "states 31 bytes, its blobs add up to 30"),
         (AZURE | {"dataRowCount": "three"}, "datarowcount is no whole number"),
         (AZURE | {"blobs": [{"blobName": "a/../../b.csv"}], "blobCount": 1}, "no file in storage"),

@@ -716,7 +716,7 @@ def test_an_operation_that_succeeded_without_a_manifest_is_refused(
         ({"blobs": None}, "lists no blobs"),
         ({"blobs": [], "blobCount": 0}, "lists no blobs"),
         ({"blobCount": 3}, "blobCount 3 and lists 2"),
-        ({"blobCount": None}, "blobCount None and lists 2"),
+        ({"blobCount": None}, "has no blobCount"),
         ({"rootDirectory": None}, "has no rootDirectory"),
         ({"rootDirectory": "https://x/InvoiceId=G999/y"}, "is that of invoice G999"),
         ({"sasToken": {"a": 1}}, "sasToken"),
