@@ -22,7 +22,7 @@ from app.queries.query import Query, Row, Selection, every_row, fetch
 from app.queries.query import count as count_rows
 from dagster_project import wording
 from dagster_project.errors import ApportionError
-from dagster_project.exports.scope import file_name, write_csv
+from dagster_project.files import file_name, write_csv
 from dagster_project.settings import DataFolder
 
 APP_FOLDER = Path(__file__).resolve().parent

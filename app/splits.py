@@ -18,7 +18,7 @@ from pathlib import Path
 
 from dagster_project import wording
 from dagster_project.errors import ApportionError
-from dagster_project.exports.scope import file_name
+from dagster_project.files import file_name
 from dagster_project.settings import DataFolder
 
 EVENT = "Cost center split adjusted"

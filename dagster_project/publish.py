@@ -20,6 +20,7 @@ from typing import Any
 
 import duckdb
 
+from dagster_project.files import replaced_at_once
 from dagster_project.quoting import sql_identifier, sql_literal
 from dagster_project.settings import DataFolder
 
@@ -139,10 +140,8 @@ def _switch(data: DataFolder, version: Path) -> None:
 
 def _link(path: Path, target: Path) -> None:
     """Put a link in place in one step, whatever was there."""
-    building = path.with_name(f".{path.name}.building")
-    building.unlink(missing_ok=True)
-    building.symlink_to(target)
-    building.replace(path)
+    with replaced_at_once(path, is_flushed=False) as building:
+        building.symlink_to(target)
 
 
 def _remove_superseded(versions: Path, current: Path) -> None:

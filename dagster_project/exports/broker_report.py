@@ -10,7 +10,8 @@ from pathlib import Path
 
 import duckdb
 
-from dagster_project.exports.scope import NothingInScope, Scope, write_csv
+from dagster_project.exports.scope import NothingInScope, Scope
+from dagster_project.files import write_csv
 
 COLUMNS = (
     "Subscription ID",

@@ -25,10 +25,11 @@ from pathlib import Path
 
 import duckdb
 
-from dagster_project.exports.scope import CUSTOMER_DETAILS, NothingInScope, Scope, file_name
+from dagster_project.exports.scope import CUSTOMER_DETAILS, NothingInScope, Scope
 from dagster_project.exports.statements import write_statements
 from dagster_project.exports.visibility import OWN_ROWS, VisibleMart, customer_marts
 from dagster_project.exports.workbook import WorkbookFigures, write_workbook
+from dagster_project.files import file_name, replaced_at_once
 from dagster_project.publish import STORAGE_VERSION
 from dagster_project.quoting import sql_literal
 from dagster_project.settings import DataFolder
@@ -168,11 +169,8 @@ def _write_database(
     connection: duckdb.DuckDBPyConnection, organization_id: str, path: Path
 ) -> None:
     """Write the customer's tables to a new file and switch it in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    building = path.with_suffix(".duckdb.building")
-    building.unlink(missing_ok=True)
     try:
-        with _attached(connection, building):
+        with replaced_at_once(path) as building, _attached(connection, building):
             connection.execute(
                 "set variable organization = $organization", {"organization": organization_id}
             )
@@ -180,9 +178,7 @@ def _write_database(
             for mart in customer_marts():
                 _copy(connection, mart)
             connection.execute("checkpoint customer")
-        building.replace(path)
     finally:
-        building.unlink(missing_ok=True)
         connection.execute("drop table if exists temp.customer_lines")
 
 

@@ -12,7 +12,8 @@ from typing import get_args
 import duckdb
 
 from dagster_project.exports import broker_report, customer, focus, journal, statements, workbook
-from dagster_project.exports.scope import NothingInScope, Scope, file_name, open_published
+from dagster_project.exports.scope import NothingInScope, Scope, open_published
+from dagster_project.files import file_name
 from dagster_project.settings import DataFolder
 
 

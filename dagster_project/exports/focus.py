@@ -5,7 +5,6 @@ values. Does not: charges (the marts focus_*, with the columns of FOCUS 1.4), vi
 (visibility).
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,10 @@ from typing import Literal
 import duckdb
 
 from dagster_project.errors import ApportionError
-from dagster_project.exports.scope import CUSTOMER_DETAILS, NothingInScope, Scope, file_name
+from dagster_project.exports.scope import CUSTOMER_DETAILS, NothingInScope, Scope
 from dagster_project.exports.visibility import visible_marts
-from dagster_project.quoting import sql_literal
+from dagster_project.files import file_name, replaced_at_once
+from dagster_project.quoting import sql_identifier, sql_literal
 
 Version = Literal["1.2", "1.4"]
 FileFormat = Literal["csv", "parquet"]
@@ -345,25 +345,22 @@ def _write(
 ) -> None:
     """Write the rows of a query atomically, in the same order on every machine."""
     written = ", ".join(
-        f'{_as_written(name, kind, file_format)} as "{name}"'
+        f"{_as_written(sql_identifier(name), kind, file_format)} as {sql_identifier(name)}"
         for name, kind in _types(connection, query).items()
     )
     options = "format csv, header" if file_format == "csv" else "format parquet, compression zstd"
-    building = path.with_name(f"{path.name}.building")
-    connection.execute(
-        f"copy (select {written} from (from ({query}) order by all))"
-        f" to {sql_literal(building)} ({options})"
-    )
-    with building.open("rb") as file:
-        os.fsync(file.fileno())
-    building.replace(path)
+    with replaced_at_once(path) as building:
+        connection.execute(
+            f"copy (select {written} from (from ({query}) order by all))"
+            f" to {sql_literal(building)} ({options})"
+        )
 
 
-def _as_written(name: str, kind: str, file_format: FileFormat) -> str:
-    """SQL of a value in the format of FOCUS: instants with their zone, plain decimals."""
+def _as_written(column: str, kind: str, file_format: FileFormat) -> str:
+    """SQL of a quoted column in the format of FOCUS: instants with their zone, plain decimals."""
     if kind == "TIMESTAMP":
-        in_csv = f"strftime(\"{name}\", '%Y-%m-%dT%H:%M:%SZ')"
-        return in_csv if file_format == "csv" else f"\"{name}\" at time zone 'UTC'"
+        in_csv = f"strftime({column}, '%Y-%m-%dT%H:%M:%SZ')"
+        return in_csv if file_format == "csv" else f"{column} at time zone 'UTC'"
     if kind.startswith("DECIMAL") and file_format == "csv":
-        return f"rtrim(rtrim(cast(\"{name}\" as varchar), '0'), '.')"
-    return f'"{name}"'
+        return f"rtrim(rtrim(cast({column} as varchar), '0'), '.')"
+    return column

@@ -19,6 +19,7 @@ import xlsxwriter  # type: ignore[import-untyped]
 from xlsxwriter.utility import xl_range  # type: ignore[import-untyped]
 
 from dagster_project.errors import ApportionError
+from dagster_project.files import replaced_at_once
 
 CACHE = "xl/pivotCache/pivotCacheDefinition1.xml"
 TABLE = "xl/pivotTables/pivotTable1.xml"
@@ -106,13 +107,12 @@ def _entry(name: str) -> zipfile.ZipInfo:
 @contextmanager
 def _changed(path: Path) -> Iterator[tuple[zipfile.ZipFile, zipfile.ZipFile]]:
     """The archive, and an empty one that replaces it on success."""
-    building = path.with_name(f"{path.name}.pivot")
-    try:
-        with zipfile.ZipFile(path) as source, zipfile.ZipFile(building, "w") as target:
-            yield source, target
-        building.replace(path)
-    finally:
-        building.unlink(missing_ok=True)
+    with (
+        replaced_at_once(path, is_flushed=False) as building,
+        zipfile.ZipFile(path) as source,
+        zipfile.ZipFile(building, "w") as target,
+    ):
+        yield source, target
 
 
 def _pivot_parts(pivot: Pivot) -> dict[str, bytes]:

@@ -1,17 +1,11 @@
-"""The scope of an export, and what all exports share: file names and CSV.
+"""The scope of an export: which periods and organizations it holds.
 
-Belongs here: which periods and organizations an export holds, text that is safe to open. Does not:
-any single kind of file, visible columns (visibility).
+Belongs here: SQL that several exports share. Does not: any single kind of file, visible columns
+(visibility), how a file is written (dagster_project.files).
 """
 
-import csv
-import os
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
-from pathlib import Path
 from typing import Literal
 
 import duckdb
@@ -19,7 +13,6 @@ import duckdb
 from dagster_project.errors import UsageError
 from dagster_project.quoting import sql_literal
 from dagster_project.settings import DataFolder
-from dagster_project.wording import plain_decimal
 
 Edition = Literal["broker", "customer"]
 
@@ -122,53 +115,3 @@ def open_published(data: DataFolder) -> duckdb.DuckDBPyConnection:
     connection.execute(f"attach {sql_literal(data.published_database)} as published (read_only)")
     connection.execute("use published.marts")
     return connection
-
-
-def file_name(text: str) -> str:
-    """A text as part of a file name, valid on every system; never empty or hidden."""
-    name = re.sub(r"[^\w.-]+", "-", text, flags=re.ASCII).strip("-.")
-    return name[:100] or "unnamed"
-
-
-def as_text(value: str) -> str:
-    """A text that no spreadsheet program evaluates as a formula.
-
-    An apostrophe precedes a text that could be one; spreadsheet programs hide it. Source: OWASP on
-    CSV injection.
-    """
-    return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") else value
-
-
-def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
-    """Write a CSV file atomically; returns the number of its rows.
-
-    UTF-8 with a byte order mark, CRLF, ISO dates, decimals with a point. Texts pass `as_text`;
-    numbers stay numbers; null is empty.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    building = path.with_name(f"{path.name}.building")
-    count = 0
-    with building.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow([as_text(name) for name in header])
-        for row in rows:
-            writer.writerow([_csv_value(value) for value in row])
-            count += 1
-        file.flush()
-        os.fsync(file.fileno())
-    building.replace(path)
-    return count
-
-
-def _csv_value(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, Decimal):
-        return plain_decimal(value)
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, datetime):
-        return value.isoformat(sep=" ", timespec="seconds")
-    if isinstance(value, date):
-        return value.isoformat()
-    return as_text(value) if isinstance(value, str) else str(value)

@@ -16,14 +16,9 @@ import jinja2
 
 from dagster_project import wording
 from dagster_project.errors import ApportionError
-from dagster_project.exports.scope import (
-    NothingInScope,
-    Scope,
-    file_name,
-    shared_cost_sides,
-    write_csv,
-)
+from dagster_project.exports.scope import NothingInScope, Scope, shared_cost_sides
 from dagster_project.exports.visibility import require_customer_tables
+from dagster_project.files import file_name, replaced_at_once, write_csv
 from dagster_project.seeds import seed, seed_values
 
 CORRECTION_KEY, SHARED_KEY = "(correction)", "(shared)"
@@ -154,16 +149,15 @@ def write_statements(
             f"-{file_name(account.currency)}",
             taken,
         )
-        path.parent.mkdir(parents=True, exist_ok=True)
         page = template.render(
             statement=statement,
             account=account,
             bill=bills[account.billing_period, account.organization_id, account.currency],
             period=wording.period(account.billing_period),
         )
-        building = path.with_suffix(".building")
-        building.write_text(page, encoding="utf-8")
-        building.replace(path)
+        # There are thousands of pages, and an export can be made again.
+        with replaced_at_once(path, is_flushed=False) as building:
+            building.write_text(page, encoding="utf-8")
         files.append(path)
     return tuple(files)
 

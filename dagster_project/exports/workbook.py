@@ -47,6 +47,7 @@ from dagster_project.exports.workbook_rows import (
     WorkbookRows,
     workbook_rows,
 )
+from dagster_project.files import replaced_at_once
 from dagster_project.seeds import currency_decimals
 
 SHEETS: Mapping[str, Breakdown | None] = {
@@ -116,18 +117,12 @@ def write_workbook(
     Needs about 7 kB of memory per split line: XlsxWriter has no tables in its mode of constant
     memory.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    building = path.with_name(f"{path.name}.building")
-    try:
-        with workbook_rows(connection, scope) as rows:
-            with xlsxwriter.Workbook(building) as workbook:
-                pivot = _Book(workbook, rows).write_sheets()
-                sheet_count = len(workbook.worksheets())
-            add_pivot(building, sheet_count, pivot)
-            building.replace(path)
-            return _figures(rows)
-    finally:
-        building.unlink(missing_ok=True)
+    with replaced_at_once(path) as building, workbook_rows(connection, scope) as rows:
+        with xlsxwriter.Workbook(building) as workbook:
+            pivot = _Book(workbook, rows).write_sheets()
+            sheet_count = len(workbook.worksheets())
+        add_pivot(building, sheet_count, pivot)
+        return _figures(rows)
 
 
 def _figures(rows: WorkbookRows) -> WorkbookFigures:

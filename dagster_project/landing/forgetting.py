@@ -8,7 +8,6 @@ not: landing files, which users delete themselves.
 
 import hashlib
 import json
-import os
 import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ import duckdb
 
 from dagster_project.errors import UsageError
 from dagster_project.feeds.formats import DIRECTORY_ASSIGNMENTS, DIRECTORY_USERS
+from dagster_project.files import replaced_at_once
 from dagster_project.quoting import sql_identifier
 
 if TYPE_CHECKING:
@@ -104,12 +104,9 @@ def add_to_list(path: Path, traces: Traces) -> str:
         entries.append(
             ForgottenIdentifier(pseudonym, salt, _digest(salt, identifier), forgotten_on=today)
         )
-    building = path.with_suffix(".building")
     lines = [json.dumps(asdict(each)) for each in (*read_list(path), *entries)]
-    building.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    with building.open("rb") as written:
-        os.fsync(written.fileno())
-    building.replace(path)
+    with replaced_at_once(path) as building:
+        building.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return pseudonym
 
 

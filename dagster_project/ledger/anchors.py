@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dagster_project.errors import LedgerBroken
+from dagster_project.files import replaced_at_once
 from dagster_project.ledger.postings import Posting, read_postings, signature_of
 from dagster_project.settings import DataFolder
 
@@ -94,10 +95,8 @@ def remember(data: DataFolder, postings: Sequence[Posting]) -> None:
         return
     text = json.dumps(asdict(Head.of(postings[-1])), sort_keys=True) + "\n"
     for path in anchor_files(data):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        building = path.with_name(path.name + ".building")
-        building.write_text(text, encoding="ascii")
-        building.replace(path)
+        with replaced_at_once(path) as building:
+            building.write_text(text, encoding="ascii")
 
 
 def read_key(data: DataFolder) -> bytes | None:

@@ -15,7 +15,6 @@ import hashlib
 import hmac
 import io
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,11 +23,11 @@ import duckdb
 
 from dagster_project import relations
 from dagster_project.errors import LedgerBroken
+from dagster_project.files import BUILDING, flush
 from dagster_project.quoting import sql_literal
 
 CHAIN = "chain.jsonl"
 GENESIS = "0" * 64
-BUILDING = ".building"
 
 LINE_TYPES = {
     "posting_number": "bigint",
@@ -366,8 +365,9 @@ def append_posting(
     chain_building = folder / (CHAIN + BUILDING)
     lines = [*(each.as_line() for each in postings), posting.as_line()]
     chain_building.write_text("".join(line + "\n" for line in lines), encoding="ascii")
-    _flush(building)
-    _flush(chain_building)
+    # Before anything refers to them.
+    flush(building)
+    flush(chain_building)
     chain_building.replace(folder / CHAIN)
     building.replace(folder / file)
     return posting
@@ -386,12 +386,6 @@ def _chain_lines(folder: Path) -> Iterator[str]:
 def signature_of(posting: Posting, key: bytes) -> str:
     """The HMAC-SHA256 of an entry under a key, in hexadecimal digits."""
     return hmac.new(key, posting.signed_text(), hashlib.sha256).hexdigest()
-
-
-def _flush(path: Path) -> None:
-    """Bring a file to the disk before anything refers to it."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 def _hash(path: Path) -> str:

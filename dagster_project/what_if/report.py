@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dagster_project import wording
 from dagster_project.errors import UsageError
-from dagster_project.exports.scope import write_csv
+from dagster_project.files import write_csv
 from dagster_project.settings import DataFolder
 from dagster_project.summary import aligned
 from dagster_project.what_if import WhatIf

@@ -10,8 +10,8 @@ from pathlib import Path
 import duckdb
 
 from dagster_project.errors import RefusedFile, UsageError
-from dagster_project.exports.scope import file_name
 from dagster_project.feeds.formats import FileFormat
+from dagster_project.files import file_name
 from dagster_project.landing.contents import recognize
 from dagster_project.settings import FEEDS, Limits
 

@@ -1,0 +1,93 @@
+"""Files that are complete whenever they exist, file names that every system accepts, and CSV.
+
+Belongs here: how a file is written, whatever it contains. Does not: files that must not replace
+another (app/splits.py) and the two files of a posting (ledger/postings.py).
+"""
+
+import csv
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+from dagster_project.wording import plain_decimal
+
+BUILDING = ".building"
+"""The suffix of a file that is being written."""
+
+
+@contextmanager
+def replaced_at_once(path: Path, *, is_flushed: bool = True) -> Iterator[Path]:
+    """The path of a new file that replaces `path` in one step, unless an error is raised.
+
+    A reader sees the old file or the new one, never a part. With `is_flushed`, the new file is on
+    the disk before it replaces the old one, so that a power failure leaves one of them too. The
+    folder of `path` is created; a file that an interruption left is removed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    building = path.with_name(f"{path.name}{BUILDING}")
+    building.unlink(missing_ok=True)
+    try:
+        yield building
+        if is_flushed:
+            flush(building)
+        building.replace(path)
+    finally:
+        building.unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """Wait until a file's content is on the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def file_name(text: str) -> str:
+    """A text as part of a file name, valid on every system; never empty or hidden."""
+    name = re.sub(r"[^\w.-]+", "-", text, flags=re.ASCII).strip("-.")
+    return name[:100] or "unnamed"
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
+    """Write a CSV file in one step; returns the number of its rows.
+
+    UTF-8 with a byte order mark, CRLF, ISO dates, decimals with a point. Texts pass `as_text`;
+    numbers stay numbers; null is empty.
+    """
+    count = 0
+    with (
+        replaced_at_once(path) as building,
+        building.open("w", encoding="utf-8-sig", newline="") as file,
+    ):
+        writer = csv.writer(file)
+        writer.writerow([as_text(name) for name in header])
+        for row in rows:
+            writer.writerow([_csv_value(value) for value in row])
+            count += 1
+    return count
+
+
+def as_text(value: str) -> str:
+    """A text that no spreadsheet program evaluates as a formula.
+
+    An apostrophe precedes a text that could be one; spreadsheet programs hide it. Source: OWASP on
+    CSV injection.
+    """
+    return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") else value
+
+
+def _csv_value(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Decimal):
+        return plain_decimal(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="seconds")
+    if isinstance(value, date):
+        return value.isoformat()
+    return as_text(value) if isinstance(value, str) else str(value)
