@@ -109,9 +109,20 @@ def serve() -> int:
     # A process that a script starts with & ignores interrupts, and Dagster stops by them.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _create_records()
     server = [sys.executable, "-m", "dagster_project.web_server", *LOCATION, "--host", ADDRESS]
     daemon = str(Path(sys.executable).with_name("dagster-daemon"))
     return run_together([server, [daemon, "run", *LOCATION]])
+
+
+def _create_records() -> None:
+    """Create Dagster's databases, which two processes at once cannot do."""
+    import dagster as dg
+
+    with dg.DagsterInstance.get() as instance:
+        instance.get_runs_count()
+        instance.fetch_materializations(dg.AssetKey("any"), limit=1)
+        instance.all_instigator_state()
 
 
 def run_together(commands: list[list[str]]) -> int:
