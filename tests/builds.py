@@ -68,10 +68,10 @@ def build_with_dbt(
     )
 
 
-def build_as_recorded(data: DataFolder, with_tests: bool = True) -> bool:
+def build_as_recorded(data: DataFolder, with_tests: bool = True, threads: int = 1) -> bool:
     """Build everything from the recording; false, and no model changed, if anything fails."""
     recording = recorded()
-    with duckdb.connect(str(data.warehouse), config={"threads": 1}) as connection:
+    with duckdb.connect(str(data.warehouse), config={"threads": threads}) as connection:
         connection.execute(f"attach '{recording.warehouse}' as recorded (read_only)")
         for step in recording.seeds:
             repeat(step, connection)

@@ -1,7 +1,7 @@
 """The billing report in the layout of a broker's platform, with or without cost centers.
 
 Belongs here: columns and formats. Does not: the figures, which are in billing_report. The layout is
-that of the platform's published cost center report. A report without cost centers can be landed
+that of the platform's published example. A report without cost centers can be landed
 again as a broker report, except for lines without a subscription (credits and taxes of a whole
 account), which such a report does not have.
 """
@@ -42,7 +42,8 @@ def write_broker_report(
     """Write the billing report of the scope as CSV; returns the number of its rows.
 
     One row per billing line and cost center, largest share first as on the platform, or, without
-    cost centers, one row per billing line with the sum of its parts. Rows are in landing order.
+    cost centers, one row per billing line with the sum of its parts. The order is that of the
+    platform: by bill, subscription and day, refunds first.
     Organization and Currency are added if there are several of either; `with_owner` adds or omits
     both.
 
@@ -75,8 +76,10 @@ def write_broker_report(
         where {scope.condition}
         group by line_id, if($with_cost_center, cost_center_id, null)
         order by
-            any_value(billing_date), any_value(file), any_value(row_number), line_id,
-            max(share) desc, any_value(cost_center_name), any_value(cost_center_id)
+            any_value(billing_date) nulls first, any_value(organization_id) nulls first,
+            any_value(subscription_id) nulls first, any_value(charge_start_date),
+            sum(sum(total_cost)) over (partition by line_id), line_id, max(share) desc,
+            any_value(cost_center_name), any_value(cost_center_id)
         """,
         scope.parameters | {"with_cost_center": with_cost_center},
     ).fetchall()

@@ -11,7 +11,15 @@ from typing import get_args
 
 import duckdb
 
-from dagster_project.exports import broker_report, customer, focus, journal, statements, workbook
+from dagster_project.exports import (
+    broker_report,
+    customer,
+    focus,
+    journal,
+    split_history,
+    statements,
+    workbook,
+)
 from dagster_project.exports.scope import NothingInScope, Scope, open_published
 from dagster_project.files import file_name
 from dagster_project.settings import DataFolder
@@ -122,11 +130,15 @@ def _write_all(
     workbook.write_workbook(connection, scope, folder / f"chargeback-{period}.xlsx")
     counts["workbook"] = 1
     progress("billing report ...")
-    for with_cost_center, name in ((False, "billing_report"), (True, "cost_center_report")):
+    for with_cost_center, name in ((False, "billing_report"), (True, "split_billing_report")):
         broker_report.write_broker_report(
             connection, scope, folder / f"{name}-{period}.csv", with_cost_center
         )
     counts["billing reports"] = 2
+    split_history.write_split_history(
+        connection, scope, folder / f"cost_center_report-{period}.csv"
+    )
+    counts["cost center report"] = 1
     progress("journal ...")
     names = journal.read_column_names(journal_columns) if journal_columns else None
     journal.write_journal(connection, scope, folder / f"journal-{period}.csv", names)

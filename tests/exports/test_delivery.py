@@ -54,6 +54,7 @@ def test_the_latest_period_is_delivered_with_an_edition_per_customer_with_sales(
         "statements.csv",
         "chargeback-2026-02.xlsx",
         "billing_report-2026-02.csv",
+        "split_billing_report-2026-02.csv",
         "cost_center_report-2026-02.csv",
         "journal-2026-02.csv",
         "focus/focus-1.4-cost-and-usage-2026-02.csv",
