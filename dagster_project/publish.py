@@ -1,13 +1,13 @@
 """The marts for BI: a folder per version, switched in one step.
 
     published/versions/000012-3f9a51c0/   apportion.duckdb, marts/*.parquet, state.json
-    published/current                     a link to the version that counts
+    published/current                     a link to the published version
     published/apportion.duckdb, marts     links through `current`
 
-A reader that has the file open keeps reading it. A reader that resolves `published/marts` once
-reads one version, also while the next is switched in. A run that fails before the switch leaves
-what was published as it was. A version is removed by the first publication that is at least
-KEPT_SECONDS later than its replacement.
+A reader keeps the version that it has opened. A reader that resolves `published/marts` once reads
+one version, even while the next one is published. A run that fails before the switch leaves the
+published version unchanged. A replaced version is removed by the first publication that is at least
+KEPT_SECONDS later.
 """
 
 import json
@@ -29,7 +29,7 @@ STORAGE_VERSION = "v1.0.0"
 
 
 KEPT_SECONDS = 3600
-"""How long a replaced version stays, for readers that have resolved its path."""
+"""Seconds that a replaced version is kept for readers that have resolved its path."""
 
 SUPERSEDED = "superseded"
 STATE = "state.json"
@@ -37,7 +37,7 @@ STATE = "state.json"
 
 @dataclass(frozen=True)
 class PublishedMart:
-    """One published table and how many rows it has."""
+    """A published table and its row count."""
 
     name: str
     row_count: int
@@ -100,7 +100,7 @@ def _write_version(
         marts = []
         for name in names:
             published_table = sql_identifier("published", "marts", name)
-            # In one order on every machine, whatever the threads did.
+            # The order of rows must not depend on threads.
             connection.execute(
                 f"create table {published_table} as"
                 f" select * from {sql_identifier('warehouse', 'marts', name)} order by all"
@@ -118,11 +118,11 @@ def _write_version(
 
 
 def _switch(data: DataFolder, version: Path) -> None:
-    """Make `version` the published one: a single rename, once the links are there."""
+    """Make `version` the published one. If the links exist, this is a single rename."""
     current = data.published / "current"
     before = current.resolve() if current.is_symlink() else None
     if current.exists() and before is None:
-        # A copy of a data folder may have made folders and files of the links.
+        # A copy of a data folder may contain folders and files instead of links.
         shutil.rmtree(current)
     _link(current, Path("versions") / version.name)
     for path, target in (
@@ -130,7 +130,7 @@ def _switch(data: DataFolder, version: Path) -> None:
         (data.published / "marts", Path("current") / "marts"),
     ):
         if not path.is_symlink():
-            # Of Apportion 0.1.0, which published plain files, or of such a copy.
+            # Apportion 0.1.0 published plain files; such a copy has them too.
             if path.is_dir():
                 shutil.rmtree(path)
             _link(path, target)
@@ -139,7 +139,7 @@ def _switch(data: DataFolder, version: Path) -> None:
 
 
 def _link(path: Path, target: Path) -> None:
-    """Put a link in place in one step, whatever was there."""
+    """Create or replace a link in one step."""
     with replaced_at_once(path, is_flushed=False) as building:
         building.symlink_to(target)
 
@@ -149,7 +149,8 @@ def _remove_superseded(versions: Path, current: Path) -> None:
         replaced = version / SUPERSEDED
         if version == current or not version.name[:6].isdigit():
             continue
-        # A version without the mark was never switched in, or its successor was cut short.
+        # A version without the mark was never published, or the run that replaced it was
+        # interrupted.
         if not replaced.exists():
             replaced.touch()
         elif time.time() - replaced.stat().st_mtime >= KEPT_SECONDS:

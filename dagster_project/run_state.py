@@ -1,4 +1,4 @@
-"""Whether a run would change anything: the state of all that results depend on."""
+"""Whether a run would change anything: the state of all inputs of the results."""
 
 import hashlib
 from pathlib import Path
@@ -7,6 +7,7 @@ import duckdb
 
 from dagster_project import dbt_runner
 from dagster_project.errors import NotOneState
+from dagster_project.files import replaced_at_once
 from dagster_project.landing import folder, forgetting
 from dagster_project.ledger.postings import read_postings
 from dagster_project.publish import published_state
@@ -14,11 +15,11 @@ from dagster_project.settings import PROJECT_ROOT, DataFolder
 
 
 def current(data: DataFolder) -> str:
-    """A hash of landing, the code and the pinned packages, all as they are now."""
+    """A hash of the current landing files, ledger, settings, code and pinned packages."""
     folder.require_landing(data.landing)
     digest = hashlib.sha256()
     digest.update(folder.landing_fingerprint(data.landing).encode())
-    # The ledger is read, not looked at: an edit may keep size and time.
+    # The ledger is read completely, because an edit can keep size and time.
     for posting in read_postings(data.ledger):
         digest.update(posting.entry_hash.encode())
     if data.declarations.exists():
@@ -32,15 +33,15 @@ def current(data: DataFolder) -> str:
 
 
 def is_published(data: DataFolder, state: str) -> bool:
-    """Whether what is published was made from this very state and is still the file we wrote."""
+    """Whether the published file was built from this state and has not changed since."""
     record = _record(data)
     return data.warehouse.exists() and record.exists() and record.read_text() == _entry(data, state)
 
 
 def begin(data: DataFolder) -> None:
-    """A run's first act: the warehouse counts as not published until this run has published it.
+    """Begin a run: mark the warehouse as unpublished, and record the current state.
 
-    The state is kept as it is now; a later change is for the next run.
+    Changes after this point are for the next run.
     """
     _record(data).unlink(missing_ok=True)
     with duckdb.connect(str(data.warehouse)) as connection:
@@ -59,17 +60,18 @@ def begun(data: DataFolder) -> str:
 
 
 def remember(data: DataFolder) -> None:
-    """Record that what is published now was made from the state its run began with."""
+    """Record that the published version was built from the state with which its run began."""
     with duckdb.connect(str(data.warehouse)) as connection:
         connection.execute("update run.state set is_published = true")
         state, _ = _warehouse_state(connection)
-    _record(data).write_text(_entry(data, state))
+    with replaced_at_once(_record(data)) as building:
+        building.write_text(_entry(data, state))
 
 
 def require_one_state(data: DataFolder) -> str:
-    """The id of the state that landing, warehouse and published tables all are of.
+    """The id of the common state of landing, warehouse and published tables.
 
-    The caller holds the writer's lock. Raises NotOneState, with what to do, where they differ.
+    The caller holds the writer's lock. Raises NotOneState, with advice, if they differ.
     """
     state = current(data)
     advice = "Nothing was changed. Run `make run`, look at the result, then try again"
@@ -87,8 +89,8 @@ def require_one_state(data: DataFolder) -> str:
         built, is_built_published = _warehouse_state(connection)
     if built != state or not is_built_published or not is_published(data, state):
         raise NotOneState(
-            "a later run changed the warehouse and did not publish it; what is published"
-            f" ({published[:8]}) is not what the warehouse holds ({built[:8]}). {advice}"
+            "a later run changed the warehouse and did not publish it; the published state"
+            f" ({published[:8]}) is not that of the warehouse ({built[:8]}). {advice}"
         )
     return state
 

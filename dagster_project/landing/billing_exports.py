@@ -1,4 +1,4 @@
-"""Billing exports in landing: a manifest and the blobs it lists, loaded whole or not at all."""
+"""Billing exports in landing: a manifest and its blobs, loaded completely or not at all."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -21,24 +21,24 @@ DATA_FILE = (".csv", ".csv.gz", ".json", ".json.gz", ".jsonl", ".jsonl.gz", ".pa
 
 @dataclass(frozen=True)
 class Export:
-    """A manifest in landing, the blobs found for it, and the files no manifest lists."""
+    """A manifest in landing, its blobs, and files beside them that no manifest lists."""
 
     manifest_path: Path
     manifest: Manifest | None
     blob_paths: tuple[Path, ...] = ()
     left_over: tuple[Path, ...] = ()
     problem: str | None = None
-    """The reason why the export cannot be used."""
+    """The reason for which the export cannot be used."""
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """Every file of the export and every file left over beside it."""
+        """All files of the export, and the files that no manifest lists."""
         return (self.manifest_path, *self.blob_paths, *self.left_over)
 
 
 @dataclass
 class _Files:
-    """The files that a manifest may list, and those that a manifest has listed."""
+    """The landed bills by name, and the files that a manifest lists."""
 
     by_name: dict[str, list[Path]]
     claimed: set[Path] = field(default_factory=set)
@@ -47,8 +47,8 @@ class _Files:
 def find_exports(landing: Path, paths: Sequence[Path], limits: Limits) -> list[Export]:
     """The billing exports in landing.
 
-    Left over is a data file in a folder of an export that no manifest lists: it may be of another
-    version of the export, and would be billed on top of it.
+    `left_over` has the data files in an export's folders that no manifest lists. They may belong
+    to another version of the export, and would be billed in addition.
     """
     bills = [
         path for path in paths if folder.feed_of(folder.name_of(path, landing)) == "billing_lines"
@@ -109,14 +109,14 @@ def _find_blobs(manifest_path: Path, data: bytes, files: _Files) -> Export:
 
 
 def _locate(blob: PurePosixPath, manifest_path: Path, candidates: Iterable[Path]) -> Path:
-    """The landed file that is this blob: beside the manifest, else by its path in storage."""
+    """The landed file of a blob: beside the manifest, else by its path in storage."""
     beside = (manifest_path.parent / blob, manifest_path.parent / blob.name)
     candidates = list(candidates)
     for path in beside:
         if path in candidates:
             return path
-    # A manifest of AWS lies in a folder of its own: its files are found by the end of their path,
-    # which names at least the folder they lie in.
+    # AWS writes manifests to a separate folder. The end of the path identifies a file: its name
+    # and at least one folder.
     ranked = sorted(
         (
             (
@@ -133,18 +133,18 @@ def _locate(blob: PurePosixPath, manifest_path: Path, candidates: Iterable[Path]
         raise IncompleteExport(f"blob {blob.name} is missing")
     if len(ranked) > 1 and ranked[0][:2] == ranked[1][:2]:
         raise IncompleteExport(
-            f"blob {blob.name} lies here more than once; keep one copy of the export per folder"
+            f"blob {blob.name} is here more than once; keep one copy of the export per folder"
         )
     return ranked[0][2]
 
 
 def _common_end(path: Path, blob: PurePosixPath) -> int:
-    """How many names at the end of both paths are the same."""
+    """The number of equal names at the end of both paths."""
     return _common_count(reversed(path.parts), reversed(blob.parts))
 
 
 def _common_count(names: Iterable[str], others: Iterable[str]) -> int:
-    """How many of the first names are the same."""
+    """The number of equal names at the beginning."""
     return sum(
         1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(names, others, strict=False))
     )
@@ -157,7 +157,7 @@ def read_export(
     reading: Reading,
     known: KnownContents,
 ) -> list[LandedFile]:
-    """The files of one export: all of them loaded, or all of them refused."""
+    """The files of one export, all loaded or all refused."""
     loaded: list[LandedFile] = []
     before = set(known.contents)
     try:
@@ -177,8 +177,8 @@ def read_export(
             for path in refused_paths
         ]
     not_listed = IncompleteExport(
-        "lies among the files of an export whose manifest does not list it; it may be of another"
-        " version: remove it, or move it to a folder of its own"
+        "is in the folder of an export whose manifest does not list it; it may belong to another"
+        " version: remove it, or move it to another folder"
     )
     return loaded + [
         registry.refused(path, folder.name_of(path, landing), not_listed)
@@ -194,7 +194,7 @@ def _read_parts(
     reading: Reading,
     known: KnownContents,
 ) -> list[LandedFile]:
-    """The manifest and its blobs, read; the contents so far are known where it raises."""
+    """The manifest and its blobs, read. Raises IncompleteExport."""
     manifest_data, manifest_modified_ns = folder.read_bytes(export.manifest_path, reading.limits)
     read = [
         _read_blob(blob, path, reading.limits)
@@ -219,7 +219,7 @@ def _read_parts(
                 here, contents.only_content(data, reading.limits), connection, reading, known
             )
         except EmptyFile:
-            # A part without lines is a part nevertheless.
+            # A part can have no lines.
             landed = here
         except RefusedFile as refusal:
             raise IncompleteExport(f"blob {blob.name}: {refusal}") from refusal
@@ -236,12 +236,12 @@ def _read_parts(
 def _place_of(
     export: Export, manifest: Manifest, landing: Path, hashes: Sequence[str]
 ) -> deliveries.Place:
-    """The delivery that all files of the export belong to; a copy of the export is the same one."""
+    """The delivery of all files of the export. A copy of the export is the same delivery."""
     place = deliveries.place_of(
         folder.name_of((*export.blob_paths, export.manifest_path)[0], landing)
     )
     identity = "\0".join([manifest.export_id, manifest.version, *hashes])
-    # The folder of a manifest is the folder of a run, whatever its name.
+    # The folder of a manifest is one run, whatever its name.
     parent = folder.name_of(export.manifest_path.parent.parent, landing)
     return replace(
         place,

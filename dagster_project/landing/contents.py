@@ -38,7 +38,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Reading:
-    """How this run reads: its limits, the people to leave out, its log, the declarations."""
+    """The settings of a reading: limits, forgotten people, log and declarations."""
 
     limits: Limits
     forgotten: tuple[ForgottenIdentifier, ...]
@@ -48,7 +48,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class UnderstoodFile:
-    """A file's rows as they are understood: under its format, in the forms that staging reads."""
+    """The rows of a file under the columns of its format, in the forms that staging reads."""
 
     file_format: FileFormat
     rows: readers.LandedRows
@@ -68,7 +68,7 @@ def recognize(
     folder.require_finished(path)
     data, _ = folder.read_bytes(path, limits)
     if manifests.is_manifest(data, path.name):
-        raise UnknownFormat("the manifest of a billing export, which is nothing without its blobs")
+        raise UnknownFormat("the manifest of a billing export; it has no rows without its blobs")
     reading = Reading(limits, (), progress=lambda message: None, declarations=declarations)
     content = only_content(data, limits)
     understood = understand(content, path.name, None, reading)
@@ -84,7 +84,7 @@ def read_file(
     reading: Reading,
     known: KnownContents,
 ) -> list[LandedFile]:
-    """One file of landing that is no part of an export; of a zip archive, the files in it.
+    """A landed file that is not part of an export, or each file in a landed zip archive.
 
     Raises RefusedFile.
     """
@@ -136,7 +136,7 @@ def _read_members(
             whole = "the whole zip archive is refused: " if len(members) > 1 else ""
             raise type(refusal)(f"{whole}{folder.printable(member.name)}: {refusal}") from refusal
     return [
-        # A part that has also landed by itself, or in another archive, is the same content.
+        # A file that also landed alone, or in another archive, has the same content.
         _store(file, _content_hash(archive.feed, member.content), each, connection, reading, known)
         for member, file, each in zip(members, files, understood, strict=True)
     ]
@@ -165,7 +165,7 @@ def read_content(
 
 
 def _content_hash(feed: str, content: bytes) -> str:
-    # The feed is part of the identity: a file in the wrong folder is refused there.
+    # The feed is part of the hash, because a file in the wrong folder is refused there.
     return hashlib.sha256(f"{feed}\0".encode() + content).hexdigest()
 
 
@@ -213,7 +213,7 @@ def _store(
 
 
 def understand(content: bytes, name: str, feed: str | None, reading: Reading) -> UnderstoodFile:
-    """A file's unpacked content as rows of a format of `feed`, or of any feed where it is None.
+    """The rows of a file's unpacked content in a format of `feed`, or of any feed if it is None.
 
     Raises RefusedFile.
     """
@@ -227,7 +227,7 @@ def understand(content: bytes, name: str, feed: str | None, reading: Reading) ->
         subscription_header = mapping.subscription_header(rows, declared)
     except (UnknownFormat, RepeatedColumns) as refusal:
         if feed == "directory":
-            # A file without a header has a person in its place.
+            # In a file without a header, the first row is a person.
             raise type(refusal)("the header is of no format known for directory") from None
         raise on_sheet(as_they_stand, refusal) from refusal
     except RefusedFile as refusal:
@@ -238,8 +238,8 @@ def understand(content: bytes, name: str, feed: str | None, reading: Reading) ->
         notes.append(
             FileNote(
                 "pages_missing",
-                "the file is one page of an answer; save the page that its next link names and all"
-                " that follow into this folder, or all rows into one file",
+                "the file is one page of an answer; save the following pages into this folder,"
+                " beginning with the one that its next link names, or save all rows in one file",
             )
         )
     if mapping_done.skipped_count:

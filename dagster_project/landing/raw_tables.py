@@ -1,4 +1,4 @@
-"""The raw tables: their columns, and how rows come into and out of them."""
+"""The raw tables: their columns, and inserting and deleting rows."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ from dagster_project.quoting import sql_identifier
 def reader_version(
     forgotten: Sequence[ForgottenIdentifier] = (), declarations: Declarations = NO_DECLARATIONS
 ) -> str:
-    """A hash of what makes rows of files: after a change of it every file is read again."""
+    """A hash of the readers, declarations and forgotten people. A change reads all files again."""
     digest = hashlib.sha256(repr(forgotten).encode())
     digest.update(declarations.model_dump_json().encode())
     for package in (Path(__file__).parent, Path(formats.__file__).parent):
@@ -31,7 +31,7 @@ def reader_version(
 
 
 def create_tables(connection: duckdb.DuckDBPyConnection, reading_version: str) -> None:
-    """Make the raw tables that are missing; all of them anew after a change of the readers."""
+    """Create missing raw tables, or all of them again after a change of the reading version."""
     connection.execute("create schema if not exists raw")
     connection.execute("create table if not exists raw.reader_version (version varchar)")
     version = connection.execute("select version from raw.reader_version").fetchone()
@@ -87,7 +87,7 @@ def insert(
     forgotten: Sequence[ForgottenIdentifier],
     subscription_header: str | None = None,
 ) -> None:
-    """Put the rows of one content into its raw table, and rejected ones into rejected_rows.
+    """Insert the rows of one content into its raw table, and rejected rows into rejected_rows.
 
     `subscription_header` is the column that apportion.toml declares to hold the subscription.
     """
@@ -132,7 +132,8 @@ def insert(
                 landed.format,
                 each.row_number,
                 each.column_name,
-                # A damaged row cannot be searched for a person, so of people none is kept.
+                # A damaged row cannot be searched for a person's name, so damaged directory rows
+                # are not kept.
                 None if is_personal else each.value,
                 each.reason,
                 None if is_personal else each.raw_row,
@@ -159,10 +160,9 @@ def delete_content(connection: duckdb.DuckDBPyConnection, content_hash: str | No
 
 
 def withdraw_missing(connection: duckdb.DuckDBPyConnection, files: list[LandedFile]) -> int:
-    """Delete rows whose content no longer lies in landing; put the kept file's name on the rest.
+    """Delete the rows of contents that are no longer in landing, and update file names.
 
-    Returns how many rows were withdrawn. So a run on a kept warehouse gives what a run on a new
-    one would give.
+    Returns the number of deleted rows. The result is the same as on a new warehouse.
     """
     newest = newest_files(files)
     current = pa.table(
@@ -193,6 +193,6 @@ def withdraw_missing(connection: duckdb.DuckDBPyConnection, files: list[LandedFi
 
 
 def count_rows(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    """How many rows a raw table holds."""
+    """The row count of a raw table."""
     row = connection.execute(f"select count(*) from {sql_identifier('raw', table)}").fetchone()
     return int(row[0]) if row else 0

@@ -1,4 +1,4 @@
-"""The registry of landed files: raw.landed_files, and each content counted once."""
+"""The registry of landed files, raw.landed_files. Each content counts once."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ def notes_as_json(notes: Iterable[FileNote]) -> str:
 
 @dataclass(frozen=True)
 class LandedFile:
-    """One file of landing and what became of it. Sizes in bytes, times in UTC."""
+    """A landed file with its status. Sizes in bytes, times in UTC."""
 
     file: str
     feed: str | None
@@ -45,27 +45,27 @@ class LandedFile:
     unknown_columns: str = "[]"
     sheet: str | None = None
     column_letters: str = "{}"
-    """Column letter by match key of the header, as JSON: where a workbook's values stand."""
+    """Column letter by match key of the header, as JSON. For workbooks only."""
     known_columns: str | None = None
     """The columns of the format that the file has, in alphabetical order."""
     part: str | None = None
-    """The blob of a manifest that the file is; two blobs may be alike and count both."""
+    """The blob of a manifest that this file is. Two blobs with the same content both count."""
     delivery: str | None = None
-    """The files of a bill that are handed over at once; all of them count together."""
+    """Id of the delivery: the files that a provider hands over at once. All of them count."""
     has_manifest: bool = False
     series: str | None = None
-    """The export that the delivery is a run of."""
+    """The export of which the delivery is one run."""
     run_group: str | None = None
     """The dated folder that the file lies in."""
     delivered_at: datetime | None = None
-    """When the delivery was made, where its manifest, folder or name says so."""
+    """The instant of the delivery, if its manifest, folder or name states one."""
     run_number: int | None = None
     is_whole_period: bool = False
-    """Each run of the series holds its billing period to date, as a whole."""
+    """Whether each run of the series contains its whole billing period to date."""
     base_name: str | None = None
-    """The file name without what marks a second download."""
+    """The file name without the mark of a second download, such as (1)."""
     is_blocking: bool = False
-    """Nothing is published while the file is as it is: its money would be missing."""
+    """Whether the file blocks publishing, because its amounts would be missing."""
     notes: str = "[]"
     """Findings on the file as JSON: objects with `kind` (a finding kind) and `message`."""
 
@@ -84,14 +84,14 @@ OF_CONTENT = (
     "known_columns",
     "notes",
 )
-"""What a file's bytes say, wherever the file lies."""
+"""The columns that depend on the content only, not on the path."""
 
 
 class KnownContents:
-    """What earlier runs and this one have read, so that no content is read twice."""
+    """The contents that this run and earlier runs have read. No content is read twice."""
 
     def __init__(self, registry: list[LandedFile]) -> None:
-        """Begin with the registry that the last run left."""
+        """Start from the registry of the last run."""
         self._by_file: dict[tuple[str | None, str | None], LandedFile] = {
             (each.file_hash, each.feed): each
             for each in registry
@@ -100,7 +100,7 @@ class KnownContents:
         self.contents = {each.content_hash for each in self._by_file.values()}
 
     def find(self, here: LandedFile) -> LandedFile | None:
-        """What became of these bytes when they were read, put under the name they have now."""
+        """The result of an earlier reading of the same bytes, under the current path."""
         known = self._by_file.get((here.file_hash, here.feed))
         return known and replace(
             here,
@@ -108,13 +108,13 @@ class KnownContents:
         )
 
     def add(self, landed: LandedFile) -> None:
-        """Count a content as read."""
+        """Record a content as read."""
         if landed.content_hash:
             self.contents.add(landed.content_hash)
 
 
 def as_read(name: str, feed: str, data: bytes, modified_ns: int) -> LandedFile:
-    """A file whose bytes are read and whose content is not yet."""
+    """A file whose bytes are read, before its content is parsed."""
     return LandedFile(
         file=name,
         feed=feed,
@@ -150,7 +150,7 @@ def refused(path: Path, name: str, refusal: RefusedFile) -> LandedFile:
 
 
 def read_registry(connection: duckdb.DuckDBPyConnection) -> list[LandedFile]:
-    """The registry that the last run left."""
+    """The registry of the last run."""
     rows = connection.execute(f"select {', '.join(COLUMNS)} from raw.landed_files").fetchall()
     return [LandedFile(*row) for row in rows]
 
@@ -158,7 +158,7 @@ def read_registry(connection: duckdb.DuckDBPyConnection) -> list[LandedFile]:
 def in_delivery(
     landed: LandedFile, place: Place, has_manifest: bool = False, part: str | None = None
 ) -> LandedFile:
-    """A file of a bill with what is known of the delivery that it belongs to."""
+    """The file of a bill with its delivery."""
     return replace(
         landed,
         part=part,
@@ -174,10 +174,10 @@ def in_delivery(
 
 
 def mark_copies(files: list[LandedFile]) -> list[LandedFile]:
-    """Each content counts once in a delivery of several files, and once among all other files.
+    """Mark copies: a content counts once per delivery of several files, else once in total.
 
-    A copy keeps the first name and the earliest time it was written. A content that two runs of an
-    export share is a part of both.
+    The first file by name counts, with the earliest modification time of its copies. A content in
+    two runs of an export belongs to both.
     """
     first: dict[tuple[str | None, ...], LandedFile] = {}
     in_delivery: dict[str, LandedFile] = {}
@@ -205,7 +205,7 @@ def mark_copies(files: list[LandedFile]) -> list[LandedFile]:
 
 
 def _is_in_delivery(landed: LandedFile) -> bool:
-    """Whether the file is handed over together with others."""
+    """Whether the delivery can have several files."""
     return landed.delivery is not None and not landed.delivery.startswith("file:")
 
 
@@ -216,7 +216,7 @@ def _identity(landed: LandedFile) -> tuple[str | None, ...]:
 
 
 def newest_files(files: list[LandedFile]) -> dict[str, str]:
-    """The file that shows for each content: of several runs that share it, the newest one's."""
+    """The file that is shown for each content: the file of the newest run that contains it."""
     counted = [each for each in files if each.status == "loaded" and each.content_hash]
     counted.sort(key=lambda each: each.file, reverse=True)
     counted.sort(
@@ -230,7 +230,7 @@ def newest_files(files: list[LandedFile]) -> dict[str, str]:
 
 
 def write_registry(connection: duckdb.DuckDBPyConnection, files: list[LandedFile]) -> None:
-    """Replace the registry by this run's files."""
+    """Replace the registry with the files of this run."""
     connection.execute("delete from raw.landed_files")
     for each in files:
         connection.execute(

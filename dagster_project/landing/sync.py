@@ -1,8 +1,8 @@
 """Landing files to raw tables, once per content.
 
-`sync` makes the raw tables hold exactly what lies in landing: new contents are read, contents
-that are gone are withdrawn, the same content under two names or in two archives counts once.
-All of it is one transaction: either the whole landing folder is in, or nothing changed.
+`sync` makes the raw tables match landing: it reads new contents, removes the rows of contents that
+were deleted, and counts the same content under two names or in two archives once. It is one
+transaction: all of landing is read, or nothing changes.
 """
 
 from collections.abc import Sequence
@@ -30,14 +30,14 @@ from dagster_project.settings import Limits
 
 @dataclass(frozen=True)
 class LandingReport:
-    """What one `sync` found: every file with its status, and the rows each raw table holds."""
+    """The result of a `sync`: each file with its status, and the row count of each raw table."""
 
     files: tuple[LandedFile, ...]
     withdrawn_row_count: int
     row_counts: dict[str, int]
 
     def count(self, status: str) -> int:
-        """How many files have this status."""
+        """The number of files with this status."""
         return sum(each.status == status for each in self.files)
 
 
@@ -49,11 +49,11 @@ def sync(
     forgotten: Sequence[ForgottenIdentifier] = (),
     declarations: Declarations = NO_DECLARATIONS,
 ) -> LandingReport:
-    """Make the raw tables of `connection` hold what lies in `landing`, and say what was found.
+    """Update the raw tables of `connection` from `landing`; returns the files and row counts.
 
-    Who is in `forgotten` is in no raw table under a name of their own. Raises NoLandingFolder. A
-    file that cannot be used is listed with its reason and does not stop the others; a row that is
-    no row lands in raw.rejected_rows.
+    People in `forgotten` have a pseudonym in the raw tables. A file that cannot be used is listed
+    with its reason and does not stop the others. Rows that do not fit the table of their file are
+    in raw.rejected_rows. Raises NoLandingFolder.
     """
     folder.require_landing(landing)
     limits = limits or Limits.from_environment()
@@ -85,7 +85,7 @@ def _sync(landing: Path, connection: duckdb.DuckDBPyConnection, reading: Reading
         try:
             landed = contents.read_file(path, name, connection, reading, known)
         except FileNotFoundError:
-            # It was there when landing was listed; whoever took it away meant to.
+            # The file was deleted after landing was listed.
             reading.progress(f"gone      {name}")
             continue
         except RefusedFile as refusal:

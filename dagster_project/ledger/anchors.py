@@ -1,9 +1,9 @@
-"""The head of the ledger's chain, remembered outside the ledger.
+"""The head of the ledger's chain, recorded outside the ledger.
 
-A chain shows edits, gaps and additions. It cannot show that its own end was cut off, or that the
-whole folder is gone. So every run writes the head that it has seen beside the published tables and
-into its own records, and refuses a ledger that contains less. Belongs here: the remembered
-heads and the key. Does not: the chain itself (postings.py).
+The chain shows edits, gaps and additions. It does not show that its last postings or the whole
+folder were removed. Every run therefore records the head beside the published tables and in its own
+records, and refuses a ledger without that posting. Belongs here: recorded heads and the key. Does
+not: the chain itself (postings.py).
 """
 
 import hmac
@@ -35,29 +35,29 @@ class Head:
         return cls(posting.posting_number, posting.entry_hash, posting.billing_period)
 
     def receipt(self) -> str:
-        """The head in one line, to be filed apart from the data folder."""
+        """The head in one line, to be kept outside the data folder."""
         return f"posting {self.posting_number}, {self.billing_period}, SHA-256 {self.entry_hash}"
 
 
 @dataclass(frozen=True)
 class Verification:
-    """The reference of a ledger check."""
+    """The result of a ledger check: the postings, and the records they were compared with."""
 
     postings: tuple[Posting, ...]
     anchors: tuple[Path, ...]
     signed_count: int
-    """How many signatures were checked; zero without a key."""
+    """The number of checked signatures; zero without a key."""
 
 
 def anchor_files(data: DataFolder) -> tuple[Path, ...]:
-    """Where the head is remembered: beside the published tables and in the run's records."""
+    """The files that record the head: beside the published tables and in the run's records."""
     return data.published / "ledger_head.json", data.run_folder / "ledger_head.json"
 
 
 def verify(data: DataFolder) -> Verification:
-    """Check the whole ledger: every hash, the remembered heads and, with a key, the signatures.
+    """Check the ledger: all hashes, the recorded heads and, with a key, the signatures.
 
-    Raises LedgerBroken where the ledger is not as it was written or holds less than was seen.
+    Raises LedgerBroken if the ledger differs from what was written, or lacks a recorded posting.
     """
     postings = read_postings(data.ledger)
     return Verification(
@@ -66,7 +66,7 @@ def verify(data: DataFolder) -> Verification:
 
 
 def require_all_seen(data: DataFolder, postings: Sequence[Posting]) -> tuple[Path, ...]:
-    """Raise LedgerBroken where a remembered head is not in the chain; returns the files read."""
+    """Raise LedgerBroken if a recorded head is not in the chain; returns the files read."""
     found = []
     for path in anchor_files(data):
         try:
@@ -82,15 +82,15 @@ def require_all_seen(data: DataFolder, postings: Sequence[Posting]) -> tuple[Pat
         if head not in [Head.of(posting) for posting in postings]:
             there = Head.of(postings[-1]).receipt() if postings else "no posting"
             raise LedgerBroken(
-                f"the ledger is not the one that was seen: {path} remembers {head.receipt()}, and"
-                f" {data.ledger} ends with {there}. Nothing was changed. Restore {data.ledger} from"
-                " a backup"
+                f"the ledger lacks a posting that an earlier run recorded: {path} records"
+                f" {head.receipt()}, but {data.ledger} ends with {there}. Nothing was changed."
+                f" Restore {data.ledger} from a backup"
             )
     return tuple(found)
 
 
 def remember(data: DataFolder, postings: Sequence[Posting]) -> None:
-    """Write the head beside the published tables and into the run's records, each in one step."""
+    """Record the head beside the published tables and in the run's records."""
     if not postings:
         return
     text = json.dumps(asdict(Head.of(postings[-1])), sort_keys=True) + "\n"
@@ -123,9 +123,9 @@ def read_key(data: DataFolder) -> bytes | None:
 
 
 def require_signatures(postings: Sequence[Posting], key: bytes | None) -> int:
-    """Raise LedgerBroken where a signature does not fit the key; returns how many were checked.
+    """Raise LedgerBroken if a signature does not match the key; returns the number checked.
 
-    From the first signed posting on, every posting has to be signed.
+    All postings after the first signed one must be signed.
     """
     if key is None:
         return 0

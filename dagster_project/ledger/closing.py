@@ -1,4 +1,4 @@
-"""Closing a billing period: what has to hold before its lines are posted to the ledger."""
+"""Closing a billing period: the conditions for posting its lines to the ledger."""
 
 import getpass
 import os
@@ -19,11 +19,11 @@ from dagster_project.settings import DataFolder
 def close_published(
     data: DataFolder, billing_period: str, override_reason: str | None = None
 ) -> Posting:
-    """Post what is published of a period, and remember the ledger's new head; returns the posting.
+    """Post the published lines of a period, and record the ledger's new head; returns the posting.
 
-    The caller holds the writer's lock. Raises NotOneState where landing, warehouse and published
-    tables are not of one state, LedgerBroken where the ledger holds less than was seen, and
-    ClosingRefused as `close` does.
+    The caller holds the writer's lock. Raises NotOneState if landing, warehouse and published
+    tables differ in state, LedgerBroken if the ledger lacks a recorded posting, and ClosingRefused
+    as `close` does.
     """
     postings = read_postings(data.ledger)
     _require_open_month(billing_period, postings)
@@ -41,13 +41,13 @@ def close(
     state_id: str | None = None,
     key: bytes | None = None,
 ) -> Posting:
-    """Post the period's lines of the warehouse as built; returns the posting.
+    """Post the period's lines from the warehouse; returns the posting.
 
-    The caller has made sure that the warehouse is what people saw, and holds the writer's lock.
-    Raises ClosingRefused, with every obstacle in the message, where
-    the period is closed already, has no lines, an older one is still open, or money sits in
-    quarantine, does not tie to an invoice or is not passed on because of a rule that cannot be
-    applied. Only the last three can be overridden, by a reason that is kept in the posting.
+    The caller holds the writer's lock and has checked that the warehouse is what is published.
+    Raises ClosingRefused, with all obstacles, if the period is closed or has no lines, if an older
+    period is open, if rows are in quarantine, if an invoice does not tie, or if a shared cost is
+    not passed on because its rule cannot be applied. A reason overrides the last three; the
+    posting records it.
     """
     override_reason = (override_reason or "").strip() or None
     postings = read_postings(data.ledger)
@@ -125,7 +125,7 @@ BILLS_OF_PERIOD = """
 
 
 def _quarantine(connection: duckdb.DuckDBPyConnection, billing_period: str) -> list[str]:
-    """Rows of bills that could not be used; those of no known bill may be of this one."""
+    """Quarantined rows of the period's bills, and those whose bill is unknown."""
     rows = connection.execute(
         f"""
         with bills as ({BILLS_OF_PERIOD}),
@@ -183,7 +183,7 @@ def _variances(connection: duckdb.DuckDBPyConnection, billing_period: str) -> li
 
 
 def _not_passed_on(connection: duckdb.DuckDBPyConnection, billing_period: str) -> list[str]:
-    """Rules of shared costs that contradict themselves or each other: closed, they stay so."""
+    """Shared costs whose rules cannot be applied. After closing, they cannot be passed on."""
     rows = connection.execute(
         """
         select distinct organization_id, message from marts.findings
@@ -201,7 +201,7 @@ def _account() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):
-        # In a container an account may have a number and no name.
+        # In a container, an account can have a number without a name.
         return f"uid {os.getuid()}"
 
 

@@ -1,14 +1,13 @@
 """Closed periods: append-only Parquet postings, chained by SHA-256, checked before every run.
 
-    ledger/000001-2026-01.parquet   the split lines of one closed period as they were billed, and
-                                    what was passed on of shared costs
-    ledger/chain.jsonl              one entry per posting; each holds the hash of the one before
+    ledger/000001-2026-01.parquet   the split lines of one closed period as billed, and the shared
+                                    costs passed on
+    ledger/chain.jsonl              one entry per posting, with the hash of the previous entry
 
-Nothing here is ever written again: later changes become correction rows of an open period, and
-these are posted with it. Reading changes no file; only the holder of the writer's lock completes or
-removes what an interrupted closing left. Belongs here: the files. Does not: what may be closed
-(closing.py), where the head of the chain is remembered (anchors.py), what corrections are (dbt's
-ledger models).
+Postings never change. Later changes become correction rows of an open period and are posted with
+that period. Reading changes no file. Only the holder of the writer's lock completes or removes the
+files of an interrupted closing. Belongs here: the files. Does not: the conditions for closing
+(closing.py), the recorded heads (anchors.py), corrections (dbt's ledger models).
 """
 
 import hashlib
@@ -125,11 +124,11 @@ POSTED_ROWS = f"""
         line_id, cost_center_id, shared_step, shared_source_kind, shared_source_id, currency,
         product_name, receiving_cost_center_id, organization_id
     """
-"""SQL of the rows that are posted: split lines, and what was passed on of shared costs."""
+"""SQL of the posted rows: split lines, and shared costs passed on."""
 
 
 SCHEMA_VERSION = 2
-"""Version of the entries that are written. Entries of every earlier version stay readable."""
+"""Version of new entries. Entries of all earlier versions stay readable."""
 
 
 @dataclass(frozen=True)
@@ -154,11 +153,11 @@ class Posting:
 
     @property
     def entry_hash(self) -> str:
-        """The hash that stands behind the entry and that the next entry holds."""
+        """The hash of the entry, which the next entry contains."""
         return hashlib.sha256(json.dumps(self._fields(), sort_keys=True).encode()).hexdigest()
 
     def as_line(self) -> str:
-        """The entry as it stands in the chain."""
+        """The entry as a line of the chain."""
         return json.dumps(self._fields() | {"entry_hash": self.entry_hash}, sort_keys=True)
 
     def signed_text(self) -> bytes:
@@ -177,7 +176,7 @@ class Posting:
 
     @classmethod
     def from_line(cls, line: str) -> "Posting":
-        """The entry of a line; raises ValueError where it is not as it was written."""
+        """The entry of a line. Raises ValueError if the line was edited."""
         values = json.loads(line)
         entry_hash = values.pop("entry_hash")
         posting = cls(**values)
@@ -192,16 +191,16 @@ class Posting:
 
 
 def read_postings(folder: Path) -> tuple[Posting, ...]:
-    """The postings in their order, every file checked against its hash. Changes no file.
+    """The postings in order, each file checked against its hash. Changes no file.
 
-    Raises LedgerBroken, naming the file, where one was edited, is missing or was added, or
-    where the chain itself was changed.
+    Raises LedgerBroken, with the file, if a file was edited, removed or added, or if the chain was
+    changed.
     """
     return tuple(posting for posting, _ in _checked_postings(folder))
 
 
 def _checked_postings(folder: Path) -> Iterator[tuple[Posting, bytes]]:
-    """Each posting with the bytes of its file, which are those that were hashed."""
+    """Each posting with the checked bytes of its file."""
     previous_hash = GENESIS
     known = {CHAIN}
     for number, line in enumerate(_chain_lines(folder), start=1):
@@ -235,12 +234,12 @@ def _checked_postings(folder: Path) -> Iterator[tuple[Posting, bytes]]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """What lies in the ledger, by name; nothing where there is no ledger yet."""
+    """The files of the ledger by name; none without a ledger."""
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
 def _posted_bytes(folder: Path, posting: Posting) -> bytes:
-    """The bytes of a posting's file, also where it was not renamed yet after an interruption."""
+    """The bytes of a posting's file, which an interrupted closing may not have renamed yet."""
     path = folder / posting.file
     for candidate in (path, folder / (posting.file + BUILDING)):
         if candidate.is_file():
@@ -255,11 +254,11 @@ def _posted_bytes(folder: Path, posting: Posting) -> bytes:
 
 
 def complete_interrupted(folder: Path) -> None:
-    """Rename files that an interrupted closing left complete, and remove unfinished ones.
+    """Rename the complete files of an interrupted closing, and remove unfinished ones.
 
-    Only for the holder of the writer's lock: a closing that is under way has such files too.
+    The caller holds the writer's lock, because a running closing has such files too.
     """
-    # Without such a file there is nothing to check here: every posting is hashed when it is read.
+    # Without such a file nothing is checked here. Reading a posting checks its hash.
     if not any(path.name.endswith(BUILDING) for path in _files(folder)):
         return
     for posting in read_postings(folder):
@@ -276,7 +275,7 @@ def load_postings(folder: Path, connection: duckdb.DuckDBPyConnection) -> tuple[
 
     The caller holds the writer's lock.
     """
-    # Only here: a run without changes reads the ledger and loads nothing.
+    # Imported here because a run without changes does not need it.
     import pyarrow.parquet
 
     complete_interrupted(folder)
@@ -305,7 +304,7 @@ def load_postings(folder: Path, connection: duckdb.DuckDBPyConnection) -> tuple[
                 posting.row_count,
             ],
         )
-        # From the bytes that were hashed: a path would be read as a pattern.
+        # The checked bytes are loaded. DuckDB would read a path as a pattern.
         connection.register("posted", pyarrow.parquet.read_table(io.BytesIO(content)))
         connection.execute("insert into raw.ledger_lines by name select * from posted")
         connection.unregister("posted")
@@ -324,7 +323,7 @@ def append_posting(
 ) -> Posting:
     """Post the rows of one period from `connection`'s int_report_rows and int_shared_costs.
 
-    Returns the posting, signed where a key is given. The caller holds the writer's lock. The file
+    Returns the posting, signed if a key is given. The caller holds the writer's lock. The file
     is complete before the chain names it, and an interruption at any point leaves a ledger that
     the next run can read.
     """
@@ -365,7 +364,7 @@ def append_posting(
     chain_building = folder / (CHAIN + BUILDING)
     lines = [*(each.as_line() for each in postings), posting.as_line()]
     chain_building.write_text("".join(line + "\n" for line in lines), encoding="ascii")
-    # Before anything refers to them.
+    # The files are on disk before the chain refers to them.
     flush(building)
     flush(chain_building)
     chain_building.replace(folder / CHAIN)

@@ -78,7 +78,7 @@ def test_less_than_was_seen_is_refused_by_either_anchor(
     assert len(read_postings(data.ledger)) <= 2
     with pytest.raises(LedgerBroken) as broken:
         anchors.verify(data)
-    assert f"remembers {Head.of(last).receipt()}" in str(broken.value)
+    assert f"records {Head.of(last).receipt()}" in str(broken.value)
     assert f"Restore {data.ledger} from a backup" in str(broken.value)
 
 

@@ -1,7 +1,7 @@
-"""What the warehouse must say, worked out by brute force from DESIGN.md alone.
+"""The expected split of each line, calculated by brute force from the documented rules.
 
-Belongs here: plain words of a history (events, lines, cost centers) and, in Fraction and
-Decimal, the split of each line. Does not: anything of the pipeline, or how files look.
+Belongs here: a history (events, lines, cost centers) as plain data, and its splits in Fraction and
+Decimal. Does not: code of the pipeline, or the format of files.
 """
 
 from collections.abc import Container, Mapping, Sequence
@@ -14,8 +14,8 @@ DEFAULT = "Default"
 MANUAL_EVENT = "Cost center split adjusted"
 CENTER_DELETED = "Cost center deleted"
 
-# reference/charge_types.csv: the kind of money >= 0, by charge type in lower case; what is
-# negative is a refund, but for the two that are credits. A type in no list is an extra.
+# The kind of an amount >= 0 by charge type in lower case. A negative amount is a refund, except for
+# the two credits. A type that is in no list is an extra charge.
 CYCLE_TYPES = frozenset(
     (
         "new",
@@ -67,7 +67,7 @@ class Organization:
         )
 
     def find(self, named: "Allocation") -> str:
-        """The id of a center of the split history: as given, else by name, else the name."""
+        """The id of a cost center in the split history: its id, else by name, else the name."""
         if named.cost_center_id:
             return named.cost_center_id
         if named.name == DEFAULT:
@@ -81,10 +81,10 @@ class Organization:
             named.name,
         )
 
-    def heir(self, cost_center_id: str, instant: datetime, gone: Container[str] = ()) -> str:
-        """Who holds the center's seats at `instant`: itself, its successor or Default.
+    def receiver(self, cost_center_id: str, instant: datetime, gone: Container[str] = ()) -> str:
+        """The cost center with the seats at `instant`: itself, its successor or Default.
 
-        `gone` are the centers deleted by events of the subscription since its last full snapshot.
+        `gone` has the centers that events deleted since the subscription's last full snapshot.
         """
         seen = set()
         while cost_center_id not in seen:
@@ -285,7 +285,7 @@ def snapshots(history: History) -> list[Snapshot]:
 
     def hold(cost_center_id: str, seats: Fraction, instant: datetime) -> None:
         """Name the center; one that is deleted leaves its seats to its heir, if it has any."""
-        heir = organization.heir(cost_center_id, instant, gone)
+        heir = organization.receiver(cost_center_id, instant, gone)
         if heir != default_id and (seats or heir == cost_center_id):
             named[heir] = named.get(heir, Fraction(0)) + seats
 
@@ -325,7 +325,7 @@ def snapshots(history: History) -> list[Snapshot]:
         in_default = sum(
             Fraction(center.seats or 0)
             for center in event.allocations
-            if organization.heir(organization.find(center), instant) == default_id
+            if organization.receiver(organization.find(center), instant) == default_id
         )
         rest = max(total - sum(named.values()) - in_default, Fraction(0))
         made.append(Snapshot(instant, total, {**named, default_id: Fraction(in_default)}, rest))

@@ -293,7 +293,7 @@ def test_unusable_rows_are_reported_and_nothing_is_computed(
         ("column.csv", ALDER.replace("Datetime", "When"), "missing column Datetime"),
         ("unknown.csv", "Who,Phone\nAnna,12\n", "no format known for any feed: Who, Phone"),
         ("twice.csv", "Event,EVENT\na,b\n", "names a column twice"),
-        ("manifest.json", '{"blobs": []}', "nothing without its blobs"),
+        ("manifest.json", '{"blobs": []}', "no rows without its blobs"),
         ("cut.csv.gz", "\x1f\x8b\x08", "cut or damaged"),
         ("download.csv.part", ALDER, "unfinished download"),
     ],
