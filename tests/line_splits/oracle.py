@@ -284,10 +284,10 @@ def snapshots(history: History) -> list[Snapshot]:
     gone: set[str] = set()
 
     def hold(cost_center_id: str, seats: Fraction, instant: datetime) -> None:
-        """Name the center; one that is deleted leaves its seats to its heir, if it has any."""
-        heir = organization.receiver(cost_center_id, instant, gone)
-        if heir != default_id and (seats or heir == cost_center_id):
-            named[heir] = named.get(heir, Fraction(0)) + seats
+        """Name the center; one that is deleted leaves its seats to its receiver, if it has one."""
+        receiver = organization.receiver(cost_center_id, instant, gone)
+        if receiver != default_id and (seats or receiver == cost_center_id):
+            named[receiver] = named.get(receiver, Fraction(0)) + seats
 
     def carry_forward(instant: datetime, total: Fraction) -> None:
         held = dict(named)

@@ -143,7 +143,7 @@ named as (
 ),
 
 -- The cost of a deleted cost center goes to its nearest existing successor, else to Default.
-heirs as (
+receivers as (
 
     select
         named.line_id,
@@ -168,7 +168,7 @@ borne as (
         named.tag_key,
         case
             when cost_centers.valid_to <= cast(named.charge_start_date as timestamp)
-                then coalesce(heirs.cost_center_id, default_cost_centers.cost_center_id)
+                then coalesce(receivers.cost_center_id, default_cost_centers.cost_center_id)
             else named.cost_center_id
         end as cost_center_id
     from named
@@ -178,7 +178,7 @@ borne as (
             and named.cost_center_id = cost_centers.cost_center_id
     left join default_cost_centers
         on named.organization_id = default_cost_centers.organization_id
-    left join heirs on named.line_id = heirs.line_id
+    left join receivers on named.line_id = receivers.line_id
 
 )
 
