@@ -178,7 +178,7 @@ PARQUET = "a Parquet file"
 BROKER_REPORT = FileFormat(
     name="broker_report",
     feed="billing_lines",
-    description="A broker's billing report; charge type and period stand in BillingLineDetails.",
+    description="A broker's billing report, with charge type and period in BillingLineDetails.",
     needed=(
         "Subscription ID",
         "ProductName",
@@ -442,7 +442,7 @@ FOCUS_COST_AND_USAGE = FileFormat(
 DISTRIBUTOR_BILL = FileFormat(
     name="distributor_bill",
     feed="billing_lines",
-    description="A distributor's bill in plain columns; apportion.toml maps its own to these.",
+    description="A distributor's bill, whose columns apportion.toml maps.",
     needed=(
         "Product Name",
         "Charge Type",
@@ -524,7 +524,7 @@ ORGANIZATIONS = FileFormat(
 INVOICES = FileFormat(
     name="invoices",
     feed="invoices",
-    description="The provider's invoices, to tie the lines to.",
+    description="The provider's invoices, with which the lines are reconciled.",
     needed=("Invoice Number", "Invoice Date", "Currency", "Subtotal"),
     # Two providers may use one number: then the list names whose invoice it is.
     optional=("Tax Total", "Total", "Provider"),
@@ -548,7 +548,7 @@ CORRECTIONS = FileFormat(
 PRICE_LIST = FileFormat(
     name="price_list",
     feed="price_list",
-    description="What the organizations pay: prices, percentages and offers, with their dates.",
+    description="Prices, percentages and offers that organizations pay, with their dates.",
     also_in=(WORKBOOK,),
     needed=("Currency", "Valid From"),
     needed_one_of=(("Product", "SKU"), ("Unit Price", "Markup Percent")),
@@ -593,7 +593,7 @@ DIRECTORY_ASSIGNMENTS = FileFormat(
 BUDGETS = FileFormat(
     name="budgets",
     feed="budgets",
-    description="What each cost center may spend in a month.",
+    description="The budget of each cost center and month.",
     also_in=(WORKBOOK,),
     needed=("Cost Center ID", "Month", "Currency", "Amount"),
     optional=("Organization",),
@@ -602,7 +602,7 @@ BUDGETS = FileFormat(
 EXCHANGE_RATES = FileFormat(
     name="exchange_rates",
     feed="exchange_rates",
-    description="How much of one currency one unit of another is worth from a day on.",
+    description="Exchange rates: units of one currency per unit of another, from a day on.",
     needed=("From Currency", "To Currency", "Date", "Rate"),
 )
 
