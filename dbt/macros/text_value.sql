@@ -6,10 +6,15 @@
 {#-
 A landed id, number or date as text, or null where there is none: programs write NaN, None and the
 like in its place. In a column of free text these words stay, as the name of a person may be Null.
+
+DuckDB makes a hash join of a list with more than four values. Staging has hundreds of these lists,
+and their joins took more time than all its other work.
 -#}
 {% macro given_value(column) -%}
     case
-        when lower(trim({{ column }})) not in ('', 'null', 'nan', 'none', 'nat')
+        when
+            lower(trim({{ column }})) not in ('', 'null', 'nan')
+            and lower(trim({{ column }})) not in ('none', 'nat')
             then trim({{ column }})
     end
 {%- endmacro %}
