@@ -10,10 +10,7 @@ with
 
 landed as (
 
-    select
-        landed_rows.*,
-        {{ whole_row('landed_rows') }} as landed_row
-    from {{ source('raw', 'broker_report') }} as landed_rows
+    {{ landed_rows('broker_report') }}
 
 ),
 
@@ -39,63 +36,53 @@ parsed as (
 
 ),
 
-typed as (
-
-    select
-        parsed.*,
-        {{ decimal_value('quantity') }} as exact_quantity,
-        {{ decimal_value('total_cost') }} as exact_total_cost,
-        {{ decimal_value('total_sales') }} as exact_total_sales,
-        {{ decimal_value('total_margin') }} as exact_total_margin,
-        {{ date_value('charge_start_date') }} as charge_start_day,
-        {{ date_value('period_start_text') }} as period_start_day,
-        {{ date_value('period_end_text') }} as period_end_day,
-        {{ date_value('billing_date') }} as billing_day
-    from parsed
-
-),
-
-checked as (
-
-    select
-        typed.*,
-        {{ failed_check([
-            needs_id('Subscription ID', 'subscription_id'),
-            needs_text('ProductName', 'product_name'),
-            needs_number('Quantity', 'quantity', 'exact_quantity'),
-            needs_number('TotalCost', 'total_cost', 'exact_total_cost'),
-            number_if_given('TotalSales', 'total_sales', 'exact_total_sales'),
-            number_if_given('TotalMargin', 'total_margin', 'exact_total_margin'),
-            not_too_large('Quantity', 'quantity', 'exact_quantity', 1000000000000),
-            not_too_large('TotalCost', 'total_cost', 'exact_total_cost', 1000000000000),
-            not_too_large('TotalSales', 'total_sales', 'exact_total_sales', 1000000000000),
-            not_too_large('TotalMargin', 'total_margin', 'exact_total_margin', 1000000000000),
-            needs_date('ChargeStartDate', 'charge_start_date', 'charge_start_day'),
-            needs_date('BillingDate', 'billing_date', 'billing_day'),
-            (
-                'BillingLineDetails',
-                'billing_line_details',
-                "coalesce(charge_type_text, '') = '' or coalesce(period_end_text, '') = ''",
-                'does not contain a charge type and period like: addQuantity. From 17 Dec 2025 to'
-                ~ ' 27 Dec 2025 (11 days)'
-            ),
-            (
-                'BillingLineDetails',
-                'billing_line_details',
-                'period_start_day is null or period_end_day is null',
-                'contains a day that is not a date in an unambiguous format; write the period like:'
-                ~ ' From 17 Dec 2025 to 27 Dec 2025'
-            ),
-            (
-                'BillingLineDetails',
-                'billing_line_details',
-                'period_end_day < charge_start_day',
-                'the period ends before ChargeStartDate'
-            ),
-        ]) }}
-    from typed
-
-),
+{{ typed_and_checked(
+    'parsed',
+    typed={
+        'exact_quantity': decimal_value('quantity'),
+        'exact_total_cost': decimal_value('total_cost'),
+        'exact_total_sales': decimal_value('total_sales'),
+        'exact_total_margin': decimal_value('total_margin'),
+        'charge_start_day': date_value('charge_start_date'),
+        'period_start_day': date_value('period_start_text'),
+        'period_end_day': date_value('period_end_text'),
+        'billing_day': date_value('billing_date'),
+    },
+    checks=[
+        needs_id('Subscription ID', 'subscription_id'),
+        needs_text('ProductName', 'product_name'),
+        needs_number('Quantity', 'quantity', 'exact_quantity'),
+        needs_number('TotalCost', 'total_cost', 'exact_total_cost'),
+        number_if_given('TotalSales', 'total_sales', 'exact_total_sales'),
+        number_if_given('TotalMargin', 'total_margin', 'exact_total_margin'),
+        not_too_large('Quantity', 'quantity', 'exact_quantity'),
+        not_too_large('TotalCost', 'total_cost', 'exact_total_cost'),
+        not_too_large('TotalSales', 'total_sales', 'exact_total_sales'),
+        not_too_large('TotalMargin', 'total_margin', 'exact_total_margin'),
+        needs_date('ChargeStartDate', 'charge_start_date', 'charge_start_day'),
+        needs_date('BillingDate', 'billing_date', 'billing_day'),
+        (
+            'BillingLineDetails',
+            'billing_line_details',
+            "coalesce(charge_type_text, '') = '' or coalesce(period_end_text, '') = ''",
+            'does not contain a charge type and period like: addQuantity. From 17 Dec 2025 to'
+            ~ ' 27 Dec 2025 (11 days)'
+        ),
+        (
+            'BillingLineDetails',
+            'billing_line_details',
+            'period_start_day is null or period_end_day is null',
+            'contains a day that is not a date in an unambiguous format; write the period like:'
+            ~ ' From 17 Dec 2025 to 27 Dec 2025'
+        ),
+        (
+            'BillingLineDetails',
+            'billing_line_details',
+            'period_end_day < charge_start_day',
+            'the period ends before ChargeStartDate'
+        ),
+    ],
+) }},
 
 renamed as (
 

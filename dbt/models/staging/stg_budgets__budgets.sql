@@ -1,48 +1,29 @@
 with
 
-landed as (
-
-    select
-        landed_rows.*,
-        {{ whole_row('landed_rows') }} as landed_row
-    from {{ source('raw', 'budgets') }} as landed_rows
-
-),
-
-typed as (
-
-    select
-        landed.*,
-        -- Accepts 2026-01, or any day of the month.
-        cast({{ dbt.date_trunc(
+-- A month is given as 2026-01 or as any of its days.
+{{ landed_typed_checked(
+    'budgets',
+    typed={
+        'month_start': 'cast(' ~ dbt.date_trunc(
             'month',
-            "case when length(trim(month)) = 7 then " ~ date_value("concat(trim(month), '-01')")
-            ~ " else " ~ date_value('month') ~ " end"
-        ) }} as date) as month_start,
-        {{ decimal_value('amount') }} as exact_amount
-    from landed
-
-),
-
-checked as (
-
-    select
-        typed.*,
-        {{ failed_check([
-            needs_id('Cost Center ID', 'cost_center_id'),
-            needs_id('Currency', 'currency'),
-            (
-                'Month',
-                'month',
-                'month_start is null',
-                'is not a month in an unambiguous format (write 2026-01 or 1 Jan 2026)'
-            ),
-            needs_number('Amount', 'amount', 'exact_amount'),
-            not_too_large('Amount', 'amount', 'exact_amount', 1000000000000),
-        ]) }}
-    from typed
-
-),
+            'case when length(trim(month)) = 7 then ' ~ date_value("concat(trim(month), '-01')")
+            ~ ' else ' ~ date_value('month') ~ ' end'
+        ) ~ ' as date)',
+        'exact_amount': decimal_value('amount'),
+    },
+    checks=[
+        needs_id('Cost Center ID', 'cost_center_id'),
+        needs_id('Currency', 'currency'),
+        (
+            'Month',
+            'month',
+            'month_start is null',
+            'is not a month in an unambiguous format (write 2026-01 or 1 Jan 2026)'
+        ),
+        needs_number('Amount', 'amount', 'exact_amount'),
+        not_too_large('Amount', 'amount', 'exact_amount'),
+    ],
+) }},
 
 renamed as (
 

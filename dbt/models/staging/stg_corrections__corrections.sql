@@ -1,60 +1,41 @@
 with
 
-landed as (
-
-    select
-        landed_rows.*,
-        {{ whole_row('landed_rows') }} as landed_row
-    from {{ source('raw', 'corrections') }} as landed_rows
-
-),
-
-typed as (
-
-    select
-        landed.*,
-        {{ decimal_value('allocated_quantity') }} as exact_allocated_quantity
-    from landed
-
-),
-
-checked as (
-
-    select
-        typed.*,
-        {{ failed_check([
-            needs_id('Subscription ID', 'subscription_id'),
-            (
-                'Billing Period',
-                'billing_period',
-                date_value("concat(trim(billing_period), '-01')") ~ ' is null',
-                'is not a month like 2026-01'
-            ),
-            needs_id('Cost Center ID', 'cost_center_id'),
-            needs_number(
-                'Allocated Quantity', 'allocated_quantity', 'exact_allocated_quantity'
-            ),
-            (
-                'Allocated Quantity',
-                'allocated_quantity',
-                'exact_allocated_quantity < 0',
-                'is negative'
-            ),
-            not_too_large(
-                'Allocated Quantity', 'allocated_quantity', 'exact_allocated_quantity', 100000000
-            ),
-            (
-                'Allocated Quantity',
-                'allocated_quantity',
-                'exact_allocated_quantity <> round(exact_allocated_quantity, 4)',
-                'has more than four decimals'
-            ),
-            needs_text('Approved By', 'approved_by'),
-            needs_text('Reason', 'reason'),
-        ]) }}
-    from typed
-
-),
+{{ landed_typed_checked(
+    'corrections',
+    typed={
+        'exact_allocated_quantity': decimal_value('allocated_quantity'),
+    },
+    checks=[
+        needs_id('Subscription ID', 'subscription_id'),
+        (
+            'Billing Period',
+            'billing_period',
+            date_value("concat(trim(billing_period), '-01')") ~ ' is null',
+            'is not a month like 2026-01'
+        ),
+        needs_id('Cost Center ID', 'cost_center_id'),
+        needs_number(
+            'Allocated Quantity', 'allocated_quantity', 'exact_allocated_quantity'
+        ),
+        (
+            'Allocated Quantity',
+            'allocated_quantity',
+            'exact_allocated_quantity < 0',
+            'is negative'
+        ),
+        not_too_large(
+            'Allocated Quantity', 'allocated_quantity', 'exact_allocated_quantity', 100000000
+        ),
+        (
+            'Allocated Quantity',
+            'allocated_quantity',
+            'exact_allocated_quantity <> round(exact_allocated_quantity, 4)',
+            'has more than four decimals'
+        ),
+        needs_text('Approved By', 'approved_by'),
+        needs_text('Reason', 'reason'),
+    ],
+) }},
 
 renamed as (
 

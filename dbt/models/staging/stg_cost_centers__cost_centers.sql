@@ -1,58 +1,39 @@
 with
 
-landed as (
-
-    select
-        landed_rows.*,
-        {{ whole_row('landed_rows') }} as landed_row
-    from {{ source('raw', 'cost_centers') }} as landed_rows
-
-),
-
-typed as (
-
-    select
-        landed.*,
-        {{ flag_value('is_default') }} as is_default_flag,
-        {{ flag_value('is_shared') }} as is_shared_flag,
-        {{ date_value('valid_from') }} as valid_from_day,
-        {{ date_value('valid_to') }} as valid_to_day,
-        -- Systems that require an end date print 9999-12-31.
-        coalesce(valid_to, '') like '9999-12-31%' as has_no_end
-    from landed
-
-),
-
-checked as (
-
-    select
-        typed.*,
-        {{ failed_check([
-            needs_id('Cost Center ID', 'cost_center_id'),
-            needs_text('Organization', 'organization'),
-            needs_text('Name', 'name'),
-            (
-                'Is Default',
-                'is_default',
-                text_value('is_default') ~ ' is not null and is_default_flag is null',
-                'is neither yes nor no'
-            ),
-            (
-                'Is Shared',
-                'is_shared',
-                text_value('is_shared') ~ ' is not null and is_shared_flag is null',
-                'is neither yes nor no'
-            ),
-            date_if_given('Valid From', 'valid_from', 'valid_from_day'),
-            date_if_given(
-                'Valid To',
-                'valid_to',
-                "case when has_no_end then date '2199-12-31' else valid_to_day end"
-            ),
-        ]) }}
-    from typed
-
-),
+-- Systems that require an end date print 9999-12-31 for a cost center without end.
+{{ landed_typed_checked(
+    'cost_centers',
+    typed={
+        'is_default_flag': flag_value('is_default'),
+        'is_shared_flag': flag_value('is_shared'),
+        'valid_from_day': date_value('valid_from'),
+        'valid_to_day': date_value('valid_to'),
+        'has_no_end': "coalesce(valid_to, '') like '9999-12-31%'",
+    },
+    checks=[
+        needs_id('Cost Center ID', 'cost_center_id'),
+        needs_text('Organization', 'organization'),
+        needs_text('Name', 'name'),
+        (
+            'Is Default',
+            'is_default',
+            text_value('is_default') ~ ' is not null and is_default_flag is null',
+            'is neither yes nor no'
+        ),
+        (
+            'Is Shared',
+            'is_shared',
+            text_value('is_shared') ~ ' is not null and is_shared_flag is null',
+            'is neither yes nor no'
+        ),
+        date_if_given('Valid From', 'valid_from', 'valid_from_day'),
+        date_if_given(
+            'Valid To',
+            'valid_to',
+            "case when has_no_end then date '2199-12-31' else valid_to_day end"
+        ),
+    ],
+) }},
 
 renamed as (
 

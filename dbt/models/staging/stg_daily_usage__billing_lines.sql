@@ -19,54 +19,34 @@
 ] -%}
 with
 
-landed as (
-
-    select
-        landed_rows.*,
-        {{ whole_row('landed_rows') }} as landed_row
-    from {{ source('raw', 'daily_rated_usage') }} as landed_rows
-
-),
-
-typed as (
-
-    select
-        landed.*,
-        {{ decimal_value('quantity') }} as exact_quantity,
-        {{ decimal_value('unit_price') }} as exact_unit_price,
-        {{ decimal_value('billing_pre_tax_total') }} as exact_pre_tax_total,
-        {{ date_value('charge_start_date') }} as charge_start_day,
-        {{ date_value('charge_end_date') }} as charge_end_day,
-        {{ date_value('usage_date') }} as usage_day
-    from landed
-
-),
-
-checked as (
-
-    select
-        typed.*,
-        {{ failed_check([
-            needs_id('InvoiceNumber', 'invoice_number'),
-            needs_id('BillingCurrency', 'billing_currency'),
-            number_if_given('Quantity', 'quantity', 'exact_quantity'),
-            number_if_given('UnitPrice', 'unit_price', 'exact_unit_price'),
-            needs_number('BillingPreTaxTotal', 'billing_pre_tax_total', 'exact_pre_tax_total'),
-            not_too_large('Quantity', 'quantity', 'exact_quantity', 1000000000000),
-            not_too_large('UnitPrice', 'unit_price', 'exact_unit_price', 1000000000000),
-            not_too_large(
-                'BillingPreTaxTotal',
-                'billing_pre_tax_total',
-                'exact_pre_tax_total',
-                1000000000000
-            ),
-            needs_date('UsageDate', 'usage_date', 'usage_day'),
-            needs_date('ChargeStartDate', 'charge_start_date', 'charge_start_day'),
-            needs_date('ChargeEndDate', 'charge_end_date', 'charge_end_day'),
-        ]) }}
-    from typed
-
-),
+{{ landed_typed_checked(
+    'daily_rated_usage',
+    typed={
+        'exact_quantity': decimal_value('quantity'),
+        'exact_unit_price': decimal_value('unit_price'),
+        'exact_pre_tax_total': decimal_value('billing_pre_tax_total'),
+        'charge_start_day': date_value('charge_start_date'),
+        'charge_end_day': date_value('charge_end_date'),
+        'usage_day': date_value('usage_date'),
+    },
+    checks=[
+        needs_id('InvoiceNumber', 'invoice_number'),
+        needs_id('BillingCurrency', 'billing_currency'),
+        number_if_given('Quantity', 'quantity', 'exact_quantity'),
+        number_if_given('UnitPrice', 'unit_price', 'exact_unit_price'),
+        needs_number('BillingPreTaxTotal', 'billing_pre_tax_total', 'exact_pre_tax_total'),
+        not_too_large('Quantity', 'quantity', 'exact_quantity'),
+        not_too_large('UnitPrice', 'unit_price', 'exact_unit_price'),
+        not_too_large(
+            'BillingPreTaxTotal',
+            'billing_pre_tax_total',
+            'exact_pre_tax_total'
+        ),
+        needs_date('UsageDate', 'usage_date', 'usage_day'),
+        needs_date('ChargeStartDate', 'charge_start_date', 'charge_start_day'),
+        needs_date('ChargeEndDate', 'charge_end_date', 'charge_end_day'),
+    ],
+) }},
 
 renamed as (
 

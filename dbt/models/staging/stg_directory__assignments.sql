@@ -1,40 +1,21 @@
 {#- Personal data ends here: models that read this model only count users. -#}
 with
 
-landed as (
-
-    select
-        landed_rows.*,
-        {{ whole_row('landed_rows') }} as landed_row
-    from {{ source('raw', 'directory_assignments') }} as landed_rows
-
-),
-
-typed as (
-
-    select
-        landed.*,
-        {{ snapshot_day() }} as snapshot_day
-    from landed
-
-),
-
-checked as (
-
-    select
-        typed.*,
-        {{ failed_check(directory_checks() + [
-            (
-                'Subscription ID',
-                'subscription_id',
-                given_value('subscription_id') ~ ' is null and ' ~ given_value('sku')
-                ~ ' is null',
-                'and SKU are empty'
-            ),
-        ]) }}
-    from typed
-
-),
+{{ landed_typed_checked(
+    'directory_assignments',
+    typed={
+        'snapshot_day': snapshot_day(),
+    },
+    checks=directory_checks() + [
+        (
+            'Subscription ID',
+            'subscription_id',
+            given_value('subscription_id') ~ ' is null and ' ~ given_value('sku')
+            ~ ' is null',
+            'and SKU are empty'
+        ),
+    ],
+) }},
 
 renamed as (
 

@@ -1,41 +1,22 @@
 {#- Personal data ends here: models that read this model only count users. -#}
 with
 
-landed as (
-
-    select
-        landed_rows.*,
-        {{ whole_row('landed_rows') }} as landed_row
-    from {{ source('raw', 'directory_users') }} as landed_rows
-
-),
-
-typed as (
-
-    select
-        landed.*,
-        {{ flag_value('account_enabled') }} as is_enabled_flag,
-        {{ flag_value('block_credential') }} as is_blocked_flag,
-        {{ snapshot_day() }} as snapshot_day
-    from landed
-
-),
-
-checked as (
-
-    select
-        typed.*,
-        {{ failed_check(directory_checks() + [
-            (
-                'Account Enabled',
-                'account_enabled',
-                text_value('account_enabled') ~ ' is not null and is_enabled_flag is null',
-                'is neither true nor false'
-            ),
-        ]) }}
-    from typed
-
-),
+{{ landed_typed_checked(
+    'directory_users',
+    typed={
+        'is_enabled_flag': flag_value('account_enabled'),
+        'is_blocked_flag': flag_value('block_credential'),
+        'snapshot_day': snapshot_day(),
+    },
+    checks=directory_checks() + [
+        (
+            'Account Enabled',
+            'account_enabled',
+            text_value('account_enabled') ~ ' is not null and is_enabled_flag is null',
+            'is neither true nor false'
+        ),
+    ],
+) }},
 
 renamed as (
 

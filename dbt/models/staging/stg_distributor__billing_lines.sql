@@ -16,69 +16,50 @@
 ] -%}
 with
 
-landed as (
-
-    select
-        landed_rows.*,
-        {{ whole_row('landed_rows') }} as landed_row
-    from {{ source('raw', 'distributor_bill') }} as landed_rows
-
-),
-
-typed as (
-
-    select
-        landed.*,
-        {{ decimal_value('quantity') }} as exact_quantity,
-        {{ decimal_value('unit_price') }} as exact_unit_price,
-        {{ decimal_value('total_cost') }} as exact_total_cost,
-        {{ decimal_value('total_sales') }} as exact_total_sales,
-        {{ decimal_value('total_margin') }} as exact_total_margin,
-        {{ date_value('charge_start_date') }} as charge_start_day,
-        {{ date_value('charge_end_date') }} as charge_end_day,
-        {{ date_value('billing_date') }} as billing_day
-    from landed
-
-),
-
-checked as (
-
-    select
-        typed.*,
-        {{ failed_check([
-            needs_text('Product Name', 'product_name'),
-            needs_text('Charge Type', 'charge_type'),
-            needs_id('Currency', 'currency'),
-            (
-                'Invoice Number',
-                'invoice_number',
-                given_value('invoice_number') ~ ' is null and ' ~ given_value('billing_date')
-                ~ ' is null',
-                'is empty, and so is Billing Date'
-            ),
-            number_if_given('Quantity', 'quantity', 'exact_quantity'),
-            number_if_given('Unit Price', 'unit_price', 'exact_unit_price'),
-            needs_number('Total Cost', 'total_cost', 'exact_total_cost'),
-            number_if_given('Total Sales', 'total_sales', 'exact_total_sales'),
-            number_if_given('Total Margin', 'total_margin', 'exact_total_margin'),
-            not_too_large('Quantity', 'quantity', 'exact_quantity', 1000000000000),
-            not_too_large('Unit Price', 'unit_price', 'exact_unit_price', 1000000000000),
-            not_too_large('Total Cost', 'total_cost', 'exact_total_cost', 1000000000000),
-            not_too_large('Total Sales', 'total_sales', 'exact_total_sales', 1000000000000),
-            not_too_large('Total Margin', 'total_margin', 'exact_total_margin', 1000000000000),
-            needs_date('Charge Start Date', 'charge_start_date', 'charge_start_day'),
-            needs_date('Charge End Date', 'charge_end_date', 'charge_end_day'),
-            date_if_given('Billing Date', 'billing_date', 'billing_day'),
-            (
-                'Charge End Date',
-                'charge_end_date',
-                'charge_end_day < charge_start_day',
-                'the period ends before Charge Start Date'
-            ),
-        ]) }}
-    from typed
-
-),
+{{ landed_typed_checked(
+    'distributor_bill',
+    typed={
+        'exact_quantity': decimal_value('quantity'),
+        'exact_unit_price': decimal_value('unit_price'),
+        'exact_total_cost': decimal_value('total_cost'),
+        'exact_total_sales': decimal_value('total_sales'),
+        'exact_total_margin': decimal_value('total_margin'),
+        'charge_start_day': date_value('charge_start_date'),
+        'charge_end_day': date_value('charge_end_date'),
+        'billing_day': date_value('billing_date'),
+    },
+    checks=[
+        needs_text('Product Name', 'product_name'),
+        needs_text('Charge Type', 'charge_type'),
+        needs_id('Currency', 'currency'),
+        (
+            'Invoice Number',
+            'invoice_number',
+            given_value('invoice_number') ~ ' is null and ' ~ given_value('billing_date')
+            ~ ' is null',
+            'is empty, and so is Billing Date'
+        ),
+        number_if_given('Quantity', 'quantity', 'exact_quantity'),
+        number_if_given('Unit Price', 'unit_price', 'exact_unit_price'),
+        needs_number('Total Cost', 'total_cost', 'exact_total_cost'),
+        number_if_given('Total Sales', 'total_sales', 'exact_total_sales'),
+        number_if_given('Total Margin', 'total_margin', 'exact_total_margin'),
+        not_too_large('Quantity', 'quantity', 'exact_quantity'),
+        not_too_large('Unit Price', 'unit_price', 'exact_unit_price'),
+        not_too_large('Total Cost', 'total_cost', 'exact_total_cost'),
+        not_too_large('Total Sales', 'total_sales', 'exact_total_sales'),
+        not_too_large('Total Margin', 'total_margin', 'exact_total_margin'),
+        needs_date('Charge Start Date', 'charge_start_date', 'charge_start_day'),
+        needs_date('Charge End Date', 'charge_end_date', 'charge_end_day'),
+        date_if_given('Billing Date', 'billing_date', 'billing_day'),
+        (
+            'Charge End Date',
+            'charge_end_date',
+            'charge_end_day < charge_start_day',
+            'the period ends before Charge Start Date'
+        ),
+    ],
+) }},
 
 renamed as (
 

@@ -1,39 +1,20 @@
 with
 
-landed as (
-
-    select
-        landed_rows.*,
-        {{ whole_row('landed_rows') }} as landed_row
-    from {{ source('raw', 'exchange_rates') }} as landed_rows
-
-),
-
-typed as (
-
-    select
-        landed.*,
-        {{ decimal_value('rate') }} as exact_rate,
-        {{ date_value('date') }} as rate_day
-    from landed
-
-),
-
-checked as (
-
-    select
-        typed.*,
-        {{ failed_check([
-            needs_id('From Currency', 'from_currency'),
-            needs_id('To Currency', 'to_currency'),
-            needs_date('Date', 'date', 'rate_day'),
-            needs_number('Rate', 'rate', 'exact_rate'),
-            ('Rate', 'rate', 'exact_rate <= 0', 'is not greater than zero'),
-            not_too_large('Rate', 'rate', 'exact_rate', 1000000000),
-        ]) }}
-    from typed
-
-),
+{{ landed_typed_checked(
+    'exchange_rates',
+    typed={
+        'exact_rate': decimal_value('rate'),
+        'rate_day': date_value('date'),
+    },
+    checks=[
+        needs_id('From Currency', 'from_currency'),
+        needs_id('To Currency', 'to_currency'),
+        needs_date('Date', 'date', 'rate_day'),
+        needs_number('Rate', 'rate', 'exact_rate'),
+        ('Rate', 'rate', 'exact_rate <= 0', 'is not greater than zero'),
+        not_too_large('Rate', 'rate', 'exact_rate', 1000000000),
+    ],
+) }},
 
 renamed as (
 

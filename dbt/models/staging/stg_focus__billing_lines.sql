@@ -27,57 +27,52 @@ with
 
 landed as (
 
+    {{ landed_rows('focus_cost_and_usage') }}
+
+),
+
+with_texts as (
+
     select
-        landed_rows.*,
-        {{ whole_row('landed_rows') }} as landed_row,
+        *,
         coalesce({{ given_value('pricing_quantity') }}, {{ given_value('consumed_quantity') }})
             as quantity_text,
         coalesce(
             {{ given_value('contracted_unit_price') }}, {{ given_value('list_unit_price') }}
         ) as unit_price_text
-    from {{ source('raw', 'focus_cost_and_usage') }} as landed_rows
-
-),
-
-typed as (
-
-    select
-        landed.*,
-        {{ decimal_value('billed_cost') }} as exact_billed_cost,
-        {{ decimal_value('quantity_text') }} as exact_quantity,
-        {{ decimal_value('unit_price_text') }} as exact_unit_price,
-        {{ instant_value('charge_period_start') }} as charge_start_instant,
-        {{ instant_value('charge_period_end') }} as charge_end_instant,
-        {{ date_value('billing_period_end') }} as billing_period_end_day
     from landed
 
 ),
 
-checked as (
-
-    select
-        typed.*,
-        {{ failed_check([
-            needs_id('BillingAccountId', 'billing_account_id'),
-            needs_text('ChargeCategory', 'charge_category'),
-            needs_id('BillingCurrency', 'billing_currency'),
-            needs_number('BilledCost', 'billed_cost', 'exact_billed_cost'),
-            number_if_given('PricingQuantity', 'quantity_text', 'exact_quantity'),
-            not_too_large('BilledCost', 'billed_cost', 'exact_billed_cost', 1000000000000),
-            not_too_large('PricingQuantity', 'quantity_text', 'exact_quantity', 1000000000000),
-            needs_date('ChargePeriodStart', 'charge_period_start', 'charge_start_instant'),
-            needs_date('ChargePeriodEnd', 'charge_period_end', 'charge_end_instant'),
-            (
-                'ChargePeriodEnd',
-                'charge_period_end',
-                'charge_end_instant < charge_start_instant',
-                'the period ends before ChargePeriodStart'
-            ),
-            needs_date('BillingPeriodEnd', 'billing_period_end', 'billing_period_end_day'),
-        ]) }}
-    from typed
-
-),
+{{ typed_and_checked(
+    'with_texts',
+    typed={
+        'exact_billed_cost': decimal_value('billed_cost'),
+        'exact_quantity': decimal_value('quantity_text'),
+        'exact_unit_price': decimal_value('unit_price_text'),
+        'charge_start_instant': instant_value('charge_period_start'),
+        'charge_end_instant': instant_value('charge_period_end'),
+        'billing_period_end_day': date_value('billing_period_end'),
+    },
+    checks=[
+        needs_id('BillingAccountId', 'billing_account_id'),
+        needs_text('ChargeCategory', 'charge_category'),
+        needs_id('BillingCurrency', 'billing_currency'),
+        needs_number('BilledCost', 'billed_cost', 'exact_billed_cost'),
+        number_if_given('PricingQuantity', 'quantity_text', 'exact_quantity'),
+        not_too_large('BilledCost', 'billed_cost', 'exact_billed_cost'),
+        not_too_large('PricingQuantity', 'quantity_text', 'exact_quantity'),
+        needs_date('ChargePeriodStart', 'charge_period_start', 'charge_start_instant'),
+        needs_date('ChargePeriodEnd', 'charge_period_end', 'charge_end_instant'),
+        (
+            'ChargePeriodEnd',
+            'charge_period_end',
+            'charge_end_instant < charge_start_instant',
+            'the period ends before ChargePeriodStart'
+        ),
+        needs_date('BillingPeriodEnd', 'billing_period_end', 'billing_period_end_day'),
+    ],
+) }},
 
 -- FOCUS ends are exclusive: the last day is that of the moment before.
 with_days as (

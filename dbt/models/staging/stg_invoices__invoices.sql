@@ -1,44 +1,25 @@
 with
 
-landed as (
-
-    select
-        landed_rows.*,
-        {{ whole_row('landed_rows') }} as landed_row
-    from {{ source('raw', 'invoices') }} as landed_rows
-
-),
-
-typed as (
-
-    select
-        landed.*,
-        {{ date_value('invoice_date') }} as invoice_day,
-        {{ decimal_value('subtotal') }} as exact_subtotal,
-        {{ decimal_value('tax_total') }} as exact_tax_total,
-        {{ decimal_value('total') }} as exact_total
-    from landed
-
-),
-
-checked as (
-
-    select
-        typed.*,
-        {{ failed_check([
-            needs_id('Invoice Number', 'invoice_number'),
-            needs_date('Invoice Date', 'invoice_date', 'invoice_day'),
-            needs_id('Currency', 'currency'),
-            needs_number('Subtotal', 'subtotal', 'exact_subtotal'),
-            not_too_large('Subtotal', 'subtotal', 'exact_subtotal', 1000000000000000),
-            number_if_given('Tax Total', 'tax_total', 'exact_tax_total'),
-            number_if_given('Total', 'total', 'exact_total'),
-            not_too_large('Tax Total', 'tax_total', 'exact_tax_total', 1000000000000000),
-            not_too_large('Total', 'total', 'exact_total', 1000000000000000),
-        ]) }}
-    from typed
-
-),
+{{ landed_typed_checked(
+    'invoices',
+    typed={
+        'invoice_day': date_value('invoice_date'),
+        'exact_subtotal': decimal_value('subtotal'),
+        'exact_tax_total': decimal_value('tax_total'),
+        'exact_total': decimal_value('total'),
+    },
+    checks=[
+        needs_id('Invoice Number', 'invoice_number'),
+        needs_date('Invoice Date', 'invoice_date', 'invoice_day'),
+        needs_id('Currency', 'currency'),
+        needs_number('Subtotal', 'subtotal', 'exact_subtotal'),
+        not_too_large('Subtotal', 'subtotal', 'exact_subtotal', 1000000000000000),
+        number_if_given('Tax Total', 'tax_total', 'exact_tax_total'),
+        number_if_given('Total', 'total', 'exact_total'),
+        not_too_large('Tax Total', 'tax_total', 'exact_tax_total', 1000000000000000),
+        not_too_large('Total', 'total', 'exact_total', 1000000000000000),
+    ],
+) }},
 
 renamed as (
 

@@ -45,7 +45,9 @@ bounded as (
 
     select
         * exclude (exact_total_cost),
-        case when abs(exact_total_cost) < 1000000000000 then exact_total_cost end as total_cost
+        case
+            when abs(exact_total_cost) < {{ number_limit() }} then exact_total_cost
+        end as total_cost
     from with_known_values
 
 )

@@ -10,54 +10,35 @@
 ] -%}
 with
 
-landed as (
-
-    select
-        landed_rows.*,
-        {{ whole_row('landed_rows') }} as landed_row
-    from {{ source('raw', 'new_commerce_reconciliation') }} as landed_rows
-
-),
-
-typed as (
-
-    select
-        landed.*,
-        {{ decimal_value('quantity') }} as exact_quantity,
-        {{ decimal_value('unit_price') }} as exact_unit_price,
-        {{ decimal_value('subtotal') }} as exact_subtotal,
-        {{ date_value('charge_start_date') }} as charge_start_day,
-        {{ date_value('charge_end_date') }} as charge_end_day
-    from landed
-
-),
-
-checked as (
-
-    select
-        typed.*,
-        {{ failed_check([
-            needs_id('InvoiceNumber', 'invoice_number'),
-            needs_text('ChargeType', 'charge_type'),
-            needs_id('Currency', 'currency'),
-            number_if_given('Quantity', 'quantity', 'exact_quantity'),
-            number_if_given('UnitPrice', 'unit_price', 'exact_unit_price'),
-            needs_number('Subtotal', 'subtotal', 'exact_subtotal'),
-            not_too_large('Quantity', 'quantity', 'exact_quantity', 1000000000000),
-            not_too_large('UnitPrice', 'unit_price', 'exact_unit_price', 1000000000000),
-            not_too_large('Subtotal', 'subtotal', 'exact_subtotal', 1000000000000),
-            needs_date('ChargeStartDate', 'charge_start_date', 'charge_start_day'),
-            needs_date('ChargeEndDate', 'charge_end_date', 'charge_end_day'),
-            (
-                'ChargeEndDate',
-                'charge_end_date',
-                'charge_end_day < charge_start_day',
-                'the period ends before ChargeStartDate'
-            ),
-        ]) }}
-    from typed
-
-),
+{{ landed_typed_checked(
+    'new_commerce_reconciliation',
+    typed={
+        'exact_quantity': decimal_value('quantity'),
+        'exact_unit_price': decimal_value('unit_price'),
+        'exact_subtotal': decimal_value('subtotal'),
+        'charge_start_day': date_value('charge_start_date'),
+        'charge_end_day': date_value('charge_end_date'),
+    },
+    checks=[
+        needs_id('InvoiceNumber', 'invoice_number'),
+        needs_text('ChargeType', 'charge_type'),
+        needs_id('Currency', 'currency'),
+        number_if_given('Quantity', 'quantity', 'exact_quantity'),
+        number_if_given('UnitPrice', 'unit_price', 'exact_unit_price'),
+        needs_number('Subtotal', 'subtotal', 'exact_subtotal'),
+        not_too_large('Quantity', 'quantity', 'exact_quantity'),
+        not_too_large('UnitPrice', 'unit_price', 'exact_unit_price'),
+        not_too_large('Subtotal', 'subtotal', 'exact_subtotal'),
+        needs_date('ChargeStartDate', 'charge_start_date', 'charge_start_day'),
+        needs_date('ChargeEndDate', 'charge_end_date', 'charge_end_day'),
+        (
+            'ChargeEndDate',
+            'charge_end_date',
+            'charge_end_day < charge_start_day',
+            'the period ends before ChargeStartDate'
+        ),
+    ],
+) }},
 
 renamed as (
 

@@ -1,56 +1,37 @@
 with
 
-landed as (
-
-    select
-        landed_rows.*,
-        {{ whole_row('landed_rows') }} as landed_row
-    from {{ source('raw', 'organizations') }} as landed_rows
-
-),
-
-keyed as (
-
-    select
-        *,
-        {{ match_key('split_source') }} as split_source_key,
-        {{ match_key('split_attribute') }} as split_attribute_key
-    from landed
-
-),
-
-checked as (
-
-    select
-        keyed.*,
-        {{ failed_check([
-            needs_text('Organization', 'organization'),
-            needs_text('Name', 'name'),
-            (
-                'Refund Policy',
-                'refund_policy',
-                text_value('refund_policy') ~ " is not null and lower(trim(refund_policy))"
-                ~ " not in ('as_documented', 'mirror_original')",
-                'is neither as_documented nor mirror_original'
-            ),
-            (
-                'Split Source',
-                'split_source',
-                text_value('split_source') ~ " is not null and split_source_key not in"
-                ~ " ('directory', 'splithistory', 'history')",
-                'is neither directory nor split history'
-            ),
-            (
-                'Split Attribute',
-                'split_attribute',
-                text_value('split_attribute') ~ " is not null and split_attribute_key not in"
-                ~ " ('department', 'location', 'officelocation', 'chargecode')",
-                'is not one of department, location and charge code'
-            ),
-        ]) }}
-    from keyed
-
-),
+{{ landed_typed_checked(
+    'organizations',
+    typed={
+        'split_source_key': match_key('split_source'),
+        'split_attribute_key': match_key('split_attribute'),
+    },
+    checks=[
+        needs_text('Organization', 'organization'),
+        needs_text('Name', 'name'),
+        (
+            'Refund Policy',
+            'refund_policy',
+            text_value('refund_policy') ~ " is not null and lower(trim(refund_policy))"
+            ~ " not in ('as_documented', 'mirror_original')",
+            'is neither as_documented nor mirror_original'
+        ),
+        (
+            'Split Source',
+            'split_source',
+            text_value('split_source') ~ " is not null and split_source_key not in"
+            ~ " ('directory', 'splithistory', 'history')",
+            'is neither directory nor split history'
+        ),
+        (
+            'Split Attribute',
+            'split_attribute',
+            text_value('split_attribute') ~ " is not null and split_attribute_key not in"
+            ~ " ('department', 'location', 'officelocation', 'chargecode')",
+            'is not one of department, location and charge code'
+        ),
+    ],
+) }},
 
 renamed as (
 

@@ -1,88 +1,69 @@
 with
 
-landed as (
-
-    select
-        landed_rows.*,
-        {{ whole_row('landed_rows') }} as landed_row
-    from {{ source('raw', 'price_list') }} as landed_rows
-
-),
-
-typed as (
-
-    select
-        landed.*,
-        {{ decimal_value('unit_price') }} as exact_unit_price,
-        -- 15 and 15% are the same.
-        {{ decimal_value("rtrim(rtrim(trim(markup_percent), '%'))") }} as exact_markup_percent,
-        {{ date_value('valid_from') }} as valid_from_day,
-        {{ date_value('valid_to') }} as valid_to_day,
-        coalesce(valid_to, '') like '9999-12-31%' as has_no_end,
-        coalesce(lower({{ text_value('percent_of') }}), 'cost') as percent_base,
-        coalesce({{ text_value('product') }}, '*') = '*' and {{ given_value('sku') }} is null
-            as is_for_all_products
-    from landed
-
-),
-
-checked as (
-
-    select
-        typed.*,
-        {{ failed_check([
-            needs_id('Currency', 'currency'),
-            number_if_given('Unit Price', 'unit_price', 'exact_unit_price'),
-            number_if_given('Markup Percent', 'markup_percent', 'exact_markup_percent'),
-            (
-                'Unit Price',
-                'unit_price',
-                'exact_unit_price is null and exact_markup_percent is null',
-                'and Markup Percent are empty'
-            ),
-            (
-                'Unit Price',
-                'unit_price',
-                'exact_unit_price is not null and exact_markup_percent is not null',
-                'and Markup Percent are both given; give only one of them'
-            ),
-            ('Unit Price', 'unit_price', 'exact_unit_price < 0', 'is negative'),
-            not_too_large('Unit Price', 'unit_price', 'exact_unit_price', 1000000000),
-            (
-                'Markup Percent',
-                'markup_percent',
-                'exact_markup_percent < -100',
-                'is less than -100'
-            ),
-            not_too_large('Markup Percent', 'markup_percent', 'exact_markup_percent', 100000),
-            (
-                'Product',
-                'product',
-                'is_for_all_products and exact_unit_price is not null',
-                'is empty or *; only a percentage can apply to all products'
-            ),
-            (
-                'Percent Of',
-                'percent_of',
-                "percent_base not in ('cost', 'list')",
-                'is neither cost nor list'
-            ),
-            needs_date('Valid From', 'valid_from', 'valid_from_day'),
-            date_if_given(
-                'Valid To',
-                'valid_to',
-                "case when has_no_end then date '2199-12-31' else valid_to_day end"
-            ),
-            (
-                'Valid To',
-                'valid_to',
-                'valid_to_day < valid_from_day',
-                'is before Valid From'
-            ),
-        ]) }}
-    from typed
-
-),
+-- A percentage of 15 may be given as 15 or as 15%.
+{{ landed_typed_checked(
+    'price_list',
+    typed={
+        'exact_unit_price': decimal_value('unit_price'),
+        'exact_markup_percent': decimal_value("rtrim(rtrim(trim(markup_percent), '%'))"),
+        'valid_from_day': date_value('valid_from'),
+        'valid_to_day': date_value('valid_to'),
+        'has_no_end': "coalesce(valid_to, '') like '9999-12-31%'",
+        'percent_base': 'coalesce(lower(' ~ text_value('percent_of') ~ "), 'cost')",
+        'is_for_all_products':
+            'coalesce(' ~ text_value('product') ~ ", '*') = '*' and " ~ given_value('sku') ~ ' is null',
+    },
+    checks=[
+        needs_id('Currency', 'currency'),
+        number_if_given('Unit Price', 'unit_price', 'exact_unit_price'),
+        number_if_given('Markup Percent', 'markup_percent', 'exact_markup_percent'),
+        (
+            'Unit Price',
+            'unit_price',
+            'exact_unit_price is null and exact_markup_percent is null',
+            'and Markup Percent are empty'
+        ),
+        (
+            'Unit Price',
+            'unit_price',
+            'exact_unit_price is not null and exact_markup_percent is not null',
+            'and Markup Percent are both given; give only one of them'
+        ),
+        ('Unit Price', 'unit_price', 'exact_unit_price < 0', 'is negative'),
+        not_too_large('Unit Price', 'unit_price', 'exact_unit_price', 1000000000),
+        (
+            'Markup Percent',
+            'markup_percent',
+            'exact_markup_percent < -100',
+            'is less than -100'
+        ),
+        not_too_large('Markup Percent', 'markup_percent', 'exact_markup_percent', 100000),
+        (
+            'Product',
+            'product',
+            'is_for_all_products and exact_unit_price is not null',
+            'is empty or *; only a percentage can apply to all products'
+        ),
+        (
+            'Percent Of',
+            'percent_of',
+            "percent_base not in ('cost', 'list')",
+            'is neither cost nor list'
+        ),
+        needs_date('Valid From', 'valid_from', 'valid_from_day'),
+        date_if_given(
+            'Valid To',
+            'valid_to',
+            "case when has_no_end then date '2199-12-31' else valid_to_day end"
+        ),
+        (
+            'Valid To',
+            'valid_to',
+            'valid_to_day < valid_from_day',
+            'is before Valid From'
+        ),
+    ],
+) }},
 
 renamed as (
 

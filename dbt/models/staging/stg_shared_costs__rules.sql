@@ -1,111 +1,92 @@
 with
 
-landed as (
-
-    select
-        landed_rows.*,
-        {{ whole_row('landed_rows') }} as landed_row
-    from {{ source('raw', 'shared_costs') }} as landed_rows
-
-),
-
-typed as (
-
-    select
-        landed.*,
-        {{ match_key('method') }} as method_key,
-        -- A workbook cell with percentage format includes the percent sign.
-        {{ decimal_value("rtrim(rtrim(trim(percent), '%'))") }} as exact_percent,
-        {{ date_value('valid_from') }} as valid_from_day,
-        {{ date_value('valid_to') }} as valid_to_day,
-        -- Systems that require an end date print 9999-12-31.
-        coalesce(valid_to, '') like '9999-12-31%' as has_no_end
-    from landed
-
-),
-
--- A row names one source: a shared cost center, a subscription or a product.
-checked as (
-
-    select
-        typed.*,
-        {{ failed_check([
-            needs_text('Organization', 'organization'),
-            needs_text('Method', 'method'),
-            (
-                'Method',
-                'method',
-                "method_key not in ('percent', 'even', 'directcost', 'seats', 'headcount')",
-                'is not one of percent, even, direct_cost, seats, headcount'
-            ),
-            (
-                'Shared Cost Center ID',
-                'shared_cost_center_id',
-                'coalesce(' ~ given_value('shared_cost_center_id') ~ ', '
-                ~ given_value('subscription_id') ~ ', ' ~ text_value('product') ~ ') is null',
-                'and Subscription ID and Product are empty'
-            ),
-            (
-                'Shared Cost Center ID',
-                'shared_cost_center_id',
-                given_value('shared_cost_center_id') ~ ' is not null and coalesce('
-                ~ given_value('subscription_id') ~ ', ' ~ text_value('product') ~ ') is not null',
-                'is not the only source; give one cost center, subscription or product per row'
-            ),
-            (
-                'Subscription ID',
-                'subscription_id',
-                given_value('subscription_id') ~ ' is not null and '
-                ~ text_value('product') ~ ' is not null',
-                'is not the only source; give one cost center, subscription or product per row'
-            ),
-            (
-                'Cost Center ID',
-                'cost_center_id',
-                "method_key = 'percent' and " ~ given_value('cost_center_id') ~ ' is null',
-                'is empty; a percentage needs a receiving cost center'
-            ),
-            (
-                'Percent',
-                'percent',
-                "method_key = 'percent' and " ~ text_value('percent') ~ ' is null',
-                'is empty'
-            ),
-            number_if_given('Percent', 'percent', 'exact_percent'),
-            (
-                'Percent',
-                'percent',
-                "method_key <> 'percent' and exact_percent is not null",
-                'is given but the method is not percent'
-            ),
-            (
-                'Percent',
-                'percent',
-                'exact_percent <= 0 or exact_percent > 100',
-                'is not greater than 0 and at most 100'
-            ),
-            (
-                'Percent',
-                'percent',
-                'exact_percent <> round(exact_percent, 8)',
-                'has more than eight decimals'
-            ),
-            needs_date('Valid From', 'valid_from', 'valid_from_day'),
-            date_if_given(
-                'Valid To',
-                'valid_to',
-                "case when has_no_end then date '2199-12-31' else valid_to_day end"
-            ),
-            (
-                'Valid To',
-                'valid_to',
-                'not has_no_end and valid_to_day <= valid_from_day',
-                'is not after Valid From'
-            ),
-        ]) }}
-    from typed
-
-),
+-- A row names one source: a shared cost center, a subscription or a product. A workbook cell with
+-- percentage format includes the percent sign. Systems that require an end date print 9999-12-31
+-- for a rule without end.
+{{ landed_typed_checked(
+    'shared_costs',
+    typed={
+        'method_key': match_key('method'),
+        'exact_percent': decimal_value("rtrim(rtrim(trim(percent), '%'))"),
+        'valid_from_day': date_value('valid_from'),
+        'valid_to_day': date_value('valid_to'),
+        'has_no_end': "coalesce(valid_to, '') like '9999-12-31%'",
+    },
+    checks=[
+        needs_text('Organization', 'organization'),
+        needs_text('Method', 'method'),
+        (
+            'Method',
+            'method',
+            "method_key not in ('percent', 'even', 'directcost', 'seats', 'headcount')",
+            'is not one of percent, even, direct_cost, seats, headcount'
+        ),
+        (
+            'Shared Cost Center ID',
+            'shared_cost_center_id',
+            'coalesce(' ~ given_value('shared_cost_center_id') ~ ', '
+            ~ given_value('subscription_id') ~ ', ' ~ text_value('product') ~ ') is null',
+            'and Subscription ID and Product are empty'
+        ),
+        (
+            'Shared Cost Center ID',
+            'shared_cost_center_id',
+            given_value('shared_cost_center_id') ~ ' is not null and coalesce('
+            ~ given_value('subscription_id') ~ ', ' ~ text_value('product') ~ ') is not null',
+            'is not the only source; give one cost center, subscription or product per row'
+        ),
+        (
+            'Subscription ID',
+            'subscription_id',
+            given_value('subscription_id') ~ ' is not null and '
+            ~ text_value('product') ~ ' is not null',
+            'is not the only source; give one cost center, subscription or product per row'
+        ),
+        (
+            'Cost Center ID',
+            'cost_center_id',
+            "method_key = 'percent' and " ~ given_value('cost_center_id') ~ ' is null',
+            'is empty; a percentage needs a receiving cost center'
+        ),
+        (
+            'Percent',
+            'percent',
+            "method_key = 'percent' and " ~ text_value('percent') ~ ' is null',
+            'is empty'
+        ),
+        number_if_given('Percent', 'percent', 'exact_percent'),
+        (
+            'Percent',
+            'percent',
+            "method_key <> 'percent' and exact_percent is not null",
+            'is given but the method is not percent'
+        ),
+        (
+            'Percent',
+            'percent',
+            'exact_percent <= 0 or exact_percent > 100',
+            'is not greater than 0 and at most 100'
+        ),
+        (
+            'Percent',
+            'percent',
+            'exact_percent <> round(exact_percent, 8)',
+            'has more than eight decimals'
+        ),
+        needs_date('Valid From', 'valid_from', 'valid_from_day'),
+        date_if_given(
+            'Valid To',
+            'valid_to',
+            "case when has_no_end then date '2199-12-31' else valid_to_day end"
+        ),
+        (
+            'Valid To',
+            'valid_to',
+            'not has_no_end and valid_to_day <= valid_from_day',
+            'is not after Valid From'
+        ),
+    ],
+) }},
 
 renamed as (
 

@@ -3,82 +3,63 @@
 
 with
 
-landed as (
-
-    select
-        landed_rows.*,
-        {{ whole_row('landed_rows') }} as landed_row
-    from {{ source('raw', 'split_history') }} as landed_rows
-
-),
-
-typed as (
-
-    select
-        landed.*,
-        {{ instant_value('datetime') }} as effective_instant,
-        {{ instant_value('recorded_at') }} as recorded_instant,
-        {{ decimal_value('total_quantity') }} as exact_total_quantity,
-        {{ decimal_value('allocated_quantity') }} as exact_allocated_quantity,
-        {{ decimal_value('sequence') }} as exact_sequence
-    from landed
-
-),
-
-checked as (
-
-    select
-        typed.*,
-        {{ failed_check([
-            needs_id('Subscription ID', 'subscription_id'),
-            needs_text('Event', 'event'),
-            needs_date('Datetime', 'datetime', 'effective_instant'),
-            date_if_given('Recorded At', 'recorded_at', 'recorded_instant'),
-            number_if_given('Total Quantity', 'total_quantity', 'exact_total_quantity'),
-            (
-                'Total Quantity',
-                'total_quantity',
-                'exact_total_quantity < 0',
-                'is negative'
-            ),
-            (
-                'Total Quantity',
-                'total_quantity',
-                'exact_total_quantity <> round(exact_total_quantity, 4)',
-                'has more than four decimals'
-            ),
-            number_if_given(
-                'Allocated Quantity', 'allocated_quantity', 'exact_allocated_quantity'
-            ),
-            (
-                'Allocated Quantity',
-                'allocated_quantity',
-                'exact_allocated_quantity < 0',
-                'is negative'
-            ),
-            (
-                'Cost Center',
-                'cost_center',
-                text_value('cost_center') ~ ' is null and ' ~ given_value('cost_center_id')
-                ~ ' is null and exact_allocated_quantity is not null',
-                'is empty but a quantity is allocated'
-            ),
-            not_too_large('Total Quantity', 'total_quantity', 'exact_total_quantity', 100000000),
-            not_too_large(
-                'Allocated Quantity', 'allocated_quantity', 'exact_allocated_quantity', 100000000
-            ),
-            (
-                'Allocated Quantity',
-                'allocated_quantity',
-                'exact_allocated_quantity <> round(exact_allocated_quantity, 4)',
-                'has more than four decimals'
-            ),
-            number_if_given('Sequence', 'sequence', 'exact_sequence'),
-            not_too_large('Sequence', 'sequence', 'exact_sequence', 1000000000000000),
-        ]) }}
-    from typed
-
-),
+{{ landed_typed_checked(
+    'split_history',
+    typed={
+        'effective_instant': instant_value('datetime'),
+        'recorded_instant': instant_value('recorded_at'),
+        'exact_total_quantity': decimal_value('total_quantity'),
+        'exact_allocated_quantity': decimal_value('allocated_quantity'),
+        'exact_sequence': decimal_value('sequence'),
+    },
+    checks=[
+        needs_id('Subscription ID', 'subscription_id'),
+        needs_text('Event', 'event'),
+        needs_date('Datetime', 'datetime', 'effective_instant'),
+        date_if_given('Recorded At', 'recorded_at', 'recorded_instant'),
+        number_if_given('Total Quantity', 'total_quantity', 'exact_total_quantity'),
+        (
+            'Total Quantity',
+            'total_quantity',
+            'exact_total_quantity < 0',
+            'is negative'
+        ),
+        (
+            'Total Quantity',
+            'total_quantity',
+            'exact_total_quantity <> round(exact_total_quantity, 4)',
+            'has more than four decimals'
+        ),
+        number_if_given(
+            'Allocated Quantity', 'allocated_quantity', 'exact_allocated_quantity'
+        ),
+        (
+            'Allocated Quantity',
+            'allocated_quantity',
+            'exact_allocated_quantity < 0',
+            'is negative'
+        ),
+        (
+            'Cost Center',
+            'cost_center',
+            text_value('cost_center') ~ ' is null and ' ~ given_value('cost_center_id')
+            ~ ' is null and exact_allocated_quantity is not null',
+            'is empty but a quantity is allocated'
+        ),
+        not_too_large('Total Quantity', 'total_quantity', 'exact_total_quantity', 100000000),
+        not_too_large(
+            'Allocated Quantity', 'allocated_quantity', 'exact_allocated_quantity', 100000000
+        ),
+        (
+            'Allocated Quantity',
+            'allocated_quantity',
+            'exact_allocated_quantity <> round(exact_allocated_quantity, 4)',
+            'has more than four decimals'
+        ),
+        number_if_given('Sequence', 'sequence', 'exact_sequence'),
+        not_too_large('Sequence', 'sequence', 'exact_sequence', 1000000000000000),
+    ],
+) }},
 
 renamed as (
 
