@@ -1,14 +1,18 @@
 {#-
 Exports overlap. Of rows with the same `keys`, the one with newest_first = 1 counts: it comes from the
-file that was written last and, within that file, from the lowest row. With `whole_files`, all rows
-that this file has for the keys count.
+file with the latest modification time (of several such files, the last by name) and, within that
+file, from the last row. With `whole_files`, all rows of that file count.
 
-`rows` and `files` name the relations that have file and row_number, and modified_at.
+`rows` and `files` name the relations with the columns file and row_number, and modified_at. Rows for
+which the condition `preferred` holds come before all others.
 -#}
-{% macro newest_first(keys, rows, files='files', whole_files=false) -%}
+{% macro newest_first(keys, rows, files='files', whole_files=false, preferred=none) -%}
     {{ 'dense_rank' if whole_files else 'row_number' }}() over (
         partition by {{ keys | join(', ') }}
         order by
+            {%- if preferred %}
+            {{ preferred }} desc,
+            {%- endif %}
             {{ files }}.modified_at desc,
             {{ rows }}.file desc
             {%- if not whole_files %},

@@ -99,16 +99,15 @@ with_provider as (
 
 ),
 
--- Of an invoice that is listed twice the file written last counts.
+-- For an invoice that is listed twice, a row that names the provider counts.
 ranked as (
 
     select
         *,
-        row_number() over (
-            partition by invoice_number, currency, {{ match_key('provider') }}
-            order by
-                is_provider_listed desc, modified_at desc, file desc, row_number desc
-        ) as newest_first
+        {{ newest_first(
+            ['invoice_number', 'currency', match_key('provider')],
+            rows='with_provider', files='with_provider', preferred='is_provider_listed'
+        ) }}
     from with_provider
 
 )

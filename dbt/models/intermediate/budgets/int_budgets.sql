@@ -67,17 +67,15 @@ ranked as (
 
     select
         with_organization.*,
-        row_number() over (
-            partition by
-                with_organization.organization_id,
-                with_organization.cost_center_id,
-                with_organization.month,
-                with_organization.currency
-            order by
-                files.modified_at desc,
-                with_organization.file desc,
-                with_organization.row_number desc
-        ) as newest_first
+        {{ newest_first(
+            [
+                'with_organization.organization_id',
+                'with_organization.cost_center_id',
+                'with_organization.month',
+                'with_organization.currency',
+            ],
+            rows='with_organization'
+        ) }}
     from with_organization
     inner join files on with_organization.content_hash = files.content_hash
 

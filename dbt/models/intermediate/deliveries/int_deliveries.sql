@@ -1,19 +1,12 @@
 {#-
-One row per delivery and bill, with the decision whether it counts. If its rows leave the decision
-open, the total of the listed invoice decides. Otherwise nothing is published until the user
-decides.
+If the rows of a delivery leave open whether it counts, the total of the listed invoice decides.
+Otherwise nothing is published until the user decides.
 -#}
 with
 
-conflicts as (
+stated as (
 
-    select * from {{ ref('int_delivery_conflicts') }}
-
-),
-
-delivery_order as (
-
-    select * from {{ ref('int_delivery_order') }}
+    select * from {{ ref('int_delivery_states') }}
 
 ),
 
@@ -23,120 +16,9 @@ delivered_lines as (
 
 ),
 
-delivered_files as (
-
-    select * from {{ ref('int_delivered_files') }}
-
-),
-
 invoices as (
 
     select * from {{ ref('int_invoices') }}
-
-),
-
-labels as (
-
-    select
-        delivery,
-        max(coalesce(delivered_at, modified_at)) as delivered_at,
-        case
-            when count(*) = 1 then min(landed_file)
-            else concat(min(landed_file), ' (', count(*), ' files)')
-        end as label
-    from delivered_files
-    group by delivery
-
-),
-
--- An invoice has files in one format of its provider, and separate files for its daily usage.
-families as (
-
-    select
-        conflicts.delivery,
-        conflicts.scope_key,
-        conflicts.invoice_number,
-        {{ match_key('conflicts.provider') }} as provider_key,
-        case
-            when conflicts.source_format in ('new_commerce_reconciliation', 'daily_rated_usage')
-                then 'new_commerce'
-            else conflicts.source_format
-        end as family,
-        labels.delivered_at
-    from conflicts
-    inner join labels on conflicts.delivery = labels.delivery
-    where
-        conflicts.invoice_number is not null
-        and (conflicts.reason is null or conflicts.reason = 'overlap')
-
-),
-
-families_compared as (
-
-    select
-        delivery,
-        scope_key,
-        invoice_number,
-        first_value(family) over newest <> family as is_of_other_format,
-        first_value(delivery) over newest as newest_delivery
-    from families
-    window
-        newest as (
-            partition by provider_key, invoice_number
-            order by delivered_at desc, family asc, delivery asc
-            rows between unbounded preceding and unbounded following
-        )
-
-),
-
-judged as (
-
-    select
-        conflicts.delivery,
-        conflicts.scope_key,
-        conflicts.invoice_number,
-        conflicts.source_format,
-        conflicts.provider,
-        {{ match_key('conflicts.provider') }} as provider_key,
-        conflicts.billing_date,
-        conflicts.row_count,
-        conflicts.repeated_count,
-        conflicts.ordered_by,
-        conflicts.part_file,
-        conflicts.other_file,
-        labels.label,
-        case
-            when families_compared.is_of_other_format then 'two_formats'
-            else conflicts.reason
-        end as reason,
-        case
-            when families_compared.is_of_other_format then families_compared.newest_delivery
-            else coalesce(conflicts.newest_run, others.delivery)
-        end as other_delivery
-    from conflicts
-    inner join labels on conflicts.delivery = labels.delivery
-    left join delivery_order as others
-        on
-            conflicts.scope_key = others.scope_key
-            and conflicts.repeated_by = others.newest_first
-    left join families_compared
-        on
-            conflicts.delivery = families_compared.delivery
-            and conflicts.scope_key = families_compared.scope_key
-            and conflicts.invoice_number = families_compared.invoice_number
-
-),
-
-stated as (
-
-    select
-        *,
-        case
-            when reason is null or reason = 'overlap' then 'counts'
-            when reason in ('later_run', 'delivered_again', 'copy') then 'replaced'
-            else 'undecided'
-        end as state
-    from judged
 
 ),
 
@@ -274,11 +156,10 @@ final as (
             else decided.reason
         end as reason,
         case when decided.reason is not null then decided.ordered_by end as ordered_by,
-        others.label as other_label,
+        decided.other_label,
         decided.part_file,
         decided.other_file
     from decided
-    left join labels as others on decided.other_delivery = others.delivery
 
 )
 

@@ -36,6 +36,7 @@ deliveries as (
 
 ),
 
+-- Rows without a readable scope may be any row.
 in_scopes as (
 
     select
@@ -46,20 +47,7 @@ in_scopes as (
         count(*) as row_count,
         count(*) over (partition by scope_key) as delivery_count
     from delivered_lines
-    where scope_key is not null
     group by scope_key, delivery
-
-),
-
--- Rows without a readable scope may be any row.
-unreadable_rows as (
-
-    select
-        delivery,
-        count(*) as row_count
-    from delivered_lines
-    where scope_key is null
-    group by delivery
 
 ),
 
@@ -89,8 +77,11 @@ contested as (
         end as run_evidence
     from in_scopes
     inner join deliveries on in_scopes.delivery = deliveries.delivery
-    left join unreadable_rows on in_scopes.delivery = unreadable_rows.delivery
-    where in_scopes.delivery_count > 1
+    left join in_scopes as unreadable_rows
+        on
+            in_scopes.delivery = unreadable_rows.delivery
+            and unreadable_rows.scope_key is null
+    where in_scopes.scope_key is not null and in_scopes.delivery_count > 1
     window runs as (partition by in_scopes.scope_key, deliveries.series)
 
 ),
@@ -104,7 +95,7 @@ with_run_rank as (
         case
             when run_evidence is not null
                 then rank() over (
-                    partition by scope_key, series, run_evidence
+                    runs
                     order by
                         case when run_evidence = 'time of delivery' then delivered_at end,
                         run_number,
@@ -113,15 +104,10 @@ with_run_rank as (
                 )
             else 0
         end as run_rank,
-        row_number() over (
-            partition by scope_key, series, run_evidence
-            order by charges_through
-        ) as usage_place,
-        row_number() over (
-            partition by scope_key, series, run_evidence
-            order by made_at
-        ) as time_place
+        row_number() over (runs order by charges_through) as usage_place,
+        row_number() over (runs order by made_at) as time_place
     from contested
+    window runs as (partition by scope_key, series, run_evidence)
 
 ),
 

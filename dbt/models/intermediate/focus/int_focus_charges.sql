@@ -23,27 +23,15 @@ focus_sources as (
 
 ),
 
-service_categories as (
-
-    select * from {{ ref('focus_service_categories') }}
-
-),
-
 charge_categories as (
 
     select * from {{ ref('focus_charge_categories') }}
 
 ),
 
-focus_bills as (
+line_details as (
 
-    select * from {{ ref('stg_focus__services') }}
-
-),
-
-billing_lines as (
-
-    select * from {{ ref('int_billing_lines') }}
+    select * from {{ ref('int_focus_line_details') }}
 
 ),
 
@@ -56,28 +44,6 @@ line_commitments as (
 postings as (
 
     select * from {{ ref('stg_ledger__postings') }}
-
-),
-
--- Services as stated on FOCUS bills, while their files exist.
-own_words as (
-
-    select
-        billing_lines.line_id,
-        focus_bills.invoice_issuer_name,
-        focus_bills.service_provider_name,
-        focus_bills.quantity_unit,
-        focus_bills.subscription_name,
-        service_categories.service_category,
-        service_categories.other_subcategory
-    from billing_lines
-    inner join focus_bills
-        on
-            billing_lines.file = focus_bills.file
-            and billing_lines.row_number = focus_bills.row_number
-    left join service_categories
-        on focus_bills.service_category = service_categories.service_category
-    where billing_lines.source_format = 'focus_cost_and_usage'
 
 ),
 
@@ -107,23 +73,23 @@ categorized as (
         charge_categories.charge_frequency,
         case
             when charge_categories.quantity_unit is not null
-                then coalesce(own_words.quantity_unit, charge_categories.quantity_unit)
+                then coalesce(line_details.quantity_unit, charge_categories.quantity_unit)
         end as quantity_unit,
-        coalesce(own_words.service_category, products.service_category) as service_category,
+        coalesce(line_details.service_category, products.service_category) as service_category,
         case
-            when own_words.service_category <> products.service_category
-                then own_words.other_subcategory
+            when line_details.service_category <> products.service_category
+                then line_details.other_subcategory
             else products.service_subcategory
         end as service_subcategory,
         coalesce(
-            own_words.service_provider_name,
+            line_details.service_provider_name,
             products.service_provider_name,
             focus_sources.service_provider_name
         ) as service_provider_name,
         coalesce(
-            own_words.invoice_issuer_name,
+            line_details.invoice_issuer_name,
             focus_sources.invoice_issuer_name,
-            own_words.service_provider_name,
+            line_details.service_provider_name,
             products.service_provider_name,
             focus_sources.service_provider_name
         ) as invoice_issuer_name,
@@ -132,12 +98,12 @@ categorized as (
         case
             when allocations.subscription_id is null then null
             when allocations.source_format = 'focus_cost_and_usage'
-                then coalesce(own_words.subscription_name, allocations.subscription_id)
+                then coalesce(line_details.subscription_name, allocations.subscription_id)
             else allocations.service_name
         end as subscription_name,
         focus_sources.payment_days,
         invoices.invoice_number as invoice_id,
-        {{ json_object_or_null('billing_lines.tags') }} as tags,
+        line_details.tags,
         line_commitments.commitment_id,
         postings.closed_at,
         cast(concat(allocations.billing_period, '-01') as date) as period_start_date,
@@ -165,12 +131,10 @@ categorized as (
         on
             allocations.invoice_number = invoices.invoice_number
             and allocations.billing_period = invoices.billing_period
-    left join billing_lines
+    left join line_details
         on
             coalesce(allocations.corrects_line_id, allocations.line_id)
-            = billing_lines.line_id
-    left join own_words
-        on coalesce(allocations.corrects_line_id, allocations.line_id) = own_words.line_id
+            = line_details.line_id
     left join line_commitments
         on
             coalesce(allocations.corrects_line_id, allocations.line_id)

@@ -94,9 +94,17 @@ seats as (
 with_status as (
 
     select
-        commitments.* exclude (
-            largest_quantity, charged_date, canceled_date, converted_date
-        ),
+        commitments.commitment_id,
+        commitments.subscription_id,
+        commitments.term_start_date,
+        commitments.term_end_date,
+        commitments.organization_id,
+        commitments.organization_name,
+        commitments.product_name,
+        commitments.currency,
+        commitments.source_format,
+        commitments.term_and_billing_cycle,
+        commitments.latest_billing_date,
         contracts.contract_start_date,
         contracts.contract_end_date,
         coalesce(seats.last_seats, commitments.largest_quantity) as quantity,

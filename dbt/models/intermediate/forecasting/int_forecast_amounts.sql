@@ -99,7 +99,20 @@ with_forecast as (
 final as (
 
     select
-        with_forecast.* exclude (middle, lower_80, upper_80, lower_95, upper_95),
+        with_forecast.series_id,
+        with_forecast.level,
+        with_forecast.origin_month,
+        with_forecast.is_latest,
+        with_forecast.organization_id,
+        with_forecast.business_unit,
+        with_forecast.cost_center_id,
+        with_forecast.currency,
+        with_forecast.month,
+        with_forecast.method,
+        with_forecast.expected_cost,
+        with_forecast.expected_sales,
+        with_forecast.forecast,
+        with_forecast.actual_cost,
         least(with_forecast.lower_80, with_forecast.forecast) as lower_80,
         greatest(with_forecast.upper_80, with_forecast.forecast) as upper_80,
         least(with_forecast.lower_95, with_forecast.forecast) as lower_95,

@@ -30,10 +30,10 @@ ranked_files as (
         corrections.subscription_id,
         corrections.billing_period,
         corrections.content_hash,
-        row_number() over (
-            partition by corrections.subscription_id, corrections.billing_period
-            order by files.modified_at desc, files.file desc
-        ) as newest_first
+        {{ newest_first(
+            ['corrections.subscription_id', 'corrections.billing_period'],
+            rows='files', whole_files=true
+        ) }}
     from corrections
     inner join files
         on

@@ -1,6 +1,6 @@
 {#-
-Invoices of closed periods that came again and could not be read whole. They correct nothing yet: a line
-that is gone may be in what is missing, and a new one may be its other half.
+Such an invoice corrects nothing yet: a line that is missing may be in a quarantined row, and a new line
+may be the other half of a change.
 -#}
 with
 

@@ -1,6 +1,6 @@
 {#-
-Posted lines that a newer delivery of their invoice has no more. An invoice or a part of one that is
-merely gone from landing takes nothing back: closed periods do not need their files.
+A posted line is withdrawn if a newer delivery of its invoice does not contain it. Deleting the files of
+an invoice, or of a part of one, withdraws nothing: closed periods do not need their files.
 -#}
 with
 
@@ -30,8 +30,7 @@ files as (
 
 ),
 
--- Of an invoice in landing: whether it has lines that are not posted, and from which files the
--- others were posted.
+-- Whether an invoice in landing has lines that are not posted.
 landed_invoices as (
 
     select
@@ -95,9 +94,9 @@ missing_lines as (
 
 ),
 
+-- Other missing lines belong to a part of the invoice whose file was deleted.
 final as (
 
-    -- A part of the invoice whose file is gone, beside parts that are as they were posted.
     select * exclude (is_delivered_again) from missing_lines
     where is_delivered_again
 

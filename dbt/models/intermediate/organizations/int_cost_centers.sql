@@ -28,15 +28,13 @@ ranked as (
         coalesce(
             organization_keys.organization_id, cost_centers.organization
         ) as organization_id,
-        row_number() over (
-            partition by
-                coalesce(organization_keys.organization_id, cost_centers.organization),
-                cost_centers.cost_center_id
-            order by
-                files.modified_at desc,
-                cost_centers.file desc,
-                cost_centers.row_number desc
-        ) as newest_first
+        {{ newest_first(
+            [
+                'coalesce(organization_keys.organization_id, cost_centers.organization)',
+                'cost_centers.cost_center_id',
+            ],
+            rows='cost_centers'
+        ) }}
     from cost_centers
     inner join files on cost_centers.content_hash = files.content_hash
     left join organization_keys

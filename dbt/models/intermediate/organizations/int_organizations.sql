@@ -19,13 +19,7 @@ ranked as (
 
     select
         organizations.*,
-        row_number() over (
-            partition by organizations.organization_id
-            order by
-                files.modified_at desc,
-                organizations.file desc,
-                organizations.row_number desc
-        ) as newest_first
+        {{ newest_first(['organizations.organization_id'], rows='organizations') }}
     from organizations
     inner join files on organizations.content_hash = files.content_hash
 

@@ -23,10 +23,9 @@ ranked as (
 
     select
         rates.*,
-        row_number() over (
-            partition by rates.from_currency, rates.to_currency, rates.rate_date
-            order by files.modified_at desc, rates.file desc, rates.row_number desc
-        ) as newest_first
+        {{ newest_first(
+            ['rates.from_currency', 'rates.to_currency', 'rates.rate_date'], rows='rates'
+        ) }}
     from rates
     inner join files on rates.content_hash = files.content_hash
 

@@ -1,3 +1,4 @@
+{{ config(materialized='view') }}
 with
 
 budget_months as (

@@ -1,4 +1,5 @@
 {#- Findings on deliveries: what was replaced by what, and what somebody has to decide. -#}
+{{ config(materialized='view') }}
 with
 
 deliveries as (
@@ -11,18 +12,6 @@ delivered_lines as (
 
     select * from {{ ref('int_delivered_lines') }}
     where rejected_reason is null
-
-),
-
-line_fates as (
-
-    select * from {{ ref('int_line_fates') }}
-
-),
-
-files as (
-
-    select * from {{ ref('stg_landing__files') }}
 
 ),
 
@@ -146,29 +135,7 @@ undecided as (
 
 ),
 
-incomplete as (
-
-    select
-        'incomplete_export' as kind,
-        cast(null as varchar) as organization_id,
-        cast(null as varchar) as subscription_id,
-        cast(null as varchar) as billing_period,
-        cast(null as varchar) as currency,
-        cast(0 as decimal(28, 10)) as amount_at_stake,
-        concat(
-            case
-                when count(*) = 1 then min(file)
-                else concat(min(file), ' and ', count(*) - 1, ' more')
-            end,
-            ': ', reason
-        ) as message
-    from files
-    where is_blocking
-    group by reason
-
-),
-
--- A month has many runs: one finding tells of all that one delivery replaces.
+-- A month has many runs. One finding covers all that one delivery replaces.
 replaced as (
 
     select
@@ -203,58 +170,8 @@ replaced as (
     where state = 'replaced'
     group by bill, reason, other_label, currency
 
-),
-
--- The sum line of an invoice and the days that replace it are rarely off by more than rounding.
-usage_totals as (
-
-    select
-        provider,
-        invoice_number,
-        subscription_id,
-        product_id,
-        currency,
-        sum(case when fate = 'usage_in_detail' then total_cost end) as sum_cost,
-        sum(
-            case when fate = 'billed' and charge_source = 'usage' then total_cost end
-        ) as days_cost
-    from line_fates
-    where
-        invoice_number is not null
-        and (fate = 'usage_in_detail' or (fate = 'billed' and charge_source = 'usage'))
-    group by provider, invoice_number, subscription_id, product_id, currency
-
-),
-
-usage_differs as (
-
-    select
-        'usage_sum_differs' as kind,
-        cast(null as varchar) as organization_id,
-        usage_totals.subscription_id,
-        periods.billing_period,
-        usage_totals.currency,
-        abs(sum_cost - days_cost) as amount_at_stake,
-        concat(
-            'invoice ',
-            usage_totals.invoice_number,
-            ' sums up usage of ',
-            {{ plain_number('sum_cost') }},
-            '; the days that replace it add up to ', {{ plain_number('days_cost') }}
-        ) as message
-    from usage_totals
-    left join periods
-        on
-            usage_totals.provider is not distinct from periods.provider
-            and usage_totals.invoice_number = periods.invoice_number
-    where abs(sum_cost - days_cost) >= 0.01
-
 )
 
 select * from undecided
 union all
-select * from incomplete
-union all
 select * from replaced
-union all
-select * from usage_differs

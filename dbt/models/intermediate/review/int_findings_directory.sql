@@ -1,10 +1,5 @@
+{{ config(materialized='view') }}
 with
-
-assigned as (
-
-    select * from {{ ref('int_directory_assigned') }}
-
-),
 
 seats_in_use as (
 
@@ -23,56 +18,6 @@ billing_lines as (
 
     select * from {{ ref('int_billing_lines') }}
     where charge_source = 'license'
-
-),
-
-license_pool as (
-
-    select * from {{ ref('int_license_pool') }}
-
-),
-
-counts as (
-
-    select
-        organization_id,
-        subscription_id,
-        counted_on,
-        max(bought_quantity) as bought_quantity,
-        sum(assigned_quantity + leaver_quantity) as assigned_quantity
-    from assigned
-    group by organization_id, subscription_id, counted_on, count_reason
-
-),
-
-latest_counts as (
-
-    select
-        *,
-        row_number() over (
-            partition by subscription_id
-            order by counted_on desc
-        ) as latest_first
-    from counts
-
-),
-
-over_assigned as (
-
-    select
-        'over_assigned' as kind,
-        organization_id,
-        subscription_id,
-        cast(null as varchar) as billing_period,
-        cast(null as varchar) as currency,
-        cast(null as decimal(28, 10)) as amount_at_stake,
-        concat(
-            'on ', cast(counted_on as varchar), ' ',
-            {{ plain_number('assigned_quantity') }}, ' licenses are assigned but only ',
-            {{ plain_number('bought_quantity') }}, ' are bought'
-        ) as message
-    from latest_counts
-    where latest_first = 1 and assigned_quantity > bought_quantity
 
 ),
 
@@ -180,44 +125,10 @@ without_directory as (
     left join latest_states on organizations.organization_id = latest_states.organization_id
     where latest_states.organization_id is null
 
-),
-
-pending as (
-
-    select
-        'pending_licenses' as kind,
-        organization_id,
-        subscription_id,
-        cast(null as varchar) as billing_period,
-        currency,
-        sum(pending_cost) as amount_at_stake,
-        concat(
-            {{ plain_number('sum(pending_quantity)') }}, ' of ',
-            {{ plain_number('max(bought_quantity)') }}, ' licenses of ', product_name,
-            ' are pending',
-            case
-                when sum(leaver_quantity) > 0
-                    then
-                        concat(
-                            ', ', {{ plain_number('sum(leaver_quantity)') }},
-                            ' of them assigned to users who have left'
-                        )
-                else ''
-            end
-        ) as message
-    from license_pool
-    where directory_date is not null
-    group by organization_id, subscription_id, currency, product_name
-    having sum(pending_quantity) > 0
-
 )
 
-select * from over_assigned
-union all
 select * from unknown_attributes
 union all
 select * from unknown_licenses
 union all
 select * from without_directory
-union all
-select * from pending

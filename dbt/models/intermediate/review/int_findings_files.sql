@@ -1,17 +1,54 @@
+{{ config(materialized='view') }}
 with
 
 file_notes as (
 
     select * from {{ ref('stg_landing__file_notes') }}
 
+),
+
+files as (
+
+    select * from {{ ref('stg_landing__files') }}
+
+),
+
+noted as (
+
+    select
+        kind,
+        cast(null as varchar) as organization_id,
+        cast(null as varchar) as subscription_id,
+        cast(null as varchar) as billing_period,
+        cast(null as varchar) as currency,
+        cast(0 as decimal(28, 10)) as amount_at_stake,
+        concat(file, ': ', message) as message
+    from file_notes
+
+),
+
+incomplete as (
+
+    select
+        'incomplete_export' as kind,
+        cast(null as varchar) as organization_id,
+        cast(null as varchar) as subscription_id,
+        cast(null as varchar) as billing_period,
+        cast(null as varchar) as currency,
+        cast(0 as decimal(28, 10)) as amount_at_stake,
+        concat(
+            case
+                when count(*) = 1 then min(file)
+                else concat(min(file), ' and ', count(*) - 1, ' more')
+            end,
+            ': ', reason
+        ) as message
+    from files
+    where is_blocking
+    group by reason
+
 )
 
-select
-    kind,
-    cast(null as varchar) as organization_id,
-    cast(null as varchar) as subscription_id,
-    cast(null as varchar) as billing_period,
-    cast(null as varchar) as currency,
-    cast(0 as decimal(28, 10)) as amount_at_stake,
-    concat(file, ': ', message) as message
-from file_notes
+select * from noted
+union all
+select * from incomplete

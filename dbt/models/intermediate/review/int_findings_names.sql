@@ -1,4 +1,5 @@
 {#- Findings on names: lines without a subscription, and splits with an unlisted cost center. -#}
+{{ config(materialized='view') }}
 with
 
 billing_lines as (
@@ -96,6 +97,19 @@ unlisted as (
 
 ),
 
+costs as (
+
+    select
+        subscription_id,
+        currency,
+        billing_period,
+        sum(abs(total_cost)) as total_cost
+    from billing_lines
+    where charge_kind in ('cycle', 'extra', 'refund')
+    group by subscription_id, currency, billing_period
+
+),
+
 latest_costs as (
 
     select
@@ -103,16 +117,7 @@ latest_costs as (
         currency,
         max(billing_period) as billing_period,
         max_by(total_cost, billing_period) as total_cost
-    from (
-        select
-            subscription_id,
-            currency,
-            billing_period,
-            sum(abs(total_cost)) as total_cost
-        from billing_lines
-        where charge_kind in ('cycle', 'extra', 'refund')
-        group by subscription_id, currency, billing_period
-    ) as per_period
+    from costs
     group by subscription_id, currency
 
 ),

@@ -1,14 +1,9 @@
+{{ config(materialized='view') }}
 with
 
 billing_lines as (
 
     select * from {{ ref('int_billing_lines') }}
-
-),
-
-computed_rows as (
-
-    select * from {{ ref('int_computed_rows') }}
 
 ),
 
@@ -36,6 +31,16 @@ seat_comparison as (
 
 ),
 
+with_latest as (
+
+    select
+        *,
+        max(billing_period) over (partition by subscription_id) as latest_billing_period
+    from billing_lines
+    where subscription_id is not null and charge_kind in ('cycle', 'extra', 'refund')
+
+),
+
 -- The amount at stake of a split is the cost of the subscription in its latest billing period.
 latest_costs as (
 
@@ -47,13 +52,7 @@ latest_costs as (
         sum(abs(total_cost)) as amount_at_stake,
         max(billing_date) as billing_date,
         max(charge_source) as charge_source
-    from (
-        select
-            *,
-            max(billing_period) over (partition by subscription_id) as latest_billing_period
-        from billing_lines
-        where subscription_id is not null and charge_kind in ('cycle', 'extra', 'refund')
-    ) as with_latest
+    from with_latest
     where billing_period = latest_billing_period
     group by subscription_id, organization_id, currency
 
@@ -118,54 +117,6 @@ in_default as (
 
 ),
 
-over_allocated as (
-
-    select
-        'over_allocated' as kind,
-        computed_rows.organization_id,
-        computed_rows.subscription_id,
-        computed_rows.billing_period,
-        computed_rows.currency,
-        sum(abs(computed_rows.total_cost)) as amount_at_stake,
-        concat(
-            'the split of ', {{ plain_instant('snapshots.effective_at') }}, ' allocates ',
-            {{ plain_number('snapshots.allocated_total') }}, ' licenses of ',
-            {{ plain_number('snapshots.total_quantity') }},
-            '; shares are of the allocated licenses'
-        ) as message
-    from computed_rows
-    inner join snapshots on computed_rows.snapshot_id = snapshots.snapshot_id
-    where snapshots.is_over_allocated
-    group by
-        computed_rows.organization_id,
-        computed_rows.subscription_id,
-        computed_rows.billing_period,
-        computed_rows.currency,
-        snapshots.effective_at,
-        snapshots.allocated_total,
-        snapshots.total_quantity
-
-),
-
-zero_totals as (
-
-    select
-        'zero_total' as kind,
-        organization_id,
-        subscription_id,
-        billing_period,
-        currency,
-        sum(abs(total_cost)) as amount_at_stake,
-        concat(
-            count(distinct line_id),
-            ' line(s) have a split without licenses before their cutoff'
-        ) as message
-    from computed_rows
-    where split_reason = 'zero_total'
-    group by organization_id, subscription_id, billing_period, currency
-
-),
-
 stale as (
 
     select
@@ -207,23 +158,6 @@ deleted_centers as (
 
 ),
 
-unknown_events as (
-
-    select
-        'unknown_event' as kind,
-        organization_id,
-        subscription_id,
-        {{ year_month('max(effective_at)') }} as billing_period,
-        cast(null as varchar) as currency,
-        cast(0 as decimal(28, 10)) as amount_at_stake,
-        concat('event "', event, '" is not in the seed split_events; its quantities count')
-            as message
-    from split_events
-    where event_kind = 'other'
-    group by organization_id, subscription_id, event
-
-),
-
 seat_mismatches as (
 
     select
@@ -250,14 +184,8 @@ select * from without_split
 union all
 select * from in_default
 union all
-select * from over_allocated
-union all
-select * from zero_totals
-union all
 select * from stale
 union all
 select * from deleted_centers
-union all
-select * from unknown_events
 union all
 select * from seat_mismatches

@@ -2,7 +2,7 @@ with
 
 unusable_rows as (
 
-    select * from {{ ref('int_unusable_rows') }}
+    select * from {{ ref('int_unusable_row_bills') }}
 
 ),
 
@@ -18,8 +18,8 @@ files as (
 
 ),
 
--- Once a bill is delivered again, the bad rows of the older delivery are history: by scope and
--- invoice where the row says both, else by invoice, else if nothing of its delivery counts.
+-- If a newer delivery replaces the bill, its unusable rows are superseded: by scope and invoice if
+-- the row has both, else by invoice, else if no bill of its delivery counts.
 deliveries_of_invoices as (
 
     select
@@ -66,7 +66,7 @@ with_delivery as (
 
 ),
 
--- A report without invoice number that is exported again brings its bad rows again.
+-- Reports without invoice numbers overlap, and each repeats the unusable rows.
 keyed as (
 
     select
@@ -105,7 +105,7 @@ ranked as (
 
 ),
 
--- Where in a workbook it stands, as its user would look for it.
+-- The cell of a workbook, as a spreadsheet program names it.
 places as (
 
     select
@@ -134,7 +134,7 @@ final as (
         ranked.currency,
         ranked.exact_cost,
         {{ measure('ranked.exact_cost') }} as total_cost,
-        -- Of people nothing is shown: the row can be looked up in the file.
+        -- Rows of the directory hold persons; the file has the row.
         case when ranked.feed <> 'directory' then ranked.value end as value,
         case when ranked.feed <> 'directory' then ranked.raw_row end as raw_row,
         case

@@ -2,33 +2,21 @@
 
 with
 
-billing_lines as (
-
-    select * from {{ ref('int_billing_lines') }}
-
-),
-
 report_rows as (
 
     select * from {{ ref('int_report_rows') }}
 
 ),
 
-ledger_balances as (
-
-    select * from {{ ref('int_ledger_balances') }}
-
-),
-
-ledger_lines as (
-
-    select * from {{ ref('int_ledger_lines') }}
-
-),
-
 delivery_balances as (
 
     select * from {{ ref('int_delivery_balances') }}
+
+),
+
+bill_lines as (
+
+    select * from {{ ref('int_bill_lines') }}
 
 ),
 
@@ -42,108 +30,6 @@ quarantined_rows as (
 invoices as (
 
     select * from {{ ref('int_invoices') }}
-
-),
-
-withdrawn_lines as (
-
-    select * from {{ ref('int_withdrawn_lines') }}
-
-),
-
-half_read_invoices as (
-
-    select * from {{ ref('int_half_read_invoices') }}
-
-),
-
-landed_invoices as (
-
-    select invoice_number
-    from billing_lines
-    where invoice_number is not null
-    group by invoice_number
-
-),
-
--- Lines as landed; of a closed period whose files are gone, lines as posted.
-posted_lines as (
-
-    select
-        ledger_lines.provider,
-        ledger_lines.invoice_number,
-        ledger_lines.billing_date,
-        ledger_lines.currency,
-        ledger_lines.line_id,
-        sum(ledger_balances.total_cost) as total_cost
-    from ledger_lines
-    inner join ledger_balances on ledger_lines.line_id = ledger_balances.line_id
-    left join billing_lines on ledger_lines.line_id = billing_lines.line_id
-    left join withdrawn_lines on ledger_lines.line_id = withdrawn_lines.line_id
-    left join half_read_invoices
-        on
-            ledger_lines.invoice_number = half_read_invoices.invoice_number
-            and coalesce(ledger_lines.provider, half_read_invoices.provider, '')
-            = coalesce(half_read_invoices.provider, '')
-    left join landed_invoices
-        on half_read_invoices.invoice_number = landed_invoices.invoice_number
-    where
-        ledger_lines.is_standing
-        and billing_lines.line_id is null
-        and withdrawn_lines.line_id is null
-        and landed_invoices.invoice_number is null
-    group by
-        ledger_lines.provider,
-        ledger_lines.invoice_number,
-        ledger_lines.billing_date,
-        ledger_lines.currency,
-        ledger_lines.line_id
-
-),
-
-lines as (
-
-    select
-        provider,
-        invoice_number,
-        billing_date,
-        currency,
-        total_cost,
-        rounding_residual,
-        cast(0 as decimal(28, 10)) as posted_cost
-    from billing_lines
-    union all
-    select
-        provider,
-        invoice_number,
-        billing_date,
-        currency,
-        total_cost,
-        cast(0 as decimal(38, 18)) as rounding_residual,
-        total_cost as posted_cost
-    from posted_lines
-
-),
-
--- Where the source has no invoice number, the billing date stands for the invoice.
-of_lines as (
-
-    select
-        provider,
-        invoice_number,
-        case when invoice_number is null then billing_date end as report_date,
-        currency,
-        max(billing_date) as billing_date,
-        count(*) as line_count,
-        sum(total_cost) as lines_total,
-        sum(rounding_residual) as rounding_residual,
-        sum(posted_cost) as posted_total
-    from lines
-    group by
-        provider,
-        invoice_number,
-        case when invoice_number is null then billing_date end,
-        currency
 
 ),
 
@@ -216,7 +102,7 @@ of_invoices as (
 
 bills as (
 
-    {% for relation in ['of_lines', 'of_quarantine', 'of_deliveries', 'of_invoices'] %}
+    {% for relation in ['bill_lines', 'of_quarantine', 'of_deliveries', 'of_invoices'] %}
         select {{ bill | join(', ') }} from {{ relation }}
         {% if not loop.last %}union{% endif %}
     {% endfor %}
@@ -228,25 +114,25 @@ compared as (
     select
         bills.provider,
         bills.invoice_number,
-        coalesce(of_invoices.invoice_date, bills.report_date, of_lines.billing_date)
+        coalesce(of_invoices.invoice_date, bills.report_date, bill_lines.billing_date)
             as billing_date,
         bills.currency,
         of_invoices.subtotal as invoice_total,
-        coalesce(of_lines.lines_total, 0) as lines_total,
+        coalesce(bill_lines.lines_total, 0) as lines_total,
         coalesce(of_report.allocated_total, 0) as allocated_total,
         coalesce(of_quarantine.quarantined_total, 0) as quarantined_total,
         coalesce(of_deliveries.replaced_total, 0) as replaced_total,
         of_invoices.exact_subtotal
-        - coalesce(of_lines.lines_total, 0)
-        - coalesce(of_lines.rounding_residual, 0) as variance,
-        coalesce(of_lines.line_count, 0) as line_count,
+        - coalesce(bill_lines.lines_total, 0)
+        - coalesce(bill_lines.rounding_residual, 0) as variance,
+        coalesce(bill_lines.line_count, 0) as line_count,
         coalesce(of_quarantine.quarantined_row_count, 0) as quarantined_row_count,
         coalesce(of_deliveries.replaced_row_count, 0) as replaced_row_count,
-        coalesce(of_lines.rounding_residual, 0) as rounding_residual,
-        coalesce(of_lines.posted_total, 0) as posted_total,
+        coalesce(bill_lines.rounding_residual, 0) as rounding_residual,
+        coalesce(bill_lines.posted_total, 0) as posted_total,
         of_invoices.subtotal_decimals
     from bills
-    left join of_lines on {{ same_bill('of_lines') }}
+    left join bill_lines on {{ same_bill('bill_lines') }}
     left join of_report on {{ same_bill('of_report') }}
     left join of_quarantine on {{ same_bill('of_quarantine') }}
     left join of_deliveries on {{ same_bill('of_deliveries') }}

@@ -1,4 +1,3 @@
-{#- Rows and files that cannot be used, of every feed, with the bill they belong to. -#}
 {#- A view, in the schema of staging: raw rows of the directory name persons. -#}
 {{ config(materialized='view', schema='staging') }}
 with
@@ -12,12 +11,6 @@ delivered_lines as (
 delivered_files as (
 
     select * from {{ ref('int_delivered_files') }}
-
-),
-
-billing_lines as (
-
-    select * from {{ ref('int_billing_lines') }}
 
 ),
 
@@ -63,7 +56,7 @@ refused_files as (
 
 ),
 
--- A damaged row of a bill is there once for each delivery that its file belongs to.
+-- A damaged row of a bill counts once for each delivery that its file belongs to.
 broken_rows as (
 
     select
@@ -109,7 +102,7 @@ unusable_billing_lines as (
         currency,
         -- An amount that is too large to be one is not shown as one.
         case
-            when abs(total_cost) < 1000000000000 then total_cost + rounding_residual
+            when abs(total_cost) < {{ number_limit() }} then total_cost + rounding_residual
         end as exact_cost
     from delivered_lines
     where rejected_reason is not null
@@ -165,57 +158,6 @@ unioned as (
     union all
     select * from unusable_rows_of_other_feeds
 
-),
-
--- A damaged row belongs to the bill that the other rows of its file belong to.
-bills_of_files as (
-
-    select
-        content_hash,
-        case when count(distinct provider) = 1 then max(provider) end as provider,
-        case
-            when count(distinct invoice_number) = 1 then max(invoice_number)
-        end as invoice_number,
-        case when count(distinct billing_date) = 1 then max(billing_date) end as billing_date,
-        case when count(distinct currency) = 1 then max(currency) end as currency
-    from delivered_lines
-    group by content_hash
-
-),
-
-currencies_of_files as (
-
-    select
-        landed_file as file,
-        case when count(distinct currency) = 1 then max(currency) end as currency
-    from billing_lines
-    group by landed_file
-
-),
-
-attributed as (
-
-    select
-        unioned.* exclude (provider, invoice_number, billing_date, currency),
-        coalesce(unioned.provider, bills_of_files.provider) as provider,
-        coalesce(unioned.invoice_number, bills_of_files.invoice_number) as invoice_number,
-        case
-            when coalesce(unioned.invoice_number, bills_of_files.invoice_number) is null
-                then coalesce(unioned.billing_date, bills_of_files.billing_date)
-        end as billing_date,
-        case
-            when unioned.feed = 'billing_lines'
-                then coalesce(
-                    unioned.currency,
-                    currencies_of_files.currency,
-                    bills_of_files.currency,
-                    'XXX'
-                )
-        end as currency
-    from unioned
-    left join bills_of_files on unioned.content_hash = bills_of_files.content_hash
-    left join currencies_of_files on unioned.file = currencies_of_files.file
-
 )
 
-select * from attributed
+select * from unioned

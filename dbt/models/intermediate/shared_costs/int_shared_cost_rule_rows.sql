@@ -49,10 +49,10 @@ ranked as (
 
     select
         *,
-        dense_rank() over (
-            partition by organization_id, source_kind, source_key, valid_from
-            order by modified_at desc, file desc
-        ) as newest_first
+        {{ newest_first(
+            ['organization_id', 'source_kind', 'source_key', 'valid_from'],
+            rows='attributed', files='attributed', whole_files=true
+        ) }}
     from attributed
 
 )

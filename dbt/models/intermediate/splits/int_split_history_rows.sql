@@ -1,7 +1,7 @@
 {{ config(materialized='view') }}
 {#-
-The split history as landed, with the ids of its organizations and cost centers. Exports overlap: of
-a row that several files list, the file written last counts.
+The split history as landed, with the ids of its organizations and cost centers. For a row that several
+files list, the file with the latest modification time counts.
 -#}
 with
 

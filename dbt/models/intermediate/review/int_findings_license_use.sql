@@ -1,0 +1,92 @@
+{{ config(materialized='view') }}
+with
+
+assigned as (
+
+    select * from {{ ref('int_directory_assigned') }}
+
+),
+
+license_pool as (
+
+    select * from {{ ref('int_license_pool') }}
+
+),
+
+counts as (
+
+    select
+        organization_id,
+        subscription_id,
+        counted_on,
+        max(bought_quantity) as bought_quantity,
+        sum(assigned_quantity + leaver_quantity) as assigned_quantity
+    from assigned
+    group by organization_id, subscription_id, counted_on, count_reason
+
+),
+
+latest_counts as (
+
+    select
+        *,
+        row_number() over (
+            partition by subscription_id
+            order by counted_on desc
+        ) as latest_first
+    from counts
+
+),
+
+over_assigned as (
+
+    select
+        'over_assigned' as kind,
+        organization_id,
+        subscription_id,
+        cast(null as varchar) as billing_period,
+        cast(null as varchar) as currency,
+        cast(null as decimal(28, 10)) as amount_at_stake,
+        concat(
+            'on ', cast(counted_on as varchar), ' ',
+            {{ plain_number('assigned_quantity') }}, ' licenses are assigned but only ',
+            {{ plain_number('bought_quantity') }}, ' are bought'
+        ) as message
+    from latest_counts
+    where latest_first = 1 and assigned_quantity > bought_quantity
+
+),
+
+pending as (
+
+    select
+        'pending_licenses' as kind,
+        organization_id,
+        subscription_id,
+        cast(null as varchar) as billing_period,
+        currency,
+        sum(pending_cost) as amount_at_stake,
+        concat(
+            {{ plain_number('sum(pending_quantity)') }}, ' of ',
+            {{ plain_number('max(bought_quantity)') }}, ' licenses of ', product_name,
+            ' are pending',
+            case
+                when sum(leaver_quantity) > 0
+                    then
+                        concat(
+                            ', ', {{ plain_number('sum(leaver_quantity)') }},
+                            ' of them assigned to users who have left'
+                        )
+                else ''
+            end
+        ) as message
+    from license_pool
+    where directory_date is not null
+    group by organization_id, subscription_id, currency, product_name
+    having sum(pending_quantity) > 0
+
+)
+
+select * from over_assigned
+union all
+select * from pending

@@ -1,0 +1,99 @@
+{{ config(materialized='view') }}
+with
+
+rules as (
+
+    select * from {{ ref('int_shared_cost_rules') }}
+
+),
+
+ruled_costs as (
+
+    select * from {{ ref('int_shared_cost_ruled_costs') }}
+
+),
+
+parts as (
+
+    select * from {{ ref('int_shared_cost_parts') }}
+
+),
+
+shares as (
+
+    select * from {{ ref('int_shared_cost_shares') }}
+
+),
+
+-- The amount to pass on: the amount that the rule covers, and the amount received in the previous
+-- step.
+to_pass_on as (
+
+    select
+        billing_period,
+        rule_id,
+        currency,
+        total_cost,
+        total_sales
+    from ruled_costs
+    union all
+    select
+        parts.billing_period,
+        rules.rule_id,
+        parts.currency,
+        parts.shared_cost as total_cost,
+        parts.shared_sales as total_sales
+    from parts
+    inner join rules
+        on
+            parts.billing_period = rules.billing_period
+            and parts.organization_id = rules.organization_id
+            and parts.to_cost_center_id = rules.source_key
+            and rules.source_kind = 'cost_center'
+    where parts.step = 1 and rules.step = 2
+
+),
+
+-- No receiver had any of the units that the rule counts, or there was no receiver.
+not_passed_on as (
+
+    select
+        'shared_cost_not_passed_on' as kind,
+        rules.organization_id,
+        case when rules.source_kind = 'subscription' then rules.source_id end as subscription_id,
+        rules.billing_period,
+        to_pass_on.currency,
+        sum(to_pass_on.total_cost) as amount_at_stake,
+        concat(
+            rules.source_name, ' is not passed on: no receiving cost center has any ',
+            case rules.method
+                when 'direct_cost' then 'direct cost'
+                when 'seats' then 'seats'
+                when 'headcount' then 'users in the directory'
+                else 'part in it'
+            end
+        ) as message
+    from rules
+    inner join to_pass_on
+        on
+            rules.billing_period = to_pass_on.billing_period
+            and rules.rule_id = to_pass_on.rule_id
+    left join shares
+        on
+            rules.billing_period = shares.billing_period
+            and rules.rule_id = shares.rule_id
+            and to_pass_on.currency = shares.currency
+    where shares.rule_id is null
+    group by
+        rules.organization_id,
+        rules.source_kind,
+        rules.source_id,
+        rules.billing_period,
+        to_pass_on.currency,
+        rules.source_name,
+        rules.method
+    having sum(to_pass_on.total_cost) <> 0 or sum(to_pass_on.total_sales) <> 0
+
+)
+
+select * from not_passed_on
