@@ -13,7 +13,7 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help run close export focus-example inspect what-if forget app bench test lint mypy sqlfluff dev clean lock
+.PHONY: help run close export focus-example inspect what-if forget app bench test lint mypy sqlfluff structure dev clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -59,13 +59,18 @@ test: .venv/dev.stamp $(if $(ROOM),,lint) ## run every check and test, or one ro
 lint: .venv/dev.stamp ## run the linters and the type checker
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	@$(MAKE) --no-print-directory --jobs 2 mypy sqlfluff
+	@$(MAKE) --no-print-directory --jobs 2 mypy sqlfluff structure
 
 mypy: .venv/dev.stamp
 	$(BIN)/mypy
 
 sqlfluff: .venv/dev.stamp
 	$(BIN)/sqlfluff lint --processes 2 dbt/models dbt/tests
+
+# The structure of the dbt project as dbt parses it.
+structure: .venv/dev.stamp
+	$(BIN)/dbt parse --quiet --project-dir dbt --profiles-dir dbt --target-path target/lint
+	$(BIN)/dbt-bouncer --config-file dbt-bouncer.yml
 
 app: .venv/app.stamp ## open the web app: [EDIT=1 to change splits] [CUSTOMER=id for one customer's view without cost]
 	@APPORTION_EDIT="$(EDIT)" APPORTION_CUSTOMER="$(CUSTOMER)" exec $(BIN)/streamlit run app/main.py
