@@ -68,6 +68,8 @@ DETAIL = (
     Column("Cost center", "cost_center_name", 24),
     Column("Quantity", "quantity", 11, "quantity"),
     Column("Share", "share", 10, "share"),
+    Column("Unit cost", "unit_cost", 12, "money"),
+    Column("Unit price", "unit_price", 12, "money"),
     Column("Currency", "currency", 10),
     Column("Cost", "total_cost", 14, "money"),
     Column("Sales", "total_sales", 14, "money"),

@@ -1,3 +1,4 @@
+{%- set whole_line = 'cast(sum(%s) over line as decimal(28, 10))' %}
 with
 
 report_rows as (
@@ -47,8 +48,17 @@ final as (
         source_format,
         file,
         row_number,
-        provider
+        provider,
+        cast(
+            {{ amount_per_unit(whole_line % 'total_cost', whole_line % 'quantity') }}
+            as decimal(28, 10)
+        ) as unit_cost,
+        cast(
+            {{ amount_per_unit(whole_line % 'total_sales', whole_line % 'quantity') }}
+            as decimal(28, 10)
+        ) as unit_price
     from report_rows
+    window line as (partition by line_id, billing_period)
 
 )
 
