@@ -12,7 +12,7 @@ def billing_lines(viewer: Viewer, selection: Selection, is_corrected: bool = Fal
 
     With `is_corrected` the period of the selection is the original billing period.
     """
-    unit = "unit_price" if viewer.is_customer else "unit_cost"
+    unit_cost = "" if viewer.is_customer else "unit_cost,"
     return Query(
         f"""
         select
@@ -21,7 +21,7 @@ def billing_lines(viewer: Viewer, selection: Selection, is_corrected: bool = Fal
             charge_start_date, charge_end_date,
             charge_type || if(charge_class is null, '', ' (' || lower(charge_class) || ')')
                 as charge_type,
-            subscription_id, quantity, share, currency, split_reason, {unit},
+            subscription_id, quantity, share, currency, split_reason, {unit_cost}
             {", ".join(name for name, _ in viewer.measures)}
         from billing_report
         where {selection.where(_period_column(is_corrected))}
@@ -36,7 +36,7 @@ def billing_lines(viewer: Viewer, selection: Selection, is_corrected: bool = Fal
             Column("cost_center_name", "Cost center"),
             Column("quantity", "Licenses", "quantity"),
             Column("share", "Share", "share"),
-            Column(unit, "Unit price" if viewer.is_customer else "Unit cost", "exact"),
+            *(() if viewer.is_customer else (Column("unit_cost", "Unit cost", "exact"),)),
             *money_columns(viewer),
             Column("split_reason", "Split basis", "code"),
         ),

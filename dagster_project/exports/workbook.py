@@ -79,6 +79,7 @@ NUMBER_FORMATS: Mapping[Kind, str] = {
     "instant": "yyyy-mm-dd hh:mm",
     "count": "#,##0",
     "share": "0.00%",
+    "unit_amount": "#,##0.00########",
 }
 
 FIRST_YEAR = 1900

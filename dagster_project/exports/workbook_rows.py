@@ -32,6 +32,7 @@ Kind = Literal[
     "count",
     "quantity",
     "share",
+    "unit_amount",
     "money",
 ]
 
@@ -68,8 +69,8 @@ DETAIL = (
     Column("Cost center", "cost_center_name", 24),
     Column("Quantity", "quantity", 11, "quantity"),
     Column("Share", "share", 10, "share"),
-    Column("Unit cost", "unit_cost", 12, "money"),
-    Column("Unit price", "unit_price", 12, "money"),
+    Column("Unit cost", "unit_cost", 12, "unit_amount"),
+    Column("Unit price", "unit_price", 12, "unit_amount"),
     Column("Currency", "currency", 10),
     Column("Cost", "total_cost", 14, "money"),
     Column("Sales", "total_sales", 14, "money"),
