@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import builds
 import duckdb
+from bills_of_subscriptions import bill
 from conftest import SAMPLE, Company
 
 
@@ -45,14 +46,10 @@ def test_a_recorded_build_makes_the_tables_that_dbt_makes(
 
 
 def test_a_recorded_build_that_fails_leaves_nothing(company: Company) -> None:
-    header = (
-        "Subscription ID,ProductName,Quantity,TotalCost,ChargeStartDate,BillingDate,"
-        "BillingLineDetails,Organization,Currency\n"
-    )
-    line = "{},Suite,1,10,2026-01-01,2026-01-06,cycleCharge,alder,USD\n".format
-    # Nobody can tell which of two bills with one line in common counts.
-    company.drop("billing_lines/one.csv", header + line("one") + line("two"))
-    company.drop("billing_lines/two.csv", header + line("one") + line("three"))
+    # Nobody can tell which of two files of an invoice with one line in common counts.
+    line = "{}  Suite  cycleCharge  10  1  10.00  2026-01-05  2026-02-04\n".format
+    company.drop("billing_lines/one.csv", bill("alder", "G1", line("one") + line("two")))
+    company.drop("billing_lines/two.csv", bill("alder", "G1", line("one") + line("three")))
     company.ingest()
     assert not builds.build_as_recorded(company.data)
     assert {schema for _, schema, _ in tables(company)} <= {"rules"}
