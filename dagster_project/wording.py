@@ -200,6 +200,7 @@ STATUSES: Mapping[str, tuple[Tone, str]] = {
     "no_invoice": ("neutral", "No invoice"),
     "no_lines": ("bad", "No lines"),
     "replaced": ("neutral", "Replaced by another bill"),
+    "tax_unknown": ("warn", "Tax unknown"),
     "not_allocated": ("bad", "Not fully allocated"),
     "blocking": ("bad", "Blocks publishing"),
     "error": ("bad", "Error"),

@@ -36,6 +36,8 @@ DATE_HEADERS = frozenset(
         "ChargeStartDate",
         "Date",
         "Datetime",
+        "EffectiveEndDate",
+        "EffectiveStartDate",
         "InvoiceDate",
         "OrderDate",
         "PCToBCExchangeRateDate",
@@ -62,6 +64,7 @@ NUMBER_HEADERS = frozenset(
         "ContractedCost",
         "ContractedUnitPrice",
         "CreditPercentage",
+        "ERPPrice",
         "EffectiveCost",
         "EffectiveUnitPrice",
         "ListCost",
@@ -120,7 +123,7 @@ class FileFormat:
     def headers(self) -> tuple[str, ...]:
         """Every column as the source names it, needed ones first."""
         alternatives = tuple(header for group in self.needed_one_of for header in group)
-        return self.needed + alternatives + self.optional
+        return tuple(dict.fromkeys(self.needed + alternatives + self.optional))
 
     @property
     def needed_in_words(self) -> tuple[str, ...]:
@@ -130,9 +133,12 @@ class FileFormat:
     @cached_property
     def column_by_key(self) -> dict[str, str]:
         """Raw column name by match key of each header, other names included."""
-        columns = {match_key(header): snake_case(header) for header in self.headers}
-        columns |= {match_key(other): snake_case(ours) for other, ours in self.also_called}
-        return columns
+        others = {match_key(other): snake_case(ours) for other, ours in self.also_called}
+        return self._column_by_own_key | others
+
+    @cached_property
+    def _column_by_own_key(self) -> dict[str, str]:
+        return {match_key(header): snake_case(header) for header in self.headers}
 
     @cached_property
     def date_columns(self) -> tuple[str, ...]:
@@ -150,15 +156,15 @@ class FileFormat:
 
     def assign(self, headers: Iterable[str]) -> tuple[dict[str, str], tuple[str, ...]]:
         """Header by raw column, and the headers that fill none, in the file's order."""
+        headers = tuple(headers)
         header_by_column: dict[str, str] = {}
-        others = []
-        for header in headers:
-            column = self.column_by_key.get(match_key(header))
-            if column is None or column in header_by_column:
-                others.append(header)
-            else:
-                header_by_column[column] = header
-        return header_by_column, tuple(others)
+        # A column under its own name comes before one under another name.
+        for columns in (self._column_by_own_key, self.column_by_key):
+            for header in headers:
+                if column := columns.get(match_key(header)):
+                    header_by_column.setdefault(column, header)
+        assigned = set(header_by_column.values())
+        return header_by_column, tuple(header for header in headers if header not in assigned)
 
     def missing(self, headers: Iterable[str]) -> tuple[str, ...]:
         """What is needed and not among `headers`, alternatives in one: `Product or SKU`."""
@@ -436,6 +442,17 @@ FOCUS_COST_AND_USAGE = FileFormat(
         "SubAccountName",
         "SubAccountType",
         "Tags",
+        # Our own export, which is split already.
+        "x_BillingPeriod",
+        "x_CostCenterId",
+        "x_CostCenterName",
+        "x_LineId",
+        "x_TotalSales",
+    ),
+    # Columns of FOCUS 1.3 in our own export of FOCUS 1.2.
+    also_called=(
+        ("x_AllocatedResourceId", "AllocatedResourceId"),
+        ("x_AllocatedTags", "AllocatedTags"),
     ),
 )
 
@@ -525,9 +542,16 @@ INVOICES = FileFormat(
     name="invoices",
     feed="invoices",
     description="The provider's invoices, with which the lines are reconciled.",
-    needed=("Invoice Number", "Invoice Date", "Currency", "Subtotal"),
+    needed=("Invoice Number", "Invoice Date", "Currency"),
+    needed_one_of=(("Subtotal", "Total"),),
     # Two providers may use one number: then the list names whose invoice it is.
-    optional=("Tax Total", "Total", "Provider"),
+    optional=("Tax Total", "Amendments", "Provider"),
+    # Partner Center's invoice resource; its charges are with tax.
+    also_called=(
+        ("Id", "Invoice Number"),
+        ("CurrencyCode", "Currency"),
+        ("TotalCharges", "Total"),
+    ),
 )
 
 CORRECTIONS = FileFormat(
@@ -552,7 +576,46 @@ PRICE_LIST = FileFormat(
     also_in=(WORKBOOK,),
     needed=("Currency", "Valid From"),
     needed_one_of=(("Product", "SKU"), ("Unit Price", "Markup Percent")),
-    optional=("Organization", "Valid To", "Offer", "Percent Of"),
+    optional=(
+        "Organization",
+        "Valid To",
+        "Offer",
+        "Percent Of",
+        "Term Duration",
+        "Billing Plan",
+    ),
+)
+
+MICROSOFT_PRICE_LIST = FileFormat(
+    name="microsoft_price_list",
+    feed="price_list",
+    description="Microsoft's new-commerce price list as Partner Center offers it for download.",
+    # Microsoft writes the dates of its files as month/day/year (en-US) or as ISO 8601.
+    date_order="MDY",
+    # UnitPrice is what the partner pays. ERP Price is the estimated retail price.
+    needed=(
+        "ProductId",
+        "SkuId",
+        "TermDuration",
+        "BillingPlan",
+        "Currency",
+        "ERP Price",
+        "EffectiveStartDate",
+    ),
+    optional=(
+        "ProductTitle",
+        "SkuTitle",
+        "Publisher",
+        "SkuDescription",
+        "UnitOfMeasure",
+        "Market",
+        "UnitPrice",
+        "PricingTierRangeMin",
+        "PricingTierRangeMax",
+        "EffectiveEndDate",
+        "Tags",
+        "Segment",
+    ),
 )
 
 DIRECTORY_USERS = FileFormat(
@@ -560,19 +623,21 @@ DIRECTORY_USERS = FileFormat(
     feed="directory",
     description="Users of the directory on a day: Microsoft Graph or the admin center's export.",
     needed=(),
-    needed_one_of=(("User ID", "User Principal Name"),),
-    optional=(
-        "Snapshot Date",
-        "Department",
-        "Office Location",
-        "Charge Code",
-        "Organization",
-        "Account Enabled",
-        "Block Credential",
-        "Licenses",
-        "Assigned Licenses",
-        "Display Name",
+    # Many things have an id; a user has some of the others.
+    needed_one_of=(
+        ("User ID", "User Principal Name"),
+        (
+            "Department",
+            "Office Location",
+            "Charge Code",
+            "Licenses",
+            "Assigned Licenses",
+            "Account Enabled",
+            "Block Credential",
+            "User Principal Name",
+        ),
     ),
+    optional=("Snapshot Date", "Organization", "Display Name"),
     also_called=(
         ("Id", "User ID"),
         ("Object Id", "User ID"),
@@ -629,6 +694,7 @@ FORMATS: tuple[FileFormat, ...] = (
     INVOICES,
     CORRECTIONS,
     PRICE_LIST,
+    MICROSOFT_PRICE_LIST,
     DIRECTORY_USERS,
     DIRECTORY_ASSIGNMENTS,
     BUDGETS,
@@ -698,10 +764,14 @@ def find_format(feed: str, headers: tuple[str, ...]) -> FileFormat:
     # A list of cost centers without its ids also fits organizations, but it knows more here.
     if best and _known_count(best, headers) >= _known_count(nearest, headers):
         raise WrongFeed(
-            f"this is a {best.name} file; it belongs in landing/{best.feed}, not landing/{feed}"
+            f"the columns are those of {best.name}; the file belongs in landing/{best.feed}, not"
+            f" landing/{feed}"
         )
     _require_needed(nearest, headers)
-    raise UnknownFormat(f"the header is of no format known for {feed}: {', '.join(headers)[:200]}")
+    raise UnknownFormat(
+        f"the header is of no format known for {feed}: {', '.join(headers)[:200]}"
+        f"{_nearest_in_words(nearest, headers)}"
+    )
 
 
 def identify(headers: tuple[str, ...]) -> FileFormat:
@@ -719,6 +789,7 @@ def identify(headers: tuple[str, ...]) -> FileFormat:
         _require_needed(nearest, headers)
         raise UnknownFormat(
             f"the header is of no format known for any feed: {', '.join(headers)[:200]}"
+            f"{_nearest_in_words(nearest, headers)}"
         )
     alike = [
         each
@@ -747,6 +818,14 @@ def _require_needed(nearest: FileFormat, headers: tuple[str, ...]) -> None:
             f" (read as {nearest.name}, whose needed columns are:"
             f" {', '.join(nearest.needed_in_words)})"
         )
+
+
+def _nearest_in_words(nearest: FileFormat, headers: tuple[str, ...]) -> str:
+    """The columns that the nearest format lacks, where the header has any of its columns."""
+    if not _known_count(nearest, headers):
+        return ""
+    missing = ", ".join(nearest.missing(headers))
+    return f"; as {nearest.name} it lacks {missing}"
 
 
 def _known_count(file_format: FileFormat, headers: tuple[str, ...]) -> int:

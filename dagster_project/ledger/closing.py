@@ -164,7 +164,7 @@ def _variances(connection: duckdb.DuckDBPyConnection, billing_period: str) -> li
     rows = connection.execute(
         f"""
         with bills as ({BILLS_OF_PERIOD})
-        select invoice_number, currency, variance
+        select invoice_number, currency, coalesce(variance, invoice_total_with_tax)
         from marts.invoice_reconciliation as reconciliation
         where status in ('variance', 'no_lines')
             and exists (

@@ -3,8 +3,9 @@ The CTEs that find the sales price of every row of the CTE `items`, whose key is
 the last of them, `priced`, has one row per item, whether a price was found or not.
 
 `items` needs the columns organization_id, product_name, product_id, sku_id, currency, pricing_date
-(the day a price must be valid on), billing_date (the day the exchange rate is taken of) and
-has_units (whether a price per unit applies). The model imports int_prices as `prices` and
+(the day a price must be valid on), billing_date (the day the exchange rate is taken of),
+has_units (whether a price per unit applies), term_months and cycle_months (of the purchased term
+and of one bill, null if unknown). The model imports int_prices as `prices` and
 int_exchange_rates as `exchange_rates`.
 -#}
 {% macro item_prices(items, key) -%}
@@ -17,6 +18,8 @@ int_exchange_rates as `exchange_rates`.
     'pricing_date',
     'billing_date',
     'has_units',
+    'term_months',
+    'cycle_months',
 ] -%}
 -- Items that are alike in everything a price depends on are priced once, as one group.
 grouped_items as (
@@ -107,9 +110,15 @@ candidates as (
                 item_groups.group_id,
                 prices.price_rank,
                 prices.detail_rank,
+                prices.term_months is null,
                 prices.currency,
                 prices.valid_from_date
-        ) > 1 as is_ambiguous
+        ) > 1 as is_ambiguous,
+        -- Prices of several terms differ, and the bill does not state its term.
+        item_groups.term_months is null
+        and min(prices.term_months) over {{ _alike() }} < max(prices.term_months) over {{ _alike() }}
+        and min(prices.unit_price) over {{ _alike() }} < max(prices.unit_price) over {{ _alike() }}
+            as is_term_open
     from item_groups
     inner join group_keys on item_groups.group_id = group_keys.group_id
     inner join prices
@@ -122,6 +131,11 @@ candidates as (
             and item_groups.pricing_date <= coalesce(prices.valid_to_date, date '9999-12-31')
     where
         (prices.markup_percent is not null or item_groups.has_units)
+        and (
+            prices.term_months is null
+            or prices.term_months = coalesce(item_groups.term_months, prices.term_months)
+        )
+        and (prices.cycle_months is null or prices.cycle_months = item_groups.cycle_months)
         -- A row for a product and a SKU applies to both.
         and (
             prices.sku_id is null
@@ -139,7 +153,7 @@ list_prices as (
         unit_price,
         currency
     from candidates
-    where price_source = 'global_price' and best_of_source = 1
+    where price_source = 'global_price' and best_of_source = 1 and not is_term_open
 
 ),
 
@@ -157,11 +171,14 @@ unit_prices as (
         candidates.percent_base,
         candidates.valid_from_date,
         candidates.is_ambiguous,
+        candidates.is_term_open,
         case
+            when candidates.is_term_open then null
             when candidates.markup_percent is null then candidates.currency
             when candidates.percent_base = 'list' then list_prices.currency
         end as price_currency,
         case
+            when candidates.is_term_open then null
             when candidates.markup_percent is null then candidates.unit_price
             when candidates.percent_base = 'list'
                 then {{ with_percent('list_prices.unit_price', 'candidates.markup_percent') }}
@@ -212,6 +229,7 @@ priced as (
         converted.rate_date,
         converted.valid_from_date,
         converted.is_ambiguous,
+        coalesce(converted.is_term_open, false) as is_term_open,
         coalesce(converted.percent_base, 'cost') = 'cost' and converted.markup_percent is not null
             as is_percent_of_cost
     from grouped_items
@@ -220,9 +238,25 @@ priced as (
 )
 {%- endmacro %}
 
-{#- The order of prices of one rank: the most specific, then the latest, then the file written last. -#}
+{#- The prices of one rank and currency that are for a term. -#}
+{% macro _alike() -%}
+    (
+            partition by
+                item_groups.group_id,
+                prices.price_rank,
+                prices.detail_rank,
+                prices.term_months is null,
+                prices.currency
+        )
+{%- endmacro %}
+
+{#-
+The order of prices of one rank: the most specific, that of a term, the latest, the file written
+last.
+-#}
 {% macro _newest_price_first() -%}
     prices.detail_rank,
+                case when prices.term_months is null then 2 else 1 end,
                 prices.valid_from_date desc,
                 prices.currency = item_groups.currency desc,
                 prices.modified_at desc,

@@ -78,7 +78,7 @@ rows.
 {%- endmacro %}
 
 {% macro duckdb__each_json_object(column) -%}
-    unnest(cast({{ column }} as json[]))
+    unnest(try_cast({{ column }} as json[]))
 {%- endmacro %}
 
 {% macro default__each_json_object(column) -%}

@@ -8,7 +8,9 @@ from dagster_project.errors import MissingColumns, RepeatedColumns, UnknownForma
 from dagster_project.feeds.formats import (
     BROKER_REPORT,
     COST_CENTERS,
+    DIRECTORY_USERS,
     FORMATS,
+    INVOICES,
     NEW_COMMERCE_RECONCILIATION,
     SPLIT_HISTORY,
     FileFormat,
@@ -103,6 +105,43 @@ def test_a_file_in_the_wrong_feed_folder_is_refused_with_the_right_one(
     with pytest.raises(WrongFeed) as caught:
         find_format(feed, file_format.headers)
     assert f"belongs in landing/{file_format.feed}, not landing/{feed}" in str(caught.value)
+
+
+INVOICE_RESOURCE = (
+    "id", "invoiceDate", "totalCharges", "currencyCode", "documentType", "amendments",
+)  # fmt: skip
+
+
+def test_an_invoice_of_partner_center_is_an_invoice_and_no_user() -> None:
+    assert find_format("invoices", INVOICE_RESOURCE) == INVOICES
+    with pytest.raises(WrongFeed, match="those of invoices; the file belongs in landing/invoices"):
+        find_format("directory", INVOICE_RESOURCE)
+
+
+def test_a_list_of_invoices_may_have_a_subtotal_or_a_total_with_tax() -> None:
+    headers = ("Invoice Number", "Invoice Date", "Currency")
+    assert find_format("invoices", (*headers, "Subtotal")) == INVOICES
+    assert find_format("invoices", (*headers, "Total")) == INVOICES
+    with pytest.raises(MissingColumns, match="missing column Subtotal or Total "):
+        find_format("invoices", headers)
+
+
+@pytest.mark.parametrize("header", ["id", "User ID", "objectId"])
+def test_an_id_alone_makes_no_file_a_list_of_users(header: str) -> None:
+    with pytest.raises(MissingColumns, match="missing column Department or "):
+        find_format("directory", (header, "createdDateTime"))
+    assert find_format("directory", (header, "department")) == DIRECTORY_USERS
+
+
+def test_a_column_under_its_own_name_comes_before_one_under_another_name() -> None:
+    columns, others = INVOICES.assign(("Id", "Invoice Number", "Currency"))
+    assert columns == {"invoice_number": "Invoice Number", "currency": "Currency"}
+    assert others == ("Id",)
+
+
+def test_a_header_that_is_far_from_any_format_is_compared_with_the_nearest() -> None:
+    with pytest.raises(UnknownFormat, match=r"no format known .*; as broker_report it lacks Sub"):
+        find_format("billing_lines", ("BillingLineDetails", "Vendor", "Amount"))
 
 
 def test_cost_centers_in_the_folder_of_organizations_do_not_become_organizations() -> None:

@@ -2,7 +2,7 @@
 
 Each organization has one kind of file: Alder a FOCUS export with bare NULLs, Birch FOCUS with times
 without seconds, Cedar answers of Partner Center and Microsoft Graph, Dale exports of PowerShell,
-Elm an invoice in the parts of a zip archive.
+Elm an invoice in the parts of a zip archive, Fir and Gum invoices of Partner Center's API.
 """
 
 import io
@@ -45,6 +45,18 @@ def answer(*rows: str, **others: object) -> str:
     return json.dumps(whole | others, indent=2)
 
 
+def invoice(number: str, total: float) -> dict[str, object]:
+    """An invoice as Partner Center's API describes it; its charges are with tax."""
+    return {
+        "id": number,
+        "invoiceDate": "2026-02-07T18:44:37.5381456Z",
+        "totalCharges": total,
+        "currencyCode": "USD",
+        "documentType": "invoice",
+        "amendments": [],
+    }
+
+
 def zipped(files: dict[str, str]) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
@@ -60,7 +72,7 @@ def saved(new_company: Callable[[], Company]) -> Company:
         "organizations/o.csv",
         "Organization,Name,Tenant ID,Currency\n"
         "alder,Alder,BA-1,USD\nbirch,Birch,BA-2,USD\ncedar,Cedar,t-3,USD\ndale,Dale,t-4,USD\n"
-        "elm,Elm,t-5,USD\n",
+        "elm,Elm,t-5,USD\nfir,Fir,t-6,USD\ngum,Gum,t-7,USD\n",
     )
     company.drop(
         "billing_lines/alder-january.csv",
@@ -118,6 +130,15 @@ def saved(new_company: Callable[[], Company]) -> Company:
     company.drop("billing_lines/elm.zip", zipped(parts))
     company.drop("billing_lines/again/elm-part.csv", parts["parts/2.csv"])
     company.drop("billing_lines/again/elm.zip", zipped(parts))
+    company.drop(
+        "billing_lines/fir.csv",
+        f"{BILL_COLUMNS},TaxTotal\n{bill_row('t-6', 'G-6', 's-6', '120')},12\n",
+    )
+    company.drop(
+        "billing_lines/gum.csv", f"{BILL_COLUMNS}\n{bill_row('t-7', 'G-7', 's-7', '120')}\n"
+    )
+    invoices = {"totalCount": 2, "items": [invoice("G-6", 132), invoice("G-7", 246.4)]}
+    company.drop("invoices/api.json", json.dumps(invoices, indent=2))
     return company.build()
 
 
@@ -179,6 +200,26 @@ def test_the_files_of_a_zip_archive_are_the_parts_of_one_delivery(saved: Company
         ("G-5", "s-53", Decimal("30.00")),
     ]
     assert saved.query("select * from marts.findings where kind = 'invoice_reissued'") == []
+
+
+def test_an_invoice_that_is_known_with_tax_ties_by_the_tax_of_its_lines(saved: Company) -> None:
+    assert saved.query(
+        """
+        select
+            invoice_number, cast(billing_date as varchar), invoice_total, invoice_total_with_tax,
+            lines_total, variance, status
+        from marts.invoice_reconciliation where invoice_number in ('G-6', 'G-7')
+        order by all
+        """
+    ) == [
+        ("G-6", "2026-02-07", 120, 132, 120, 0, "reconciled"),
+        ("G-7", "2026-02-07", None, Decimal("246.4"), 120, None, "tax_unknown"),
+    ]
+    ((kind, amount, message),) = saved.query(
+        "select kind, amount_at_stake, message from marts.findings where message like '%G-7%'"
+    )
+    assert (kind, amount) == ("invoice_tax_unknown", Decimal("126.4"))
+    assert "add Subtotal or Tax Total" in message
 
 
 def test_nothing_of_these_files_is_in_quarantine(saved: Company) -> None:

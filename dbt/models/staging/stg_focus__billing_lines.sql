@@ -20,6 +20,8 @@
     key_text('commitment_discount_status'),
     key_text('publisher_name'),
     key_text('allocated_resource_id'),
+    key_text('x_line_id'),
+    key_text('x_cost_center_id'),
     key_text('pricing_unit'),
     key_text('consumed_unit'),
 ] -%}
@@ -39,7 +41,11 @@ with_texts as (
             as quantity_text,
         coalesce(
             {{ given_value('contracted_unit_price') }}, {{ given_value('list_unit_price') }}
-        ) as unit_price_text
+        ) as unit_price_text,
+        -- A row of our own export is the part of one cost center.
+        {{ given_value('x_line_id') }} is not null
+        and {{ given_value('x_billing_period') }} is not null
+        and {{ given_value('x_cost_center_id') }} is not null as is_split
     from landed
 
 ),
@@ -50,6 +56,7 @@ with_texts as (
         'exact_billed_cost': decimal_value('billed_cost'),
         'exact_quantity': decimal_value('quantity_text'),
         'exact_unit_price': decimal_value('unit_price_text'),
+        'exact_total_sales': decimal_value('x_total_sales'),
         'charge_start_instant': instant_value('charge_period_start'),
         'charge_end_instant': instant_value('charge_period_end'),
         'billing_period_end_day': date_value('billing_period_end'),
@@ -60,6 +67,8 @@ with_texts as (
         needs_id('BillingCurrency', 'billing_currency'),
         needs_number('BilledCost', 'billed_cost', 'exact_billed_cost'),
         number_if_given('PricingQuantity', 'quantity_text', 'exact_quantity'),
+        number_if_given('x_TotalSales', 'x_total_sales', 'exact_total_sales'),
+        not_too_large('x_TotalSales', 'x_total_sales', 'exact_total_sales'),
         not_too_large('BilledCost', 'billed_cost', 'exact_billed_cost'),
         not_too_large('PricingQuantity', 'quantity_text', 'exact_quantity'),
         needs_date('ChargePeriodStart', 'charge_period_start', 'charge_start_instant'),
@@ -102,9 +111,13 @@ renamed as (
         row_number,
         content_hash,
         {{ given_value('invoice_id') }} as invoice_number,
-        -- The day on which the billing period is over; with an invoice, its date counts.
-        case when {{ given_value('invoice_id') }} is null then billing_period_end_day end
-            as billing_date,
+        -- The day on which the billing period is over; with an invoice, its date counts. A split
+        -- bill stays in its period.
+        case
+            when is_split
+                then cast({{ dbt.dateadd('day', -1, 'billing_period_end_day') }} as date)
+            when {{ given_value('invoice_id') }} is null then billing_period_end_day
+        end as billing_date,
         {{ id_value('billing_account_id') }} as customer_id,
         cast(null as varchar) as customer_domain,
         {{ text_value('billing_account_name') }} as customer_name,
@@ -123,12 +136,29 @@ renamed as (
         {{ measure('coalesce(exact_quantity, 0)') }} as billed_quantity,
         {{ measure('exact_unit_price') }} as unit_price,
         {{ measure('exact_billed_cost') }} as total_cost,
-        cast(null as decimal(28, 10)) as total_sales,
+        case when is_split then {{ measure('exact_total_sales') }} end as total_sales,
         cast(null as decimal(28, 10)) as billed_margin,
+        -- Tax is a charge of its own.
+        cast(0 as decimal(28, 10)) as tax_total,
         exact_billed_cost - {{ measure('exact_billed_cost') }} as rounding_residual,
         upper({{ given_value('billing_currency') }}) as currency,
-        {{ given_value('resource_id') }} as reference_id,
+        case
+            when is_split
+                then
+                    concat_ws(
+                        '/',
+                        {{ given_value('x_billing_period') }},
+                        {{ given_value('x_line_id') }},
+                        {{ given_value('x_cost_center_id') }}
+                    )
+            else {{ given_value('resource_id') }}
+        end as reference_id,
         {{ text_value('tags') }} as tags,
+        {{ text_value('allocated_tags') }} as allocated_tags,
+        {{ given_value('allocated_resource_id') }} as allocated_resource_id,
+        case when is_split then {{ given_value('x_cost_center_id') }} end as split_cost_center_id,
+        case when is_split then {{ text_value('x_cost_center_name') }} end
+            as split_cost_center_name,
         {{ charge_key(charge + details, 'exact_billed_cost') }} as charge_key,
         {{ charge_key(charge, 'exact_billed_cost') }} as broad_charge_key,
         -- An invoice is its issuer's, whoever provides what it charges.

@@ -14,8 +14,11 @@ with
     'new_commerce_reconciliation',
     typed={
         'exact_quantity': decimal_value('quantity'),
+        'exact_billable_quantity': decimal_value('billable_quantity'),
         'exact_unit_price': decimal_value('unit_price'),
         'exact_subtotal': decimal_value('subtotal'),
+        'exact_tax_total': decimal_value('tax_total'),
+        'exact_total': decimal_value('total'),
         'charge_start_day': date_value('charge_start_date'),
         'charge_end_day': date_value('charge_end_date'),
     },
@@ -24,9 +27,11 @@ with
         needs_text('ChargeType', 'charge_type'),
         needs_id('Currency', 'currency'),
         number_if_given('Quantity', 'quantity', 'exact_quantity'),
+        number_if_given('BillableQuantity', 'billable_quantity', 'exact_billable_quantity'),
         number_if_given('UnitPrice', 'unit_price', 'exact_unit_price'),
         needs_number('Subtotal', 'subtotal', 'exact_subtotal'),
         not_too_large('Quantity', 'quantity', 'exact_quantity'),
+        not_too_large('BillableQuantity', 'billable_quantity', 'exact_billable_quantity'),
         not_too_large('UnitPrice', 'unit_price', 'exact_unit_price'),
         not_too_large('Subtotal', 'subtotal', 'exact_subtotal'),
         needs_date('ChargeStartDate', 'charge_start_date', 'charge_start_day'),
@@ -63,12 +68,17 @@ renamed as (
         charge_end_day as charge_end_date,
         {{ line_details('trim(charge_type)', 'charge_start_day', 'charge_end_day') }}
             as billing_line_details,
-        -- A credit or a tax line may have no quantity.
-        {{ measure('coalesce(exact_quantity, 0)') }} as billed_quantity,
+        -- Quantity is the number of units bought. The amount is for the billable ones, such as
+        -- hours of use. A credit or a tax line may have no quantity.
+        {{ measure('coalesce(nullif(exact_billable_quantity, 0), exact_quantity, 0)') }}
+            as billed_quantity,
+        -- Line ids existed before BillableQuantity counted.
+        {{ measure('coalesce(exact_quantity, 0)') }} as quantity_in_line_id,
         {{ measure('exact_unit_price') }} as unit_price,
         {{ measure('exact_subtotal') }} as total_cost,
         cast(null as decimal(28, 10)) as total_sales,
         cast(null as decimal(28, 10)) as billed_margin,
+        {{ measure('coalesce(exact_tax_total, exact_total - exact_subtotal)') }} as tax_total,
         exact_subtotal - {{ measure('exact_subtotal') }} as rounding_residual,
         upper({{ given_value('currency') }}) as currency,
         {{ given_value('reference_id') }} as reference_id,

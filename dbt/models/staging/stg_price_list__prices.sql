@@ -6,9 +6,11 @@ with
     typed={
         'exact_unit_price': decimal_value('unit_price'),
         'exact_markup_percent': decimal_value("rtrim(rtrim(trim(markup_percent), '%'))"),
-        'valid_from_day': date_value('valid_from'),
+        'valid_from_day':
+            'case when ' ~ has_open_beginning('valid_from') ~ " then date '1990-01-01' else "
+            ~ date_value('valid_from') ~ ' end',
         'valid_to_day': date_value('valid_to'),
-        'has_no_end': "coalesce(valid_to, '') like '9999-12-31%'",
+        'has_no_end': has_open_end('valid_to'),
         'percent_base': 'coalesce(lower(' ~ text_value('percent_of') ~ "), 'cost')",
         'is_for_all_products':
             'coalesce(' ~ text_value('product') ~ ", '*') = '*' and " ~ given_value('sku') ~ ' is null',
@@ -30,6 +32,7 @@ with
             'and Markup Percent are both given; give only one of them'
         ),
         ('Unit Price', 'unit_price', 'exact_unit_price < 0', 'is negative'),
+        known_term('Term Duration', 'term_duration'),
         not_too_large('Unit Price', 'unit_price', 'exact_unit_price', 1000000000),
         (
             'Markup Percent',
@@ -74,7 +77,10 @@ renamed as (
         {{ text_value('organization') }} as organization,
         case when not is_for_all_products then {{ text_value('product') }} end as product_name,
         {{ given_value('sku') }} as sku_id,
-        {{ measure('exact_unit_price') }} as unit_price,
+        {{ measure(price_per_cycle('exact_unit_price', 'billing_plan', 'term_duration')) }}
+            as unit_price,
+        {{ term_months('term_duration') }} as term_months,
+        {{ cycle_months('billing_plan', term_months('term_duration')) }} as cycle_months,
         {{ measure('exact_markup_percent') }} as markup_percent,
         percent_base,
         upper({{ given_value('currency') }}) as currency,

@@ -157,6 +157,10 @@ with_organization as (
         coalesce(classified.currency, line_organizations.currency, 'XXX') as currency,
         classified.reference_id,
         classified.tags,
+        classified.allocated_tags,
+        classified.allocated_resource_id,
+        classified.split_cost_center_id,
+        classified.split_cost_center_name,
         classified.copy_count
     from classified
     inner join line_organizations

@@ -41,6 +41,10 @@ current_lines as (
         currency,
         reference_id,
         tags,
+        allocated_tags,
+        allocated_resource_id,
+        split_cost_center_id,
+        split_cost_center_name,
         occurrence,
         copy_count
     from line_fates

@@ -24,6 +24,12 @@ delivered_lines as (
 
 ),
 
+currencies as (
+
+    select * from {{ ref('currencies') }}
+
+),
+
 ledger_lines as (
 
     select * from {{ ref('stg_ledger__lines') }}
@@ -74,11 +80,19 @@ with_provider as (
         invoices.invoice_number,
         invoices.invoice_date,
         invoices.currency,
-        invoices.subtotal,
         invoices.exact_subtotal,
-        invoices.subtotal_decimals,
-        invoices.tax_total,
+        invoices.exact_tax_total,
+        invoices.exact_total,
         invoices.total,
+        -- A total without a subtotal comes from JSON, which has 246.4 for 246.40.
+        case
+            when invoices.exact_subtotal is not null then invoices.subtotal_decimals
+            else
+                greatest(
+                    invoices.total_decimals,
+                    coalesce(own_currency.decimals, other_currency.decimals)
+                )
+        end as invoice_decimals,
         invoices.file,
         invoices.row_number,
         files.modified_at,
@@ -87,6 +101,8 @@ with_provider as (
         coalesce(provider_counts.provider_count, 0) > 1 and invoices.provider is null
             as is_ambiguous
     from invoices
+    left join currencies as own_currency on invoices.currency = own_currency.currency
+    inner join currencies as other_currency on other_currency.currency = '(any other)'
     inner join files on invoices.content_hash = files.content_hash
     left join providers
         on
@@ -117,11 +133,11 @@ select
     invoice_number,
     invoice_date,
     currency,
-    subtotal,
     exact_subtotal,
-    subtotal_decimals,
-    tax_total,
+    exact_tax_total,
+    exact_total,
     total,
+    invoice_decimals,
     is_ambiguous
 from ranked
 where newest_first = 1

@@ -1,13 +1,14 @@
 {#-
-The cost center that the tags of a line identify, by the first matching rule of the seed tag_rules.
-A rule names the cost center, or states that the tag's value is its id, charge code or name.
+The cost center that a line itself identifies. A bill that is split already names it. Otherwise the
+provider's own split decides before the tags of the shared resource: the id of the resource that the
+part is for, then its tags, by the first matching rule of the seed tag_rules. A rule names the cost
+center, or states that the tag's value is its id, charge code or name.
 -#}
 with
 
 billing_lines as (
 
     select * from {{ ref('int_billing_lines') }}
-    where tags is not null
 
 ),
 
@@ -44,15 +45,20 @@ successions as (
 -- Azure's older files omit the braces. Text that is not JSON has no tags.
 readable as (
 
-    select
-        line_id,
-        organization_id,
-        charge_start_date,
-        case
-            when substr(tags, 1, 1) = chr(123) then tags
-            else concat(chr(123), tags, chr(125))
-        end as tags
-    from billing_lines
+    {% for column in ['allocated_tags', 'tags'] %}
+        select
+            line_id,
+            organization_id,
+            charge_start_date,
+            {{ loop.index }} as source_rank,
+            case
+                when substr({{ column }}, 1, 1) = chr(123) then {{ column }}
+                else concat(chr(123), {{ column }}, chr(125))
+            end as tags
+        from billing_lines
+        where {{ column }} is not null
+        {% if not loop.last %}union all{% endif %}
+    {% endfor %}
 
 ),
 
@@ -62,6 +68,7 @@ tag_pairs as (
         line_id,
         organization_id,
         charge_start_date,
+        source_rank,
         {{ each_json_pair('tags') }} as pair
     from readable
 
@@ -73,6 +80,7 @@ line_tags as (
         line_id,
         organization_id,
         charge_start_date,
+        source_rank,
         pair.key as tag_key,
         pair.value as tag_value
     from tag_pairs
@@ -98,6 +106,7 @@ matched as (
         line_tags.line_id,
         line_tags.organization_id,
         line_tags.charge_start_date,
+        line_tags.source_rank,
         tag_rules.rule_number,
         line_tags.tag_key,
         line_tags.tag_value,
@@ -120,6 +129,22 @@ matched as (
                 when tag_rules.cost_center_id = '(tag value)' then lower(trim(line_tags.tag_value))
                 else lower(tag_rules.cost_center_id)
             end = cost_center_by_word.word
+    union all
+    select
+        billing_lines.line_id,
+        billing_lines.organization_id,
+        billing_lines.charge_start_date,
+        0 as source_rank,
+        0 as rule_number,
+        'AllocatedResourceId' as tag_key,
+        billing_lines.allocated_resource_id as tag_value,
+        cost_centers.cost_center_id
+    from billing_lines
+    inner join cost_centers
+        on
+            billing_lines.organization_id = cost_centers.organization_id
+            and lower(billing_lines.allocated_resource_id) = lower(cost_centers.cost_center_id)
+    where billing_lines.split_cost_center_id is null
 
 ),
 
@@ -129,7 +154,7 @@ ranked as (
         *,
         row_number() over (
             partition by line_id
-            order by rule_number, tag_key, tag_value
+            order by source_rank, rule_number, tag_key, tag_value, cost_center_id
         ) as first_match
     from matched
 
@@ -159,6 +184,21 @@ receivers as (
 
 ),
 
+split_by_bill as (
+
+    select
+        line_id,
+        organization_id,
+        0 as rule_number,
+        'x_CostCenterId' as tag_key,
+        split_cost_center_name as cost_center_name,
+        true as is_split_by_bill,
+        split_cost_center_id as cost_center_id
+    from billing_lines
+    where split_cost_center_id is not null
+
+),
+
 borne as (
 
     select
@@ -166,6 +206,8 @@ borne as (
         named.organization_id,
         named.rule_number,
         named.tag_key,
+        cast(null as varchar) as cost_center_name,
+        false as is_split_by_bill,
         case
             when cost_centers.valid_to <= cast(named.charge_start_date as timestamp)
                 then coalesce(receivers.cost_center_id, default_cost_centers.cost_center_id)
@@ -179,6 +221,10 @@ borne as (
     left join default_cost_centers
         on named.organization_id = default_cost_centers.organization_id
     left join receivers on named.line_id = receivers.line_id
+    left join split_by_bill on named.line_id = split_by_bill.line_id
+    where split_by_bill.line_id is null
+    union all by name
+    select * from split_by_bill
 
 )
 

@@ -145,6 +145,8 @@ final as (
         case when charge_start_date <= term_end_date then 'committed' else 'renewal' end
             as commitment,
         term_end_date,
+        term_and_billing_cycle,
+        months_per_cycle,
         coalesce(snapshot_id, {{ default_split_id('organization_id') }}) as split_id,
         seats as quantity,
         cast({{ part_of_cost('cycle_cost', 'seats', 'quantity') }} as decimal(28, 10))

@@ -16,6 +16,12 @@ prices as (
 
 ),
 
+focus_terms as (
+
+    select * from {{ ref('focus_terms') }}
+
+),
+
 exchange_rates as (
 
     select * from {{ ref('int_exchange_rates') }}
@@ -25,17 +31,23 @@ exchange_rates as (
 unpriced_charges as (
 
     select
-        expected_charge_id,
-        organization_id,
-        product_name,
-        product_id,
-        sku_id,
-        currency,
-        charge_start_date as pricing_date,
-        bill_month as billing_date,
-        true as has_units
+        expected_charges.expected_charge_id,
+        expected_charges.organization_id,
+        expected_charges.product_name,
+        expected_charges.product_id,
+        expected_charges.sku_id,
+        expected_charges.currency,
+        expected_charges.charge_start_date as pricing_date,
+        expected_charges.bill_month as billing_date,
+        true as has_units,
+        focus_terms.term_months,
+        expected_charges.months_per_cycle as cycle_months
     from expected_charges
-    where billed_sales is null
+    left join focus_terms
+        on
+            {{ match_key('expected_charges.term_and_billing_cycle') }}
+            = {{ match_key('focus_terms.term_and_billing_cycle') }}
+    where expected_charges.billed_sales is null
 
 ),
 

@@ -131,6 +131,7 @@ final as (
         priced.product_id,
         priced.sku_id,
         priced.term_end_date,
+        priced.term_and_billing_cycle,
         priced.quantity,
         priced.origin_month,
         priced.origin_period,

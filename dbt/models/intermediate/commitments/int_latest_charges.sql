@@ -46,6 +46,7 @@ cycles as (
         max(billing_lines.product_id) as product_id,
         max(billing_lines.sku_id) as sku_id,
         max(terms.term_end_date) as term_end_date,
+        max(terms.term_and_billing_cycle) as term_and_billing_cycle,
         -- A legacy bill prints the prorated price for a part of a cycle.
         max(
             case

@@ -85,7 +85,8 @@ scoped as (
         {{ surrogate_id([
             'invoice_number', 'billing_date', 'customer_id', 'customer_domain',
             'subscription_id', 'product_id', 'product_name', 'sku_id', 'charge_type',
-            'charge_start_date', 'charge_end_date', 'billed_quantity', 'unit_price',
+            'charge_start_date', 'charge_end_date',
+            'coalesce(quantity_in_line_id, billed_quantity)', 'unit_price',
             'total_cost', 'total_sales', 'billed_margin', 'rounding_residual', 'currency',
             'reference_id',
         ]) }} as line_hash

@@ -51,7 +51,25 @@ candidates as (
                     then delivered_lines.total_cost + delivered_lines.rounding_residual
                 else 0
             end
-        ) as {{ state }}_cost{{ ',' if not loop.last }}
+        ) as {{ state }}_cost,
+        -- Null if a line does not state its tax.
+        case
+            when
+                count(case when stated.state = '{{ state }}' then 1 end)
+                = count(
+                    case when stated.state = '{{ state }}' then delivered_lines.tax_total end
+                )
+                then
+                    coalesce(
+                        sum(
+                            case
+                                when stated.state = '{{ state }}'
+                                    then delivered_lines.tax_total
+                            end
+                        ),
+                        0
+                    )
+        end as {{ state }}_tax{{ ',' if not loop.last }}
     {%- endfor %}
     from stated
     inner join undecided_bills
@@ -71,9 +89,13 @@ candidates as (
 ),
 
 {%- set fits = [
-    ('without', 'candidates.counts_cost'),
-    ('with', 'candidates.counts_cost + candidates.undecided_cost'),
-    ('instead', 'candidates.undecided_cost'),
+    ('without', 'candidates.counts_cost', 'candidates.counts_tax'),
+    (
+        'with',
+        'candidates.counts_cost + candidates.undecided_cost',
+        'candidates.counts_tax + candidates.undecided_tax',
+    ),
+    ('instead', 'candidates.undecided_cost', 'candidates.undecided_tax'),
 ] %}
 
 compared_with_invoice as (
@@ -81,13 +103,19 @@ compared_with_invoice as (
     select
         candidates.provider_key,
         candidates.invoice_number,
-        {%- for name, cost in fits %}
+        {%- for name, cost, tax in fits %}
             min(
                 case
-                    when invoices.subtotal_decimals is null then 0
+                    when invoices.invoice_decimals is null then 0
                     when
-                        abs(invoices.exact_subtotal - ({{ cost }})) * 2
-                        <= {{ last_decimal('invoices.subtotal_decimals') }}
+                        abs(
+                            coalesce(
+                                invoices.exact_subtotal,
+                                invoices.exact_total
+                                - coalesce(invoices.exact_tax_total, {{ tax }})
+                            )
+                            - ({{ cost }})
+                        ) * 2 <= {{ last_decimal('invoices.invoice_decimals') }}
                         then 1
                     else 0
                 end

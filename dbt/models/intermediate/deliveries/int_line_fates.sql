@@ -84,7 +84,15 @@ with_occurrence as (
         is_current and not is_sum_of_usage as is_candidate,
         row_number() over (
             partition by line_hash, is_current and not is_sum_of_usage, report
-            order by provider, tags, billing_line_details, landed_file, row_number
+            order by
+                provider,
+                billed_quantity,
+                tags,
+                allocated_resource_id,
+                allocated_tags,
+                billing_line_details,
+                landed_file,
+                row_number
         ) as occurrence
     from with_usage
 

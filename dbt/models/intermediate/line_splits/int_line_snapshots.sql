@@ -66,11 +66,15 @@ with_original as (
         line_cutoffs.cutoff_at,
         line_cutoffs.billing_cut_at,
         line_cutoffs.split_reason,
-        line_cutoffs.snapshot_id,
+        -- A split of the subscription does not divide a part again.
+        case
+            when not coalesce(tag_rules.is_split_by_bill, false) then line_cutoffs.snapshot_id
+        end as snapshot_id,
         refund_links.refund_of_line_id,
         applied_to_charges.split_id as original_split_id,
         applied_to_charges.snapshot_id as original_snapshot_id,
         case
+            when tag_rules.is_split_by_bill then null
             when refund_links.is_full_reversal then 'full_reversal'
             when
                 refund_links.line_id is not null
@@ -80,10 +84,13 @@ with_original as (
                 then 'original_charge'
         end as original_reason,
         case
-            when line_cutoffs.split_reason in ('no_snapshot', 'not_a_license')
+            when
+                line_cutoffs.split_reason in ('no_snapshot', 'not_a_license')
+                or tag_rules.is_split_by_bill
                 then tag_rules.split_id
         end as tagged_split_id,
-        tag_rules.tag_key
+        tag_rules.tag_key,
+        coalesce(tag_rules.is_split_by_bill, false) as is_split_by_bill
     from line_cutoffs
     inner join billing_lines on line_cutoffs.line_id = billing_lines.line_id
     left join refund_links on line_cutoffs.line_id = refund_links.line_id
@@ -101,7 +108,12 @@ decided as (
         billing_cut_at,
         refund_of_line_id,
         coalesce(
-            original_reason, case when tagged_split_id is not null then 'tag_rule' end, split_reason
+            original_reason,
+            case
+                when is_split_by_bill then 'split_by_bill'
+                when tagged_split_id is not null then 'tag_rule'
+            end,
+            split_reason
         ) as split_reason,
         case
             when original_reason is not null then original_snapshot_id else snapshot_id

@@ -25,6 +25,12 @@ prices as (
 
 ),
 
+line_terms as (
+
+    select * from {{ ref('int_line_terms') }}
+
+),
+
 exchange_rates as (
 
     select * from {{ ref('int_exchange_rates') }}
@@ -65,6 +71,8 @@ unpriced_lines as (
         billing_lines.product_id,
         billing_lines.sku_id,
         billing_lines.currency,
+        line_terms.term_months,
+        line_terms.cycle_months,
         coalesce(charge_days.charge_start_date, billing_lines.charge_start_date)
             as pricing_date,
         coalesce(charge_days.billing_date, billing_lines.billing_date) as billing_date,
@@ -73,6 +81,7 @@ unpriced_lines as (
     from billing_lines
     left join refund_links on billing_lines.line_id = refund_links.line_id
     left join charge_days on refund_links.refund_of_line_id = charge_days.line_id
+    left join line_terms on billing_lines.line_id = line_terms.line_id
     where billing_lines.total_sales is null
 
 ),

@@ -42,8 +42,13 @@ joined as (
         line_prices.sales_unit_price,
         line_days.charge_days,
         line_days.cycle_days,
-        -- A line billed in full costs as much as the whole cycle, whatever its days.
+        -- A line billed in full costs as much as the whole cycle, whatever its days. A measured
+        -- quantity contains the days.
         line_days.line_id is null
+        or (
+            billing_lines.source_format = 'new_commerce_reconciliation'
+            and billing_lines.quantity <> trunc(billing_lines.quantity)
+        )
         or coalesce(
             billing_lines.unit_price * billing_lines.quantity = abs(billing_lines.total_cost)
             and billing_lines.source_format <> 'legacy_license_based',

@@ -5,6 +5,9 @@ prices as (
 
     select * from {{ ref('stg_price_list__prices') }}
     where rejected_reason is null
+    union all by name
+    select * from {{ ref('stg_microsoft_price_list__prices') }}
+    where rejected_reason is null
 
 ),
 

@@ -47,7 +47,11 @@ lines as (
             {{ prefix }}total_cost as total_cost,
             {{ prefix }}total_sales as total_sales
         from {{ relation }}
-        where charge_kind in ('refund', 'cycle', 'extra') and subscription_id is not null
+        where
+            charge_kind in ('refund', 'cycle', 'extra')
+            and subscription_id is not null
+            -- A bill that is split already has its refunds split.
+            and {{ 'split_cost_center_id' if relation == 'billing_lines' else 'null' }} is null
         {% if not loop.last %}union all{% endif %}
     {% endfor %}
 

@@ -73,13 +73,19 @@ variances as (
     select
         case
             when reconciliation.line_count = 0 then 'invoice_without_lines'
+            when reconciliation.invoice_total is null then 'invoice_tax_unknown'
             else 'invoice_variance'
         end as kind,
         cast(null as varchar) as organization_id,
         cast(null as varchar) as subscription_id,
         {{ year_month('reconciliation.billing_date') }} as billing_period,
         reconciliation.currency,
-        abs(reconciliation.variance) as amount_at_stake,
+        abs(
+            coalesce(
+                reconciliation.variance,
+                reconciliation.invoice_total_with_tax - reconciliation.lines_total
+            )
+        ) as amount_at_stake,
         concat(
             'invoice ', reconciliation.invoice_number,
             case
@@ -87,6 +93,21 @@ variances as (
                     then
                         ' is one of several providers; name its provider in the column Provider of'
                         || ' the list of invoices'
+                when reconciliation.invoice_total is null
+                    then
+                        concat(
+                            ' has a total with tax of ',
+                            {{ plain_number('reconciliation.invoice_total_with_tax') }},
+                            ', its lines add up to ',
+                            {{ plain_number('reconciliation.lines_total') }},
+                            case
+                                when reconciliation.line_count > 0
+                                    then
+                                        ' before tax and do not state their tax; add Subtotal or'
+                                        || ' Tax Total to the list of invoices'
+                                else ''
+                            end
+                        )
                 else
                     concat(
                         ' has a total of ',
@@ -103,7 +124,10 @@ variances as (
             and reconciliation.currency = invoices.currency
             and reconciliation.provider is null
     where
-        reconciliation.invoice_total is not null
+        (
+            reconciliation.invoice_total is not null
+            or reconciliation.invoice_total_with_tax is not null
+        )
         and reconciliation.status not in ('reconciled', 'within_rounding')
 
 ),

@@ -50,7 +50,8 @@ with_lines as (
         line_prices.sales_unit_price,
         line_prices.rate_date,
         line_prices.valid_from_date,
-        line_prices.is_ambiguous
+        line_prices.is_ambiguous,
+        line_prices.is_term_open
     from line_prices
     inner join billing_lines on line_prices.line_id = billing_lines.line_id
     inner join line_sales on line_prices.line_id = line_sales.line_id
@@ -70,6 +71,13 @@ without_price as (
             'no price for "', with_lines.product_name, '"',
             case
                 when with_lines.sku_id is not null then concat(' (SKU ', with_lines.sku_id, ')')
+                else ''
+            end,
+            case
+                when max(case when with_lines.is_term_open then 1 else 0 end) = 1
+                    then
+                        ', because its prices depend on the term and the bill has no'
+                        || ' TermAndBillingCycle'
                 else ''
             end,
             ': ', count(*), ' line(s) have no sales'
@@ -152,9 +160,57 @@ ambiguous as (
     group by
         organization_id, billing_period, currency, product_name, price_source, valid_from_date
 
+),
+
+sold as (
+
+    select
+        billing_lines.organization_id,
+        billing_lines.billing_period,
+        billing_lines.currency,
+        billing_lines.product_name,
+        billing_lines.total_cost,
+        line_sales.total_sales,
+        case
+            when line_sales.total_sales < billing_lines.total_cost then 'sold_below_cost'
+            when
+                line_sales.total_sales
+                > billing_lines.total_cost * {{ var('sold_above_cost_factor') }}
+                then 'sold_far_above_cost'
+        end as kind
+    from billing_lines
+    inner join line_sales on billing_lines.line_id = line_sales.line_id
+    where
+        billing_lines.total_cost > 0
+        -- A sale below cost by a share of the cost is a decision, as a discount is.
+        and coalesce(line_sales.price_source, 'bill')
+        not in ('passed_on', 'customer_percent', 'global_percent')
+
+),
+
+sold_against_cost as (
+
+    select
+        kind,
+        organization_id,
+        cast(null as varchar) as subscription_id,
+        billing_period,
+        currency,
+        sum(abs(total_sales - total_cost)) as amount_at_stake,
+        concat(
+            '"', product_name, '" costs ', {{ plain_number('sum(total_cost)') }},
+            ' and is sold for ', {{ plain_number('sum(total_sales)') }}, ': ', count(*),
+            ' line(s); check the price, its quantity and the term that it is for'
+        ) as message
+    from sold
+    where kind is not null
+    group by kind, organization_id, billing_period, currency, product_name
+
 )
 
 select * from without_price
+union all
+select * from sold_against_cost
 union all
 select * from without_rate
 union all

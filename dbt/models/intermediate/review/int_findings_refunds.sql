@@ -88,7 +88,10 @@ without_charge as (
         ) as message
     from billing_lines
     left join refund_links on billing_lines.line_id = refund_links.line_id
-    where billing_lines.charge_kind = 'refund' and refund_links.line_id is null
+    where
+        billing_lines.charge_kind = 'refund'
+        and billing_lines.split_cost_center_id is null
+        and refund_links.line_id is null
 
 )
 

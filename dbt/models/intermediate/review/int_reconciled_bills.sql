@@ -27,9 +27,9 @@ quarantined_rows as (
 
 ),
 
-invoices as (
+invoice_totals as (
 
-    select * from {{ ref('int_invoices') }}
+    select * from {{ ref('int_invoice_totals') }}
 
 ),
 
@@ -93,10 +93,11 @@ of_invoices as (
         cast(null as date) as report_date,
         currency,
         invoice_date,
-        subtotal,
-        exact_subtotal,
-        subtotal_decimals
-    from invoices
+        invoice_total,
+        exact_invoice_total,
+        invoice_decimals,
+        invoice_total_with_tax
+    from invoice_totals
 
 ),
 
@@ -117,12 +118,13 @@ compared as (
         coalesce(of_invoices.invoice_date, bills.report_date, bill_lines.billing_date)
             as billing_date,
         bills.currency,
-        of_invoices.subtotal as invoice_total,
+        of_invoices.invoice_total,
+        of_invoices.invoice_total_with_tax,
         coalesce(bill_lines.lines_total, 0) as lines_total,
         coalesce(of_report.allocated_total, 0) as allocated_total,
         coalesce(of_quarantine.quarantined_total, 0) as quarantined_total,
         coalesce(of_deliveries.replaced_total, 0) as replaced_total,
-        of_invoices.exact_subtotal
+        of_invoices.exact_invoice_total
         - coalesce(bill_lines.lines_total, 0)
         - coalesce(bill_lines.rounding_residual, 0) as variance,
         coalesce(bill_lines.line_count, 0) as line_count,
@@ -130,7 +132,7 @@ compared as (
         coalesce(of_deliveries.replaced_row_count, 0) as replaced_row_count,
         coalesce(bill_lines.rounding_residual, 0) as rounding_residual,
         coalesce(bill_lines.posted_total, 0) as posted_total,
-        of_invoices.subtotal_decimals
+        of_invoices.invoice_decimals
     from bills
     left join bill_lines on {{ same_bill('bill_lines') }}
     left join of_report on {{ same_bill('of_report') }}
@@ -147,6 +149,7 @@ judged as (
         billing_date,
         currency,
         cast(invoice_total as decimal(28, 10)) as invoice_total,
+        cast(invoice_total_with_tax as decimal(28, 10)) as invoice_total_with_tax,
         cast(lines_total as decimal(28, 10)) as lines_total,
         cast(allocated_total as decimal(28, 10)) as allocated_total,
         cast(quarantined_total as decimal(28, 10)) as quarantined_total,
@@ -154,11 +157,13 @@ judged as (
         case
             when quarantined_row_count > 0 then 'quarantined'
             when lines_total <> allocated_total then 'not_allocated'
-            when line_count = 0 and invoice_total is null then 'replaced'
-            when invoice_total is null then 'no_invoice'
+            when line_count = 0 and invoice_total is null and invoice_total_with_tax is null
+                then 'replaced'
+            when invoice_total is null and invoice_total_with_tax is null then 'no_invoice'
             when line_count = 0 then 'no_lines'
+            when invoice_total is null then 'tax_unknown'
             when variance = 0 then 'reconciled'
-            when abs(variance) * 2 <= {{ last_decimal('subtotal_decimals') }}
+            when abs(variance) * 2 <= {{ last_decimal('invoice_decimals') }}
                 then 'within_rounding'
             else 'variance'
         end as status,

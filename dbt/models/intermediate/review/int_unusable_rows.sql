@@ -118,6 +118,7 @@ unusable_rows_of_other_feeds as (
         ('invoices', 'stg_invoices__invoices'),
         ('corrections', 'stg_corrections__corrections'),
         ('price_list', 'stg_price_list__prices'),
+        ('price_list', 'stg_microsoft_price_list__prices'),
         ('directory', 'stg_directory__users'),
         ('directory', 'stg_directory__assignments'),
         ('budgets', 'stg_budgets__budgets'),

@@ -56,13 +56,13 @@ all_to_default as (
 
 ),
 
--- The split of lines whose tags name a cost center.
+-- The split of lines that name a cost center.
 all_to_tagged as (
 
     select
         split_id,
         cost_center_id,
-        cast(null as varchar) as cost_center_name,
+        max(cost_center_name) as cost_center_name,
         cast(1 as decimal(28, 10)) as allocated_quantity,
         false as is_unallocated
     from tag_rules

@@ -1,0 +1,54 @@
+"""Our own FOCUS export lands again: each row keeps its cost center, period and amounts."""
+
+import shutil
+
+import pytest
+from conftest import Company
+
+from dagster_project.settings import PROJECT_ROOT
+
+EXAMPLE = PROJECT_ROOT / "data" / "focus-example"
+CHARGES = EXAMPLE / "focus-1.4-cost-and-usage-2026-01-to-2026-04.parquet"
+
+KEYS = "billing_period, organization_id, cost_center_id, cost_center_name, currency"
+EXPORTED = f"""
+    select
+        x_BillingPeriod as billing_period,
+        BillingAccountId as organization_id,
+        x_CostCenterId as cost_center_id,
+        x_CostCenterName as cost_center_name,
+        BillingCurrency as currency,
+        sum(BilledCost) as total_cost,
+        sum(x_TotalSales) as total_sales
+    from read_parquet('{CHARGES}')
+    group by all
+    """
+LANDED = f"""
+    select {KEYS}, sum(total_cost) as total_cost, sum(total_sales) as total_sales
+    from marts.billing_report
+    group by all
+    """
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "focus-1.4-cost-and-usage-2026-01-to-2026-04.csv",
+        "focus-1.2-cost-and-usage-2026-01-to-2026-04.parquet",
+    ],
+)
+def test_an_export_lands_again_with_the_same_cost_centers_periods_and_totals(
+    company: Company, name: str
+) -> None:
+    target = company.data.landing / "billing_lines" / name
+    target.parent.mkdir(parents=True)
+    shutil.copyfile(EXAMPLE / name, target)
+    company.build()
+    assert company.query(f"select count(*) from ({EXPORTED})")[0][0] > 50
+    assert (
+        company.query(f"({LANDED} except {EXPORTED}) union all ({EXPORTED} except {LANDED})") == []
+    )
+    assert company.query("select distinct split_reason from marts.billing_report") == [
+        ("split_by_bill",)
+    ]
+    assert company.query("select kind, message from marts.findings") == []
