@@ -9,12 +9,14 @@ contradicts a declared convention rejects its row.
 import json
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dagster_project.feeds.declarations import DateOrder, Declaration
 from dagster_project.feeds.formats import FileFormat
@@ -73,11 +75,18 @@ def convert(rows: LandedRows, file_format: FileFormat, declared: Declaration) ->
     table = rows.table
     faults: dict[int, tuple[str, str]] = {}
     for header, convention in conventions.items():
-        converted, wrong = _apply(table.column(header), convention)
+        values = table.column(header)
+        converted, wrong = _apply(values, convention)
+        if typed := rows.typed_cells.get(header):
+            is_typed = pc.is_in(rows.row_numbers, pa.array(sorted(typed), pa.int64()))
+            converted = pc.if_else(is_typed, values.combine_chunks(), converted)
+            wrong = {at: reason for at, reason in wrong.items() if not is_typed[at].as_py()}
         table = table.set_column(table.schema.get_field_index(header), header, converted)
         for index, reason in wrong.items():
             faults.setdefault(index, (header, reason))
-    return ConvertedRows(_without_faults(replace(rows, table=table), rows, faults), tuple(notes))
+    rejected = tuple(_convert_known(each, conventions, rows.typed_cells) for each in rows.rejected)
+    converted_rows = replace(rows, table=table, rejected=rejected)
+    return ConvertedRows(_without_faults(converted_rows, rows, faults), tuple(notes))
 
 
 @dataclass(frozen=True)
@@ -265,6 +274,24 @@ def _apply(values: pa.ChunkedArray, convention: Convention) -> tuple[pa.Array, d
         return result, {}
     codes = encoded.indices.to_pylist()
     return result, {row: reasons[code] for row, code in enumerate(codes) if code in reasons}
+
+
+def _convert_known(
+    row: RejectedRow, conventions: dict[str, Convention], typed: dict[str, frozenset[int]]
+) -> RejectedRow:
+    """The rejected row, with the amounts that still can be read in the form that staging reads.
+
+    A value that contradicts its convention is unknown.
+    """
+    known: dict[str, str] = {}
+    for header, value in row.known_values.items():
+        convention = conventions.get(header)
+        if convention is None or row.row_number in typed.get(header, ()):
+            known[header] = value
+            continue
+        with suppress(_Contradiction):
+            known[header] = convention(value)
+    return replace(row, known_values=known)
 
 
 def _without_faults(

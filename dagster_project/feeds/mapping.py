@@ -4,6 +4,7 @@ Belongs here: renamed columns, columns with one value for all rows, and rows to 
 settings themselves (declarations.py) or the form of values (conventions.py).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -59,22 +60,28 @@ def _without_skipped(rows: LandedRows, beginnings: tuple[str, ...]) -> tuple[Lan
         return rows, 0
     wanted = tuple(each.strip().casefold() for each in beginnings)
     keep = np.array(
-        [
-            not next((value for value in row.values() if value and value.strip()), "")
-            .strip()
-            .casefold()
-            .startswith(wanted)
-            for row in rows.table.to_pylist()
-        ],
-        dtype=bool,
+        [not _begins_with(wanted, row.values()) for row in rows.table.to_pylist()], dtype=bool
     )
     mask = pa.array(keep)
     kept = replace(rows, table=rows.table.filter(mask), row_numbers=rows.row_numbers.filter(mask))
+    # A total is often a merged cell, or a row of fewer columns.
     rejected = tuple(
-        each for each in rows.rejected if not each.raw_row.strip().casefold().startswith(wanted)
+        each
+        for each in rows.rejected
+        if not _begins_with(wanted, each.known_values.values() or _cells(each.raw_row, rows))
     )
     skipped_count = int((~keep).sum()) + len(rows.rejected) - len(rejected)
     return replace(kept, rejected=rejected), skipped_count
+
+
+def _begins_with(beginnings: tuple[str, ...], values: Iterable[str | None]) -> bool:
+    """Whether the first filled cell of a row begins with one of the beginnings."""
+    first = next((value for value in values if value and value.strip()), "")
+    return first.strip().casefold().startswith(beginnings)
+
+
+def _cells(raw_row: str, rows: LandedRows) -> list[str]:
+    return [each.strip(' "') for each in raw_row.split(rows.delimiter or "\n")]
 
 
 def _renamed(rows: LandedRows, columns: dict[str, str]) -> LandedRows:
@@ -115,6 +122,9 @@ def _renamed(rows: LandedRows, columns: dict[str, str]) -> LandedRows:
         ),
         column_letters={
             targets.get(header, header): letters for header, letters in rows.column_letters.items()
+        },
+        typed_cells={
+            targets.get(header, header): cells for header, cells in rows.typed_cells.items()
         },
     )
 

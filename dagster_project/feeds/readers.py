@@ -68,6 +68,9 @@ class LandedRows:
     sheet: str | None = None
     column_letters: dict[str, str] = field(default_factory=dict)
     """For a workbook: the sheet, and each header's column letter, so that errors name the cell."""
+    typed_cells: dict[str, frozenset[int]] = field(default_factory=dict)
+    """For a workbook: by header, the rows whose cell holds a number and no text. Declared
+    separators are about text."""
     next_page: str | None = None
     """For the response of an API: the link to a page that is not in the file."""
     encoding: str | None = None

@@ -61,6 +61,8 @@ class Row(NamedTuple):
     number: int
     texts: dict[int, str]
     problems: dict[int, Problem]
+    typed: set[int]
+    """Columns that hold a number or a date, not text: their text is the same in every country."""
 
     @property
     def filled_count(self) -> int:
@@ -205,7 +207,7 @@ class Sheet:
                     element.clear()
 
     def _row(self, number: int, element: ET.Element) -> Row:
-        row = Row(number, {}, {})
+        row = Row(number, {}, {}, set())
         column = 0
         seen: set[int] = set()
         for cell in element.iterfind(CELL):
@@ -221,6 +223,8 @@ class Sheet:
                 row.problems[column] = value
             elif value:
                 row.texts[column] = value
+                if cell.get("t", "n") == "n":
+                    row.typed.add(column)
         return row
 
     def _value(self, cell: ET.Element) -> str | Problem | None:

@@ -3,12 +3,14 @@
 Belongs here: which cells are the table, and which of its rows cannot be used. Does not: the text
 of a cell (`workbook_cells`), the archive (`archives`) and the meaning of columns (`formats`).
 
-* The sheet is the first visible one with a row of two or more filled cells, else the first
-  visible one with any content. `ignored_sheets` names the other visible sheets; a second sheet
-  with the same header is refused, because its rows would be lost.
-* The header is the first of the first 50 filled rows that has words in more than two thirds as
-  many cells as the row with most of them. Titles above it, empty rows and empty columns are
-  skipped. A column with content and without a name is called "column C".
+* The sheet is the one that apportion.toml names. Without it, the sheet is the first visible one
+  with a row of two or more filled cells, else the first visible one with any content.
+  `ignored_sheets` names the other visible sheets; without a named sheet, a second one with the
+  same header is refused, because its rows would be lost.
+* The header is the first filled row from the header_row that apportion.toml states. Without it, the
+  header is the first of the first 50 filled rows that has words in more than two thirds as many
+  cells as the row with most of them. Titles above it, empty rows and empty columns are skipped. A
+  column with content and without a name is called "column C".
 * Every filled row below is a row, also a hidden or filtered one, with the sheet's row number.
 * A row with a cell that has no value (an error, a formula without a saved result) or with a
   merged cell in a named column is rejected as a whole, and the reason names the cell. The value
@@ -25,8 +27,16 @@ import numpy as np
 import pyarrow as pa
 from openpyxl.utils import get_column_letter
 
-from dagster_project.errors import EmptyFile, RefusedFile, TooLarge, UnreadableText
+from dagster_project.errors import (
+    EmptyFile,
+    RefusedFile,
+    TooLarge,
+    UnreadableText,
+    WrongMapping,
+    did_you_mean,
+)
 from dagster_project.feeds.archives import OLE_MAGIC, holds_workbook, open_zip
+from dagster_project.feeds.declarations import NOTHING_DECLARED, Declaration
 from dagster_project.feeds.formats import match_key
 from dagster_project.feeds.readers import RAW_ROW_LIMIT, LandedRows, RejectedRow
 from dagster_project.feeds.workbook_cells import SAVE_AGAIN, Problem, Row, Sheet, Workbook
@@ -65,13 +75,16 @@ def is_workbook(content: bytes) -> bool:
     return content.startswith(OLE_MAGIC) or holds_workbook(content)
 
 
-def read_workbook(content: bytes, limit: int) -> WorkbookRows:
+def read_workbook(
+    content: bytes, limit: int, declared: Declaration = NOTHING_DECLARED
+) -> WorkbookRows:
     """The rows of the table in an .xlsx or .xlsm workbook, by the rules of this module.
 
     `limit` is the size in bytes that the workbook may unpack to. Macros, links to other
     workbooks, charts and pictures are not read. Raises TooLarge, BrokenArchive where the zip
-    archive is damaged, EmptyFile where no visible sheet has content, SeveralTables, and
-    UnreadableText where it is another kind of file or its content is damaged.
+    archive is damaged, EmptyFile where no visible sheet has content, WrongMapping where the
+    declared sheet does not exist, SeveralTables, and UnreadableText where it is another kind of
+    file or its content is damaged.
     """
     if content.startswith(OLE_MAGIC):
         is_protected = "EncryptedPackage".encode("utf-16-le") in content
@@ -82,7 +95,7 @@ def read_workbook(content: bytes, limit: int) -> WorkbookRows:
         )
     with open_zip(content, limit, "the workbook") as archive:
         try:
-            return _read_table(Workbook(archive))
+            return _read_table(Workbook(archive), declared)
         except (ArithmeticError, LookupError, SyntaxError, TypeError, ValueError) as error:
             raise UnreadableText(f"the workbook is damaged ({error}); {SAVE_AGAIN}") from error
 
@@ -90,12 +103,15 @@ def read_workbook(content: bytes, limit: int) -> WorkbookRows:
 # --- the table ---------------------------------------------------------------------------
 
 
-def _read_table(book: Workbook) -> WorkbookRows:
+def _read_table(book: Workbook, declared: Declaration) -> WorkbookRows:
+    named = None if declared.sheet is None else _named_sheet(book, declared.sheet)
     found = [
         (sheet, beginning)
-        for sheet in book.visible
+        for sheet in (book.visible if named is None or named in book.visible else [named])
         if (beginning := list(islice(sheet.rows(), SEARCHED_ROWS)))
     ]
+    if named is not None and all(sheet is not named for sheet, _ in found):
+        raise EmptyFile(f"the sheet {named.name}, which apportion.toml names, is empty")
     if not found:
         hidden = ", ".join(sheet.name for sheet in book.hidden)
         raise EmptyFile(
@@ -103,24 +119,53 @@ def _read_table(book: Workbook) -> WorkbookRows:
             + (f" (hidden sheets are not read: {hidden})" if hidden else "")
         )
     sheet, beginning = next(
-        (each for each in found if any(row.filled_count > 1 for row in each[1])), found[0]
+        (
+            each
+            for each in found
+            if (each[0] is named if named else any(row.filled_count > 1 for row in each[1]))
+        ),
+        found[0],
     )
-    header = _find_header(beginning)
+    header = _header_of(sheet, beginning, declared.header_row)
+    if header is None:
+        raise EmptyFile(
+            f"apportion.toml states header_row = {declared.header_row}, but the sheet {sheet.name}"
+            " ends above it"
+        )
     others = [each for each in found if each[0] is not sheet]
-    for other, rows in others:
-        if _names(header) and _names(header) == _names(_find_header(rows)):
+    for other, rows in others if named is None else []:
+        other_header = _header_of(other, rows, declared.header_row)
+        if other_header and _names(header) and _names(header) == _names(other_header):
             raise SeveralTables(
                 f"the sheets {sheet.name} and {other.name} both hold a table with this header; "
-                "put all rows into one sheet, or hide or delete the other"
+                "put all rows into one sheet, hide or delete the other, or state sheet in "
+                "apportion.toml"
             )
     for column, problem in header.problems.items():
         place = f"sheet {sheet.name}, cell {get_column_letter(column)}{header.number}"
         raise UnreadableText(f"{place}, in the header, {problem.reason}")
-    landed, letters = _read_rows(sheet, header)
+    landed, letters = _read_rows(sheet, header, declared)
     return WorkbookRows(landed, sheet.name, letters, tuple(other.name for other, _ in others))
 
 
-def _find_header(beginning: list[Row]) -> Row:
+def _named_sheet(book: Workbook, name: str) -> Sheet:
+    """The sheet that apportion.toml names, which may be hidden."""
+    sheets = [*book.visible, *book.hidden]
+    for sheet in sheets:
+        # Excel, too, regards names that differ in case as the same.
+        if sheet.name.strip().casefold() == name.casefold():
+            return sheet
+    names = tuple(sheet.name for sheet in sheets)
+    raise WrongMapping(
+        f"apportion.toml states sheet = {name!r}, which the workbook does not have"
+        + did_you_mean(name, names, otherwise=f"; its sheets are {', '.join(names)}")
+    )
+
+
+def _header_of(sheet: Sheet, beginning: list[Row], header_row: int | None) -> Row | None:
+    """The row of the header; None where the sheet ends above the declared one."""
+    if header_row is not None:
+        return next((row for row in sheet.rows() if row.number >= header_row), None)
     most = max(row.word_count for row in beginning)
     return next(row for row in beginning if row.word_count * 3 >= most * 2 + (most > 0))
 
@@ -129,13 +174,17 @@ def _names(header: Row) -> set[str]:
     return {match_key(text) or text.strip() for text in header.texts.values()}
 
 
-def _read_rows(sheet: Sheet, header: Row) -> tuple[LandedRows, dict[str, str]]:
+def _read_rows(
+    sheet: Sheet, header: Row, declared: Declaration
+) -> tuple[LandedRows, dict[str, str]]:
     """The rows below the header, and the column letter by header."""
     names = {column: text.strip() for column, text in header.texts.items() if text.strip()}
     columns = set(names)
     numbers: list[int] = []
     problems: dict[int, dict[int, Problem]] = {}
     """By place of the row in the table, and by column."""
+    typed: dict[int, set[int]] = {}
+    """By column, the numbers of the rows whose cell is not text, where that makes a difference."""
     chunks = [pa.table({str(column): pa.array([], pa.string()) for column in names})]
     below = (row for row in sheet.rows() if row.number > header.number)
     while chunk := list(islice(below, CHUNK_ROWS)):
@@ -146,6 +195,9 @@ def _read_rows(sheet: Sheet, header: Row) -> tuple[LandedRows, dict[str, str]]:
                 problems[len(numbers)] = named
             texts.append(row.texts | {at: p.shown for at, p in row.problems.items() if p.shown})
             numbers.append(row.number)
+            if declared.decimals is not None or declared.thousands is not None:
+                for at in row.typed:
+                    typed.setdefault(at, set()).add(row.number)
         columns.update(*texts)
         if len(numbers) * len(columns) > CELL_LIMIT:
             raise TooLarge(
@@ -169,7 +221,13 @@ def _read_rows(sheet: Sheet, header: Row) -> tuple[LandedRows, dict[str, str]]:
     keep[list(problems)] = False
     good = table.filter(pa.array(keep)).rename_columns(list(headers.values()))
     row_numbers = pa.array(numbers, pa.int64()).filter(pa.array(keep))
-    landed = LandedRows(tuple(headers.values()), good, row_numbers, rejected)
+    landed = LandedRows(
+        tuple(headers.values()),
+        good,
+        row_numbers,
+        rejected,
+        typed_cells={headers[column]: frozenset(rows) for column, rows in typed.items()},
+    )
     return landed, {headers[column]: letters[column] for column in letters}
 
 

@@ -277,7 +277,7 @@ def rows_as_they_stand(
     Raises RefusedFile.
     """
     if workbooks.is_workbook(content):
-        book = workbooks.read_workbook(content, reading.limits.workbook_bytes)
+        book = workbooks.read_workbook(content, reading.limits.workbook_bytes, declared)
         if book.ignored_sheets:
             ignored = ", ".join(book.ignored_sheets)
             reading.progress(f"sheets    {name}: {book.sheet} is read, not {ignored}")

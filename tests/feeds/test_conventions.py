@@ -1,12 +1,14 @@
 """Dates and numbers in the conventions of people and spreadsheets."""
 
+from dataclasses import replace
+
 import pyarrow as pa
 import pytest
 
 from dagster_project.feeds import formats
 from dagster_project.feeds.conventions import convert, iso_date, only_order, plain_number
 from dagster_project.feeds.declarations import Declaration
-from dagster_project.feeds.readers import LandedRows
+from dagster_project.feeds.readers import LandedRows, RejectedRow
 
 
 def landed(**columns: list[str]) -> LandedRows:
@@ -152,3 +154,21 @@ def test_a_japanese_date_leaves_nothing_to_guess() -> None:
     rows = landed(BillingDate=["2026年2月7日", "2026/2/8"])
     converted = convert(rows, formats.BROKER_REPORT, Declaration()).rows
     assert converted.table.column("BillingDate").to_pylist() == ["2026-02-07", "2026-02-08"]
+
+
+def test_a_number_of_a_workbook_is_no_text_in_a_convention() -> None:
+    rows = replace(landed(Cost=["1.234", "1.234"]), typed_cells={"Cost": frozenset({2})})
+    declared = Declaration(decimals="comma", thousands="point")
+    made = formats.FileFormat(
+        name="made", feed="billing_lines", description="", needed=("Total Cost",),
+        also_called=(("Cost", "Total Cost"),),
+    )  # fmt: skip
+    assert convert(rows, made, declared).rows.table.column("Cost").to_pylist() == ["1.234", "1234"]
+
+
+def test_the_known_amounts_of_a_rejected_row_are_in_its_convention_too() -> None:
+    damaged = RejectedRow(4, "damaged", "", known_values={"TotalCost": "1.234", "Quantity": "a"})
+    rows = replace(landed(TotalCost=["1,5"], Quantity=["1"]), rejected=(damaged,))
+    declared = Declaration(decimals="comma", thousands="point")
+    (rejected,) = convert(rows, formats.BROKER_REPORT, declared).rows.rejected
+    assert rejected.known_values == {"TotalCost": "1234"}

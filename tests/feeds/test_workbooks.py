@@ -24,9 +24,17 @@ from openpyxl.styles import Font
 from openpyxl.utils.datetime import CALENDAR_MAC_1904
 from openpyxl.worksheet.worksheet import Worksheet
 
-from dagster_project.errors import BrokenArchive, EmptyFile, RefusedFile, TooLarge, UnreadableText
+from dagster_project.errors import (
+    BrokenArchive,
+    EmptyFile,
+    RefusedFile,
+    TooLarge,
+    UnreadableText,
+    WrongMapping,
+)
 from dagster_project.feeds import workbooks
 from dagster_project.feeds.archives import ENTRY_LIMIT
+from dagster_project.feeds.declarations import NOTHING_DECLARED, Declaration
 from dagster_project.feeds.workbooks import (
     CELL_LIMIT,
     SeveralTables,
@@ -39,8 +47,8 @@ SEED = int(os.environ.get("APPORTION_TEST_SEED", "20260106"))
 LIMIT = 100_000_000
 
 
-def read(content: bytes) -> WorkbookRows:
-    return read_workbook(content, LIMIT)
+def read(content: bytes, declared: Declaration = NOTHING_DECLARED) -> WorkbookRows:
+    return read_workbook(content, LIMIT, declared)
 
 
 def landed(book: WorkbookRows) -> list[tuple[object, ...]]:
@@ -448,6 +456,50 @@ def test_rich_text_is_its_letters_without_the_reading_aids() -> None:
     )
     book = read(raw_book(rows, strings))
     assert landed(book) == [(2, "Tokyo", "a\r_x000D_b_xD800__x0000_")]
+
+
+# --- declared sheets and headers ----------------------------------------------------------------
+
+
+def test_a_declared_sheet_is_read_also_where_others_hold_the_same_table() -> None:
+    book = sheets_of(January=[["seat", "cost"], [1, 10]], February=[["seat", "cost"], [2, 20]])
+    found = read(saved(book), Declaration(sheet="february "))
+    assert landed(found) == [(2, "2", "20")]
+    assert found.ignored_sheets == ("January",)
+
+
+def test_a_declared_sheet_may_be_hidden() -> None:
+    book = sheets_of(Summary=[["total", "cost"], [1, 10]], Data=[["seat", "cost"], [2, 20]])
+    book["Data"].sheet_state = "hidden"
+    assert landed(read(saved(book), Declaration(sheet="Data"))) == [(2, "2", "20")]
+
+
+def test_a_declared_sheet_that_does_not_exist_is_an_error_with_the_names() -> None:
+    book = saved(sheets_of(Summary=[["a", "b"]], Data=[["a", "b"]]))
+    with pytest.raises(WrongMapping, match="its sheets are Summary, Data"):
+        read(book, Declaration(sheet="Rechnung"))
+
+
+def test_a_declared_sheet_without_content_is_an_error_that_names_it() -> None:
+    book = saved(sheets_of(Summary=[["a", "b"], [1, 2]], Data=[]))
+    with pytest.raises(EmptyFile, match=r"the sheet Data, which .* names, is empty"):
+        read(book, Declaration(sheet="Data"))
+
+
+def test_everything_above_a_declared_header_row_is_ignored() -> None:
+    titles = [["Bill of", "Vet Clinic", "in", "Berlin"]] * 59
+    book = sheet_of(*titles, ["seat", "cost"], [1, 10])
+    assert landed(read(book, Declaration(header_row=60))) == [(61, "1", "10")]
+    with pytest.raises(EmptyFile, match="header_row = 62, but the sheet Prices ends above it"):
+        read(book, Declaration(header_row=62))
+
+
+def test_declared_separators_are_about_text_so_cells_of_numbers_are_marked() -> None:
+    book = sheet_of(["seat", "cost"], [1, 1.234], [2, "1.234"])
+    assert read(book, Declaration(thousands="point", decimals="comma")).rows.typed_cells == {
+        "seat": {2, 3},
+        "cost": {2},
+    }
 
 
 # --- cells without a value --------------------------------------------------------------------

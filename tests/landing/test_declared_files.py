@@ -1,7 +1,10 @@
 """Bills as distributors and clerks send them, read as apportion.toml declares."""
 
+import io
+from datetime import date
 from decimal import Decimal
 
+import openpyxl
 from conftest import Company
 
 ORGANIZATIONS = "Organization,Name,Tenant ID\nvet,Vet Clinic,t-1\n"
@@ -78,6 +81,90 @@ def test_a_german_clerks_report_lands_with_one_declaration(company: Company) -> 
         (
             "billing_lines/berlin/januar.csv: 1 rows are skipped as apportion.toml states"
             " (skip_rows = Summe)",
+        )
+    ]
+
+
+WORKBOOK_DECLARATION = """
+[[files]]
+pattern = "billing_lines/berlin/*"
+sheet = "Rechnung"
+header_row = 4
+skip_rows = ["Summe"]
+date_order = "DMY"
+decimals = "comma"
+thousands = "point"
+[files.columns]
+Abonnement = "Subscription ID"
+Produkt = "Product Name"
+Menge = "Quantity"
+Kosten = "Total Cost"
+Beginn = "Charge Start Date"
+Ende = "Charge End Date"
+Rechnung = "Invoice Number"
+[files.values]
+Organization = "vet"
+Currency = "EUR"
+"Charge Type" = "cycleCharge"
+"""
+
+
+def german_workbook() -> bytes:
+    """A bill with cells of numbers and dates and cells of text, on the second sheet."""
+    book = openpyxl.Workbook()
+    cover = book.worksheets[0]
+    cover.title = "Deckblatt"
+    cover.append(["Kunde", "Praxis Süd"])
+    cover.append(["Summe", 2346.75])
+    sheet = book.create_sheet("Rechnung")
+    sheet.append(["Rechnung R-7", "Praxis Süd", "Berlin", "Januar", "Seite", "1", "von 1"])
+    sheet.append([])
+    sheet.append(["alle Beträge in EUR"])
+    sheet.append(["Abonnement", "Produkt", "Menge", "Kosten", "Beginn", "Ende", "Rechnung"])
+    month = (date(2026, 1, 1), date(2026, 1, 31))
+    # 1.234 is a number of one euro and some cents; as text it is a thousand.
+    sheet.append(["office", "Büro", 10, 1.234, *month, "R-7"])
+    sheet.append(["office", "Büro", "10", "1.234", "01.01.2026", "31.01.2026", "R-7"])
+    sheet.append(["office", "Büro", 10, "1.111,516", *month, "R-7"])
+    sheet.append(["Summe", None, None, 2346.75])
+    sheet.merge_cells("A8:C8")
+    content = io.BytesIO()
+    book.save(content)
+    return content.getvalue()
+
+
+def test_a_bill_on_the_second_sheet_of_a_workbook_lands_as_declared(company: Company) -> None:
+    with_lists(company)
+    declare(company, WORKBOOK_DECLARATION)
+    company.drop("billing_lines/berlin/januar.xlsx", german_workbook())
+    company.build()
+    assert company.query("select file, reason from marts.quarantined_rows") == []
+    assert company.query(
+        "select total_cost, quantity, charge_start_date::varchar, charge_end_date::varchar"
+        " from (select line_id, sum(total_cost) as total_cost, sum(quantity) as quantity,"
+        " any_value(charge_start_date) as charge_start_date,"
+        " any_value(charge_end_date) as charge_end_date from marts.billing_report group by all)"
+        " order by total_cost"
+    ) == [
+        (Decimal("1.234"), Decimal(10), "2026-01-01", "2026-01-31"),
+        (Decimal("1111.516"), Decimal(10), "2026-01-01", "2026-01-31"),
+        (Decimal("1234"), Decimal(10), "2026-01-01", "2026-01-31"),
+    ]
+    # 70 % and 30 % of 2,346.75
+    assert charged(company) == {"Front Office": Decimal("1642.725"), "Surgery": Decimal("704.025")}
+    assert company.query("select sheet from raw.landed_files where feed = 'billing_lines'") == [
+        ("Rechnung",)
+    ]
+
+
+def test_a_sheet_that_is_not_in_the_workbook_refuses_it_by_name(company: Company) -> None:
+    declare(company, "[feeds.billing_lines]\nsheet = 'Rechnungen'\n")
+    company.drop("billing_lines/januar.xlsx", german_workbook())
+    company.build()
+    assert company.query("select reason from marts.quarantined_rows") == [
+        (
+            "apportion.toml states sheet = 'Rechnungen', which the workbook does not have; did you"
+            " mean 'Rechnung'?",
         )
     ]
 
