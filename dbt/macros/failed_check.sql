@@ -1,14 +1,17 @@
 {#-
 The first check that a row fails, null for usable rows, as one value: one expression per row, not one
 for each of column, value and reason, halves the time to plan a staging model. `checks` are tuples of
-source column, SQL of its value, SQL that is true for a failing row, and reason.
+source column, SQL of its value, SQL that is true for a failing row, and reason: text, or {'sql': SQL}
+where it depends on the row.
 -#}
 {% macro failed_check(checks) -%}
     case
         {%- for column, value, fails, reason in checks %}
         when {{ fails }}
             then {{ named_values({
-                'column_name': "'" ~ column ~ "'", 'value': value, 'reason': "'" ~ reason ~ "'",
+                'column_name': "'" ~ column ~ "'",
+                'value': value,
+                'reason': reason.sql if reason is mapping else "'" ~ reason ~ "'",
             }) }}
         {%- endfor %}
     end as failed_check
@@ -68,12 +71,19 @@ it is unusable.
     ) }}
 {%- endmacro %}
 
+{#- An empty value needs no advice on its form. -#}
+{% macro empty_or(value, reason) -%}
+    {{ return({
+        'sql': 'case when ' ~ given_value(value) ~ " is null then 'is empty' else '" ~ reason ~ "' end"
+    }) }}
+{%- endmacro %}
+
 {% macro needs_number(column, value, parsed) -%}
     {{ return((
         column,
         value,
         parsed ~ ' is null',
-        not_a_number()
+        empty_or(value, not_a_number())
     )) }}
 {%- endmacro %}
 
@@ -96,7 +106,7 @@ it is unusable.
         column,
         value,
         parsed ~ ' is null',
-        not_a_date()
+        empty_or(value, not_a_date())
     )) }}
 {%- endmacro %}
 

@@ -200,11 +200,12 @@ BAD_CELLS = [
         for column in columns
         for value in ("", "  ")
     ),
-    BadCell("broker", "Quantity", "", "is not a number"),
-    BadCell("broker", "TotalCost", "", "is not a number"),
-    BadCell("broker", "BillingDate", "", "is not a date"),
-    BadCell("partner_center", "Subtotal", "", "is not a number"),
-    BadCell("partner_center", "ChargeEndDate", "", "is not a date"),
+    BadCell("broker", "Quantity", "", "is empty"),
+    BadCell("broker", "TotalCost", "", "is empty"),
+    BadCell("broker", "BillingDate", "", "is empty"),
+    BadCell("partner_center", "Subtotal", "", "is empty"),
+    BadCell("partner_center", "ChargeEndDate", "", "is empty"),
+    BadCell("partner_center", "ChargeEndDate", "NaN", "is empty"),
     BadCell("partner_center", "ChargeEndDate", "2025-12-27", "ends before ChargeStartDate"),
     BadCell("broker", "BillingLineDetails", "", "does not contain a charge type and period"),
     BadCell(
@@ -240,7 +241,7 @@ BAD_CELLS = [
         "cycleCharge. From 28 Dec 2025 to 27 Dec 2025 (0 days)",
         "ends before ChargeStartDate",
     ),
-    BadCell("split_history", "Datetime", "", "is not a date"),
+    BadCell("split_history", "Datetime", "", "is empty"),
     BadCell("split_history", "Allocated Quantity", "-1", "is negative"),
     BadCell("split_history", "Total Quantity", "-15", "is negative"),
     BadCell("cost_centers", "Is Default", "maybe", "is neither yes nor no"),
@@ -249,7 +250,7 @@ BAD_CELLS = [
     BadCell("organizations", "Refund Policy", "mirrored", "is neither as_documented nor"),
     BadCell("corrections", "Billing Period", "January", "is not a month"),
     BadCell("corrections", "Billing Period", "2026-13", "is not a month"),
-    BadCell("corrections", "Billing Period", "", "is not a month"),
+    BadCell("corrections", "Billing Period", "", "is empty"),
     BadCell("corrections", "Allocated Quantity", "-1", "is negative"),
 ]
 

@@ -18,7 +18,9 @@ with
             'Month',
             'month',
             'month_start is null',
-            'is not a month in an unambiguous format (write 2026-01 or 1 Jan 2026)'
+            empty_or(
+                'month', 'is not a month in an unambiguous format (write 2026-01 or 1 Jan 2026)'
+            )
         ),
         needs_number('Amount', 'amount', 'exact_amount'),
         not_too_large('Amount', 'amount', 'exact_amount'),
