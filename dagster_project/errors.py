@@ -121,6 +121,10 @@ class TooLarge(RefusedFile):
     """Over the limit for a file, packed or unpacked."""
 
 
+class TooManyBadRows(RefusedFile):
+    """More rows than anybody looks at do not fit the file's own header."""
+
+
 class UnreadableText(RefusedFile):
     """Not text in an encoding we read, or not CSV or JSON at all."""
 

@@ -4,6 +4,8 @@ Belongs here: its text, from the published marts. Does not: how a figure is writ
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
 
 import duckdb
 
@@ -12,6 +14,11 @@ from dagster_project.quoting import sql_literal
 from dagster_project.settings import DataFolder
 
 QUARANTINE_SHOWN = 10
+"""Causes of quarantine that the summary lists."""
+
+VALUE_SHOWN = 80
+"""Characters of a wrong value that the summary shows."""
+
 BLOCKING_SHOWN = 20
 ROWS_SHOWN = 40
 
@@ -145,17 +152,39 @@ def _quarantine(connection: duckdb.DuckDBPyConnection) -> list[str]:
         return [f"Quarantine    no row or file; {replaced}" if replaced else "Quarantine    empty"]
     not_billed = wording.counted(len(rows), "row or file", "rows or files")
     lines = [f"Quarantine    {not_billed}, not billed"]
-    for file, row_number, cell, reason, value, total_cost, currency in rows[:QUARANTINE_SHOWN]:
-        place = f"{cell or f'row {row_number}'}: " if row_number is not None else ""
-        shown = f" (found: {value!r})" if value else ""
-        amount = wording.exact_amount(total_cost, currency)
-        cost = f"; cost {amount} {currency or '?'}" if total_cost is not None else ""
-        lines.append(f"  {file}: {place}{reason}{shown}{cost}")
-    if len(rows) > QUARANTINE_SHOWN:
-        lines.append(f"  ... and {len(rows) - QUARANTINE_SHOWN:,} more in marts.quarantined_rows")
+    causes: dict[tuple[str, str], list[tuple[Any, ...]]] = {}
+    for row in rows:
+        causes.setdefault((row[0], row[3]), []).append(row)
+    shown = list(causes.items())[:QUARANTINE_SHOWN]
+    lines += [_cause(file, reason, alike) for (file, reason), alike in shown]
+    left = sum(len(alike) for alike in causes.values()) - sum(len(alike) for _, alike in shown)
+    if left:
+        lines.append(f"  ... and {left:,} more in marts.quarantined_rows")
     if replaced:
         lines.append(f"  {replaced}")
     return lines
+
+
+def _cause(file: str, reason: str, rows: Sequence[tuple[Any, ...]]) -> str:
+    """One line for all rows of a file that one reason applies to, with their cost."""
+    _, row_number, cell, _, value, _, _ = rows[0]
+    place = f"{cell or f'row {row_number}'}: " if row_number is not None else ""
+    if len(rows) > 1:
+        place = f"{len(rows):,} rows, the first is {place}"
+    found = f" (found: {_shortened(value)!r})" if value else ""
+    costs: dict[str | None, Decimal] = {}
+    for *_, total_cost, currency in rows:
+        if total_cost is not None:
+            costs[currency] = costs.get(currency, Decimal(0)) + total_cost
+    cost = ", ".join(
+        f"{wording.exact_amount(amount, currency)} {currency or '?'}"
+        for currency, amount in sorted(costs.items(), key=lambda each: each[0] or "")
+    )
+    return f"  {file}: {place}{reason}{found}{f'; cost {cost}' if cost else ''}"
+
+
+def _shortened(value: str) -> str:
+    return value if len(value) <= VALUE_SHOWN else f"{value[:VALUE_SHOWN]}..."
 
 
 def blocking_findings(data: DataFolder) -> str:

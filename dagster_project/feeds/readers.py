@@ -11,6 +11,7 @@ import csv
 import io
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from dagster_project.errors import EmptyFile, UnreadableText
+from dagster_project.errors import EmptyFile, TooManyBadRows, UnreadableText
 from dagster_project.feeds.declarations import NOTHING_DECLARED, Declaration
 from dagster_project.feeds.formats import TEXT
 from dagster_project.feeds.json_records import read_records
@@ -30,6 +31,9 @@ NO_VALUE = ("NULL", "null", "\\N")
 MAX_LINES_OF_A_RECORD = 1000
 RAW_ROW_LIMIT = 10_000
 """Characters of a bad row that are kept; a row is longer only when its file is damaged."""
+
+REJECTED_ROW_LIMIT = 10_000
+"""A file with more bad rows has another delimiter or header than it seems to have."""
 
 csv.field_size_limit(2**31 - 1)
 
@@ -99,6 +103,17 @@ def read_rows(content: bytes, declared: Declaration = NOTHING_DECLARED) -> Lande
     return _reject_undecodable(rows) if UNDECODABLE in text else rows
 
 
+def _require_few(rejected: Sequence[RejectedRow]) -> None:
+    """Raise TooManyBadRows where a file has more rejected rows than the limit."""
+    if len(rejected) > REJECTED_ROW_LIMIT:
+        first = min(rejected, key=lambda row: row.row_number)
+        raise TooManyBadRows(
+            f"more than {REJECTED_ROW_LIMIT:,} rows cannot be read, the first is row"
+            f" {first.row_number:,}: {first.reason}; check the header and the delimiter, or declare"
+            " them in apportion.toml"
+        )
+
+
 def _reject_undecodable(rows: LandedRows) -> LandedRows:
     headers = tuple(each.replace(UNDECODABLE, "\N{REPLACEMENT CHARACTER}") for each in rows.headers)
     rows = replace(rows, headers=headers, table=rows.table.rename_columns(list(headers)))
@@ -125,6 +140,7 @@ def _reject_undecodable(rows: LandedRows) -> LandedRows:
                     },
                 )
             )
+            _require_few(rejected)
     mask = pa.array(keep)
     return replace(
         rows,
@@ -214,6 +230,7 @@ class _Records:
                             line[:RAW_ROW_LIMIT],
                         )
                     )
+                    _require_few(self.rejected)
                     index += 1
                     continue
                 values, behind = well_quoted
@@ -272,7 +289,7 @@ class _Records:
 
         def keep_invalid(row: pyarrow.csv.InvalidRow) -> str:
             invalid.append(row)
-            return "skip"
+            return "skip" if len(invalid) <= REJECTED_ROW_LIMIT else "error"
 
         # Arrow skips one byte order mark: that of the first value would be lost.
         content = "\n".join(records).encode("utf-8-sig", "replace")
@@ -297,6 +314,8 @@ class _Records:
                 ),
             )
         except pa.ArrowInvalid as error:
+            for row in invalid:
+                self._reject_width(row.text, int(numbers[row.number - 1]), row.actual_columns)
             raise UnreadableText(f"not delimited text: {error}") from error
         for row in invalid:
             self._reject_width(row.text, int(numbers[row.number - 1]), row.actual_columns)
@@ -344,6 +363,7 @@ class _Records:
                 },
             )
         )
+        _require_few(self.rejected)
 
 
 def _rows_with_values(table: pa.Table) -> np.ndarray:
@@ -369,6 +389,7 @@ def _read_json(text: str) -> LandedRows:
             records.append((row_number, {key: _json_text(record[key]) for key in record}))
         else:
             rejected.append(RejectedRow(row_number, record, raw_row[:RAW_ROW_LIMIT]))
+            _require_few(rejected)
     if not records and not rejected:
         raise EmptyFile("the JSON has no rows")
     if not records:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -122,34 +122,51 @@ def insert(
     connection.unregister("new_rows")
     if not rows.rejected:
         return
-    connection.executemany(
-        "insert into raw.rejected_rows values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (
-                landed.file,
-                landed.content_hash,
-                landed.feed,
-                landed.format,
-                each.row_number,
-                each.column_name,
-                # A damaged row cannot be searched for a person's name, so damaged directory rows
-                # are not kept.
-                None if is_personal else each.value,
-                each.reason,
-                None if is_personal else each.raw_row,
-                None
-                if is_personal
-                else json.dumps(
+    # One insert of a table: row by row, 20,000 rows take fourteen seconds.
+    connection.register("new_rejected", _as_table(landed, file_format, rows.rejected))
+    connection.execute("insert into raw.rejected_rows by name select * from new_rejected")
+    connection.unregister("new_rejected")
+
+
+def _as_table(
+    landed: LandedFile, file_format: FileFormat, rejected: Sequence[readers.RejectedRow]
+) -> pa.Table:
+    """The rows of `raw.rejected_rows` for one content.
+
+    A damaged row cannot be searched for a person's name, so values of the directory are not kept.
+    """
+    is_personal = file_format.feed == "directory"
+    count = len(rejected)
+
+    def texts(values: Iterable[str | None]) -> pa.Array:
+        return pa.array([None if is_personal else value for value in values], pa.string())
+
+    def repeated(value: str | None) -> pa.Array:
+        return pa.array([value] * count, pa.string())
+
+    return pa.table(
+        {
+            "file": repeated(landed.file),
+            "content_hash": repeated(landed.content_hash),
+            "feed": repeated(landed.feed),
+            "format": repeated(landed.format),
+            "row_number": pa.array([each.row_number for each in rejected], pa.int64()),
+            "column_name": pa.array([each.column_name for each in rejected], pa.string()),
+            "value": texts(each.value for each in rejected),
+            "reason": pa.array([each.reason for each in rejected], pa.string()),
+            "raw_row": texts(each.raw_row for each in rejected),
+            "known_values": texts(
+                json.dumps(
                     {
                         file_format.column_by_key[match_key(header)]: value
                         for header, value in each.known_values.items()
                         if match_key(header) in file_format.column_by_key
                     },
                     ensure_ascii=False,
-                ),
-            )
-            for each in rows.rejected
-        ],
+                )
+                for each in rejected
+            ),
+        }
     )
 
 

@@ -8,13 +8,14 @@ import csv
 import io
 import json
 import os
+import time
 from collections.abc import Callable
 
 import pytest
 from hypothesis import given, note, seed, settings
 from hypothesis import strategies as st
 
-from dagster_project.errors import EmptyFile, RefusedFile, UnreadableText
+from dagster_project.errors import EmptyFile, RefusedFile, TooManyBadRows, UnreadableText
 from dagster_project.feeds.readers import RAW_ROW_LIMIT, LandedRows, read_rows
 
 SEED = int(os.environ.get("APPORTION_TEST_SEED", "20260106"))
@@ -73,6 +74,30 @@ def test_one_row_in_another_encoding_is_rejected_and_the_others_are_read() -> No
     assert "UTF-8" in bad.reason
     assert bad.known_values["cost"] == "20"
     assert '"cost": "20"' in bad.raw_row
+
+
+@pytest.mark.parametrize(
+    ("content", "first"),
+    [
+        ("a,b\n1,2\n" + "x\n" * 10_001, "row 3: the row has 1 columns, the header has 2"),
+        ("a,b\n" + '"x\n' * 10_001, "row 2: a quote is opened and never closed"),
+        (b"a,b\n" + b"\xe9,1\n" * 10_001, "row 2: not UTF-8 text"),
+        ('{"a": 1}\n' + "x\n" * 10_001, "row 2: "),
+    ],
+    ids=["width", "quotes", "encoding", "JSON"],
+)
+def test_a_file_of_bad_rows_is_refused_in_seconds(content: str | bytes, first: str) -> None:
+    begun = time.process_time()
+    with pytest.raises(TooManyBadRows) as caught:
+        read(content)
+    assert f"more than 10,000 rows cannot be read, the first is {first}" in str(caught.value)
+    assert time.process_time() - begun < 10
+
+
+def test_ten_thousand_bad_rows_are_rejected_one_by_one() -> None:
+    rows = read("a,b\n1,2\n" + "x\n" * 10_000)
+    assert len(rows.rejected) == 10_000
+    assert landed(rows) == [(2, "1", "2")]
 
 
 def test_a_byte_order_mark_between_rows_is_a_character_of_its_value() -> None:
