@@ -13,7 +13,7 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help run close export focus-example inspect what-if forget app bench test lint mypy sqlfluff structure dev clean lock
+.PHONY: help run close export focus-example check what-if forget app bench test lint mypy sqlfluff structure dev clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -38,9 +38,9 @@ focus-example: .venv/project.stamp ## write data/focus-example again from the sa
 		--focus-only data/focus-example
 	@rm -rf .focus-example
 
-inspect: .venv/project.stamp ## show what a run would read from a file: FILE=bill.csv [AS=billing_lines/bill.csv]
-	@test -n "$(FILE)" || { echo 'FILE is missing. Example: make inspect FILE=bill.csv'; exit 2; }
-	@$(APPORTION) inspect "$(FILE)" $(if $(AS),--as "$(AS)")
+check: .venv/project.stamp ## show what a run would read from a file: FILE=bill.csv [PLACE=billing_lines/bill.csv]
+	@test -n "$(FILE)" || { echo 'FILE is missing. Example: make check FILE=bill.csv'; exit 2; }
+	@$(APPORTION) inspect "$(FILE)" $(if $(PLACE),--as "$(PLACE)")
 
 what-if: .venv/project.stamp ## show the amounts that a file would change: SCENARIO=file.csv [ORGANIZATION=] [CSV=out.csv]
 	@test -n "$(SCENARIO)" || { echo 'SCENARIO is missing. Example: make what-if SCENARIO=file.csv'; exit 2; }
