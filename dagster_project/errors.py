@@ -92,6 +92,10 @@ class WrongMapping(RefusedFile):
     """apportion.toml names a column that the file or its format does not have."""
 
 
+class UnreadableLicenses(RefusedFile):
+    """A list of users whose license column names no license."""
+
+
 class EmptyFile(RefusedFile):
     """No header, or nothing at all."""
 

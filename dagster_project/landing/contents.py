@@ -19,6 +19,7 @@ from dagster_project.errors import (
 from dagster_project.feeds import (
     archives,
     formats,
+    licenses,
     manifests,
     mapping,
     parquet_files,
@@ -224,6 +225,7 @@ def understand(content: bytes, name: str, feed: str | None, reading: Reading) ->
         rows = mapping_done.rows
         file_format = _format_of(rows, feed, declared)
         mapping.require_known_columns(declared, file_format)
+        licenses.require_licenses(file_format, rows)
         subscription_header = mapping.subscription_header(rows, declared)
     except (UnknownFormat, RepeatedColumns) as refusal:
         if feed == "directory":

@@ -40,20 +40,42 @@ name.
     ]) }}
 {%- endmacro %}
 
-{#- The last date like 2026-01-31 in a path, or null. -#}
+{#-
+The last date in a path, or null: 2026-01-31, Entra's 2026-1-31, and the admin center's 1_31_2026, which
+counts only with its time of day (2_22_37 PM) or a day after the 12th, because 1_2_2026 has two readings.
+-#}
 {% macro date_in_name(path) -%}
     {{ return(adapter.dispatch('date_in_name')(path)) }}
 {%- endmacro %}
 
 {% macro duckdb__date_in_name(path) -%}
-    try_cast(
-        regexp_extract({{ path }}, '.*([0-9]{4}-[0-9]{2}-[0-9]{2})', 1) as date
-    )
+    {{ _date_in_name(path, '\\') }}
 {%- endmacro %}
 
 {% macro default__date_in_name(path) -%}
-    try_cast(
-        nullif(regexp_extract({{ path }}, '.*([0-9]{4}-[0-9]{2}-[0-9]{2})', 1), '') as date
+    {{ _date_in_name(path, '$') }}
+{%- endmacro %}
+
+{#- Engines refer to a group of a pattern by a mark and its number. -#}
+{% macro _date_in_name(path, mark) -%}
+    {%- set patterns = [
+        ('^.*[^0-9]([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})([^0-9].*)?$', [1, 2, 3]),
+        (
+            '^.*[^0-9]([0-9]{1,2})_([0-9]{1,2})_([0-9]{4}) [0-9]{1,2}_[0-9]{2}_[0-9]{2} [AP]M.*$',
+            [3, 1, 2]
+        ),
+        ('^.*[^0-9]([0-9]{1,2})_(1[3-9]|2[0-9]|3[01])_([0-9]{4})([^0-9].*)?$', [3, 1, 2]),
+    ] -%}
+    coalesce(
+        {%- for pattern, groups in patterns %}
+        try_cast(
+            regexp_replace(
+                {{ path }},
+                '{{ pattern }}',
+                '{% for group in groups %}{{ mark }}{{ group }}{{ '-' if not loop.last }}{% endfor %}'
+            ) as date
+        ){{ ',' if not loop.last }}
+        {%- endfor %}
     )
 {%- endmacro %}
 

@@ -161,7 +161,16 @@ def drop_people(company: Company) -> None:
     )
     company.drop(
         "directory/broken.jsonl",
-        json_lines([{"id": kim.user_id, "displayName": kim.display_name, "snapshotDate": "soon"}])
+        json_lines(
+            [
+                {
+                    "id": kim.user_id,
+                    "displayName": kim.display_name,
+                    "department": "Sales",
+                    "snapshotDate": "soon",
+                }
+            ]
+        )
         + f'{{"id": "{lars.user_id}", "displayName": "{lars.display_name}", "userPr',
     )
     # Here the first person stands where the header should.

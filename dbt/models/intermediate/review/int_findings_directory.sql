@@ -119,7 +119,7 @@ without_directory as (
         cast(null as varchar) as billing_period,
         cast(null as varchar) as currency,
         cast(null as decimal(28, 10)) as amount_at_stake,
-        'the split source is the directory but no directory snapshot has landed: the whole amount '
+        'the split source is the directory but no usable snapshot of it has landed: the whole amount '
         'is in Default' as message
     from organizations
     left join latest_states on organizations.organization_id = latest_states.organization_id

@@ -1,0 +1,67 @@
+"""License columns of directory exports, and the dates in the names of their files."""
+
+from collections.abc import Callable
+
+import pytest
+from conftest import Company
+
+USERS = "Id,UserPrincipalName,Department,AccountEnabled,AssignedLicenses\n"
+UNREADABLE = [
+    '"[object Object],[object Object]"',
+    "Microsoft.Graph.PowerShell.Models.MicrosoftGraphAssignedLicense",
+    "System.Collections.Generic.List`1[System.Object]",
+    "System.Object[]",
+    "[]",
+    "",
+]
+READABLE = [
+    '"[{""skuId"": ""cbdc14ab-d96c-4c30-b9f4-6ada7cdc1d46""}]"',
+    "SPB",
+    '"Microsoft 365 E3+Dynamics 365 Sales, Enterprise"',
+]
+
+
+@pytest.mark.parametrize("value", UNREADABLE)
+def test_a_file_whose_license_column_holds_no_license_is_refused(
+    company: Company, value: str
+) -> None:
+    company.drop(
+        "directory/users-2026-02-28.csv", f"{USERS}u0,kim@larch.example,Sales,True,{value}\n"
+    )
+    company.ingest()
+    ((status, reason),) = company.query("select status, reason from raw.landed_files")
+    assert status == "refused"
+    assert "AssignedLicenses holds no license in any of 1 rows" in str(reason)
+    assert company.query("select count(*) from raw.directory_users") == [(0,)]
+
+
+@pytest.mark.parametrize("value", READABLE)
+def test_one_row_with_a_license_is_enough(company: Company, value: str) -> None:
+    company.drop(
+        "directory/users-2026-02-28.csv",
+        f"{USERS}u0,kim@larch.example,Sales,True,{value}\nu1,lee@larch.example,Sales,True,[]\n",
+    )
+    company.ingest()
+    assert company.query("select count(*) from raw.directory_users") == [(2,)]
+
+
+def test_the_date_of_a_snapshot_is_in_the_name_of_the_file(
+    new_company: Callable[[], Company],
+) -> None:
+    company = new_company()
+    names = {
+        "exportUsers_2024-9-13.csv": "2024-09-13",
+        "users-2024-10-01.csv": "2024-10-01",
+        "users_9_14_2024 2_22_37 PM.csv": "2024-09-14",
+        "users_9_15_2024.csv": "2024-09-15",
+        # 8 October or 10 August.
+        "users_10_8_2024.csv": None,
+    }
+    for number, name in enumerate(names):
+        company.drop(f"directory/{name}", f"User ID,Department\nu{number},Sales\n")
+    company.build()
+    assert dict(
+        company.query(
+            "select file, cast(snapshot_date as varchar) from staging.stg_directory__users"
+        )
+    ) == {f"directory/{name}": day for name, day in names.items()}
