@@ -7,6 +7,7 @@ Imports are inside the functions: dbt, Dagster and PyArrow take seconds, and no 
 """
 
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -209,9 +210,11 @@ def forget(data: DataFolder, user: str) -> int:
     import duckdb
 
     from dagster_project.feeds.declarations import read_declarations
+    from dagster_project.inspection import reading
     from dagster_project.landing import forgetting
     from dagster_project.landing.folder import require_landing
     from dagster_project.landing.sync import sync
+    from dagster_project.what_if import computing
     from dagster_project.writer import only_writer
 
     require_landing(data.landing)
@@ -230,6 +233,10 @@ def forget(data: DataFolder, user: str) -> int:
         # A database file keeps deleted rows until the space is used again.
         for path in data.root.glob(f"{data.warehouse.name}*"):
             path.unlink()
+        # Copies of the warehouse that an interrupted what-if or inspection left.
+        for prefix in (computing.PREFIX, reading.PREFIX):
+            for copy in data.run_folder.glob(f"{prefix}*"):
+                shutil.rmtree(copy)
         print(f"Forgotten     {len(traces.rows):,} rows are {pseudonym} from now on")
         print("Apportion does not change landing files. They still contain the person in")
         files: dict[str, list[int]] = {}

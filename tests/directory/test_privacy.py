@@ -148,6 +148,9 @@ def forgotten(closed: Company) -> Forgotten:
     before = tables_of(company, "intermediate", "marts", "rules")
     knew_before = files_that_know(company, ALDERS["Dora"])
     ledger_before = ledger_of(company)
+    for interrupted in ("what-if-killed", "inspect-killed"):
+        (company.data.run_folder / interrupted).mkdir(parents=True)
+        shutil.copy(company.data.warehouse, company.data.run_folder / interrupted)
     forget = apportion(company, "forget", ALDERS["Dora"].sign_in_name.upper())
     assert forget.returncode == 0, forget.stdout + forget.stderr
     after = tables_of(company, "intermediate", "marts", "rules")
