@@ -9,7 +9,7 @@ import rooms
 from dagster_project.settings import PROJECT_ROOT
 
 # Nothing is tested of these alone: the room pipeline tests assets, report and exports these marts.
-WITHOUT_TESTS = {"assets", "accounting", "chargeback"}
+WITHOUT_TESTS = {"assets", "accounting"}
 
 
 def test_a_room_of_models_and_files_has_its_folder_and_its_unit_tests() -> None:
