@@ -18,6 +18,7 @@ from dagster_project.ledger.postings import load_postings
 
 REGISTRY_TABLES = {
     "landed_files": "Every file in landing and what became of it.",
+    "declared_settings": "The settings of apportion.toml that figures depend on.",
     "rejected_rows": "Landed rows that are no rows of their file's table.",
     "ledger_lines": "The rows of closed periods, as they were posted.",
     "ledger_postings": "The closed periods and the instants they were closed.",
@@ -78,6 +79,7 @@ def raw_tables(
             "files": dg.MetadataValue.md(_file_table(report)),
         },
     )
+    yield dg.MaterializeResult(asset_key=["raw", "declared_settings"])
     yield dg.MaterializeResult(
         asset_key=["raw", "rejected_rows"],
         metadata={

@@ -30,7 +30,9 @@ def reader_version(
     return digest.hexdigest()
 
 
-def create_tables(connection: duckdb.DuckDBPyConnection, reading_version: str) -> None:
+def create_tables(
+    connection: duckdb.DuckDBPyConnection, reading_version: str, declarations: Declarations
+) -> None:
     """Create missing raw tables, or all of them again after a change of the reading version."""
     connection.execute("create schema if not exists raw")
     connection.execute("create table if not exists raw.reader_version (version varchar)")
@@ -45,6 +47,13 @@ def create_tables(connection: duckdb.DuckDBPyConnection, reading_version: str) -
             connection.execute(f"drop table {sql_identifier('raw', table)}")
         connection.execute("create table raw.reader_version (version varchar)")
         connection.execute("insert into raw.reader_version values (?)", [reading_version])
+    # The settings of apportion.toml that figures depend on, in one row.
+    connection.execute(
+        "create or replace table raw.declared_settings (fiscal_year_first_month bigint)"
+    )
+    connection.execute(
+        "insert into raw.declared_settings values (?)", [declarations.fiscal_year.first_month]
+    )
     connection.execute(
         """
         create table if not exists raw.landed_files (

@@ -71,7 +71,9 @@ def sync(
 
 def _sync(landing: Path, connection: duckdb.DuckDBPyConnection, reading: Reading) -> LandingReport:
     raw_tables.create_tables(
-        connection, raw_tables.reader_version(reading.forgotten, reading.declarations)
+        connection,
+        raw_tables.reader_version(reading.forgotten, reading.declarations),
+        reading.declarations,
     )
     known = KnownContents(registry.read_registry(connection))
     paths = list(folder.list_landing(landing))

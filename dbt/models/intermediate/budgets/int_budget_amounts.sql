@@ -12,6 +12,12 @@ budgets as (
 
 ),
 
+declared_settings as (
+
+    select * from {{ ref('stg_landing__declared_settings') }}
+
+),
+
 series as (
 
     select * from {{ ref('int_forecast_series') }}
@@ -45,20 +51,31 @@ amount_bases as (
 
 ),
 
+with_year_start as (
+
+    select
+        budgets.*,
+        {{ fiscal_year_start('budgets.month', 'declared_settings.fiscal_year_first_month') }}
+            as year_start_date
+    from budgets
+    cross join declared_settings
+
+),
+
 budget_years as (
 
     select
         organization_id,
         cost_center_id,
         currency,
-        cast({{ dbt.date_trunc('year', 'month') }} as date) as year_start_date,
+        year_start_date,
         sum(amount) as year_budget
-    from budgets
+    from with_year_start
     group by
         organization_id,
         cost_center_id,
         currency,
-        cast({{ dbt.date_trunc('year', 'month') }} as date)
+        year_start_date
 
 ),
 
@@ -66,6 +83,7 @@ year_months as (
 
     select
         *,
+        extract(year from {{ dbt.dateadd('month', 11, 'year_start_date') }}) as fiscal_year,
         {{ each_month(
             'year_start_date', 'cast(' ~ dbt.dateadd('month', 11, 'year_start_date') ~ ' as date)'
         ) }} as month

@@ -71,6 +71,7 @@ with_status as (
 
 select
     with_status.month,
+    cast(with_status.fiscal_year as integer) as fiscal_year,
     with_status.organization_id,
     coalesce(
         cost_center_units.organization_name,

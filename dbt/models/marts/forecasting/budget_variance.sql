@@ -27,7 +27,8 @@ final as (
         year_expected,
         cast(year_expected - year_budget as decimal(28, 10)) as year_variance,
         status,
-        is_latest_month
+        is_latest_month,
+        fiscal_year
     from budget_months
 
 )

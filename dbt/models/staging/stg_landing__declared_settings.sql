@@ -1,0 +1,9 @@
+with
+
+declared_settings as (
+
+    select * from {{ source('raw', 'declared_settings') }}
+
+)
+
+select fiscal_year_first_month from declared_settings
