@@ -770,7 +770,8 @@ def find_format(feed: str, headers: tuple[str, ...]) -> FileFormat:
     _require_needed(nearest, headers)
     raise UnknownFormat(
         f"the header is of no format known for {feed}: {', '.join(headers)[:200]}"
-        f"{_nearest_in_words(nearest, headers)}"
+        f"{_nearest_in_words(nearest, headers)}; map its columns under columns in apportion.toml,"
+        " as apportion inspect suggests"
     )
 
 

@@ -26,6 +26,8 @@ from dagster_project.feeds.json_records import read_records
 
 DELIMITERS = (",", ";", "\t", "|")
 UNDECODABLE = "\ufdd0"
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+"""Shown in place of bytes that cannot be decoded."""
 NO_VALUE = ("NULL", "null", "\\N")
 """Unquoted, these words are what databases write for null."""
 MAX_LINES_OF_A_RECORD = 1000
@@ -115,14 +117,13 @@ def _require_few(rejected: Sequence[RejectedRow]) -> None:
 
 
 def _reject_undecodable(rows: LandedRows) -> LandedRows:
-    headers = tuple(each.replace(UNDECODABLE, "\N{REPLACEMENT CHARACTER}") for each in rows.headers)
+    headers = tuple(each.replace(UNDECODABLE, REPLACEMENT) for each in rows.headers)
     rows = replace(rows, headers=headers, table=rows.table.rename_columns(list(headers)))
     rejected = []
     keep = np.ones(rows.table.num_rows, dtype=bool)
     for index, row in enumerate(rows.table.to_pylist()):
         shown = {
-            header: (value or "").replace(UNDECODABLE, "\N{REPLACEMENT CHARACTER}")
-            for header, value in row.items()
+            header: (value or "").replace(UNDECODABLE, REPLACEMENT) for header, value in row.items()
         }
         bad = next((header for header, value in row.items() if UNDECODABLE in (value or "")), None)
         if bad is not None:

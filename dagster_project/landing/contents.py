@@ -15,6 +15,7 @@ from dagster_project.errors import (
     RepeatedColumns,
     UnknownFeed,
     UnknownFormat,
+    UnreadableText,
 )
 from dagster_project.feeds import (
     archives,
@@ -231,17 +232,18 @@ def understand(content: bytes, name: str, feed: str | None, reading: Reading) ->
         if feed == "directory":
             # In a file without a header, the first row is a person.
             raise type(refusal)("the header is of no format known for directory") from None
-        raise on_sheet(as_they_stand, refusal) from refusal
+        raise _explained(as_they_stand, refusal, feed) from refusal
     except RefusedFile as refusal:
-        raise on_sheet(as_they_stand, refusal) from refusal
+        raise _explained(as_they_stand, refusal, feed) from refusal
     converted = convert(rows, file_format, declared)
     notes = [FileNote("date_order_inferred", message) for message in converted.notes]
     if as_they_stand.next_page is not None:
         notes.append(
             FileNote(
                 "pages_missing",
-                "the file is one page of an answer; save the following pages into this folder,"
-                " beginning with the one that its next link names, or save all rows in one file",
+                "the file is a page of an answer and links to a next page; its content does not"
+                " show whether another file is that page: save all pages in one file, one after"
+                " the other, and remove the files of single pages",
             )
         )
     if mapping_done.skipped_count:
@@ -264,6 +266,18 @@ def _format_of(rows: readers.LandedRows, feed: str | None, declared: Declaration
         file_format = formats.identify(rows.headers)
     formats.require_container(file_format, rows.container, is_declared=bool(declared.stated()))
     return file_format
+
+
+def _explained(rows: readers.LandedRows, refusal: RefusedFile, feed: str | None) -> RefusedFile:
+    """The refusal, or its cause: a header that is not text in the encoding of the file."""
+    damaged = next((each for each in rows.headers if readers.REPLACEMENT in each), None)
+    if damaged is None or rows.encoding is None or feed == "directory":
+        return on_sheet(rows, refusal)
+    name = rows.encoding.removesuffix("-sig").upper()
+    return UnreadableText(
+        f"the column {damaged} in the header is not {name} text; state its encoding in"
+        " apportion.toml, e.g. cp1252 or shift_jis, or save the file as CSV UTF-8"
+    )
 
 
 def on_sheet(rows: readers.LandedRows, refusal: RefusedFile) -> RefusedFile:
