@@ -1,7 +1,7 @@
 """Charts, as Vega-Lite specifications.
 
 Belongs here: marks, axes, colors. Does not: Streamlit, queries. Positions on a screen are binary
-floats; exact amounts are in the labels and in the table beside every chart.
+floats; exact amounts are in the labels and in the table next to every chart.
 """
 
 from collections.abc import Mapping, Sequence

@@ -59,7 +59,7 @@ Organization = Annotated[
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the arguments say (default: those of the process); returns the exit code."""
+    """Run the command in the arguments (default: those of the process); returns the exit code."""
     try:
         app(arguments)
     except SystemExit as ended:
@@ -140,7 +140,7 @@ app.add_typer(ledger_app, name="ledger")
 
 @ledger_app.command("verify", short_help="Check the ledger of closed periods.")
 def verify_ledger(data: Data = None) -> None:
-    """Check every file, hash, remembered head and signature of the ledger; changes nothing."""
+    """Check every file, hash, recorded head and signature of the ledger; changes nothing."""
     raise typer.Exit(commands.verify_ledger(_data_folder(data)))
 
 
@@ -194,8 +194,8 @@ def export(
     "what-if",
     short_help="Show the amounts that files would change.",
     epilog="A scenario is any file that can land: a split history with other splits or seats, a"
-    " price list, cost centers ... Its header tells which. Exit status 2: a file or a row of it"
-    " cannot be used, and nothing was computed.",
+    " price list, cost centers ... Its header determines the feed. Exit status 2: a file or a row"
+    " of it cannot be used, and nothing was computed.",
 )
 def what_if(
     files: Annotated[

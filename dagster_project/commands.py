@@ -26,7 +26,7 @@ def run(data: DataFolder, again: bool = False) -> int:
     # A provider's export is downloaded by the run itself: its state is not known before.
     must_run = again or ExportSettings.from_environment() is not None
     if not must_run and _is_up_to_date(data):
-        print("Nothing changed since the last run; its results stand.\n")
+        print("Nothing changed since the last run; its results are current.\n")
     elif not _run_pipeline(data, must_run):
         print(f"\nThe run failed. {faults.UNHARMED}", file=sys.stderr)
         return 1
@@ -72,7 +72,7 @@ def _run_pipeline(data: DataFolder, must_run: bool) -> bool:
 
 
 def close(data: DataFolder, period: str, reason: str | None) -> int:
-    """Post what is published of a period, print the receipt, and publish the period as closed."""
+    """Post the published lines of a period, print the receipt, and publish the period as closed."""
     from dagster_project.landing.folder import require_landing
     from dagster_project.ledger import closing
     from dagster_project.ledger.anchors import Head
@@ -102,7 +102,7 @@ def close(data: DataFolder, period: str, reason: str | None) -> int:
 
 
 def verify_ledger(data: DataFolder) -> int:
-    """Check the ledger and print what it was checked against."""
+    """Check the ledger and print the records that it was compared with."""
     from dagster_project.ledger import anchors
 
     verification = anchors.verify(data)
@@ -111,9 +111,9 @@ def verify_ledger(data: DataFolder) -> int:
         print(f"  {anchors.Head.of(posting).receipt()}, {posting.row_count:,} rows")
     print(f"Postings      {len(verification.postings)}: files, hashes and chain are intact")
     for path in verification.anchors:
-        print(f"Head          as remembered in {path}")
+        print(f"Head          as recorded in {path}")
     if not verification.anchors:
-        print("Head          not remembered anywhere: compare it with the receipts of closings")
+        print("Head          not recorded anywhere: compare it with the receipts of closings")
     print(
         f"Signatures    {verification.signed_count} checked"
         if verification.signed_count

@@ -1,7 +1,7 @@
 """dbt in the process of the run: a process of its own takes seconds for its imports alone.
 
-Belongs here: the manifest, one invocation and its events. Does not: what Dagster makes of them
-(assets/warehouse.py).
+Belongs here: the manifest, one invocation and its events. Does not: their conversion to events of
+Dagster (assets/warehouse.py).
 """
 
 import hashlib
@@ -16,8 +16,8 @@ from typing import Any
 from dagster_project.private_interfaces import read_parsed_project, release_warehouse
 from dagster_project.settings import DBT_FOLDER, DataFolder
 
-# Not dbt/target, into which dbt on the command line writes: a run must not build a model that
-# somebody tried and took back.
+# Not dbt/target, into which dbt on the command line writes: a run must not build a model from an
+# experiment that was reverted.
 PARSED_FOLDER = DBT_FOLDER / "target" / "apportion"
 MANIFEST = PARSED_FOLDER / "manifest.json"
 PARSED = PARSED_FOLDER / "partial_parse.msgpack"

@@ -1,4 +1,4 @@
-"""Every way a command or a landed file can be refused, by name.
+"""The errors that refuse a command or a landed file, one type per reason.
 
 A refused file is listed in `quarantined_rows` with the message of its error, and the run continues
 with the other files. Any other ApportionError ends the command.
@@ -49,19 +49,19 @@ class LedgerBroken(ApportionError):
 
 
 class ClosingRefused(ApportionError):
-    """A period cannot be closed as things stand; the message says what has to be done first."""
+    """A period cannot be closed in its current state; the message lists the obstacles."""
 
 
 class NotAPeriodToClose(ClosingRefused, UsageError):
-    """No reason can close this period: it is no month, has no lines, is closed, or comes later."""
+    """No reason can close this period: not a month, no lines, closed already, or not the oldest."""
 
 
 class NotOneState(ApportionError):
-    """Landing, the warehouse and what is published are of different states."""
+    """Landing, the warehouse and the published tables differ in state."""
 
 
 class RefusedFile(ApportionError):
-    """A landed file that cannot be used; the message says why, for the person who dropped it."""
+    """A landed file that cannot be used; the message states the reason for its user."""
 
 
 class NotAPlainFile(RefusedFile):
@@ -69,15 +69,15 @@ class NotAPlainFile(RefusedFile):
 
 
 class UnknownFeed(RefusedFile):
-    """The file lies outside the folders of the feeds."""
+    """The file is outside the folders of the feeds."""
 
 
 class UnknownFormat(RefusedFile):
-    """The header is that of no format we know."""
+    """The header matches no known format."""
 
 
 class WrongFeed(RefusedFile):
-    """The header is that of another feed's format."""
+    """The header matches a format of another feed."""
 
 
 class MissingColumns(RefusedFile):
@@ -85,7 +85,7 @@ class MissingColumns(RefusedFile):
 
 
 class RepeatedColumns(RefusedFile):
-    """Two columns of the header have one name."""
+    """Two columns of the header have the same name."""
 
 
 class WrongMapping(RefusedFile):
@@ -97,11 +97,11 @@ class UnreadableLicenses(RefusedFile):
 
 
 class EmptyFile(RefusedFile):
-    """No header, or nothing at all."""
+    """The file is empty or has no header."""
 
 
 class BrokenArchive(RefusedFile):
-    """A gzip file or a workbook that is cut or damaged; half a file is never loaded."""
+    """A gzip file or a workbook that is truncated or damaged; a partial file is never loaded."""
 
 
 class BrokenManifest(RefusedFile):
@@ -109,7 +109,7 @@ class BrokenManifest(RefusedFile):
 
 
 class UnsafePath(BrokenManifest):
-    """A manifest names a blob by a path that leads out of its folder, or by none."""
+    """A manifest names a blob by a path outside of its folder, or without a path."""
 
     def __init__(self, message: str, path: object) -> None:
         """An error about `path`, as the manifest names it."""
@@ -118,7 +118,7 @@ class UnsafePath(BrokenManifest):
 
 
 class IncompleteExport(RefusedFile):
-    """A billing export that is not what its manifest says: none of it is loaded."""
+    """A billing export that differs from its manifest; none of it is loaded."""
 
 
 class TooLarge(RefusedFile):
@@ -130,8 +130,8 @@ class TooManyBadRows(RefusedFile):
 
 
 class UnreadableText(RefusedFile):
-    """Not text in an encoding we read, or not CSV or JSON at all."""
+    """Text in an unsupported encoding, or content that is neither CSV nor JSON."""
 
 
 class ChangedWhileRead(RefusedFile):
-    """Somebody still writes to the file; it is read again on the next run."""
+    """The file is still being written; the next run reads it again."""

@@ -26,7 +26,7 @@ class Fault:
     remedy: str
 
     def message(self, path: str | None, holder: str | None = None) -> str:
-        """What is wrong and where, what is unharmed, what to do."""
+        """The fault and its place, the unchanged data, and the remedy."""
         place = f": {path}" if path else ""
         used_by = f" (in use by {holder})" if holder else ""
         return f"{self.fact}{place}{used_by}. {UNHARMED} {self.remedy}"

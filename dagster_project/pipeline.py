@@ -17,7 +17,7 @@ BLOCKING_CHECK = "every_delivery_is_decided_and_whole"
 
 
 def run_pipeline(data: DataFolder) -> tuple[str, ...]:
-    """Run every asset on `data` and print the checks; returns what failed, nothing if all is well.
+    """Run every asset on `data` and print the checks; returns the failures, none on success.
 
     The caller holds the writer's lock.
     """
@@ -60,7 +60,7 @@ def run_pipeline(data: DataFolder) -> tuple[str, ...]:
 
 
 def _failures(events: Sequence[dg.DagsterEvent]) -> Iterator[str]:
-    """What failed, step by step; what failed outside of all steps only if no step did."""
+    """The failures of steps; failures outside of steps only if no step failed."""
     failed_steps = [event for event in events if event.is_step_failure]
     for event in failed_steps:
         failure = event.step_failure_data

@@ -63,7 +63,7 @@ def asset_events(
     manifest: Mapping[str, Any],
     translator: "DagsterDbtTranslator",
 ) -> Iterator[Any]:
-    """The materializations and check results that one event of dbt stands for.
+    """The materializations and check results of one dbt event.
 
     `DbtCliResource` makes them too, and from the output of its own process only.
     """

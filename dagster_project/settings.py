@@ -1,4 +1,4 @@
-"""Where things are and how large they may be.
+"""Paths of a data folder, and limits.
 
 Belongs here: the folders of a data folder and the limits a user may set. Does not: anything
 that reads or writes them.
@@ -42,12 +42,12 @@ class DataFolder:
 
     @property
     def landing(self) -> Path:
-        """What users drop; never written by us."""
+        """The files of the users; Apportion never writes to it, except downloaded exports."""
         return self.root / "landing"
 
     @property
     def declarations(self) -> Path:
-        """How people's files are to be read; optional."""
+        """The settings for reading files; optional."""
         return self.root / "apportion.toml"
 
     @property
@@ -67,7 +67,7 @@ class DataFolder:
 
     @property
     def published(self) -> Path:
-        """What BI reads: marts only."""
+        """The marts for BI."""
         return self.root / "published"
 
     @property
@@ -88,12 +88,12 @@ class DataFolder:
 
 @dataclass(frozen=True)
 class Limits:
-    """How much of the outside world one file may bring. Sizes in bytes."""
+    """Limits of one landed file, and of waiting. Sizes in bytes."""
 
     file_bytes: int = 4 * 1024**3
     unpacked_bytes: int = 8 * 1024**3
     workbook_bytes: int = 1024**3
-    """Unpacked; a workbook of a million rows has some 0.7 GB, and takes a minute to read."""
+    """Unpacked; a workbook of a million rows has about 0.7 GB, and takes a minute to read."""
     lock_wait_seconds: int = 3600
 
     @classmethod

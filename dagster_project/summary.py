@@ -99,7 +99,7 @@ def _lines(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def _landed(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """What landed and what became of it, per currency; the checks prove that it is all of it."""
+    """Landed amounts by outcome, per currency; the checks prove that they are complete."""
     rows = connection.execute(
         """
         select

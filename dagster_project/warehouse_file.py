@@ -77,7 +77,7 @@ def _is_held_elsewhere(error: duckdb.Error) -> bool:
 def _set_aside(data: DataFolder, progress: Progress, reason: str) -> None:
     aside = data.warehouse.with_name(data.warehouse.name + DAMAGED)
     if aside.is_dir():
-        # Only ever a folder that lay in the warehouse's place.
+        # A folder can only be here if one was at the path of the warehouse.
         aside = aside.with_name(aside.name + ".folder")
     data.warehouse.replace(aside)
     _remove_write_ahead_log(data)
@@ -88,7 +88,7 @@ def _set_aside(data: DataFolder, progress: Progress, reason: str) -> None:
 
 
 def _remove_write_ahead_log(data: DataFolder) -> None:
-    """A write-ahead log belongs to one file; beside another it would be replayed into it."""
+    """Remove the write-ahead log, which would otherwise be replayed into another warehouse file."""
     data.warehouse.with_name(data.warehouse.name + ".wal").unlink(missing_ok=True)
 
 

@@ -1,8 +1,8 @@
 """Dagster's web server, for requests from its own pages only.
 
-Dagster's server asks nobody who they are, and a page of any site that is open in the same browser
-can send it requests: one of them would be enough to close a period. So a request must name this
-server as its host, its origin must be this server, and reading never runs an operation.
+Dagster's server has no sign-in, and a page of any site that is open in the same browser can send it
+requests; one of them would be enough to close a period. A request must therefore name this server
+as its host, its origin must be this server, and reading never runs an operation.
 """
 
 import os
@@ -24,7 +24,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 OWN_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
-"""Names of this machine for itself. Other names can be made to lead here by any site's owner."""
+"""Names of this machine. The owner of any site can make other names resolve to it."""
 
 ADDRESS = "127.0.0.1"
 """The server listens on this machine only: it has no sign-in."""

@@ -217,5 +217,5 @@ STATUSES: Mapping[str, tuple[Tone, str]] = {
 
 
 def status(value: str) -> tuple[Tone, str]:
-    """The tone and the words of a status; an unknown one is neutral and stands as it is."""
+    """The tone and the words of a status; an unknown one is neutral and is shown unchanged."""
     return STATUSES.get(value, ("neutral", value))

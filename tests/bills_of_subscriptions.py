@@ -1,4 +1,4 @@
-"""Bills of subscriptions in tables of words, and what the marts say of them."""
+"""Bills of subscriptions as text tables, and their rows in the marts."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ def json_lines(rows: Sequence[Mapping[str, object]]) -> str:
 
 
 def report(company: Company, columns: str, where: str) -> list[str]:
-    """Rows of the billing report that are about something, as words, sorted."""
+    """Rows of the billing report with an amount or a quantity, as words, sorted."""
     return in_words(
         company.query(
             f"""
@@ -59,7 +59,7 @@ def report(company: Company, columns: str, where: str) -> list[str]:
 
 
 def reconciliation(company: Company, invoice: str) -> list[str]:
-    """What the invoice, its lines and the report say, and how that is judged."""
+    """The totals of the invoice, its lines and the report, and the status."""
     return in_words(
         company.query(
             """

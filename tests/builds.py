@@ -34,7 +34,7 @@ RECORDING = dbt_runner.PARSED_FOLDER / "recorded_build"
 
 
 class NotRecordable(Exception):
-    """The project configures a node in a way that recorded builds do not know."""
+    """The project configures a node in a way that recorded builds do not support."""
 
 
 def build(data: DataFolder, arguments: Sequence[str] = ()) -> tuple[str, ...]:
@@ -50,9 +50,9 @@ def build(data: DataFolder, arguments: Sequence[str] = ()) -> tuple[str, ...]:
 
 @cache
 def prepare() -> None:
-    """Parse the dbt project unless it is: every build would, for a third of its time."""
+    """Parse the dbt project once; otherwise every build would, in a third of its time."""
     dbt_runner.prepared_manifest()
-    # What is loaded by now stays: a build takes a tenth less if it is not searched for garbage.
+    # Loaded modules stay: a build takes a tenth less if they are not searched for garbage.
     gc.freeze()
 
 
@@ -97,10 +97,10 @@ def build_as_recorded(data: DataFolder, with_tests: bool = True, threads: int = 
 
 @dataclass(frozen=True)
 class Step:
-    """What dbt did for one node.
+    """The work of dbt for one node.
 
     `kind` is schema, seed, view, table, contract, python or test. `relation` is the quoted name of
-    what is made, `code` the compiled code, or the columns and the code of a table with a contract.
+    the result, `code` the compiled code, or the columns and the code of a table with a contract.
     """
 
     kind: str
@@ -119,7 +119,7 @@ class Recording:
 
 
 def repeat(step: Step, connection: duckdb.DuckDBPyConnection) -> bool:
-    """Do a step again; false if it is a data test that fails."""
+    """Repeat a step; false if it is a data test that fails."""
     match step.kind:
         case "schema":
             connection.execute(f"create schema if not exists {step.relation}")
@@ -158,7 +158,7 @@ def result_of_python_model(code: str, connection: duckdb.DuckDBPyConnection) -> 
 
 @cache
 def recorded() -> Recording:
-    """The recording of the project as it is now, made anew if anything changed."""
+    """The recording of the current project, made again after any change."""
     dbt_runner.prepared_manifest()
     made_of = [dbt_runner.FINGERPRINT.read_text(), duckdb.__version__, Path(__file__).read_text()]
     fingerprint = sha256("\0".join(made_of).encode()).hexdigest()

@@ -1,9 +1,9 @@
-"""What the tests share: a landing folder to write into and the real pipeline to run on it.
+"""Shared fixtures: a landing folder to write into, and the real pipeline to run on it.
 
-`make test` runs the files of tests in several processes at once, each file whole in one of them.
-So a test owns what it writes to: folders of pytest's, ports that the system chose, variables that
-monkeypatch puts back. It has the same name in all processes: parameters made from the time of day
-need `ids`. What must not take long is measured in the processor time of its process.
+`make test` runs the files of tests in several processes at once, each file in one of them.
+A test therefore writes only to folders of pytest, ports chosen by the system, and variables that
+monkeypatch restores. It has the same name in all processes, so parameters made from the time of day
+need `ids`. Tests of speed measure the processor time of their process.
 """
 
 import shutil
@@ -26,8 +26,8 @@ from dagster_project.settings import PROJECT_ROOT, DataFolder
 SAMPLE = PROJECT_ROOT / "data" / "sample"
 EXAMPLE = Path(__file__).parent / "golden" / "published_example"
 
-# By far the longest files, the longest first: begun last, one would keep a single process busy
-# while the others have nothing left to do.
+# By far the longest files, the longest first: started last, one would keep a single process busy
+# while the others are idle.
 LONGEST = (
     "test_corrections.py",
     "test_every_source.py",
@@ -62,7 +62,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass
 class Company:
-    """A data folder of a test: `drop` files into landing, `build`, then look with `query`."""
+    """A data folder of a test: `drop` files into landing, `build`, then `query`."""
 
     data: DataFolder
     failures: tuple[str, ...] = field(default=())
@@ -119,7 +119,7 @@ MadeOnce = Callable[[str, Callable[[DataFolder], None]], DataFolder]
 def made_once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> MadeOnce:
     """Makes a data folder once per run of the tests and gives each process a copy to work with."""
     own = tmp_path_factory.getbasetemp()
-    # Of several processes, each has a folder below that of the run.
+    # Each of several processes has a folder below that of the run.
     shared = own if worker_id == "master" else own.parent
 
     def made(name: str, make: Callable[[DataFolder], None]) -> DataFolder:
@@ -130,7 +130,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> MadeO
                     building = tmp_path_factory.mktemp(f"{name} building")
                     make(DataFolder(building))
                     building.rename(original)
-            # With the times of the files, by which a run knows them again.
+            # With the times of the files, by which a run recognizes them.
             shutil.copytree(original, copy)
         return DataFolder(copy)
 
@@ -139,7 +139,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> MadeO
 
 @pytest.fixture(scope="session")
 def sample_company(made_once: MadeOnce) -> Company:
-    """The sample company, built and published. Others look at it too: it is not to be changed."""
+    """The sample company, built and published. Tests share it and must not change it."""
 
     def make(data: DataFolder) -> None:
         shutil.copytree(SAMPLE / "landing", data.landing)
@@ -151,7 +151,7 @@ def sample_company(made_once: MadeOnce) -> Company:
 
 @pytest.fixture(scope="session")
 def example(made_once: MadeOnce) -> Company:
-    """The broker platform's own published example, built. It is not to be changed."""
+    """The broker platform's own published example, built. Tests must not change it."""
 
     def make(data: DataFolder) -> None:
         company = Company(data)

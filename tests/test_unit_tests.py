@@ -33,7 +33,7 @@ def selected_cases(session: pytest.Session) -> list[rooms.UnitTest]:
 
 @dataclass(frozen=True)
 class Results:
-    """What dbt says of the unit tests it ran: the status of each by its unique id, and why."""
+    """The results of dbt's unit tests: the status of each by its unique id, and the reason."""
 
     status: Mapping[str, str]
     failures: Sequence[str]

@@ -1,4 +1,4 @@
-"""Small tables as text: what tests land, and the rows that they expect."""
+"""Small tables as text: files that tests land, and rows that they expect."""
 
 from collections.abc import Sequence
 from decimal import Decimal

@@ -8,19 +8,19 @@ from dagster_project.ledger.anchors import Head
 
 
 class ClosePeriod(dg.Config):
-    """Which period to close, and why in spite of obstacles, if there are any."""
+    """The period to close, and the reason for closing it despite obstacles."""
 
     billing_period: str
     override_reason: str | None = None
 
 
 @dg.op(
-    description="Post the period's split lines to the ledger, where nothing changes them.",
+    description="Post the period's split lines to the ledger, where they never change.",
 )
 def post_to_ledger(
     context: dg.OpExecutionContext, config: ClosePeriod, warehouse: Warehouse
 ) -> None:
-    """Close the configured period as the warehouse has it."""
+    """Close the configured period."""
     posting = closing.close_published(warehouse.data, config.billing_period, config.override_reason)
     context.add_output_metadata(
         {

@@ -51,7 +51,7 @@ def billing_export_downloads(
 def _export_table(exports: tuple[DownloadedExport, ...]) -> str:
     rows = [
         f"| {export.invoice_id} | {export.folder.name} | {export.blob_count:,}"
-        f" | {export.size_bytes:,} | {'new' if export.is_new else 'there already'} |"
+        f" | {export.size_bytes:,} | {'new' if export.is_new else 'in landing already'} |"
         for export in exports
     ]
     return "\n".join(["| invoice | folder | blobs | bytes | |", "|---|---|---|---|---|", *rows])

@@ -1,4 +1,4 @@
-"""What BI reads: the marts, published once every blocking check has passed."""
+"""The marts for BI, published once every blocking check has passed."""
 
 import dagster as dg
 

@@ -17,9 +17,9 @@ from dagster_project.ledger.anchors import Head
 from dagster_project.ledger.postings import load_postings
 
 REGISTRY_TABLES = {
-    "landed_files": "Every file in landing and what became of it.",
+    "landed_files": "Every file in landing, with its status.",
     "declared_settings": "The settings of apportion.toml that figures depend on.",
-    "rejected_rows": "Landed rows that are no rows of their file's table.",
+    "rejected_rows": "Landed rows that do not fit the table of their file.",
     "ledger_lines": "The rows of closed periods, as they were posted.",
     "ledger_postings": "The closed periods and the instants they were closed.",
 }
@@ -44,7 +44,7 @@ RAW_SPECS = [
 def raw_tables(
     context: dg.AssetExecutionContext, warehouse: Warehouse
 ) -> Iterator[dg.MaterializeResult]:
-    """Read what is new in landing into the raw tables; withdraw what is gone."""
+    """Read new landing files into the raw tables; remove the rows of deleted files."""
     data = warehouse.data
     warehouse_file.make_usable(data, print)
     run_state.begin(data)

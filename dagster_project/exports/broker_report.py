@@ -62,7 +62,7 @@ def write_broker_report(
                 case
                     when regexp_matches(billing_line_details, 'From .+ to .+')
                         then billing_line_details
-                    -- What a line of another format was for is kept; its days are said as here.
+                    -- A line of another format keeps its description; its days are added.
                     else concat(
                         billing_line_details, '. From ', strftime(charge_start_date, {DAY}), ' to ',
                         strftime(charge_end_date, {DAY}), ' (',

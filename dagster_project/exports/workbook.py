@@ -299,7 +299,7 @@ class _Book:
     # --- checks ------------------------------------------------------------------------------
 
     def _write_checks(self, sheet: Any) -> int:
-        """Published totals beside the periods, invoices below them; returns the row below."""
+        """Published totals next to the periods, invoices below them; returns the row below."""
         totals = self.rows.totals(PERIODS)
         count = len(self.measures)
         published = 5 + count

@@ -44,9 +44,9 @@ def unpack(data: bytes, limit: int) -> tuple[Member, ...]:
     """The files in a gzip or zip archive; any other data is one file without a name.
 
     `limit` is the size in bytes to which the archive may unpack. Folders and the hidden files
-    that operating systems add are left out. Raises TooLarge, BrokenArchive where the archive is
-    cut or damaged, EmptyFile where it has no file, and UnreadableText where a password protects
-    it or where it contains a further archive.
+    that operating systems add are left out. Raises TooLarge, BrokenArchive if the archive is
+    truncated or damaged, EmptyFile if it has no file, and UnreadableText if a password protects it
+    or if it contains a further archive.
     """
     if data.startswith(GZIP_MAGIC):
         return (Member("", _unpack_gzip(data, limit)),)
@@ -94,14 +94,14 @@ def _unpack_gzip(data: bytes, limit: int) -> bytes:
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as archive:
             unpacked = archive.read(limit + 1)
     except (EOFError, OSError, zlib.error) as error:
-        raise BrokenArchive(f"the gzip file is cut or damaged ({error})") from error
+        raise BrokenArchive(f"the gzip file is truncated or damaged ({error})") from error
     if len(unpacked) > limit:
         raise TooLarge(f"the gzip file unpacks to more than the limit of {limit:,} bytes")
     return unpacked
 
 
 class _BoundedZip(zipfile.ZipFile):
-    """An archive whose entries never unpack to more than they declare, not even for a moment."""
+    """An archive whose entries never unpack to more than they declare, not even temporarily."""
 
     def read(self, name: str | zipfile.ZipInfo, pwd: bytes | None = None) -> bytes:
         with self.open(name, pwd=pwd) as entry:
@@ -137,4 +137,4 @@ def open_zip(content: bytes, limit: int, what: str) -> Iterator[zipfile.ZipFile]
         zipfile.BadZipFile,
         zlib.error,
     ) as error:
-        raise BrokenArchive(f"{what} is cut or damaged ({error})") from error
+        raise BrokenArchive(f"{what} is truncated or damaged ({error})") from error

@@ -1,8 +1,8 @@
 """Dates and numbers as people write them, converted to the forms that staging reads.
 
-Staging reads ISO dates and numbers with a decimal point, and guesses at nothing. Here a value in
-another convention is converted where the convention is known: declared in apportion.toml, defined
-by the format's publisher, or the only one that fits every value of its column. A value that
+Staging reads ISO dates and numbers with a decimal point, and never guesses. This module
+converts a value in another convention if the convention is known: declared in apportion.toml,
+defined by the format's publisher, or the only one that fits every value of its column. A value that
 contradicts a declared convention rejects its row.
 """
 

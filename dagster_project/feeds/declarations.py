@@ -1,4 +1,4 @@
-"""How the files of one data folder are to be read: `apportion.toml`, checked.
+"""Settings for reading the files of one data folder: `apportion.toml`, checked.
 
 Belongs here: the settings a person may declare for a folder, a feed or a file pattern, and their
 errors. Does not: applying them (conventions.py converts values, readers.py decodes text).
@@ -64,7 +64,7 @@ class Declaration(BaseModel):
             try:
                 codecs.lookup(name)
             except LookupError as error:
-                raise ValueError(f"no encoding is called {name!r}") from error
+                raise ValueError(f"unknown encoding {name!r}; e.g. cp1252") from error
         return name
 
     @field_validator("delimiter", mode="before")
@@ -83,7 +83,7 @@ class Declaration(BaseModel):
             try:
                 ZoneInfo(name)
             except (ZoneInfoNotFoundError, ValueError) as error:
-                raise ValueError(f"no time zone is called {name!r}; e.g. Europe/Berlin") from error
+                raise ValueError(f"unknown time zone {name!r}; e.g. Europe/Berlin") from error
         return name
 
     @model_validator(mode="after")
@@ -124,7 +124,7 @@ class FiscalYear(BaseModel):
 
 
 class Declarations(BaseModel):
-    """The whole of `apportion.toml`."""
+    """The settings of `apportion.toml`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -138,7 +138,7 @@ class Declarations(BaseModel):
     def _known_feeds(cls, feeds: dict[str, Declaration]) -> dict[str, Declaration]:
         for feed in feeds:
             if feed not in FEEDS:
-                raise ValueError(f"{feed!r} is no feed; the feeds are {', '.join(FEEDS)}")
+                raise ValueError(f"{feed!r} is not a feed; the feeds are {', '.join(FEEDS)}")
         return feeds
 
     def of_file(self, name: str) -> Declaration:
@@ -173,7 +173,7 @@ def read_declarations(path: Path) -> Declarations:
 
 
 def _problem(error: Any) -> str:
-    """One validation error as a sentence: where, what, and what to write instead."""
+    """One validation error as a sentence: the place, the fault and the correction."""
     place = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         key = str(error["loc"][-1])

@@ -108,7 +108,7 @@ class FileFormat:
     needed_one_of: tuple[tuple[str, ...], ...] = ()
     """Groups of columns of which a file has at least one."""
     also_in: tuple[str, ...] = ()
-    """Kinds of file besides delimited text and JSON that people keep it in."""
+    """Supported kinds of file besides delimited text and JSON."""
     also_called: tuple[tuple[str, str], ...] = ()
     """Pairs of (other header, our header) where one source has two names for one column."""
     date_order: Literal["DMY", "MDY", "YMD"] | None = None
@@ -127,7 +127,7 @@ class FileFormat:
 
     @property
     def needed_in_words(self) -> tuple[str, ...]:
-        """What a file has to have: columns, and alternatives like `Product or SKU`."""
+        """The required columns, with alternatives like `Product or SKU`."""
         return self.needed + tuple(" or ".join(group) for group in self.needed_one_of)
 
     @cached_property
@@ -155,7 +155,7 @@ class FileFormat:
         return tuple(snake_case(each) for each in self.headers if match_key(each) in keys)
 
     def assign(self, headers: Iterable[str]) -> tuple[dict[str, str], tuple[str, ...]]:
-        """Header by raw column, and the headers that fill none, in the file's order."""
+        """Header by raw column, and the headers without a raw column, in the file's order."""
         headers = tuple(headers)
         header_by_column: dict[str, str] = {}
         # A column under its own name comes before one under another name.
@@ -167,7 +167,7 @@ class FileFormat:
         return header_by_column, tuple(header for header in headers if header not in assigned)
 
     def missing(self, headers: Iterable[str]) -> tuple[str, ...]:
-        """What is needed and not among `headers`, alternatives in one: `Product or SKU`."""
+        """The required columns not in `headers`, with alternatives like `Product or SKU`."""
         found = {self.column_by_key.get(match_key(header)) for header in headers}
         groups = [(header,) for header in self.needed] + list(self.needed_one_of)
         return tuple(
@@ -293,7 +293,7 @@ LEGACY_LICENSE_BASED = FileFormat(
         "SubscriptionName",
         "SubscriptionDescription",
         "BillingCycleType",
-        # Not in the file as downloaded; who knows them adds them.
+        # Not in the file as downloaded; users may add them.
         "InvoiceNumber",
         "BillingDate",
     ),
@@ -370,7 +370,7 @@ FOCUS_COST_AND_USAGE = FileFormat(
     name="focus_cost_and_usage",
     feed="billing_lines",
     description="FOCUS 1.0 to 1.4 Cost and Usage of any cloud or SaaS provider, CSV or Parquet.",
-    # What every version from 1.0 on requires and the split needs.
+    # Required by every version from 1.0 on, and needed for splits.
     also_in=(PARQUET,),
     needed=(
         "BilledCost",
@@ -489,7 +489,7 @@ DISTRIBUTOR_BILL = FileFormat(
 SPLIT_HISTORY = FileFormat(
     name="split_history",
     feed="split_history",
-    description="Changes of how a subscription's licenses are split over cost centers.",
+    description="Changes to the split of a subscription's licenses over cost centers.",
     also_in=(WORKBOOK, PARQUET),
     needed=(
         "Subscription ID",
@@ -541,7 +541,7 @@ ORGANIZATIONS = FileFormat(
 INVOICES = FileFormat(
     name="invoices",
     feed="invoices",
-    description="The provider's invoices, with which the lines are reconciled.",
+    description="The provider's invoices, for reconciliation with the lines.",
     needed=("Invoice Number", "Invoice Date", "Currency"),
     needed_one_of=(("Subtotal", "Total"),),
     # Two providers may use one number: then the list names whose invoice it is.
@@ -744,11 +744,11 @@ def require_format(name: str, headers: tuple[str, ...], feed: str | None) -> Fil
 
 
 def find_format(feed: str, headers: tuple[str, ...]) -> FileFormat:
-    """The format of a file that lies in `feed`'s folder and has these headers.
+    """The format of a file that is in `feed`'s folder and has these headers.
 
-    Where several fit, the one that knows most of the headers. Raises WrongFeed where only
-    another feed's format fits, MissingColumns where the nearest format lacks some columns, and
-    UnknownFormat where not even half of any format's needed columns are there.
+    If several match, the one with the most columns of the file. Raises WrongFeed if only a format
+    of another feed matches, MissingColumns if the nearest format lacks some columns, and
+    UnknownFormat if the file has less than half of the required columns of every format.
     """
     _require_distinct(headers)
     fitting = [each for each in FORMATS if not each.missing(headers)]
@@ -761,7 +761,7 @@ def find_format(feed: str, headers: tuple[str, ...]) -> FileFormat:
         (each for each in FORMATS if each.feed == feed),
         key=lambda each: (_known_count(each, headers), -len(each.missing(headers))),
     )
-    # A list of cost centers without its ids also fits organizations, but it knows more here.
+    # A list of cost centers without ids also matches organizations, with fewer of its columns.
     if best and _known_count(best, headers) >= _known_count(nearest, headers):
         raise WrongFeed(
             f"the columns are those of {best.name}; the file belongs in landing/{best.feed}, not"
@@ -769,17 +769,17 @@ def find_format(feed: str, headers: tuple[str, ...]) -> FileFormat:
         )
     _require_needed(nearest, headers)
     raise UnknownFormat(
-        f"the header is of no format known for {feed}: {', '.join(headers)[:200]}"
+        f"the header matches no format of {feed}: {', '.join(headers)[:200]}"
         f"{_nearest_in_words(nearest, headers)}; map its columns under columns in apportion.toml,"
         " as apportion inspect suggests"
     )
 
 
 def identify(headers: tuple[str, ...]) -> FileFormat:
-    """The format of a file that lies in no feed's folder, and so the feed it is for.
+    """The format, and therefore the feed, of a file that is in no feed's folder.
 
-    Raises MissingColumns where the nearest format lacks some columns, and UnknownFormat where not
-    even half of any format's needed columns are there or where two feeds' formats fit alike.
+    Raises MissingColumns if the nearest format lacks some columns, and UnknownFormat if the file
+    has less than half of the required columns of every format, or matches formats of two feeds.
     """
     _require_distinct(headers)
     counts = {each.name: _known_count(each, headers) for each in FORMATS}
@@ -789,7 +789,7 @@ def identify(headers: tuple[str, ...]) -> FileFormat:
     if nearest.missing(headers):
         _require_needed(nearest, headers)
         raise UnknownFormat(
-            f"the header is of no format known for any feed: {', '.join(headers)[:200]}"
+            f"the header matches no format of any feed: {', '.join(headers)[:200]}"
             f"{_nearest_in_words(nearest, headers)}"
         )
     alike = [
@@ -799,7 +799,7 @@ def identify(headers: tuple[str, ...]) -> FileFormat:
     ]
     if len({each.feed for each in alike}) > 1:
         names = " and ".join(each.name for each in alike)
-        raise UnknownFormat(f"the header fits {names} alike; give it more columns of one of them")
+        raise UnknownFormat(f"the header matches {names}; add more columns of one of them")
     return alike[0]
 
 
@@ -807,16 +807,16 @@ def _require_distinct(headers: tuple[str, ...]) -> None:
     keys = [match_key(header) or header for header in headers]
     repeated = sorted({headers[keys.index(key)] for key in keys if keys.count(key) > 1})
     if repeated:
-        raise RepeatedColumns(f"the header names a column twice: {', '.join(repeated)}")
+        raise RepeatedColumns(f"the header contains a column twice: {', '.join(repeated)}")
 
 
 def _require_needed(nearest: FileFormat, headers: tuple[str, ...]) -> None:
-    """Raise MissingColumns where a file is near to a format: it has half of what that needs."""
+    """Raise MissingColumns if the file has at least half of the format's required columns."""
     missing = nearest.missing(headers)
     if len(missing) * 2 <= len(nearest.needed_in_words):
         raise MissingColumns(
             f"missing column{'s'[: len(missing) != 1]} {', '.join(missing)}"
-            f" (read as {nearest.name}, whose needed columns are:"
+            f" (read as {nearest.name}, whose required columns are:"
             f" {', '.join(nearest.needed_in_words)})"
         )
 

@@ -1,11 +1,11 @@
-"""JSON to records: lines, arrays, single objects, and answers of APIs that wrap their rows.
+"""JSON to records: lines, arrays, single objects, and API responses that wrap their rows.
 
 Belongs here: the choice of the objects that are rows. Does not: their columns.
 
 * JSON lines: every line is an object and a row, with the number of the line. A line that is not
   JSON is rejected alone.
 * Anything else is one document, or several one after the other: an array, an object over several
-  lines, or the answer of an API, whose rows are in `items` (Partner Center) or `value` (Microsoft
+  lines, or the response of an API, whose rows are in `items` (Partner Center) or `value` (Microsoft
   Graph). Row numbers continue over all documents. A truncated document is refused as a whole.
 
 Numbers keep the text that they have in the file.
@@ -40,7 +40,7 @@ class JsonRecords:
 
 
 def read_records(text: str) -> JsonRecords:
-    """The rows of a JSON text. Raises UnreadableText where a document is cut or damaged."""
+    """The rows of a JSON text. Raises UnreadableText if a document is truncated or damaged."""
     if _is_lines(text):
         return JsonRecords(_read_lines(text))
     try:
@@ -48,7 +48,9 @@ def read_records(text: str) -> JsonRecords:
     except RecursionError as error:
         raise UnreadableText("the JSON is nested too deeply") from error
     except ValueError as error:
-        raise UnreadableText(f"the JSON is cut or damaged ({error}); save it again") from error
+        raise UnreadableText(
+            f"the JSON is truncated or damaged ({error}); save it again"
+        ) from error
     rows: list[object] = []
     next_page = None
     for document in documents:
@@ -58,7 +60,7 @@ def read_records(text: str) -> JsonRecords:
             continue
         for page in pages:
             rows += _rows_of_answer(page) or []
-            # The page that follows in the file is the one to which an earlier page links.
+            # An earlier page links to the page that follows it in the file.
             next_page = _next_page(page)
     records = (
         JsonRecord(at, _usable(row), json.dumps(row)) for at, row in enumerate(rows, start=1)
@@ -84,7 +86,7 @@ def _read_lines(text: str) -> Iterator[JsonRecord]:
         try:
             record = _parse(line)
         except (ValueError, RecursionError) as error:
-            yield JsonRecord(row_number, f"the line is no JSON ({error})", line)
+            yield JsonRecord(row_number, f"the line is not JSON ({error})", line)
             continue
         yield JsonRecord(row_number, _usable(record), line)
 
@@ -103,7 +105,7 @@ def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(values) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice!r} stands twice in one object")
+        raise ValueError(f"the key {twice!r} occurs twice in one object")
     return values
 
 
@@ -150,5 +152,5 @@ def _usable(record: object) -> dict[str, Any] | str:
     try:
         json.dumps(record, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
-        return f"text that is no Unicode ({error.reason})"
+        return f"text that is not valid Unicode ({error.reason})"
     return record

@@ -53,7 +53,7 @@ class Manifest:
 
 
 def is_manifest(data: bytes, name: str) -> bool:
-    """Whether a file is a manifest: by its content, or by its name where it is cut or damaged."""
+    """Whether a file is a manifest: by its content, or by its name if it is damaged."""
     if len(data) > MAX_MANIFEST_BYTES:
         return False
     if re.fullmatch(r"(.*[-_. ])?manifest\.json", name, re.IGNORECASE):
@@ -74,7 +74,7 @@ def read_manifest(data: bytes) -> Manifest:
     try:
         parsed = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise BrokenManifest(f"the manifest is no JSON ({error})") from error
+        raise BrokenManifest(f"the manifest is not JSON ({error})") from error
     manifest = _by_key(parsed)
     if isinstance(manifest.get("resourcelocation"), dict):
         manifest = _by_key(manifest["resourcelocation"])
@@ -110,7 +110,7 @@ def partner_center_manifest(received: Mapping[str, Any]) -> Manifest:
         export_id=str(manifest.get("id") or ""),
         version=version,
         created_at=_instant(manifest.get("createddatetime")),
-        # Each export holds its invoice whole, whichever of them it is.
+        # Each export contains its complete invoice.
         series="partner center",
         is_whole_period=True,
         blobs=blobs,
@@ -175,7 +175,7 @@ def _aws(manifest: Mapping[str, Any]) -> Manifest:
 
 def _by_key(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise BrokenManifest("the manifest is no JSON object, or a part of it is none")
+        raise BrokenManifest("the manifest or a part of it is not a JSON object")
     return {match_key(str(key)): each for key, each in value.items()}
 
 
@@ -201,14 +201,14 @@ def _require_count(manifest: Mapping[str, Any], blobs: tuple[Blob, ...]) -> None
 def _beside(name: object) -> PurePosixPath:
     path = PurePosixPath(name if isinstance(name, str) else "")
     if not path.name or path.is_absolute() or not _is_safe(str(name)):
-        raise UnsafePath(f"the manifest names a blob that is no file beside it: {name!r}", name)
+        raise UnsafePath(f"the manifest names a blob outside of its folder: {name!r}", name)
     return path
 
 
 def _storage_path(name: str) -> PurePosixPath:
     path = PurePosixPath(name.lstrip("/"))
     if not path.name or not _is_safe(name):
-        raise UnsafePath(f"the manifest names a blob that is no file in storage: {name!r}", name)
+        raise UnsafePath(f"the manifest names a blob that is not a file in storage: {name!r}", name)
     return path
 
 
@@ -228,7 +228,7 @@ def _whole_number(values: Mapping[str, Any], *keys: str) -> int | None:
                 return int(str(values[key]))
             except ValueError as error:
                 raise BrokenManifest(
-                    f"the manifest's {key} is no whole number: {values[key]!r}"
+                    f"the manifest's {key} is not a whole number: {values[key]!r}"
                 ) from error
     return None
 

@@ -26,7 +26,7 @@ BATCH_ROWS = 65_536
 
 
 def is_parquet(content: bytes) -> bool:
-    """Whether the content is for `read_parquet`, if only to be refused in words that help."""
+    """Whether `read_parquet` reads the content, or refuses it with a helpful message."""
     return content.startswith((MAGIC, ENCRYPTED_MAGIC))
 
 
@@ -44,7 +44,7 @@ def read_parquet(content: bytes, limit: int) -> LandedRows:
     except (pa.ArrowException, OSError, RecursionError, UnicodeError, ValueError) as error:
         # Arrow has no specific error type for most kinds of damage.
         what = str(error).partition("\n")[0]
-        raise UnreadableText(f"the Parquet file is cut or damaged ({what})") from error
+        raise UnreadableText(f"the Parquet file is truncated or damaged ({what})") from error
 
 
 def _read(source: pa.BufferReader, limit: int) -> LandedRows:
@@ -205,7 +205,7 @@ def _is_bytes(kind: pa.DataType) -> bool:
 def _decode(array: pa.Array, errors: str) -> pa.Array:
     try:
         text = array.cast(pa.string())
-        # A column that calls itself text is not checked by the cast.
+        # The cast does not check a column whose type is text already.
         text.validate(full=True)
     except pa.ArrowInvalid:
         values = array.cast(pa.binary()).to_pylist()

@@ -29,10 +29,10 @@ UNDECODABLE = "\ufdd0"
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 """Shown in place of bytes that cannot be decoded."""
 NO_VALUE = ("NULL", "null", "\\N")
-"""Unquoted, these words are what databases write for null."""
+"""Databases write these words, unquoted, for null."""
 MAX_LINES_OF_A_RECORD = 1000
 RAW_ROW_LIMIT = 10_000
-"""Characters of a bad row that are kept; a row is longer only when its file is damaged."""
+"""Characters of an unusable row that are kept; only rows of damaged files are longer."""
 
 REJECTED_ROW_LIMIT = 10_000
 """A file with more bad rows has another delimiter or header than it seems to have."""
@@ -59,7 +59,7 @@ class RejectedRow:
     column_name: str | None = None
     value: str | None = None
     known_values: dict[str, str] = field(default_factory=dict)
-    """Header to value where the row's beginning can still be read, so that its money shows."""
+    """Header to value if the beginning of the row is readable, so that its amount is reported."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def _read_delimited(text: str, declared: Declaration) -> LandedRows:
     first = next((index for index, line in enumerate(lines) if index >= above and line.strip()), -1)
     if first < 0:
         raise EmptyFile(
-            f"apportion.toml states header_row = {declared.header_row}, but the file ends above it"
+            f"apportion.toml states header_row = {declared.header_row}, but the file has fewer rows"
         )
     named_delimiter = None
     # Spreadsheet programs name the delimiter in a line above the header, Windows PowerShell the
@@ -181,10 +181,9 @@ def _read_delimited(text: str, declared: Declaration) -> LandedRows:
 class _Records:
     """The records of a file as they are read, in order; each takes one row number.
 
-    A record may go over several lines inside quotes. A quote that is opened and never closed
-    would take all lines behind it along, so a record of several lines has to be quoted well;
-    if it is not, its first line is the damaged row and the lines behind it are read for
-    themselves.
+    A quoted record may have several lines. An unclosed quote would absorb all following lines, so a
+    record of several lines must be quoted correctly. If it is not, its first line is a damaged row
+    and the following lines are read separately.
     """
 
     def __init__(self, delimiter: str) -> None:
@@ -198,7 +197,7 @@ class _Records:
         self.rejected: list[RejectedRow] = []
 
     def add_header(self, lines: list[str], first: int) -> int:
-        """Read the header from line `first`; returns the line behind it."""
+        """Read the header from line `first`; returns the line after it."""
         values, behind = self._well_quoted(lines, first) or (None, first + 1)
         if values is None:
             values = next(csv.reader([lines[first]], delimiter=self.delimiter))
@@ -227,7 +226,7 @@ class _Records:
                     self.rejected.append(
                         RejectedRow(
                             row_number,
-                            "a quote is opened and never closed",
+                            "an opening quote has no closing quote",
                             line[:RAW_ROW_LIMIT],
                         )
                     )
@@ -244,7 +243,7 @@ class _Records:
                 index = behind
 
     def finish(self) -> LandedRows:
-        """The table of all good records and the rejected ones, in order of row number."""
+        """The table of all usable records and the rejected ones, in order of row number."""
         names = [f"column {index}" for index in range(1, len(self.headers) + 1)]
         table, row_numbers = self._parse(
             self.plain_lines, self.plain_numbers, names, over_lines=False
@@ -263,7 +262,7 @@ class _Records:
         while (
             headers and not headers[-1] and not pc.any(pc.not_equal(table.columns[-1], "")).as_py()
         ):
-            # The delimiters that spreadsheet programs leave behind the last column.
+            # Spreadsheet programs write delimiters after the last column.
             headers.pop()
             table = table.remove_column(table.num_columns - 1)
         headers = [header or name for header, name in zip(headers, names, strict=False)]
@@ -278,7 +277,7 @@ class _Records:
     def _parse(
         self, records: list[str], row_numbers: list[int], names: list[str], *, over_lines: bool
     ) -> tuple[pa.Table, np.ndarray]:
-        """Well-quoted records as a table of text, without those of another width, and numbers.
+        """Correctly quoted records as a table of text, without those of another width, and numbers.
 
         Empties `records`, so that the text is not held twice.
         """
@@ -292,7 +291,7 @@ class _Records:
             invalid.append(row)
             return "skip" if len(invalid) <= REJECTED_ROW_LIMIT else "error"
 
-        # Arrow skips one byte order mark: that of the first value would be lost.
+        # Arrow skips one byte order mark. Without an added one, the first value could lose its own.
         content = "\n".join(records).encode("utf-8-sig", "replace")
         records.clear()
         try:
@@ -329,9 +328,9 @@ class _Records:
         return line.startswith('"') or f'{self.delimiter}"' in line
 
     def _well_quoted(self, lines: list[str], first: int) -> tuple[list[str], int] | None:
-        """The values of the record that begins at line `first` and the line behind it.
+        """The values of the record that begins at line `first`, and the line after it.
 
-        None where it is not quoted well: text behind a closing quote, or open at the end.
+        None if it is quoted incorrectly: text after a closing quote, or no closing quote.
         """
         quotes = 0
         for behind in range(first, min(len(lines), first + MAX_LINES_OF_A_RECORD)):
@@ -348,8 +347,8 @@ class _Records:
         return None
 
     def _reject_width(self, text: str, row_number: int, width: int) -> None:
-        # A row that is too short is cut at its end, so its values are in their columns. In a row
-        # that is too long, or that has quotes, no value can be trusted to be in its column.
+        # A row that is too short is truncated, so its values are in their columns. In a row that is
+        # too long, or that has quotes, a value may be in another column.
         is_cut = width < len(self.headers) and '"' not in text
         values = text.split(self.delimiter) if is_cut else []
         self.rejected.append(
@@ -368,7 +367,7 @@ class _Records:
 
 
 def _rows_with_values(table: pa.Table) -> np.ndarray:
-    """A mask that leaves out rows of nothing but delimiters."""
+    """A mask that excludes rows of delimiters only."""
     filled = np.zeros(table.num_rows, dtype=bool)
     for column in table.columns:
         lengths = pc.binary_length(column.combine_chunks()).fill_null(0)

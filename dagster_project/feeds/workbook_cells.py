@@ -214,7 +214,9 @@ class Sheet:
             letters = cell.get("r", "").rstrip("0123456789")
             column = column_index_from_string(letters) if letters else column + 1
             if column in seen or column > LAST_COLUMN:
-                raise ValueError(f"sheet {self.name}: cell {letters}{number} cannot be there")
+                raise ValueError(
+                    f"sheet {self.name}: cell {letters}{number} is repeated or out of range"
+                )
             if not len(cell):
                 continue
             seen.add(column)
@@ -248,7 +250,7 @@ class Sheet:
         match kind:
             case "s":
                 if not value.isdigit():
-                    raise ValueError(f"sheet {self.name}: there is no text {value[:50]}")
+                    raise ValueError(f"sheet {self.name}: there is no shared string {value[:50]}")
                 return self.book.strings[int(value)]
             case "str":
                 return _unescape(value)
@@ -262,14 +264,14 @@ class Sheet:
             case "d":
                 with suppress(OverflowError, ValueError):
                     return _moment_text(from_ISO8601(value))  # type: ignore[no-untyped-call]
-                return Problem(value[:RAW_ROW_LIMIT], "holds no date; write it again")
+                return Problem(value[:RAW_ROW_LIMIT], "is not a date; enter it again")
         raise ValueError(f"sheet {self.name}: unknown type of cell {kind[:50]}")
 
 
 def _merge(reference: str) -> tuple[int, int, int, int]:
     left, top, right, bottom = range_boundaries(reference)
     if left is None or top is None or right is None or bottom is None:
-        raise ValueError(f"{reference[:50]} is no range of cells")
+        raise ValueError(f"{reference[:50]} is not a range of cells")
     return top, left, bottom, right
 
 
@@ -314,7 +316,7 @@ def _number_text(raw: str, code: str, epoch: datetime) -> str | Problem:
     an exponent keep all digits: they are long ids.
     """
     if not NUMBER.fullmatch(raw):
-        return Problem(raw[:RAW_ROW_LIMIT], "holds no number; write it again")
+        return Problem(raw[:RAW_ROW_LIMIT], "is not a number; enter it again")
     is_whole = raw.lstrip("+-").isdigit()
     number = Decimal(raw) if is_whole else FIFTEEN_DIGITS.create_decimal(raw)
     kind = _kind_of(code)
@@ -326,7 +328,7 @@ def _number_text(raw: str, code: str, epoch: datetime) -> str | Problem:
     with suppress(OverflowError, ValueError):
         if kind == "duration" or number >= 0:
             return _moment_text(from_excel(float(number), epoch, timedelta=kind == "duration"))
-    return Problem(_plain(number), "is formatted as a date but holds a number that is none")
+    return Problem(_plain(number), "is formatted as a date but its number is not a date")
 
 
 def _plain(number: Decimal) -> str:

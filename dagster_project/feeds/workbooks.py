@@ -190,7 +190,7 @@ def _read_rows(
     while chunk := list(islice(below, CHUNK_ROWS)):
         texts = []
         for row in chunk:
-            # A problem beside the table harms nothing.
+            # A problem outside of the table does not matter.
             if named := {at: each for at, each in row.problems.items() if at in names}:
                 problems[len(numbers)] = named
             texts.append(row.texts | {at: p.shown for at, p in row.problems.items() if p.shown})

@@ -1,4 +1,4 @@
-"""Words in which people and distributors head the columns that Apportion knows.
+"""Names that people and distributors use for the columns that Apportion reads.
 
 Belongs here: pairs of a column's usual names and our own name for it, as data. A word that has two
 meanings in practice (price, total, status) is left out: a wrong suggestion costs more than none.
@@ -69,4 +69,4 @@ NAMES: dict[str, frozenset[str]] = {
 """Usual names of a column by the match key of our name for it."""
 
 TOTALS = ("total", "totals", "grand total", "sum", "summe", "gesamt", "gesamtsumme", "合計", "総計")
-"""First words of rows that sum others up."""
+"""First words of rows that contain totals."""

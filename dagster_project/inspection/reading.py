@@ -34,7 +34,7 @@ NOT_SHOWN = (
     *("charge_key", "broad_charge_key", "period_key", "rounding_residual"),
     *("rejected_column", "rejected_value", "rejected_reason"),
 )
-"""Columns of staging that have no value of the file."""
+"""Columns of staging without a value from the file."""
 SUMMED = (
     *("billed_quantity", "quantity", "total_cost", "total_sales", "billed_margin", "list_cost"),
     *("tax", "tax_total", "subtotal", "total", "amount"),

@@ -103,7 +103,7 @@ def _columns(rows: LandedRows, inspection: Inspection) -> list[str]:
 
 
 def _listed(label: str, names: Sequence[str]) -> list[str]:
-    """The names behind their label, on as many lines as they need."""
+    """The names after their label, on as many lines as they need."""
     if not names:
         return []
     return textwrap.wrap(
@@ -146,7 +146,7 @@ def _as_they_stand(rows: LandedRows) -> list[str]:
         return []
     numbers = rows.row_numbers.slice(0, SHOWN_ROWS).to_pylist()
     return [
-        "First rows as they stand",
+        "First rows as in the file",
         *_table(
             ["column", *(f"row {number}" for number in numbers)],
             [[header, *(row[header] or "" for row in first)] for header in rows.headers],

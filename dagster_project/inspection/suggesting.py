@@ -1,7 +1,7 @@
-"""Settings for apportion.toml with which a file could be read.
+"""Suggested settings of apportion.toml for reading a file.
 
 Belongs here: finding a setting from the header and the values. Does not: the words (concepts) and
-applying a setting (feeds). What a file leaves open is written as a comment for a person to decide.
+applying a setting (feeds). A choice that the file leaves open is written as a comment for a person.
 """
 
 import json
@@ -21,7 +21,7 @@ SEARCHED_BYTES = 65_536
 SHOWN_END = 3
 """Rows at the end of a file that can be sums."""
 FEEDS_OF_PERSONS = ("directory",)
-"""In a file without a header, a person is in its place: nothing of it is suggested."""
+"""A file without a header has a person in its first row, so nothing of it is suggested."""
 CONSTANTS = ("Currency", "Charge Type", "Organization", "Billing Date", "Distributor")
 """Columns that can have one value for all rows of a file."""
 NUMBER_FORMS = (
@@ -126,7 +126,7 @@ def _text(value: str) -> str:
 
 
 def _nearest(rows: LandedRows, declared: Declaration, feed: str | None) -> FileFormat | None:
-    """The format that knows most of the columns, if the file has half of those it needs."""
+    """The format with most of the columns, if the file has half of its required ones."""
     if declared.format is not None:
         return next((each for each in FORMATS if each.name == declared.format), None)
 

@@ -1,1 +1,1 @@
-"""Landing files to raw tables, once per content. Knows no Dagster."""
+"""Landing files to raw tables, once per content. Does not import Dagster."""

@@ -133,7 +133,7 @@ def _locate(blob: PurePosixPath, manifest_path: Path, candidates: Iterable[Path]
         raise IncompleteExport(f"blob {blob.name} is missing")
     if len(ranked) > 1 and ranked[0][:2] == ranked[1][:2]:
         raise IncompleteExport(
-            f"blob {blob.name} is here more than once; keep one copy of the export per folder"
+            f"blob {blob.name} exists more than once; keep one copy of the export per folder"
         )
     return ranked[0][2]
 

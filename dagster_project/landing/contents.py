@@ -230,8 +230,8 @@ def understand(content: bytes, name: str, feed: str | None, reading: Reading) ->
         subscription_header = mapping.subscription_header(rows, declared)
     except (UnknownFormat, RepeatedColumns) as refusal:
         if feed == "directory":
-            # In a file without a header, the first row is a person.
-            raise type(refusal)("the header is of no format known for directory") from None
+            # In a file without a header, the first row names a person.
+            raise type(refusal)("the header matches no format of directory") from None
         raise _explained(as_they_stand, refusal, feed) from refusal
     except RefusedFile as refusal:
         raise _explained(as_they_stand, refusal, feed) from refusal
@@ -241,7 +241,7 @@ def understand(content: bytes, name: str, feed: str | None, reading: Reading) ->
         notes.append(
             FileNote(
                 "pages_missing",
-                "the file is a page of an answer and links to a next page; its content does not"
+                "the file is a page of a response and links to a next page; its content does not"
                 " show whether another file is that page: save all pages in one file, one after"
                 " the other, and remove the files of single pages",
             )

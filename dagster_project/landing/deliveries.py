@@ -1,8 +1,8 @@
-"""What the folders and the name of a landed bill say of its delivery.
+"""Evidence on the delivery of a landed bill, from the names of its folders and file.
 
-A delivery is what a provider hands over at once: one file, several parts, or a folder of an
-export run. Belongs here: reading paths. Does not: which of two deliveries counts, which dbt
-decides from their rows (int_deliveries).
+A delivery is one handover by a provider: one file, several parts, or a folder of an export run.
+Belongs here: reading paths. Does not: which of two deliveries counts, which dbt decides from their
+rows (int_deliveries).
 """
 
 import re
@@ -30,7 +30,7 @@ PART = re.compile(
     re.IGNORECASE,
 )
 AGAIN = re.compile(r"( \(\d+\)| - copy( \(\d+\))?|[ _-]copy)+$", re.IGNORECASE)
-"""What browsers and file managers append to the name of a second copy."""
+"""Suffixes that browsers and file managers append to the name of a second copy."""
 ENDINGS = re.compile(r"(\.(csv|tsv|txt|jsonl?|ndjson|parquet|xlsx|snappy|gz|zip))+$", re.IGNORECASE)
 EXPORT_BLOB = re.compile(
     rf"part-\d{{5}}-{GUID.pattern}(\.c\d+)?\.json(\.gz)?",
@@ -44,17 +44,17 @@ class Place:
     """Evidence of a file's path on the delivery that the file belongs to."""
 
     delivery: str | None
-    """The files that are handed over at once have the same; null: the file is one for itself."""
+    """Equal for all files of one handover; null for a file that is a delivery of its own."""
     series: str | None
-    """The runs of one export have the same; null where the path names no run."""
+    """Equal for all runs of one export; null if the path names no run."""
     run_group: str | None
-    """The dated folder a file lies in: a run or merely the day it was put there."""
+    """The dated folder of the file: a run, or only the day on which it was saved."""
     delivered_at: datetime | None
     run_number: int | None
     is_whole_period: bool
-    """Each run of the series holds its billing period to date, so that the last one counts."""
+    """Whether each run of the series contains its billing period to date; the last one counts."""
     base_name: str
-    """The file name without what marks a second download of it."""
+    """The file name without the suffix of a second download."""
 
 
 def place_of(name: str) -> Place:
@@ -84,7 +84,7 @@ def place_of(name: str) -> Place:
         while last < len(folders) and (last == period_at + 1 or _names_run(folders[last])):
             last += 1
         run_folder = "/".join(folders[:last]).lower()
-        # Azure's exports in one file each write every run into the same folder, under an id.
+        # An Azure export with one file per run writes all runs into one folder, with ids as suffix.
         is_run_in_name = (
             last == period_at + 1
             and RANGE.fullmatch(folders[period_at]) is not None
@@ -100,7 +100,7 @@ def place_of(name: str) -> Place:
             base_name=base_name,
         )
     if run_at:
-        # A folder that is named for a day alone may be an inbox, and its files no one run.
+        # A folder that is named by a day only may be an inbox, with files of several runs.
         is_run = any(GUID.search(each) or RUN_WORD.search(each) for each in runs)
         is_run = is_run or any(match[5] for each in runs for match in INSTANT.finditer(each))
         last_run = max(run_at)
@@ -135,7 +135,7 @@ def _names_run(folder: str) -> bool:
 
 
 def _instant(names: list[str]) -> datetime | None:
-    """The latest instant that the names hold: a folder of a day may hold one of an hour."""
+    """The latest instant in the names: a folder of a day may contain a folder of an hour."""
     instants = []
     for match in (each for name in names for each in INSTANT.finditer(name)):
         year, month, day, hour, minute, second = (

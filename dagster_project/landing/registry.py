@@ -56,7 +56,7 @@ class LandedFile:
     series: str | None = None
     """The export of which the delivery is one run."""
     run_group: str | None = None
-    """The dated folder that the file lies in."""
+    """The dated folder of the file."""
     delivered_at: datetime | None = None
     """The instant of the delivery, if its manifest, folder or name states one."""
     run_number: int | None = None

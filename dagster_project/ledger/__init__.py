@@ -1,1 +1,1 @@
-"""Closed periods: what may be closed, and the append-only files. Knows no Dagster."""
+"""Closed periods: conditions of closing, and the append-only files. Does not import Dagster."""

@@ -86,10 +86,10 @@ SHARED_COST_TYPES = {
     "shared_cost": "decimal(28,10)",
     "shared_sales": "decimal(28,10)",
 }
-"""Columns that only posted shared costs have; their money is in none of a line's columns."""
+"""Columns that only posted shared costs have; their amounts are in no column of a line."""
 
 ROW_TYPES = LINE_TYPES | SHARED_COST_TYPES
-"""Columns of a posted row. Columns may be added, with null for older postings; none may go."""
+"""Columns of a posted row. New columns are null for older postings; none may be removed."""
 
 POSTED_ROWS = f"""
     select
@@ -378,7 +378,7 @@ def _chain_lines(folder: Path) -> Iterator[str]:
         try:
             text = chain.read_bytes().decode("ascii")
         except UnicodeDecodeError as error:
-            raise LedgerBroken(f"{chain} is no chain of postings ({error})") from error
+            raise LedgerBroken(f"{chain} is not a chain of postings ({error})") from error
         yield from text.removesuffix("\n").split("\n")
 
 

@@ -1,4 +1,4 @@
 """The client of Partner Center's billing export: an invoice's lines from the provider to landing.
 
-Knows no Dagster.
+Does not import Dagster.
 """

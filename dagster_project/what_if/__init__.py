@@ -1,7 +1,7 @@
 """What-if: the effect of files on charges, computed by the pipeline on a copy of the data.
 
 `scenario` reads the files, `computing` runs the pipeline on a copy with and without them, `effects`
-and `notes` compare the results, `report` writes them as text and CSV. Knows neither Dagster nor
+and `notes` compare the results, `report` writes them as text and CSV. Imports neither Dagster nor
 Streamlit: the command line and the web app both call `compare`.
 """
 

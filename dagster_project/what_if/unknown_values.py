@@ -50,7 +50,7 @@ KNOWN_BY_COLUMN: Mapping[str, Known] = {
 
 @dataclass(frozen=True)
 class UnknownValue:
-    """An unknown value, its message, and the known values it may stand for."""
+    """An unknown value, its message, and the known values that may be meant."""
 
     value: str
     message: str

@@ -1,10 +1,10 @@
 {#-
-The sentences that explain a row to a person, and nothing else: no macro here calculates. Where a
-sentence needs many columns, the macro reads them by name from the CTE `row`.
+Sentences that explain a row. These macros do not calculate. A macro with many columns reads them by
+name from the CTE `row`.
 -#}
 
 {#-
-The split a line was divided by, and the cost center's part of its cost:
+The split that divides a line, and the cost center's part of the cost:
 "refund (cutoff 2025-12-17 00:00 UTC), the latest split before the line's cutoff: split of
 2025-12-15 00:00 UTC (Cost center split adjusted), Sales has 10 of 15, so cost is
 -145.65 x 10 / 15 = -97.1; rounding 0"
@@ -40,7 +40,7 @@ The split a line was divided by, and the cost center's part of its cost:
 {%- endmacro %}
 
 {#-
-The price that gives a line's sales; null where the bill gives them or no price is used:
+The price behind the sales of a line; null if the bill states them or no price is used:
 "customer_price from 2025-07-01: 30 EUR at the rate of 2026-01-02 = 33 USD x 18 / 31 days x 8"
 "global_percent from 2025-07-01: cost 97.5 plus 15 percent"
 -#}

@@ -3,7 +3,7 @@ The CTEs that find the sales price of every row of the CTE `items`, whose key is
 the last of them, `priced`, has one row per item, whether a price was found or not.
 
 `items` needs the columns organization_id, product_name, product_id, sku_id, currency, pricing_date
-(the day a price must be valid on), billing_date (the day the exchange rate is taken of),
+(the day on which the price must be valid), billing_date (the day of the exchange rate),
 has_units (whether a price per unit applies), term_months and cycle_months (of the purchased term
 and of one bill, null if unknown). The model imports int_prices as `prices` and
 int_exchange_rates as `exchange_rates`.
@@ -21,7 +21,7 @@ int_exchange_rates as `exchange_rates`.
     'term_months',
     'cycle_months',
 ] -%}
--- Items that are alike in everything a price depends on are priced once, as one group.
+-- Items with equal values in all columns that a price depends on are priced once, as a group.
 grouped_items as (
 
     select

@@ -1,5 +1,5 @@
 {#-
-Exports overlap. Of rows with the same `keys`, the one with newest_first = 1 counts: it comes from the
+Exports overlap. Among rows with the same `keys`, the one with newest_first = 1 counts: it comes from the
 file with the latest modification time (of several such files, the last by name) and, within that
 file, from the last row. With `whole_files`, all rows of that file count.
 

@@ -404,7 +404,7 @@ def test_a_customer_sees_no_budget_that_is_compared_with_cost(data: DataFolder) 
 
 
 @pytest.mark.parametrize("viewer", [BROKER, CUSTOMER])
-def test_amounts_after_sharing_stand_beside_billed_amounts(
+def test_amounts_after_sharing_are_shown_next_to_billed_amounts(
     data: DataFolder, viewer: Viewer
 ) -> None:
     # Power BI is 1.10 + 2.10 + ... + 60.10 = 1836 and sold for 1860: a tenth goes to Marketing.

@@ -51,8 +51,8 @@ INVOICES = """
 """
 
 # After a change on 12 Jan the provider credits the cycle and charges it again in two pieces. It
-# prints unit prices prorated and cut, and counts with 51.93: 51.93 x 27 / 31 x 500 = 22,614.68 and
-# 51.93 x 4 / 31 x 550 = 3,685.35.
+# prints prorated and truncated unit prices, and calculates with 51.93: 51.93 x 27 / 31 x 500 =
+# 22,614.68 and 51.93 x 4 / 31 x 550 = 3,685.35.
 LEGACY = """
     Cycle fee               2025-12-16  2026-01-15  51.93  500  25965.00
     Cycle instance prorate  2025-12-16  2026-01-15  51.93  500  -25965.00
@@ -129,7 +129,7 @@ def daily_usage() -> str:
     )
 
 
-# Everything was CC-1's but for the hours from 10 Jan 18:00 to 11 Jan 00:00.
+# CC-1 has everything, except from 10 Jan 18:00 to 11 Jan 00:00.
 STORAGE_SPLITS = """
     2026-01-09            CC-1  1
     2026-01-09            CC-2  0
@@ -238,7 +238,7 @@ def drop_export(
     e_tag: str = "1",
     manifest_says: Mapping[str, Mapping[str, object]] | None = None,
 ) -> None:
-    """Land an export, and a manifest that is right except for `manifest_says`."""
+    """Land an export, and a manifest that is correct except for `manifest_says`."""
     listed = [
         {"name": name, "size": len(content), "rowCount": 1}
         | dict((manifest_says or {}).get(name, {}))
@@ -258,7 +258,7 @@ def drop_export(
 
 
 def drop_exports(company: Company) -> None:
-    """One export for everything that may be wrong with one. Each would be 10.00 + 20.00."""
+    """One export per possible defect. Complete, each would be 10.00 + 20.00."""
     landing = company.data.landing / "billing_lines" / "exports"
     drop_export(company, "WHOLE", exported("WHOLE", "10.00", "20.00"))
     drop_export(company, "MISSES", exported("MISSES", "10.00", "20.00"))
@@ -266,7 +266,7 @@ def drop_exports(company: Company) -> None:
     drop_export(company, "CUT", exported("CUT", "10.00", "20.00"))
     cut = landing / "CUT" / "part-2.json.gz"
     content = cut.read_bytes()
-    # The same size, so that the archive itself tells.
+    # The same size, so that only the archive shows the damage.
     cut.write_bytes(content[: len(content) // 2] + bytes(len(content) - len(content) // 2))
     blobs = exported("SIZE", "10.00", "20.00")
     drop_export(company, "SIZE", blobs, manifest_says={"part-2.json.gz": {"size": 7}})
@@ -285,7 +285,7 @@ def drop_exports(company: Company) -> None:
     drop_export(company, "KEPT a", exported("KEPT", "10.00", "20.00"))
     drop_export(company, "KEPT b", exported("KEPT", "10.00", "99.00"), "2026-02-08T08:00:00Z", "2")
     (landing / "KEPT b" / "part-2.json.gz").unlink()
-    # One purchase gave two lines that are alike; each is in a blob of its own, beside another line.
+    # One purchase created two identical lines, in two blobs with one other line each.
     drop_export(
         company,
         "TWINS",
@@ -297,7 +297,7 @@ def drop_exports(company: Company) -> None:
     )
 
 
-# Of the 31 days to 4 Feb 16 are left on 20 Jan: 10 x 30 x 16 / 31 = 154.84 come back and
+# On 20 Jan 16 of the 31 days to 4 Feb are left: 10 x 30 x 16 / 31 = 154.84 are refunded and
 # 12 x 30 x 16 / 31 = 185.81 are charged.
 ELMS_BILL = """
     office  Office E3   cycleCharge     30  10  300.00   2026-01-05  2026-02-04
@@ -350,7 +350,7 @@ def price_list() -> bytes:
 
 
 def land_every_source(company: Company) -> None:
-    """Land a file of every source and of everything that may be wrong with an export."""
+    """Land a file of every source, and an export per possible defect."""
     company.drop("organizations/all.csv", ORGANIZATIONS)
     company.drop(
         "cost_centers/all.csv",

@@ -16,7 +16,7 @@ def bills(new_company: NewCompany) -> Company:
     company = new_company()
     land_every_source(company)
     company.build(expect_success=False)
-    # The exports that are not whole block publishing; nothing else fails.
+    # Incomplete exports block publishing; no other check fails.
     (failure,) = company.failures
     assert failure.startswith("every_delivery_is_decided_and_whole")
     return company
@@ -46,7 +46,9 @@ def test_a_legacy_bill_in_csv_and_in_json_counts_once(bills: Company) -> None:
     ) == [(4, 4)]
 
 
-def test_a_legacy_bill_is_of_the_usual_day_after_its_last_charge_starts(bills: Company) -> None:
+def test_a_legacy_bill_is_dated_to_the_usual_day_after_its_last_charge_starts(
+    bills: Company,
+) -> None:
     assert bills.query(
         """
         select distinct billing_date, billing_period, invoice_number from marts.billing_report
@@ -85,7 +87,7 @@ def test_an_invoice_whose_usage_is_billed_by_day_ties_to_the_last_decimal(bills:
     ) == [(Decimal(0), Decimal(0))]
 
 
-def test_usage_goes_by_its_split_else_its_tags_else_to_default(bills: Company) -> None:
+def test_usage_uses_its_split_else_its_tags_else_default(bills: Company) -> None:
     assert report(
         bills,
         "subscription_id, charge_start_date, charge_kind, cost_center_id, total_cost, split_reason",
@@ -102,13 +104,13 @@ def test_usage_goes_by_its_split_else_its_tags_else_to_default(bills: Company) -
 
 
 def test_usage_tagged_for_a_deleted_cost_center_goes_to_its_successor(bills: Company) -> None:
-    # Trade ended with December; its successor is Sales.
+    # Trade ended in December; its successor is Sales.
     assert report(
         bills, "cost_center_id, total_cost, split_reason", "subscription_id = 'trade'"
     ) == ["CC-1 3 tag_rule"]
 
 
-def test_usage_that_no_tag_rule_knows_is_a_finding(bills: Company) -> None:
+def test_usage_without_a_matching_tag_rule_is_a_finding(bills: Company) -> None:
     ((amount, message),) = findings(bills, "no_tag_rule", "birch")
     assert amount == Decimal("8.5")
     assert "Azure plan" in message and "Default" in message
@@ -146,7 +148,9 @@ def test_focus_in_csv_and_in_parquet_gives_the_same_lines(bills: Company) -> Non
     )
 
 
-def test_a_focus_bill_without_invoice_is_of_the_end_of_its_billing_period(bills: Company) -> None:
+def test_a_focus_bill_without_invoice_is_dated_to_the_end_of_its_billing_period(
+    bills: Company,
+) -> None:
     assert bills.query(
         """
         select distinct billing_date, subscription_id, product_name from marts.billing_report
@@ -187,7 +191,7 @@ def test_the_subscription_of_a_focus_row_is_its_resource_if_so_configured(compan
 
 
 def files_of(company: Company, folder: str) -> dict[str, tuple[str, str | None]]:
-    """What became of the files of an export: status and reason by name."""
+    """The status and the reason of each file of an export, by name."""
     return {
         Path(file).name: (status, reason)
         for file, status, reason in company.query(
@@ -197,7 +201,7 @@ def files_of(company: Company, folder: str) -> dict[str, tuple[str, str | None]]
     }
 
 
-def test_a_whole_export_is_billed_and_ties(bills: Company) -> None:
+def test_a_complete_export_is_billed_and_ties(bills: Company) -> None:
     assert {status for status, _ in files_of(bills, "WHOLE").values()} == {"loaded"}
     assert reconciliation(bills, "WHOLE") == ["30 30 30 2 reconciled"]
 
@@ -209,7 +213,7 @@ def test_a_whole_export_is_billed_and_ties(bills: Company) -> None:
         (
             "CUT",
             {"manifest.json", "part-1.json.gz", "part-2.json.gz"},
-            "blob part-2.json.gz: the gzip file is cut or damaged",
+            "blob part-2.json.gz: the gzip file is truncated or damaged",
         ),
         (
             "SIZE",
@@ -223,7 +227,7 @@ def test_a_whole_export_is_billed_and_ties(bills: Company) -> None:
         ),
     ],
 )
-def test_an_export_that_is_not_whole_is_refused_whole_and_shows(
+def test_an_incomplete_export_is_refused_and_reported(
     bills: Company, number: str, files: set[str], reason: str
 ) -> None:
     found = files_of(bills, number)
@@ -270,12 +274,12 @@ def test_the_same_export_in_two_folders_counts_once(bills: Company) -> None:
     assert reconciliation(bills, "TWICE") == ["30 30 30 2 reconciled"]
 
 
-def test_a_newer_export_that_is_not_whole_leaves_the_older_one_in_force(bills: Company) -> None:
+def test_an_incomplete_newer_export_leaves_the_older_one_in_force(bills: Company) -> None:
     assert {status for status, _ in files_of(bills, "KEPT b").values()} == {"refused"}
     assert reconciliation(bills, "KEPT") == ["30 30 30 2 reconciled"]
 
 
-def test_two_lines_that_are_alike_in_two_blobs_are_both_billed(bills: Company) -> None:
+def test_identical_lines_in_two_blobs_are_both_billed(bills: Company) -> None:
     assert reconciliation(bills, "TWINS") == ["130 130 130 4 reconciled"]
 
 
@@ -312,7 +316,7 @@ def test_sales_come_from_the_price_list_prorated_and_in_the_currency_of_the_bill
     )
 
 
-def test_a_row_says_which_price_was_used_and_how(bills: Company) -> None:
+def test_a_row_explains_the_applied_price(bills: Company) -> None:
     ((explanation,),) = bills.query(
         """
         select distinct price_explanation from marts.billing_report

@@ -46,7 +46,7 @@ def test_a_recorded_build_makes_the_tables_that_dbt_makes(
 
 
 def test_a_recorded_build_that_fails_leaves_nothing(company: Company) -> None:
-    # Nobody can tell which of two files of an invoice with one line in common counts.
+    # It is undecided which of two files of an invoice with one line in common counts.
     line = "{}  Suite  cycleCharge  10  1  10.00  2026-01-05  2026-02-04\n".format
     company.drop("billing_lines/one.csv", bill("alder", "G1", line("one") + line("two")))
     company.drop("billing_lines/two.csv", bill("alder", "G1", line("one") + line("three")))

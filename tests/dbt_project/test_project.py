@@ -12,7 +12,7 @@ from dagster_project import dbt_runner
 
 @pytest.fixture(scope="module")
 def empty(new_company: Callable[[], Company]) -> Company:
-    """A company of which nothing landed."""
+    """A company without landed files."""
     return new_company().build()
 
 

@@ -59,8 +59,8 @@ def put_decided(landing: Landing) -> None:
         landing.put(f"pc/PARTS {number}.csv", partner_center("PARTS", rows), FEBRUARY + number)
     for number, rows in enumerate(["s1 1", "s2 2", "s3 4"], start=1):
         landing.put(f"pc/PAGES page-{number}.json", partner_center_json("PAGES", rows))
-    # The parts that a manifest lists are one delivery, wherever they are in its storage; two parts
-    # that are alike count both.
+    # The parts that a manifest lists are one delivery, in any folder of its storage; two identical
+    # parts both count.
     put_listed(landing, "LISTED", ["4 a 100", "6 a 50"])
     put_listed(landing, "TWINS", ["4 a 7", "4 a 7"])
 
@@ -73,7 +73,7 @@ def put_decided(landing: Landing) -> None:
         landing.put(f"{folder}/part_0_0001.csv", content, JANUARY + number)
         manifest = azure_manifest("daily", {"part_0_0001.csv": content}, f"2026-01-{day}T06:00:00Z")
         landing.put(f"{folder}/manifest.json", manifest, JANUARY + number)
-    # A second execution of a billing period replaces the first, although it repeats no row of it.
+    # A second execution of a billing period replaces the first without repeating its rows.
     for moment, run, rows in [("05T06-00-00Z", RUN, "4 a 1"), ("06T06-00-00Z", OTHER_RUN, "6 b 2")]:
         execution = f"BILLING_PERIOD=2026-01/2026-01-{moment}-{run}"
         landing.put(f"aws2/data/{execution}/focus-00001.csv", focus("AGAIN", rows, account="a2"))
@@ -86,7 +86,7 @@ def put_decided(landing: Landing) -> None:
         landing.put(f"x/run-{run}/a.csv", focus("SHARED", "4 a 10", account="a3"), MARCH - run)
         landing.put(f"x/run-{run}/b.csv", focus("SHARED", f"6 a {run}", account="a3"))
 
-    # Without runs, the usage that goes farther is newer, whatever the times of the files.
+    # Without runs, the file with later usage is newer, regardless of the times of the files.
     landing.put("flat/one.csv", focus("USAGE", "4 a 10\n5 a 20", account="a4"), MARCH)
     landing.put("flat/two.csv", focus("USAGE", "4 a 12\n5 a 20\n6 a 30", account="a4"), JANUARY)
     # An invoice number comes with the second run; the charges are the same.
@@ -99,21 +99,21 @@ def put_decided(landing: Landing) -> None:
     landing.put("gcp/bill.csv", focus("FOLDER-NO", "4 a 10", "", "a7"))
     landing.put("oci/bill.csv", focus("FOLDER-NO", "4 a 5", "", "a7"))
 
-    # A file that brings all rows again replaces the older one.
+    # A file that repeats all rows replaces the older one.
     landing.put("pc/REISSUED.csv", partner_center("REISSUED", "s1 50\ns2 5"), JANUARY)
     landing.put("pc/REISSUED new.csv", partner_center("REISSUED", "s2 5\ns1 40"), FEBRUARY)
     # One delivery in one file, then again in two parts.
     landing.put("pc/SPLIT.csv", partner_center("SPLIT", "s1 1\ns2 2"), JANUARY)
     landing.put("pc/SPLIT a.csv", partner_center("SPLIT", "s1 3"), FEBRUARY)
     landing.put("pc/SPLIT b.csv", partner_center("SPLIT", "s2 4"), FEBRUARY + 1)
-    # Some rows come again and others do not: the invoice's subtotal decides.
+    # Some rows are repeated and others are not: the invoice's subtotal decides.
     landing.put("pc/DROPPED.csv", partner_center("DROPPED", "s1 50\ns2 5"), JANUARY)
     landing.put("pc/DROPPED new.csv", partner_center("DROPPED", "s1 40\ns3 7"), FEBRUARY)
     landing.put("pc/BOTH.csv", partner_center("BOTH", "s1 50\ns2 5"), JANUARY)
     landing.put("pc/BOTH new.csv", partner_center("BOTH", "s1 50\ns3 7"), FEBRUARY)
     landing.put("pc/OLDER.csv", partner_center("OLDER", "s1 50\ns2 5"), FEBRUARY)
     landing.put("pc/OLDER too.csv", partner_center("OLDER", "s1 40\ns2 6"), FEBRUARY)
-    # So does the folder or the name: a later day, a second download of the same file.
+    # The folder or the name decides too: a later day, a second download of the same file.
     landing.put("inbox/2026-02-09/DAYS.csv", partner_center("DAYS", "s1 50\ns2 5"), MARCH)
     landing.put("inbox/2026-02-10/DAYS.csv", partner_center("DAYS", "s1 40"), FEBRUARY)
     landing.put("pc/NAMED.csv", partner_center("NAMED", "s1 50\ns2 5"), JANUARY)
@@ -189,7 +189,7 @@ def plain(value: Decimal) -> str:
 
 
 @pytest.mark.parametrize("story", [line.split() for line in DECIDED.strip().splitlines()], ids=str)
-def test_of_what_landed_the_right_part_is_billed(decided: Company, story: list[str]) -> None:
+def test_the_right_deliveries_are_billed(decided: Company, story: list[str]) -> None:
     invoice, provider, *amounts = story
     ((landed, billed, quarantined, replaced),) = decided.query(
         """
@@ -214,7 +214,7 @@ def test_every_invoice_is_in_a_story(decided: Company) -> None:
     }
 
 
-def test_the_bills_hold_what_the_deliveries_hold(decided: Company) -> None:
+def test_the_bills_contain_all_landed_amounts(decided: Company) -> None:
     sums = "sum(landed_total), sum(quarantined_total), sum(replaced_total)"
     assert decided.query(
         f"select {sums}, sum(lines_total) from marts.invoice_reconciliation"
@@ -225,7 +225,7 @@ def test_the_bills_hold_what_the_deliveries_hold(decided: Company) -> None:
     ) == [(0,)]
 
 
-def test_a_bill_that_got_an_invoice_number_later_is_replaced(decided: Company) -> None:
+def test_a_bill_without_invoice_number_is_replaced_by_one_with_a_number(decided: Company) -> None:
     assert decided.query(
         """
         select billing_date::varchar, lines_total, replaced_total, status
@@ -268,7 +268,7 @@ def test_each_provider_ties_to_its_own_invoice(decided: Company) -> None:
         ("pc/DETAIL.csv", "usage_in_detail", None),
     ],
 )
-def test_a_replaced_delivery_says_why_and_by_what(
+def test_a_replaced_delivery_states_the_reason_and_the_replacement(
     decided: Company, file: str, reason: str, by: str | None
 ) -> None:
     ((found_reason, found_by),) = decided.query(
@@ -293,7 +293,7 @@ def test_a_reissued_invoice_is_a_finding_with_its_amount(decided: Company) -> No
         (
             55,
             "invoice REISSUED: billing_lines/pc/REISSUED.csv (USD 55) is replaced by"
-            " billing_lines/pc/REISSUED new.csv, which brings the same charges again and is newer"
+            " billing_lines/pc/REISSUED new.csv, which contains the same charges and is newer"
             " by the time of the file",
         )
     ]
@@ -303,15 +303,15 @@ def test_a_reissued_invoice_is_a_finding_with_its_amount(decided: Company) -> No
 
 
 UNDECIDED = {
-    "SAME-TIME": ("hold the same charges with different amounts", "list the invoice"),
+    "SAME-TIME": ("contain the same charges with different amounts", "list the invoice"),
     "PARTLY": ("1 of 2 rows of billing_lines/PARTLY old.csv", "newer by the time of the file"),
     "SUBSET": ("1 of 2 rows of billing_lines/SUBSET old.csv",),
     "REPEATS": ("every row of billing_lines/REPEATS-00002.csv is also in",),
-    "TWO-FORMATS": ("hold the same invoice in two formats",),
+    "TWO-FORMATS": ("contain the same invoice in two formats",),
     "BESIDE": ("billing_lines/2026-02-09/BESIDE b.csv", "is not repeated, but other files"),
     "MISSING": ("blob part-1.json.gz is missing",),
     "NO-MANIFEST": ("without its manifest.json",),
-    "CUT": ("the manifest is no JSON",),
+    "CUT": ("the manifest is not JSON",),
     "UNLISTED": ("whose manifest does not list it",),
     "BYTES": ("bytes, the manifest says 1",),
     "ROWS": ("has 1 rows, the manifest says 2",),
@@ -366,9 +366,7 @@ def undecided(new_company: NewCompany) -> Company:
 
 
 @pytest.mark.parametrize("name", UNDECIDED)
-def test_what_cannot_be_decided_blocks_and_says_how_to_resolve_it(
-    undecided: Company, name: str
-) -> None:
+def test_an_undecided_delivery_blocks_and_states_the_remedy(undecided: Company, name: str) -> None:
     ((message,),) = undecided.query(
         "select message from marts.findings"
         " where severity = 'blocking' and contains(message, $name)",
@@ -383,14 +381,14 @@ def test_only_the_check_for_it_fails(undecided: Company) -> None:
     assert failure.startswith("every_delivery_is_decided_and_whole")
 
 
-def test_the_run_says_what_to_decide(undecided: Company) -> None:
+def test_the_run_lists_the_deliveries_to_decide(undecided: Company) -> None:
     said = summary.blocking_findings(undecided.data)
     assert f"Not published: {len(UNDECIDED)} deliveries" in said
     for name in UNDECIDED:
         assert name in said
 
 
-def test_each_undecided_row_is_billed_or_replaced_all_the_same(undecided: Company) -> None:
+def test_each_undecided_row_is_billed_or_replaced(undecided: Company) -> None:
     assert undecided.query(
         """
         select count(*) from marts.delivery_reconciliation

@@ -36,7 +36,7 @@ Run = list[tuple[str, Decimal]]
 
 @dataclass
 class Month:
-    """What one provider delivers of one month, and what is right."""
+    """The deliveries of one provider for one month, and the expected rows."""
 
     invoice: str
     provider: str

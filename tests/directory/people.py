@@ -14,7 +14,7 @@ from dagster_project.settings import DataFolder
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody of the directory, by identifiers that stand nowhere else."""
+    """A person in the directory, with identifiers that occur nowhere else."""
 
     user_id: str
     display_name: str
@@ -22,7 +22,7 @@ class Person:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What no table for anybody else may hold, in lower case."""
+        """Words that no other table may contain, in lower case."""
         local_part = self.sign_in_name.partition("@")[0]
         return (self.user_id, self.display_name.lower(), local_part)
 
@@ -47,7 +47,7 @@ ALDERS = {
             ("Finn", "Ytterberg"),
             ("Gus", "Pfefferkorn"),
             ("Hana", "Mizoguchi"),
-            # The rows of these cannot be used.
+            # The rows of these persons cannot be used.
             ("Ivo", "Jankulovski"),
             ("Jana", "Dvorzhak"),
             ("Kim", "Aaltonen"),
@@ -73,7 +73,7 @@ NEW_YEAR = """
     Gus   Moonshots
     Hana  Moonshots
 """
-# On 15 January Dora has moved to IT. On 20 February Finn's account is disabled and Gus is gone.
+# On 15 January Dora has moved to IT. On 20 February Finn's account is disabled and Gus has left.
 JANUARY = NEW_YEAR.replace("Dora  Sales", "Dora  IT")
 FEBRUARY = JANUARY.replace("Gus   Moonshots\n", "")
 
@@ -102,14 +102,14 @@ def graph_users(text: str) -> str:
 
 
 def assignments() -> str:
-    """Who has which license: office by subscription, all else by product."""
+    """Assignments of licenses: office by subscription, all others by product."""
     everybody = [first for first, _ in table(NEW_YEAR)]
     seats = [
         (day, first, "office", "")
         for day in ("2025-12-31", "2026-01-15", "2026-02-20")
         for first in everybody
     ]
-    # Two licenses of Visio were bought, and nobody buys Power BI.
+    # Two licenses of Visio were bought, and none of Power BI.
     seats += [
         (day, first, "", "VISIOCLIENT")
         for day in ("2026-01-15", "2026-02-20")
@@ -173,7 +173,7 @@ def drop_people(company: Company) -> None:
         )
         + f'{{"id": "{lars.user_id}", "displayName": "{lars.display_name}", "userPr',
     )
-    # Here the first person stands where the header should.
+    # The first person is in the place of the header.
     company.drop(HEADERLESS, csv(",".join([*astuple(ZOE), "Sales", "true"]), []))
 
 
@@ -181,8 +181,8 @@ def astuple(each: Person) -> tuple[str, str, str]:
     return each.user_id, each.display_name, each.sign_in_name
 
 
-# 12 seats from 15 Feb on: of the 28 days to 4 Mar 18 are left, 100 x 18 / 28 = 64.29 come back and
-# 120 x 18 / 28 = 77.14 are charged.
+# 12 seats from 15 Feb on: 18 of the 28 days to 4 Mar are left, 100 x 18 / 28 = 64.29 are refunded
+# and 120 x 18 / 28 = 77.14 are charged.
 ALDERS_BILLS = {
     "A1": "office  Microsoft 365 E3  cycleCharge  10  10  100.00  2026-01-05  2026-02-04",
     "A2": """
@@ -203,7 +203,7 @@ BILLED = """
 
 
 def people_company(made_once: MadeOnce) -> Company:
-    """The company, built and published once for all tests. It is not to be changed."""
+    """The company, built and published once for all tests. Tests must not change it."""
     return Company(made_once("people", _publish))
 
 
@@ -244,7 +244,7 @@ def _publish(data: DataFolder) -> None:
     company.drop("billing_lines/B1.csv", bill("birch", "B1", teams))
     nobodys = "nobodys  Visio Plan 2  cycleCharge  7  1  7.00  2026-01-05  2026-02-04"
     company.drop("billing_lines/C1.csv", bill("cedar", "C1", nobodys))
-    # Who splits by the directory splits by nothing else.
+    # An organization that splits by the directory uses no other split.
     company.drop(
         "split_history/ignored.csv",
         "Subscription ID,Event,Datetime,Total Quantity,Cost Center,Cost Center ID,"
@@ -265,7 +265,7 @@ def files_beside_landing(company: Company) -> dict[str, bytes]:
 
 
 def files_that_know(company: Company, someone: Person) -> list[str]:
-    """The files beside landing in whose bytes somebody stands."""
+    """The files outside of landing whose bytes contain the person."""
     return [
         name
         for name, content in files_beside_landing(company).items()

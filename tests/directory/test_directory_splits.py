@@ -15,10 +15,10 @@ def people(made_once: MadeOnce) -> Company:
     return people_company(made_once)
 
 
-def test_who_moves_takes_the_cost_along_from_the_next_cycle_on(people: Company) -> None:
-    # 5 Jan: 4 of Sales and 2 of IT of 10. Dora moves on 15 Jan: 3 and 3 from 5 Feb on, which the
-    # refund of 15 Feb goes by too. At the end of that cycle 3 and 2 of 12 are used, since Finn is
-    # disabled: so the charge for added seats, and the next cycle.
+def test_the_cost_of_a_user_who_moves_follows_from_the_next_cycle_on(people: Company) -> None:
+    # 5 Jan: Sales has 4 and IT has 2 of 10. Dora moves on 15 Jan: 3 and 3 from 5 Feb on, also for
+    # the refund of 15 Feb. At the end of that cycle 3 and 2 of 12 are assigned, since Finn is
+    # disabled: this applies to the charge for added seats and to the next cycle.
     assert report(
         people,
         "charge_start_date, charge_kind, cost_center_id, quantity, total_cost, split_reason",
@@ -39,8 +39,8 @@ def test_who_moves_takes_the_cost_along_from_the_next_cycle_on(people: Company) 
     )
 
 
-def test_what_nobody_uses_or_no_cost_center_knows_is_defaults(people: Company) -> None:
-    # 2 of Moonshots and 2 unused; the same after Dora moved; then Hana and 6 unused.
+def test_unassigned_and_unmatched_licenses_are_in_default(people: Company) -> None:
+    # 2 of Moonshots and 2 unassigned; the same after Dora moved; then Hana and 6 unassigned.
     assert report(
         people,
         "charge_start_date, charge_kind, quantity, total_cost",
@@ -56,7 +56,7 @@ def test_what_nobody_uses_or_no_cost_center_knows_is_defaults(people: Company) -
     )
 
 
-def test_a_split_by_the_directory_is_of_the_last_second_of_a_cycle(people: Company) -> None:
+def test_a_split_by_the_directory_starts_in_the_last_second_of_a_cycle(people: Company) -> None:
     assert people.query(
         """
         select distinct charge_start_date, charge_kind, snapshot_effective_at
@@ -76,7 +76,7 @@ def test_the_invoices_of_a_directory_tie(people: Company) -> None:
         assert [row.split()[-1] for row in reconciliation(people, number)] == ["reconciled"]
 
 
-def test_the_license_pool_shows_what_is_bought_used_and_pending(people: Company) -> None:
+def test_the_license_pool_shows_bought_assigned_and_pending_licenses(people: Company) -> None:
     # 12 bought at 120.00; Anna, Ben, Carl; Dora, Eve; Hana: 12 - 6 = 6 are pending, at 60.00, two
     # of them with Finn and Gus.
     assert in_words(
@@ -120,7 +120,7 @@ def test_more_licenses_assigned_than_bought_is_a_finding_and_shares_the_cost(
     )
 
 
-def test_what_the_directory_says_and_nobody_knows_is_a_finding(people: Company) -> None:
+def test_unknown_values_of_the_directory_are_findings(people: Company) -> None:
     ((_, message),) = findings(people, "unknown_attribute", "alder")
     assert '"Moonshots": 1 license' in message
     ((_, message),) = findings(people, "unknown_license", "alder")
@@ -137,7 +137,7 @@ def test_a_split_by_a_directory_that_never_landed_is_default_and_a_finding(
     assert findings(people, "directory_missing", "alder") == []
 
 
-def test_a_license_of_a_sign_in_name_is_of_the_user_who_has_an_id_too(people: Company) -> None:
+def test_a_license_of_a_sign_in_name_belongs_to_the_user_with_an_id(people: Company) -> None:
     assert report(
         people, "cost_center_id, quantity, total_cost", "subscription_id = 'teams'"
     ) == book(

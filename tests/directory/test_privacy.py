@@ -1,4 +1,4 @@
-"""Persons are only in raw and staging, and one who is forgotten is nowhere."""
+"""Persons are in raw and staging only, and a forgotten person is nowhere."""
 
 import os
 import shutil
@@ -43,7 +43,7 @@ def people(made_once: MadeOnce) -> Company:
 # --- privacy -------------------------------------------------------------------------------------
 
 
-def test_raw_has_people_so_that_their_absence_elsewhere_means_something(people: Company) -> None:
+def test_raw_tables_contain_people(people: Company) -> None:
     raw = repr(tables_of(people, "raw"))
     readable = [each for each in EVERYBODY if each not in (ALDERS["Jana"], ALDERS["Lars"])]
     for each in readable:
@@ -58,7 +58,7 @@ def test_no_table_or_view_beyond_staging_holds_a_person(people: Company) -> None
     } == {}
 
 
-def test_nothing_that_is_published_knows_anybody(people: Company) -> None:
+def test_published_tables_contain_no_person(people: Company) -> None:
     parquet = sorted((people.data.published / "marts").glob("*.parquet"))
     assert len(parquet) > 8
     with duckdb.connect(str(people.data.published_database), read_only=True) as connection:
@@ -90,7 +90,7 @@ def test_a_broken_row_of_the_directory_is_reported_without_its_values(people: Co
     assert "no JSON" in rows[3][5]
 
 
-def test_a_directory_file_without_a_header_tells_nobodys_name(people: Company) -> None:
+def test_a_refused_directory_file_without_a_header_reveals_no_name(people: Company) -> None:
     ((reason,),) = people.query(
         "select reason from marts.quarantined_rows where file = $file", {"file": HEADERLESS}
     )
@@ -98,7 +98,7 @@ def test_a_directory_file_without_a_header_tells_nobodys_name(people: Company) -
     assert words_in(repr(tables_of(people, "intermediate", "marts")), [ZOE]) == []
 
 
-def test_no_file_but_the_warehouse_knows_anybody(people: Company) -> None:
+def test_no_file_except_the_warehouse_contains_a_person(people: Company) -> None:
     knowing = {name for each in EVERYBODY for name in files_that_know(people, each)}
     assert knowing == {"warehouse.duckdb"}
 
@@ -123,7 +123,7 @@ def apportion(company: Company, *arguments: str) -> subprocess.CompletedProcess[
 
 @pytest.fixture(scope="module")
 def closed(people: Company) -> Company:
-    """The same people after February was closed."""
+    """The company after February was closed."""
     company = copy_of(people, "closed")
     closing.close(company.data, "2026-02")
     return company.build()
@@ -131,7 +131,7 @@ def closed(people: Company) -> Company:
 
 @dataclass(frozen=True)
 class Forgotten:
-    """The company of which February is closed, before and after Dora was forgotten."""
+    """The company with February closed, before and after Dora was forgotten."""
 
     company: Company
     before: dict[str, list[tuple]]
@@ -158,24 +158,24 @@ def forgotten(closed: Company) -> Forgotten:
     return Forgotten(company, before, knew_before, ledger_before, forget.stdout, after, know_after)
 
 
-def test_who_is_forgotten_is_in_no_byte_of_what_is_built(forgotten: Forgotten) -> None:
+def test_a_forgotten_person_is_in_no_built_file(forgotten: Forgotten) -> None:
     assert "warehouse.duckdb" in forgotten.knew_before
     assert [name for name in forgotten.know_after if not name.startswith(".run/")] == []
-    # It is Dora who is gone, not everybody.
+    # Only Dora is removed.
     assert files_that_know(forgotten.company, ALDERS["Eve"]) == ["warehouse.duckdb"]
 
 
-def test_the_logs_do_not_keep_who_was_to_be_forgotten(forgotten: Forgotten) -> None:
+def test_the_logs_do_not_contain_the_forgotten_person(forgotten: Forgotten) -> None:
     assert [name for name in forgotten.know_after if name.startswith(".run/")] == []
 
 
-def test_forgetting_somebody_changes_no_figure(forgotten: Forgotten) -> None:
+def test_forgetting_a_person_changes_no_figure(forgotten: Forgotten) -> None:
     assert list(forgotten.after) == list(forgotten.before)
     changed = [name for name, rows in forgotten.before.items() if forgotten.after[name] != rows]
     assert changed == []
 
 
-def test_forgetting_somebody_changes_nothing_of_a_closed_period(forgotten: Forgotten) -> None:
+def test_forgetting_a_person_does_not_change_a_closed_period(forgotten: Forgotten) -> None:
     assert forgotten.company.query(
         "select distinct status from marts.billing_periods where billing_period = '2026-02'"
     ) == [("closed",)]
@@ -188,7 +188,7 @@ def test_forgetting_somebody_changes_nothing_of_a_closed_period(forgotten: Forgo
     ) == [(0,)]
 
 
-def test_forgetting_says_in_which_rows_of_landing_the_person_still_stands(
+def test_forgetting_lists_the_landing_rows_that_contain_the_person(
     forgotten: Forgotten,
 ) -> None:
     landing = forgotten.company.data.landing
@@ -200,7 +200,7 @@ def test_forgetting_says_in_which_rows_of_landing_the_person_still_stands(
     assert words_in(forgotten.output, [ALDERS["Dora"]]) == []
 
 
-def test_who_is_forgotten_stays_so_when_their_rows_land_again(forgotten: Forgotten) -> None:
+def test_a_forgotten_person_stays_forgotten_when_rows_land_again(forgotten: Forgotten) -> None:
     company = forgotten.company
     landing = company.data.landing / "directory"
     shutil.copy(landing / "users-2026-01-15.csv", landing / "the same list 2026-01-15.csv")
@@ -234,7 +234,7 @@ def test_who_is_forgotten_stays_so_when_their_rows_land_again(forgotten: Forgott
     assert "warehouse.duckdb" not in files_that_know(company, dora)
 
 
-def test_nobody_of_that_name_is_a_clear_error_and_changes_nothing(forgotten: Forgotten) -> None:
+def test_forgetting_an_unknown_person_is_an_error_and_changes_nothing(forgotten: Forgotten) -> None:
     kept = forgotten.company.data.forgotten_users.read_bytes()
     for unknown in ("nobody@alder.example", ALDERS["Dora"].user_id):
         forget = apportion(forgotten.company, "forget", unknown)
@@ -250,7 +250,7 @@ def test_nobody_of_that_name_is_a_clear_error_and_changes_nothing(forgotten: For
 
 @pytest.fixture(scope="module")
 def late(closed: Company) -> Company:
-    """What would change February's bill: a price list and a list of users from before it."""
+    """Files that would change February's bill: an older price list and an older list of users."""
     company = copy_of(closed, "late")
     company.drop(
         "price_list/late.csv",
@@ -263,7 +263,7 @@ def late(closed: Company) -> Company:
         "directory/late-2026-01-01.csv",
         csv(USERS_HEADER, users_of(NEW_YEAR.replace("Sales", "IT"))),
     )
-    # A reform of March, which is open.
+    # A reorganization in March, which is open.
     company.drop(
         "directory/late-2026-03-03.csv",
         csv(USERS_HEADER, users_of(FEBRUARY.replace("Sales", "IT"), disabled=["Finn"])),
@@ -271,7 +271,7 @@ def late(closed: Company) -> Company:
     return company.build()
 
 
-def test_a_price_or_a_directory_that_comes_late_changes_no_closed_period(
+def test_a_late_price_list_or_directory_changes_no_closed_period(
     closed: Company, late: Company
 ) -> None:
     february = "select * from marts.billing_report where billing_period = '2026-02' order by all"
@@ -282,7 +282,7 @@ def test_a_price_or_a_directory_that_comes_late_changes_no_closed_period(
     assert ledger_of(late) == ledger_of(closed)
 
 
-def test_what_comes_late_does_change_the_open_periods(late: Company) -> None:
+def test_late_files_change_open_periods(late: Company) -> None:
     # Anna, Ben, Carl, Dora and Eve of 12 are in IT at the end of the cycle to 4 Mar.
     assert report(
         late,

@@ -71,7 +71,7 @@ def test_without_cost_centers_it_is_the_report_that_landed(
     with published_by(example) as connection:
         assert write_broker_report(connection, JANUARY, path, with_cost_center=False) == 3
     mine, landed = read(path), read(EXAMPLE / "billing_report.csv")
-    # The bill prints a digit more of this margin than its own sales less cost have.
+    # The bill prints one more digit of this margin than sales less cost have.
     assert landed[1].pop("TotalMargin") == "48.53333333"
     assert mine[1].pop("TotalMargin") == "48.5333333"
     assert mine == landed
@@ -88,8 +88,8 @@ def test_a_written_report_lands_as_the_same_lines(
     again.drop("split_history/splits.csv", (EXAMPLE / "split_history.csv").read_bytes())
     before, after = lines(example), lines(again.build())
     assert sorted(before.values()) == sorted(after.values())
-    # A line's id knows the margin that the bill prints; where that is not sales less cost, it is
-    # not published, and so cannot be written.
+    # A line's id depends on the margin on the bill. A margin that differs from sales less cost is
+    # not published and therefore not written.
     changed = before.keys() - after.keys()
     assert {before[key][10] for key in changed} <= {Decimal("242.7333333")}
     assert len(before.keys() & after.keys()) >= 2

@@ -343,7 +343,7 @@ def test_a_sub_account_has_one_name_from_its_bill(sample: Written) -> None:
         names[row["SubAccountId"]].add(row["SubAccountName"])
     assert names.pop("") == {""}
     assert [names for names in names.values() if len(names) != 1 or "" in names] == []
-    # Two accounts with several services each, and one beside the license of the same product.
+    # Two accounts with several services each, and one next to the license of the same product.
     assert names["310000000017"] == {"cobalt-build"}
     assert names["310000000025"] == {"cobalt-live"}
     assert names["ws-discovery"] == {"Discovery archive"}
@@ -419,14 +419,14 @@ def test_a_scope_holds_its_own_rows_only(sample: Written, tmp_path: Path) -> Non
     assert {row["x_BillingAccountId"] for row in written.rows("contract_commitment")} == {"cobalt"}
 
 
-def test_the_same_files_come_out_again(sample: Written, tmp_path: Path) -> None:
+def test_a_second_export_writes_the_same_files(sample: Written, tmp_path: Path) -> None:
     again = write_focus(sample.connection, ALL_PERIODS, tmp_path, "1.4")
     for file in again:
         before = sample.path(file.dataset.removeprefix("focus_"), "1.4", file.file_format)
         assert file.path.read_bytes() == before.read_bytes()
 
 
-def test_nothing_in_scope_is_said_and_nothing_written(sample: Written, tmp_path: Path) -> None:
+def test_an_empty_scope_is_reported_and_writes_nothing(sample: Written, tmp_path: Path) -> None:
     with pytest.raises(NothingInScope, match="no charges for 1999-01"):
         write_focus(sample.connection, Scope("1999-01", "1999-01"), tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -460,7 +460,7 @@ def test_a_customer_sees_sales_for_costs(sample: Written, tmp_path: Path) -> Non
 
 
 def test_a_customer_does_not_see_free_text_of_the_provider(sample: Written, tmp_path: Path) -> None:
-    # Another cloud's bill may name its price there; what we word ourselves stays.
+    # Another cloud's bill may state its price there; our own texts stay.
     scope = Scope("2000-01", "2199-12", "cobalt", "customer")
     files = write_focus(sample.connection, scope, tmp_path, "1.4", ("csv",))
     rows = Written(sample.connection, files).rows("cost_and_usage")

@@ -195,7 +195,7 @@ def test_the_number_of_rows_that_fail_a_rule_matches_the_readme() -> None:
         assert found == [(int(row_count),)]
 
 
-def test_the_readmes_commitments_have_the_status_it_says() -> None:
+def test_the_readmes_commitments_have_the_stated_status() -> None:
     states = dict(
         query(
             COMMITMENTS,

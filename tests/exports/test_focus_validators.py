@@ -148,7 +148,7 @@ def toolkit() -> Path:
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_the_linter_finds_nothing(sample: Written, toolkit: Path, dataset: str) -> None:
+def test_the_linter_has_no_findings(sample: Written, toolkit: Path, dataset: str) -> None:
     file = sample.path(dataset, "1.4")
     outcome = run([toolkit, "validate", "--dataset", dataset.replace("_", "-"), file], file.parent)
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr

@@ -291,7 +291,7 @@ def test_the_journal_balances_and_names_the_accounts(
             Decimal(each["Credit"]) for each in sides
         )
     # 100 yen are charged; in dollars every statement is 33.33 less 3.33, which makes 30.00 each and
-    # 90.00 together. What comes back is entered the other way round.
+    # 90.00 together. Refunded amounts are entered on the opposite side.
     assert total == Decimal("100") + 3 * (Decimal("33.33") + Decimal("3.33"))
     arts = [entry for entry in entries if entry["Cost Center"] == "A" and entry["Line"] == "1"]
     assert [(e["Account"], e["Debit"], e["Credit"], e["Type"]) for e in arts] == [

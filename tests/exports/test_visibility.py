@@ -45,7 +45,7 @@ def test_a_column_without_visibility_is_hidden() -> None:
     }
 
 
-def test_a_mart_without_visibility_is_hidden_whatever_its_columns_say() -> None:
+def test_a_mart_without_visibility_is_hidden_regardless_of_its_columns() -> None:
     assert read_visible_marts(manifest(node("bills", {}, {"organization_id": VISIBLE}))) == {}
 
 

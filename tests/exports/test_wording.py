@@ -87,7 +87,7 @@ def test_periods_days_and_instants_are_unambiguous() -> None:
 def test_every_forecast_method_has_a_sentence() -> None:
     for method in (*Method, "several"):
         if method in (Method.SHORT_HISTORY, Method.INTERMITTENT, Method.INTERMITTENT_YEARLY):
-            # Such histories have the method committed_spend.
+            # Short histories have the method committed_spend.
             continue
         assert "_" not in wording.forecast_method(method)
         assert not wording.forecast_method(method).startswith("Method:")

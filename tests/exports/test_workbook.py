@@ -164,7 +164,7 @@ def test_names_with_wildcards_or_numbers_have_separate_totals(
 
 
 @needs_libreoffice
-def test_such_names_do_not_change_calculated_totals(
+def test_names_with_wildcards_do_not_change_calculated_totals(
     published: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     published.execute(
@@ -229,7 +229,7 @@ def invoices(path: Path) -> dict[object, dict[str, object]]:
     return {row["Invoice (cost before tax)"]: row for row in table(sheet, header_row)}
 
 
-def test_an_invoice_ties_whatever_part_of_it_is_in_the_workbook(
+def test_an_invoice_ties_with_any_part_of_it_in_the_workbook(
     published: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     path = tmp_path / "book.xlsx"
@@ -307,7 +307,7 @@ def test_shared_costs_have_their_own_sheet(
     )
 
 
-def test_a_workbook_without_shared_costs_has_no_such_sheet(
+def test_a_workbook_without_shared_costs_has_no_sheet_for_them(
     published: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     path = tmp_path / "book.xlsx"

@@ -45,7 +45,7 @@ def test_the_files_in_a_zip_archive_have_their_paths(method: int) -> None:
     )
 
 
-def test_folders_and_what_operating_systems_add_are_left_out() -> None:
+def test_folders_and_files_added_by_operating_systems_are_left_out() -> None:
     data = zipped(
         ("2026/", b""),
         ("2026/a.csv", b"seat\n1\n"),
@@ -75,14 +75,14 @@ def test_a_zip_archive_with_a_password_is_refused_with_advice() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_two_files_of_one_name_are_refused_so_that_none_is_lost() -> None:
+def test_two_files_of_one_name_are_refused() -> None:
     with pytest.raises(BrokenArchive, match=r"two files called a\.csv"):
         unpack(zipped(("a.csv", b"seat\n1\n"), ("a.csv", b"seat\n2\n")), LIMIT)
 
 
 @pytest.mark.parametrize("cut", [4, 40, len(ONE) // 2, len(ONE) - 1])
-def test_half_a_zip_archive_is_never_read(cut: int) -> None:
-    with pytest.raises(BrokenArchive, match="the zip archive is cut or damaged"):
+def test_a_truncated_zip_archive_is_refused(cut: int) -> None:
+    with pytest.raises(BrokenArchive, match="the zip archive is truncated or damaged"):
         unpack(ONE[:cut], LIMIT)
 
 
@@ -103,7 +103,7 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked() -> None:
     assert peak < 5_000_000
 
 
-def test_a_file_that_unpacks_to_more_than_it_declares_never_gets_the_memory() -> None:
+def test_a_file_that_unpacks_to_more_than_it_declares_uses_no_extra_memory() -> None:
     size = 100_000_000
     data = zipped(("a.csv", b"0" * size))
     data = data.replace(size.to_bytes(4, "little"), (1000).to_bytes(4, "little"))
@@ -115,7 +115,7 @@ def test_a_file_that_unpacks_to_more_than_it_declares_never_gets_the_memory() ->
     assert peak < 5_000_000
 
 
-def test_a_zip_archive_of_too_many_entries_is_refused_in_no_time() -> None:
+def test_a_zip_archive_with_too_many_entries_is_refused_quickly() -> None:
     data = zipped(*((f"{at}.csv", b"") for at in range(ENTRY_LIMIT + 1)))
     began = time.process_time()
     with pytest.raises(TooLarge, match="entries"):
@@ -126,7 +126,7 @@ def test_a_zip_archive_of_too_many_entries_is_refused_in_no_time() -> None:
 # --- workbooks, which are zip archives too ----------------------------------------------------
 
 
-def test_a_workbook_is_one_file_whole_or_cut() -> None:
+def test_a_workbook_is_one_file_complete_or_truncated() -> None:
     content = io.BytesIO()
     openpyxl.Workbook().save(content)
     book = content.getvalue()
@@ -159,9 +159,9 @@ def test_uncompressed_content_passes_through() -> None:
     ],
     ids=["last byte", "in the middle", "after the magic", "overwritten", "something behind it"],
 )
-def test_half_a_gzip_file_is_never_read(damage: Callable[[bytes], bytes]) -> None:
+def test_a_truncated_gzip_file_is_refused(damage: Callable[[bytes], bytes]) -> None:
     packed = gzip.compress(bytes(range(256)) * 4)
-    with pytest.raises(BrokenArchive, match="cut or damaged"):
+    with pytest.raises(BrokenArchive, match="truncated or damaged"):
         unpack(damage(packed), 10_000)
 
 

@@ -85,7 +85,7 @@ def test_the_publishers_order_counts_for_the_reconciliation_file() -> None:
     assert converted.notes == ()
 
 
-def test_a_file_saved_again_in_another_order_is_not_read_half_in_each() -> None:
+def test_a_file_saved_again_in_another_date_order_is_not_read_in_two_orders() -> None:
     rows = landed(ChargeStartDate=["1/2/2026", "16/1/2026"], ChargeEndDate=["2/1/2026"] * 2)
     converted = convert(rows, formats.NEW_COMMERCE_RECONCILIATION, Declaration())
     assert converted.rows.table.column("ChargeStartDate").to_pylist() == ["1/2/2026", "16/1/2026"]
@@ -105,7 +105,7 @@ def test_an_order_that_follows_from_the_values_is_noted() -> None:
     )
 
 
-def test_an_impossible_date_names_the_order_and_where_it_comes_from() -> None:
+def test_an_impossible_date_names_the_order_and_its_source() -> None:
     rows = landed(BillingDate=["16.1.2026", "31.2.2026"])
     (rejected,) = convert(rows, formats.BROKER_REPORT, Declaration()).rows.rejected
     assert (rejected.row_number, rejected.column_name, rejected.value) == (
@@ -150,7 +150,7 @@ def test_an_instant_without_offset_uses_the_declared_zone_and_a_date_stays_a_dat
     ]
 
 
-def test_a_japanese_date_leaves_nothing_to_guess() -> None:
+def test_a_japanese_date_is_unambiguous() -> None:
     rows = landed(BillingDate=["2026年2月7日", "2026/2/8"])
     converted = convert(rows, formats.BROKER_REPORT, Declaration()).rows
     assert converted.table.column("BillingDate").to_pylist() == ["2026-02-07", "2026-02-08"]

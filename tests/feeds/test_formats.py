@@ -89,7 +89,7 @@ def test_several_missing_columns_are_named_with_the_format_that_was_meant() -> N
     assert "missing columns Quantity, TotalCost (read as broker_report" in str(caught.value)
 
 
-def test_the_nearest_format_is_the_one_that_is_meant() -> None:
+def test_missing_columns_are_those_of_the_nearest_format() -> None:
     headers = tuple(each for each in NEW_COMMERCE_RECONCILIATION.needed if each != "Subtotal")
     with pytest.raises(MissingColumns, match=r"Subtotal .*new_commerce_reconciliation"):
         find_format("billing_lines", headers)
@@ -157,7 +157,7 @@ def test_cost_centers_without_their_id_are_not_sent_to_the_organizations() -> No
 
 
 def test_a_header_of_no_known_format_is_shown_in_the_refusal() -> None:
-    with pytest.raises(UnknownFormat, match="no format known for billing_lines: hello, world"):
+    with pytest.raises(UnknownFormat, match="matches no format of billing_lines: hello, world"):
         find_format("billing_lines", ("hello", "world"))
 
 
@@ -218,7 +218,7 @@ def test_the_columns_missing_from_the_nearest_format_are_named() -> None:
     # It has the columns of a list of organizations, but is nearer to one of cost centers.
     with pytest.raises(MissingColumns, match="missing column Cost Center ID"):
         identify(("Organization", "Name", "Location", "Charge Code"))
-    with pytest.raises(UnknownFormat, match="no format known for any feed: Who, Phone"):
+    with pytest.raises(UnknownFormat, match="matches no format of any feed: Who, Phone"):
         identify(("Who", "Phone"))
     with pytest.raises(RepeatedColumns):
         identify((*SPLIT_HISTORY.needed, "EVENT"))

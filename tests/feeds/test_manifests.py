@@ -50,7 +50,7 @@ def read(manifest: dict[str, Any]) -> Manifest:
     return read_manifest(json.dumps(manifest).encode())
 
 
-def test_a_manifest_of_partner_center_says_its_parts_and_its_version() -> None:
+def test_a_manifest_of_partner_center_lists_its_parts_and_version() -> None:
     manifest = read(PARTNER_CENTER)
     assert (manifest.export_id, manifest.version) == ("export-1", "0x8DE7")
     assert manifest.created_at == datetime(2026, 2, 7, 8)
@@ -61,7 +61,7 @@ def test_a_manifest_of_partner_center_says_its_parts_and_its_version() -> None:
     assert manifest.is_whole_period
 
 
-def test_a_manifest_of_azure_says_its_parts_by_their_path_in_storage() -> None:
+def test_a_manifest_of_azure_lists_its_parts_by_path_in_storage() -> None:
     manifest = read(AZURE)
     assert manifest.created_at == datetime(2026, 1, 11, 6, 49, 6, 575605)
     assert manifest.version == "3a9f3d28"
@@ -120,16 +120,19 @@ def test_a_manifest_of_aws_lists_its_files_by_address() -> None:
         (PARTNER_CENTER | {"blobCount": 3}, "states blobCount 3 and lists 2"),
         (PARTNER_CENTER | {"blobCount": None}, "no blobCount"),
         (PARTNER_CENTER | {"eTag": ""}, "no eTag"),
-        (PARTNER_CENTER | {"blobs": [{"name": "../x"}], "blobCount": 1}, "no file beside it"),
-        (PARTNER_CENTER | {"blobs": [{"name": "/x"}], "blobCount": 1}, "no file beside it"),
+        (PARTNER_CENTER | {"blobs": [{"name": "../x"}], "blobCount": 1}, "outside of its folder"),
+        (PARTNER_CENTER | {"blobs": [{"name": "/x"}], "blobCount": 1}, "outside of its folder"),
         (PARTNER_CENTER | {"blobs": ["a", "a"]}, "lists a blob twice: a"),
         (PARTNER_CENTER | {"blobs": None}, "lists no blobs"),
-        (PARTNER_CENTER | {"blobs": [7], "blobCount": 1}, "no JSON object"),
+        (PARTNER_CENTER | {"blobs": [7], "blobCount": 1}, "is not a JSON object"),
         (AZURE | {"blobCount": 1}, "states blobCount 1 and lists 2"),
         (AZURE | {"byteCount": 31}, "states 31 bytes, its blobs add up to 30"),
-        (AZURE | {"dataRowCount": "three"}, "datarowcount is no whole number"),
-        (AZURE | {"blobs": [{"blobName": "a/../../b.csv"}], "blobCount": 1}, "no file in storage"),
-        (AWS | {"dataFiles": ["s3://bucket/"]}, "no file in storage"),
+        (AZURE | {"dataRowCount": "three"}, "datarowcount is not a whole number"),
+        (
+            AZURE | {"blobs": [{"blobName": "a/../../b.csv"}], "blobCount": 1},
+            "not a file in storage",
+        ),
+        (AWS | {"dataFiles": ["s3://bucket/"]}, "not a file in storage"),
         ({"blobCount": 0}, "lists no blobs"),
     ],
 )
@@ -141,7 +144,7 @@ def test_a_manifest_that_contradicts_itself_is_broken(
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"blobs": [', b"\xff\xfe"])
-def test_a_manifest_that_is_cut_is_broken(data: bytes) -> None:
+def test_a_truncated_manifest_is_broken(data: bytes) -> None:
     with pytest.raises(BrokenManifest):
         read_manifest(data)
 

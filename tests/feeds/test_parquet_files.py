@@ -79,7 +79,7 @@ def test_a_decimal_keeps_every_digit_and_zero_without_an_exponent(kind: pa.DataT
         ).map(lambda amounts: (scale, amounts))
     )
 )
-def test_no_decimal_whatever_loses_a_digit(drawn: tuple[int, list[Decimal]]) -> None:
+def test_random_decimals_keep_every_digit(drawn: tuple[int, list[Decimal]]) -> None:
     note(f"APPORTION_TEST_SEED={SEED}")
     scale, amounts = drawn
     found = texts(pa.array(amounts, pa.decimal128(38, scale)))
@@ -321,9 +321,9 @@ FILE = written(
 
 
 @pytest.mark.parametrize("cut", [4, 5, 11, 100, len(FILE) // 2, len(FILE) - 1, len(FILE) - 8])
-def test_half_a_parquet_file_is_never_read(cut: int) -> None:
+def test_a_truncated_parquet_file_is_refused(cut: int) -> None:
     assert is_parquet(FILE[:cut])
-    with pytest.raises(UnreadableText, match="cut or damaged"):
+    with pytest.raises(UnreadableText, match="truncated or damaged"):
         read_parquet(FILE[:cut], LIMIT)
 
 
@@ -331,7 +331,7 @@ def test_a_byte_that_changed_inside_a_page_is_noticed_where_the_writer_left_chec
     table = pa.table({"note": ["note 1", "note 2"]})
     content = written(table, write_page_checksum=True, compression="none", write_statistics=False)
     assert content.count(b"note 2") == 1
-    with pytest.raises(UnreadableText, match="cut or damaged"):
+    with pytest.raises(UnreadableText, match="truncated or damaged"):
         read_parquet(content.replace(b"note 2", b"note 3"), LIMIT)
 
 
@@ -385,7 +385,7 @@ def test_endless_empty_rows_are_refused() -> None:
 @seed(SEED)
 @settings(max_examples=500, deadline=None)
 @given(st.integers(0, len(FILE) - 1), st.binary(min_size=1, max_size=6))
-def test_no_bytes_whatever_make_the_reader_crash(at: int, put: bytes) -> None:
+def test_random_bytes_do_not_crash_the_reader(at: int, put: bytes) -> None:
     note(f"APPORTION_TEST_SEED={SEED}")
     try:
         rows = read_parquet(FILE[:at] + put + FILE[at + len(put) :], LIMIT)

@@ -1,4 +1,4 @@
-"""Bytes to rows: what people and programs do to CSV and JSON files, one mishap at a time.
+"""Bytes to rows: the defects of CSV and JSON files by people and programs, one at a time.
 
 Landed rows are written as (row number, value, value, ...), rejected ones as
 (row number, raw row). Row 1 is the header, as a spreadsheet shows it.
@@ -105,7 +105,7 @@ def test_a_byte_order_mark_between_rows_is_a_character_of_its_value() -> None:
     assert landed(rows) == [(2, '\ufeff"x', "1")]
 
 
-def test_a_row_in_another_encoding_is_rejected_even_beside_a_real_replacement_character() -> None:
+def test_a_row_in_another_encoding_is_rejected_even_next_to_a_real_replacement_character() -> None:
     rows = read("product,cost\n\N{REPLACEMENT CHARACTER},10\n".encode() + b"Caf\xe9,20\n")
     assert (3, "Caf\N{REPLACEMENT CHARACTER}", "20") not in landed(rows)
     assert [each.row_number for each in rows.rejected] == [3]
@@ -125,7 +125,7 @@ def test_binary_content_is_refused_with_a_message(content: bytes) -> None:
         read(content)
 
 
-def test_a_zero_byte_far_into_a_file_does_not_pass_in_silence() -> None:
+def test_a_zero_byte_far_into_a_file_is_reported() -> None:
     content = "seat,cost\n" + "1,10\n" * 20_000 + "2,\x0020\n"
     try:
         rows = read(content)
@@ -197,7 +197,7 @@ def test_the_type_that_windows_powershell_writes_first_is_passed_over(line: str)
     assert landed(rows) == [(3, "1", "10")]
 
 
-def test_the_type_and_the_delimiter_may_both_stand_above_the_header() -> None:
+def test_the_type_and_the_delimiter_may_both_precede_the_header() -> None:
     rows = read("#TYPE System.Object\nsep=;\nseat;a,b,c\n1;12,5\n")
     assert rows.headers == ("seat", "a,b,c")
     assert landed(rows) == [(4, "1", "12,5")]
@@ -223,7 +223,7 @@ def test_an_impossible_delimiter_does_not_crash(line: str) -> None:
         assert str(refusal)
 
 
-def test_delimiters_behind_the_last_column_are_left_out() -> None:
+def test_delimiters_after_the_last_column_are_ignored() -> None:
     rows = read("seat,cost,,\n1,10,,\n2,20,,\n")
     assert rows.headers == ("seat", "cost")
     assert landed(rows) == [(2, "1", "10"), (3, "2", "20")]
@@ -235,7 +235,7 @@ def test_a_column_without_name_that_has_values_is_kept() -> None:
     assert landed(rows) == [(2, "1", "x", "10", "y")]
 
 
-def test_delimiters_behind_the_rows_alone_lose_no_row() -> None:
+def test_delimiters_after_the_rows_only_lose_no_row() -> None:
     rows = read("seat,cost\n1,10,\n2,20,\n")
     found = [row[0] for row in landed(rows)] + [each.row_number for each in rows.rejected]
     assert sorted(map(str, found)) == ["2", "3"]
@@ -256,7 +256,7 @@ def test_a_line_break_inside_a_header_cell_is_part_of_its_name() -> None:
     assert landed(rows) == [(2, "1", "10", "x"), (3, "2", "20", "y")]
 
 
-def test_an_inch_mark_inside_a_value_harms_nothing() -> None:
+def test_an_inch_mark_inside_a_value_is_kept() -> None:
     rows = read('seat,product,cost\n1,24" screen,10\n2,E5,20\n')
     assert landed(rows) == [(2, "1", '24" screen', "10"), (3, "2", "E5", "20")]
 
@@ -288,7 +288,7 @@ def test_an_unclosed_quote_before_a_quoted_delimiter_keeps_every_row_number() ->
     assert rejected(rows) == [(2, '1,"E3,10')]
 
 
-def test_an_unclosed_quote_in_the_last_column_swallows_no_row() -> None:
+def test_an_unclosed_quote_in_the_last_column_loses_no_row() -> None:
     rows = read('seat,cost,note\n1,10,fine\n2,20,"oops\n3,30,fine\n4,40,fine\n')
     assert landed(rows) == [(2, "1", "10", "fine"), (4, "3", "30", "fine"), (5, "4", "40", "fine")]
     assert rejected(rows) == [(3, '2,20,"oops')]
@@ -374,7 +374,7 @@ def test_random_content_does_not_crash_the_reader(text: str, encoding: str) -> N
 # --- rows of another width --------------------------------------------------------------------
 
 
-def test_a_row_that_is_too_short_is_rejected_with_the_values_it_still_has() -> None:
+def test_a_row_that_is_too_short_is_rejected_with_its_readable_values() -> None:
     rows = read("seat,product,cost\n1,E3,10\n2,E5\n3,F1,30\n")
     assert landed(rows) == [(2, "1", "E3", "10"), (4, "3", "F1", "30")]
     (bad,) = rows.rejected
@@ -392,7 +392,7 @@ def test_an_overlong_row_is_rejected_with_all_its_values() -> None:
     assert bad.known_values == {}
 
 
-def test_rows_behind_rejected_ones_keep_the_numbers_a_person_sees() -> None:
+def test_rows_after_rejected_ones_keep_their_visible_numbers() -> None:
     rows = read("seat,cost\n1\n2,20\n\n3,30,x\n4,40\n")
     assert landed(rows) == [(3, "2", "20"), (6, "4", "40")]
     assert rejected(rows) == [(2, "1"), (5, "3,30,x")]
@@ -429,11 +429,11 @@ def test_a_row_of_nulls_alone_is_an_empty_row() -> None:
     assert landed(read("a,b\nNULL,NULL\n1,2\n")) == [(3, "1", "2")]
 
 
-def test_words_that_may_be_text_stay_the_words_they_are() -> None:
+def test_words_that_may_be_text_stay_text() -> None:
     assert landed(read("a,b,c,d\nNA,nan,None,Null\n")) == [(2, "NA", "nan", "None", "Null")]
 
 
-def test_a_null_in_a_row_that_is_cut_is_no_known_value() -> None:
+def test_a_null_in_a_truncated_row_is_not_a_known_value() -> None:
     (bad,) = read("invoice,cost,sales\nNULL,10\n").rejected
     assert bad.known_values == {"cost": "10"}
 
@@ -476,12 +476,12 @@ def test_json_lines_and_a_json_array_read_the_same(content: str) -> None:
     "number",
     ["0.100000000000000001", "12345678901234567890123", "1E-20", "1.10", "-0.0", "1e400"],
 )
-def test_a_json_number_keeps_the_text_that_stood_in_the_file(number: str) -> None:
+def test_a_json_number_keeps_its_text_in_the_file(number: str) -> None:
     assert landed(read(f'{{"cost": {number}}}')) == [(1, number)]
     assert landed(read(f'[{{"cost": {number}}}]')) == [(1, number)]
 
 
-def test_json_nulls_are_nothing_and_nested_values_keep_their_text() -> None:
+def test_json_nulls_are_null_and_nested_values_keep_their_text() -> None:
     rows = read('{"a": null, "b": {"price": 1.10, "é": [1, null]}, "c": [], "d": true}')
     assert landed(rows) == [(1, None, '{"price": "1.10", "é": ["1", null]}', "[]", "true")]
 
@@ -497,7 +497,7 @@ def test_json_lines_survive_a_mark_crlf_and_blank_lines() -> None:
     assert landed(rows) == [(1, "1"), (3, "2")]
 
 
-def test_a_broken_json_line_is_rejected_and_the_others_go_on() -> None:
+def test_a_broken_json_line_is_rejected_and_the_others_are_read() -> None:
     rows = read('{"seat":"1"}\n{"seat":\n"text"\n{"seat":"2"}\n{"seat":"3", "cos')
     assert landed(rows) == [(1, "1"), (4, "2")]
     assert rejected(rows) == [(2, '{"seat":'), (3, '"text"'), (5, '{"seat":"3", "cos')]
@@ -513,7 +513,7 @@ def test_a_json_array_element_that_is_not_an_object_is_rejected() -> None:
 
 @pytest.mark.parametrize("content", ['[{"seat":"1"},{"se', '[{"seat":"1"}', '[{"seat":"1"},]'])
 def test_a_truncated_json_array_is_refused(content: str) -> None:
-    with pytest.raises(UnreadableText, match="cut or damaged"):
+    with pytest.raises(UnreadableText, match="truncated or damaged"):
         read(content)
 
 
@@ -529,8 +529,8 @@ def test_json_without_rows_is_empty(content: str) -> None:
 
 
 @pytest.mark.parametrize("content", ["{", '{"items": [{"seat": "1"},', '{\n "value": [\n  {"se'])
-def test_a_cut_json_document_is_refused_whole(content: str) -> None:
-    with pytest.raises(UnreadableText, match="cut or damaged"):
+def test_a_truncated_json_document_is_refused(content: str) -> None:
+    with pytest.raises(UnreadableText, match="truncated or damaged"):
         read(content)
 
 
@@ -543,7 +543,7 @@ def test_objects_over_several_lines_one_after_the_other_are_rows() -> None:
 
 
 def answer(rows: str, **others: object) -> dict[str, object]:
-    """An answer of an API with these seats, in the manner of Partner Center."""
+    """An API response with these seats, in the form of Partner Center."""
     return {"totalCount": 2, "items": [{"seat": each} for each in rows], **others}
 
 
@@ -560,7 +560,7 @@ def answer(rows: str, **others: object) -> dict[str, object]:
     ],
     ids=["one line", "indented", "odata", "row by row", "pages as lines", "pages", "page array"],
 )
-def test_the_rows_of_an_answer_are_the_objects_it_wraps(content: str) -> None:
+def test_the_rows_of_a_response_are_its_wrapped_objects(content: str) -> None:
     rows = read(content)
     assert rows.headers == ("seat",)
     assert landed(rows) == [(1, "1"), (2, "2")]
@@ -576,14 +576,14 @@ def test_the_rows_of_an_answer_are_the_objects_it_wraps(content: str) -> None:
         {"links": {"next": "https://api.example/2"}},
     ],
 )
-def test_an_answer_that_links_to_a_next_page_is_not_whole(link: dict[str, object]) -> None:
+def test_a_response_that_links_to_a_next_page_is_incomplete(link: dict[str, object]) -> None:
     rows = read(json.dumps(answer("1", **link)))
     assert rows.next_page == "https://api.example/2"
     both = json.dumps(answer("1", **link)) + "\n" + json.dumps(answer("2", nextLink=None))
     assert read(both).next_page is None
 
 
-def test_a_list_inside_a_row_is_a_value_and_no_answer() -> None:
+def test_a_list_inside_a_row_is_a_value() -> None:
     rows = read('{"seat": "1", "assignedLicenses": [{"skuId": "s"}], "items": ["a"]}')
     assert landed(rows) == [(1, "1", '[{"skuId": "s"}]', '["a"]')]
 

@@ -187,7 +187,7 @@ def test_titles_above_the_table_are_passed_over(title: list[list[object]]) -> No
     assert landed(book) == [(len(title) + 2, "E3", "10", "EUR")]
 
 
-def test_the_header_is_found_where_rows_below_are_fuller_by_notes_beside_the_table() -> None:
+def test_the_header_is_found_despite_notes_next_to_the_table() -> None:
     book = read(sheet_of(["Prices"], ["sku", "price", "currency"], ["E3", 10, "EUR", "ask Anna"]))
     assert book.rows.headers == ("sku", "price", "currency", "column D")
     assert landed(book) == [(3, "E3", "10", "EUR", "ask Anna")]
@@ -586,7 +586,7 @@ def test_a_formula_without_a_result_in_the_header_refuses_the_file_by_its_cell()
         read(sheet_of(["seat", "=A1", "cost"], [1, 2, 3]))
 
 
-def test_errors_beside_the_table_harm_nothing() -> None:
+def test_errors_outside_of_the_table_are_ignored() -> None:
     book = read(sheet_of(["seat", "cost"], [1, 10, "#N/A"], [2, 20, "=A2"]))
     assert landed(book) == [(2, "1", "10", "#N/A"), (3, "2", "20", "=A2")]
     assert book.rows.rejected == ()
@@ -641,7 +641,7 @@ def test_a_value_merged_over_columns_costs_its_row() -> None:
     assert rejected_cells(book) == ["sheet Prices, cell B2"]
 
 
-def test_merged_cells_without_a_value_or_outside_the_table_harm_nothing() -> None:
+def test_merged_cells_without_a_value_or_outside_of_the_table_are_ignored() -> None:
     rows = [["Prices", "", ""], ["product", "seat", "cost"], ["E3", 1, 10], ["E5", 2, 20]]
 
     def change(sheet: Worksheet) -> None:
@@ -661,7 +661,7 @@ def test_the_second_line_of_a_header_merged_over_two_rows_is_no_row() -> None:
     assert [each.row_number for each in book.rows.rejected] == [2]
 
 
-def test_merges_beside_each_other_and_over_each_other_are_all_seen() -> None:
+def test_adjacent_and_overlapping_merges_are_all_found() -> None:
     row = "".join(inline(f"{letter}{{0}}", "x") for letter in "ABCD")
     rows = "".join(f'<row r="{at}">{row.format(at)}</row>' for at in range(1, 8))
     merges = "".join(f'<mergeCell ref="{ref}"/>' for ref in ("F2:F7", "A3:A4", "C3:D3", "A3:A5"))
@@ -721,7 +721,7 @@ def test_a_zip_archive_with_a_password_is_refused_with_advice() -> None:
         read(bytes(content))
 
 
-def test_text_other_archives_and_nothing_at_all_are_no_workbooks() -> None:
+def test_text_other_archives_and_empty_content_are_not_workbooks() -> None:
     assert not is_workbook(b"seat,cost\n")
     assert not is_workbook(zipped({"bill.csv": "seat,cost\n"}))
     assert not is_workbook(b"")
@@ -737,8 +737,8 @@ def test_macros_are_not_run_and_not_in_the_way() -> None:
     [30, 200, len(BOOK) // 2, len(BOOK) - 30, len(BOOK) - 10],
     ids=["header", "first part", "half", "last entry", "end"],
 )
-def test_half_a_workbook_is_never_read(cut: int) -> None:
-    with pytest.raises(BrokenArchive, match="cut or damaged"):
+def test_a_truncated_workbook_is_refused(cut: int) -> None:
+    with pytest.raises(BrokenArchive, match="truncated or damaged"):
         read(BOOK[:cut])
 
 
@@ -750,7 +750,7 @@ def test_a_byte_that_changed_inside_the_sheet_is_noticed() -> None:
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_damage_is_noticed_whatever_the_compression(method: int) -> None:
+def test_damage_is_detected_with_any_compression(method: int) -> None:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", method) as archive:
         for name, text in raw_parts(HEADER).items():
@@ -759,7 +759,7 @@ def test_damage_is_noticed_whatever_the_compression(method: int) -> None:
     damaged = bytearray(content.getvalue())
     at = damaged.index(b"_rels/.rels") + len("_rels/.rels") + 20
     damaged[at : at + 8] = bytes(8)
-    with pytest.raises(BrokenArchive, match="cut or damaged"):
+    with pytest.raises(BrokenArchive, match="truncated or damaged"):
         read(bytes(damaged))
 
 
@@ -819,7 +819,7 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked() -> None:
 
 
 @pytest.mark.parametrize("part", ["xl/workbook.xml", "xl/worksheets/sheet1.xml"])
-def test_a_part_that_unpacks_to_more_than_it_declares_never_gets_the_memory(part: str) -> None:
+def test_a_part_that_unpacks_to_more_than_it_declares_uses_no_extra_memory(part: str) -> None:
     parts = raw_parts(HEADER)
     parts[part] += " " * LIMIT
     content = bytearray(zipped(parts))
@@ -896,7 +896,7 @@ def test_a_sheet_with_a_wrong_declared_size_is_read_quickly() -> None:
     assert time.process_time() - began < 1
 
 
-def test_a_gap_to_the_last_row_and_column_is_read_in_no_time() -> None:
+def test_a_gap_to_the_last_row_and_column_is_read_quickly() -> None:
     last = '<row r="1048576"><c r="XFD1048576"><v>7</v></c></row>'
     began = time.process_time()
     book = read(raw_book(HEADER + f'<row r="2">{inline("A2", "1")}</row>' + last))
@@ -973,7 +973,7 @@ def test_random_workbooks_do_not_crash_the_reader(
 @seed(SEED)
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, len(BOOK) - 1), st.binary(max_size=8))
-def test_no_bytes_whatever_make_the_reader_crash(at: int, put: bytes) -> None:
+def test_random_bytes_do_not_crash_the_reader(at: int, put: bytes) -> None:
     note(f"APPORTION_TEST_SEED={SEED}")
     try:
         read(BOOK[:at] + put + BOOK[at + len(put) :])

@@ -206,7 +206,7 @@ def test_more_history_of_the_same_kind_narrows_the_bands() -> None:
     assert widths == sorted(widths, reverse=True)
 
 
-def test_no_cost_ever_means_no_cost_to_come(forecast: pd.DataFrame) -> None:
+def test_a_history_without_cost_has_no_forecast_cost(forecast: pd.DataFrame) -> None:
     nothing = forecast[forecast["unique_id"] == "nothing"]
     assert (nothing[["forecast", "lower_95", "upper_95"]] == 0).all(axis=None)
 
@@ -273,7 +273,7 @@ def test_the_unit_of_the_history_is_that_of_the_forecast(months: int) -> None:
     pd.testing.assert_frame_equal(small * 2.0**40, large, rtol=1e-12)
 
 
-def test_decimals_and_dates_are_taken_as_they_come_from_a_database() -> None:
+def test_decimals_and_dates_are_accepted_with_the_types_of_a_database() -> None:
     plain = history([10.25, 11.5, 12.75])
     exact = plain.assign(
         y=[Decimal("10.25"), Decimal("11.50"), Decimal("12.75")], ds=plain["ds"].dt.date
@@ -438,7 +438,7 @@ def test_committed_spend_equals_the_expected_cost_exactly(
 
 
 @pytest.mark.parametrize(("name", "horizon", "first"), [("steady", 3, 0), ("a_year", 1, 3)])
-def test_a_history_that_allows_it_is_forecast_as_if_nothing_were_expected(
+def test_a_sufficient_history_is_forecast_regardless_of_expected_amounts(
     months: Months, made: pd.DataFrame, name: str, horizon: int, first: int
 ) -> None:
     since_first_cost = one(months[0], name)[first:]
@@ -532,12 +532,12 @@ def test_only_statistical_forecasts_have_a_history_hash(made: pd.DataFrame) -> N
     assert hashes["first"].nunique() == 2
 
 
-# A forecast that was kept is known by a number that no model gives.
+# A reused forecast is recognized by a number that no model returns.
 KEPT = 123456.0
 
 
 def marked(made: pd.DataFrame) -> pd.DataFrame:
-    """An earlier result whose numbers are seen wherever it is used."""
+    """An earlier result whose numbers show where it is used."""
     return made.assign(forecast=KEPT)
 
 
@@ -553,7 +553,7 @@ def test_the_forecast_of_an_unchanged_history_is_reused(months: Months, made: pd
     assert kept(forecast_monthly_or_expected(*months, marked(made))) == ["a_year", "steady"]
 
 
-def test_an_earlier_forecast_comes_as_a_database_gives_it(
+def test_an_earlier_forecast_is_accepted_with_the_types_of_a_database(
     months: Months, made: pd.DataFrame
 ) -> None:
     # A column that had no value comes back as whole numbers, months as dates.

@@ -74,7 +74,7 @@ def alder_lines(month: date) -> list[tuple[object, ...]]:
         # Three more from 16 June, 15 of 30 days.
         lines.append(("addQuantity", "office", 10, 3, 15, date(2026, 6, 16), end, TERM_END))
     if month == date(2026, 5, 1):
-        # Visio is bought and given back: nothing of it is to come.
+        # Visio is bought and refunded, so it has no future charges.
         lines.append(("new", "visio", 20, 2, 40, month, end, ""))
         lines.append(("cancelImmediate", "visio", 20, 2, -40, month, end, ""))
     return lines
@@ -621,7 +621,7 @@ def test_exceeded_and_unmatched_budgets_are_findings(story: Story) -> None:
             "budget_without_cost_center",
             None,
             Decimal(12),
-            'budgets/budgets.csv has a budget for "X", which is no known cost center',
+            'budgets/budgets.csv has a budget for "X", which is not a known cost center',
         ),
         (
             "over_budget",
@@ -633,7 +633,7 @@ def test_exceeded_and_unmatched_budgets_are_findings(story: Story) -> None:
             "over_budget_at_year_end",
             "birch",
             Decimal(12),
-            "New shop has 600 USD for the year and is expected to be charged 612",
+            "New shop has a budget of 600 USD for the year and a forecast of 612",
         ),
     ]
 

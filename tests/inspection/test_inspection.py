@@ -169,14 +169,14 @@ def test_a_number_of_two_readings_names_both(inspected: Inspect) -> None:
     )
 
 
-def test_nothing_is_suggested_of_a_list_of_persons(company: Company) -> None:
+def test_no_settings_are_suggested_for_a_list_of_persons(company: Company) -> None:
     path = company.drop("directory/users.csv", "Ada Lovelace,ada@example.com\nB,b@example.com\n")
     (refused,) = inspect_file(path, company.data)
     assert refused.suggestion is None
-    assert refused.refusal == "the header is of no format known for directory"
+    assert refused.refusal == "the header matches no format of directory"
 
 
-def test_nothing_is_suggested_for_files_that_are_read_as_they_come() -> None:
+def test_no_settings_are_suggested_for_readable_files() -> None:
     reading = contents.Reading(Limits(), (), lambda message: None, NO_DECLARATIONS)
     suggested = {}
     for path in folder.list_landing(SAMPLE / "landing"):

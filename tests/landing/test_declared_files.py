@@ -228,7 +228,7 @@ PAX = (
 )
 
 
-def test_any_distributors_bill_lands_by_naming_its_columns(company: Company) -> None:
+def test_any_distributors_bill_lands_with_declared_columns(company: Company) -> None:
     with_lists(company)
     declare(
         company,

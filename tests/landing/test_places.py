@@ -126,7 +126,7 @@ def test_the_time_in_a_folder_or_name_is_that_of_the_delivery(name: str, moment:
     "name",
     ["x/2026-02/y.csv", "G100200304.csv", "20261301.csv", "x/2026-02-30/y.csv", "a20260131b.csv"],
 )
-def test_what_is_no_day_is_no_time(name: str) -> None:
+def test_names_without_a_day_state_no_time(name: str) -> None:
     assert place(name).delivered_at is None
 
 

@@ -37,7 +37,7 @@ def bill_row(customer: str, invoice: str, subscription: str, amount: str) -> str
 
 
 def answer(*rows: str, **others: object) -> str:
-    """An answer of Partner Center, indented as its documentation shows it."""
+    """A response of Partner Center, indented as in its documentation."""
     columns = BILL_COLUMNS.split(",")
     items = [dict(zip(columns, row.split(","), strict=True)) for row in rows]
     attributes = {"objectType": "Collection"}
@@ -172,7 +172,7 @@ def test_times_without_seconds_are_times(saved: Company) -> None:
     ) == [("2026-01-04", "2026-01-04")]
 
 
-def test_the_rows_of_a_saved_answer_are_billed(saved: Company) -> None:
+def test_the_rows_of_a_saved_response_are_billed(saved: Company) -> None:
     lines = [row[1:] for row in charged(saved, "cedar")]
     assert lines == [("G-3", "s-3", Decimal("30.00")), ("G-31", "s-3", Decimal("31.00"))]
     assert saved.query("select user_key from staging.stg_directory__users order by all") == [
@@ -181,13 +181,13 @@ def test_the_rows_of_a_saved_answer_are_billed(saved: Company) -> None:
     ]
 
 
-def test_an_answer_that_links_to_a_next_page_is_a_finding(saved: Company) -> None:
+def test_a_response_that_links_to_a_next_page_is_a_finding(saved: Company) -> None:
     ((severity, message),) = saved.query(
         "select severity, message from marts.findings where kind = 'pages_missing'"
     )
     assert severity == "error"
     # Another file that could be the next page does not show that it is.
-    assert message.startswith("billing_lines/cedar-page-1.json: the file is a page of an answer")
+    assert message.startswith("billing_lines/cedar-page-1.json: the file is a page of a response")
     assert "save all pages in one file" in message
 
 
@@ -224,5 +224,5 @@ def test_an_invoice_that_is_known_with_tax_ties_by_the_tax_of_its_lines(saved: C
     assert "add Subtotal or Tax Total" in message
 
 
-def test_nothing_of_these_files_is_in_quarantine(saved: Company) -> None:
+def test_no_row_of_these_files_is_in_quarantine(saved: Company) -> None:
     assert saved.query("select file, reason from marts.quarantined_rows") == []

@@ -1,8 +1,8 @@
-"""What the tests of closing land and look at, in tables of words two spaces apart.
+"""Files and queries of the tests of closing, as text tables with columns two spaces apart.
 
-Builds cost seconds, so tests share stories: a company is billed, closes, late files arrive, it
-goes on. A fixture makes a story; each chapter is a copy of the warehouse as it was then.
-Everybody has two cost centers, sales and market.
+A build takes seconds, so tests share stories: a company is billed, closes, receives late files and
+continues. A fixture builds a story; each chapter is a copy of the warehouse at that point. All
+organizations have two cost centers, sales and market.
 """
 
 import os
@@ -88,7 +88,7 @@ def corrections(text: str) -> str:
 
 
 def invoices(text: str) -> str:
-    """What invoices say. Columns: number, date, subtotal."""
+    """A list of invoices. Columns: number, date, subtotal."""
     return csv(
         "Invoice Number,Invoice Date,Currency,Subtotal",
         [[number, day, "USD", subtotal] for number, day, subtotal in table(text)],
@@ -111,7 +111,7 @@ def organizations(name: str = "Alder & Birch", refund_policy: str = "as_document
 
 
 def land(company: Company, name: str, content: str | bytes, written: int) -> Path:
-    """Drop a file, written so many hours after 2025-01-01."""
+    """Drop a file that was written `written` hours after 2025-01-01."""
     path = company.drop(name, content)
     moment = 1_735_689_600 + 3600 * written
     os.utime(path, (moment, moment))
@@ -128,7 +128,7 @@ def close(company: Company, period: str, reason: str | None = None) -> Posting:
 
 
 def chapter(company: Company, name: str) -> Company:
-    """A copy of the company as it is now, to look at later."""
+    """A copy of the company in its current state, for later tests."""
     root = company.data.root
     copy = Company(DataFolder(root.with_name(f"{root.name} {name}")), company.failures)
     copy.data.root.mkdir()
@@ -139,7 +139,7 @@ def chapter(company: Company, name: str) -> Company:
 
 
 def report(company: Company, columns: str, where: str = "true") -> list[str]:
-    """Rows of the report that are about something, as words, sorted."""
+    """Rows of the report with an amount or a quantity, as words, sorted."""
     rows = company.query(
         f"""
         select {columns} from marts.billing_report
@@ -157,7 +157,7 @@ def total(company: Company, where: str = "true", measure: str = "total_cost") ->
 
 
 def charged(company: Company, mart: str, period: str) -> list[str]:
-    """What each cost center has of each product in a period: quantity, cost, sales."""
+    """Quantity, cost and sales of each cost center and product in a period."""
     rows = company.query(
         f"""
         select product_name, cost_center_id, sum(quantity), sum(total_cost), sum(total_sales)
@@ -180,7 +180,7 @@ def as_billed(company: Company, period: str) -> list[str]:
 
 
 def frozen(company: Company, period: str) -> list[tuple]:
-    """All rows of a period, with all their columns, in one order."""
+    """All rows of a period, with all columns, in a fixed order."""
     return company.query(
         "select * from marts.billing_report where billing_period = $period order by all",
         {"period": period},
@@ -199,7 +199,7 @@ def all_marts(company: Company) -> dict[str, list[tuple]]:
 
 
 def refusal(company: Company, period: str, reason: str | None = None) -> str:
-    """The message with which closing refuses; nothing of the ledger is written."""
+    """The message of a refused closing, which must not change the ledger."""
     before = ledger_bytes(company) if company.data.ledger.exists() else {}
     with pytest.raises(ClosingRefused) as refused:
         close(company, period, reason)

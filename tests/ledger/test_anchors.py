@@ -1,4 +1,4 @@
-"""A ledger that lost its end, its whole folder or its last hashes is refused by its anchors."""
+"""A ledger without its last postings, its folder or its last hashes is refused by its anchors."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ def data(tmp_path: Path) -> DataFolder:
 
 @pytest.fixture
 def seen(data: DataFolder) -> Books:
-    """January and February are posted, and a run has seen them."""
+    """January and February are posted, and a run has recorded the head."""
     books = Books(data.ledger)
     books.post("2025-01")
     books.post("2025-02")
@@ -31,15 +31,15 @@ def seen(data: DataFolder) -> Books:
     return books
 
 
-def test_a_ledger_that_is_as_it_was_seen_is_checked_against_both_anchors(
-    data: DataFolder, seen: Books
-) -> None:
+def test_an_unchanged_ledger_is_checked_against_both_anchors(data: DataFolder, seen: Books) -> None:
     verification = anchors.verify(data)
     assert [each.billing_period for each in verification.postings] == ["2025-01", "2025-02"]
     assert verification.anchors == anchors.anchor_files(data)
 
 
-def test_a_ledger_may_have_grown_since_it_was_seen(data: DataFolder, seen: Books) -> None:
+def test_a_ledger_may_have_new_postings_since_the_recorded_head(
+    data: DataFolder, seen: Books
+) -> None:
     seen.post("2025-03")
     assert len(anchors.verify(data).postings) == 3
 
@@ -68,7 +68,7 @@ def empty_the_chain(books: Books) -> None:
     "lose", [lose_the_folder, lose_the_last_posting, rewrite_the_last_posting, empty_the_chain]
 )
 @pytest.mark.parametrize("anchor", [0, 1], ids=["published", "run records"])
-def test_less_than_was_seen_is_refused_by_either_anchor(
+def test_a_ledger_with_fewer_postings_is_refused_by_either_anchor(
     data: DataFolder, seen: Books, lose, anchor: int
 ) -> None:
     anchors.anchor_files(data)[1 - anchor].unlink()
@@ -89,7 +89,7 @@ def test_a_damaged_anchor_is_an_error_that_names_it(data: DataFolder, seen: Book
         anchors.verify(data)
 
 
-def test_without_a_posting_nothing_is_remembered(data: DataFolder) -> None:
+def test_without_a_posting_no_head_is_recorded(data: DataFolder) -> None:
     anchors.remember(data, ())
     assert not any(path.exists() for path in anchors.anchor_files(data))
     assert anchors.verify(data).postings == ()

@@ -31,7 +31,7 @@ JANUARY = "2025-01"
 
 FREEZE_INVOICE = """
 writer  cycleCharge  10  100   2024-12-10  2025-01-09
-# Never split: it is Default's, but not for want of a split that comes too late.
+# Never split: it is in Default, and a later split must not change that.
 reader  new           3   10   2024-12-20  2025-01-19
 """
 FREEZE_REPORT = "2025-01-08  project  3  10  20"
@@ -52,7 +52,7 @@ project  2025-02-01T08:00:00Z  0  3
 
 @dataclass(frozen=True)
 class Freeze:
-    """One January, closed, and what was done to it afterwards; a twin that stayed open."""
+    """A closed January, copies of it after each change, and an equal company that stays open."""
 
     before: Company
     closed: Company
@@ -125,11 +125,11 @@ def freeze(new_company: NewCompany) -> Freeze:
     return Freeze(before, closed, after, twin, ledger_when_closed)
 
 
-def test_what_is_closed_is_what_was_computed(freeze: Freeze) -> None:
-    # Three rows by head. The invoice bills 10 writer seats for 100; sales has 6 of them, so 60,
+def test_closed_rows_equal_the_computed_rows(freeze: Freeze) -> None:
+    # Three rows by hand. The invoice bills 10 writer seats for 100; sales has 6 of them, so 60,
     # market has 4, so 40. The broker bills 3 project seats for cost 10 and sales 20; market,
     # first in the alphabet, has 2: 2/3 of 10 is 6.666667 in millionths, 2/3 of 20 is 13.333333,
-    # and what is left, 3.333333 and 6.666667, is sales'.
+    # and the remainder, 3.333333 and 6.666667, goes to sales.
     assert report(
         freeze.closed, "subscription_id, cost_center_id, quantity, total_cost, total_sales"
     ) == book(
@@ -168,7 +168,7 @@ def test_nothing_changes_a_byte_of_the_ledger(freeze: Freeze, provocation: str) 
 
 
 @pytest.mark.parametrize("provocation", PROVOCATIONS)
-def test_none_of_it_makes_a_correction(freeze: Freeze, provocation: str) -> None:
+def test_none_of_the_changes_creates_a_correction(freeze: Freeze, provocation: str) -> None:
     periods = "select distinct billing_period, charge_class from marts.billing_report"
     assert freeze.after[provocation].query(periods) == [(JANUARY, None)]
 
@@ -186,7 +186,7 @@ def test_the_invoice_still_ties_to_the_closed_period(freeze: Freeze, provocation
 
 
 def test_the_same_provocations_do_change_an_open_period(freeze: Freeze) -> None:
-    # Else the tests above would say nothing.
+    # Otherwise the tests above would prove nothing.
     assert report(
         freeze.open_twin, "subscription_id, cost_center_name, total_cost, organization_name"
     ) == book(
@@ -199,8 +199,8 @@ def test_the_same_provocations_do_change_an_open_period(freeze: Freeze) -> None:
     )
 
 
-def test_only_names_of_now_are_in_no_row_of_the_closed_period(freeze: Freeze) -> None:
-    # The rename did arrive: the history of splits, which is open, shows the new name.
+def test_current_names_are_in_no_row_of_the_closed_period(freeze: Freeze) -> None:
+    # The rename was read: the history of splits, which is not closed, shows the new name.
     after = freeze.after["renamed cost centers and organization"]
     assert after.query(
         "select distinct cost_center_name from marts.cost_center_history"

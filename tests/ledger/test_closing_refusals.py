@@ -1,4 +1,4 @@
-"""Closing is refused while money is missing, ambiguous or unallocated, and says why."""
+"""Closing is refused, with the reason, while amounts are missing, ambiguous or unallocated."""
 
 import gzip
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ def test_a_period_without_lines_is_refused(refusals: Refusals, period: str) -> N
     "period",
     ["2025-13", "2025-00", "2025-1", "January", "", "2025-01 ", "2025-01\n", "2025-01-01", "2025"],
 )
-def test_what_is_no_month_is_refused(refusals: Refusals, period: str) -> None:
+def test_a_period_that_is_not_a_month_is_refused(refusals: Refusals, period: str) -> None:
     assert "is not a month like 2026-01" in refusal(refusals.billed, period, "because")
 
 
@@ -82,25 +82,25 @@ def test_a_closed_period_is_refused(refusals: Refusals, reason: str | None) -> N
 
 
 def test_a_period_is_refused_a_second_time_even_before_the_next_run(refusals: Refusals) -> None:
-    # The marts still say "open" here: two clicks on the web UI's close_period, or two people.
+    # The marts still show it as open: two clicks on the web UI's close_period, or two people.
     company = chapter(refusals.billed, "closed twice")
     close(company, "2025-01")
     assert "2025-01 is closed already" in refusal(company, "2025-01")
 
 
-def test_money_in_quarantine_is_refused_and_named(refusals: Refusals) -> None:
+def test_amounts_in_quarantine_are_refused_and_named(refusals: Refusals) -> None:
     message = refusal(refusals.january_closed, "2025-02")
     assert "1 row(s) of billing_lines/bad row.csv are in quarantine, 12.5" in message
 
 
 @pytest.mark.parametrize("reason", ["", " ", "\t\n"], ids=repr)
-def test_a_blank_reason_is_no_reason(refusals: Refusals, reason: str) -> None:
+def test_a_blank_reason_is_not_accepted(refusals: Refusals, reason: str) -> None:
     # Closed in a copy, in case it is closed.
     company = chapter(refusals.january_closed, f"blank reason {len(reason)}")
     assert "quarantine" in refusal(company, "2025-02", reason)
 
 
-def test_bad_rows_of_another_period_are_no_obstacle(refusals: Refusals) -> None:
+def test_bad_rows_of_another_period_do_not_block_closing(refusals: Refusals) -> None:
     # The fixture closed January without a reason although February's row was there already.
     assert refusals.billed.query(
         "select count(*) from marts.quarantined_rows where billing_date = '2025-02-07'"
@@ -112,21 +112,21 @@ def test_bad_rows_of_another_period_are_no_obstacle(refusals: Refusals) -> None:
 
 
 def test_an_invoice_that_does_not_tie_is_refused_with_the_difference(refusals: Refusals) -> None:
-    # By head: the invoice says 100.5, its line is 90.
+    # By hand: the invoice has 100.5, its line 90.
     message = refusal(refusals.february_closed, "2025-03")
     assert "invoice G3 does not tie: USD 10.5" in message
 
 
-def test_an_invoice_of_which_nothing_landed_is_refused(refusals: Refusals) -> None:
+def test_an_invoice_without_landed_lines_is_refused(refusals: Refusals) -> None:
     assert "invoice G4 does not tie: USD 70" in refusal(refusals.february_closed, "2025-03")
 
 
-def test_a_file_that_cannot_be_read_may_hold_money_of_any_period(refusals: Refusals) -> None:
+def test_an_unreadable_file_may_contain_amounts_of_any_period(refusals: Refusals) -> None:
     message = refusal(refusals.february_closed, "2025-03")
     assert "1 row(s) of billing_lines/torn.csv.gz are in quarantine, amount unknown" in message
 
 
-def test_what_is_not_allocated_is_refused(refusals: Refusals) -> None:
+def test_unallocated_amounts_are_refused(refusals: Refusals) -> None:
     # A failed check stops a run, but close_period in the web UI takes the warehouse as it is.
     company = chapter(refusals.billed, "not allocated")
     with duckdb.connect(str(company.data.warehouse)) as connection:
@@ -165,7 +165,7 @@ def test_the_reason_is_shown_with_the_period(refusals: Refusals) -> None:
     ]
 
 
-def test_who_closed_and_when_is_shown_with_the_period(refusals: Refusals) -> None:
+def test_a_closed_period_shows_its_time_and_its_closer(refusals: Refusals) -> None:
     postings = read_postings(refusals.february_closed.data.ledger)
     assert refusals.february_closed.query(
         """

@@ -31,13 +31,13 @@ from written_tables import book, plain
 
 from dagster_project import dbt_runner, publish
 
-# Reader's price was wrong, viewer should not be there, planner was forgotten.
+# Reader's price was wrong, viewer was billed in error, planner was missing.
 THIRD_BILL = """
 writer   cycleCharge  10  100  2024-12-10  2025-01-09
 reader   cycleCharge   4   26  2024-12-10  2025-01-09
 planner  cycleCharge   3    9  2024-12-10  2025-01-09
 """
-# The first bill again; its lines in another order, since the very same file would add nothing.
+# The first bill again, with its lines in another order, since an identical file is a copy.
 FOURTH_BILL = """
 viewer   cycleCharge   5   30  2024-12-10  2025-01-09
 reader   cycleCharge   4   20  2024-12-10  2025-01-09
@@ -60,7 +60,7 @@ CORRECTION_COLUMNS = (
 
 @dataclass(frozen=True)
 class Story:
-    """January is billed and closed; then it turns out that it was not right."""
+    """January is billed and closed; then it turns out to be wrong."""
 
     company: Company
     billed: Company
@@ -102,7 +102,7 @@ def story(new_company: NewCompany) -> Story:
     company.build()
     february_closed = chapter(company, "february closed")
 
-    # The older versions went to the archive.
+    # The older versions are removed from landing.
     (company.data.landing / "billing_lines/g1.csv").unlink()
     (company.data.landing / "billing_lines/g1 version 2.csv").unlink()
     land(company, "billing_lines/g1 version 3.csv", invoice("G1", THIRD_BILL), 4)
@@ -136,7 +136,7 @@ def story_end(story: Story) -> StoryEnd:
     company = story.company
     close(company, "2025-03")
     land(company, "billing_lines/g1 version 4.csv", invoice("G1", FOURTH_BILL), 5)
-    # Other bytes than the first list: a copy of it would count as that old.
+    # The bytes differ from the first list, since a copy would have the age of the first.
     land(company, "invoices/5.csv", invoices("G1  2025-01-07  150.00"), 5)
     company.build()
     fourth_bill = chapter(company, "fourth bill")
@@ -152,7 +152,7 @@ def story_end(story: Story) -> StoryEnd:
 
 
 def published(company: Company) -> dict[str, list[tuple]]:
-    """Every table that BI reads, after publishing it."""
+    """Every published table."""
     manifest = dbt_runner.read_manifest()
     publish.publish(company.data, manifest, "state")
     with duckdb.connect(str(company.data.published_database), read_only=True) as connection:
@@ -163,11 +163,11 @@ def published(company: Company) -> dict[str, list[tuple]]:
         }
 
 
-def test_late_lines_a_reissue_and_a_correction_come_in_the_month_after(story: Story) -> None:
-    # By head. reader is sales' alone: its 20 go back, 24 come. viewer is taken back: 2 of 5
+def test_late_lines_a_reissue_and_a_correction_are_billed_in_the_next_month(story: Story) -> None:
+    # By hand. reader belongs to sales: 20 are reversed, 24 are charged. viewer is reversed: 2 of 5
     # seats and 12 of 30 from sales, 3 and 18 from market. planner's 9 are 3 for sales' one seat
     # and 6 for market's two. The late project lines are split in halves. writer was 60 to 40 and
-    # should be half and half: sales gives 10, market takes 10.
+    # should be half and half: -10 for sales, +10 for market.
     assert report(story.late, CORRECTION_COLUMNS, "billing_period = '2025-02'") == book(
         """
         2025-01  reader   sales   -4  -20
@@ -186,7 +186,7 @@ def test_late_lines_a_reissue_and_a_correction_come_in_the_month_after(story: St
     )
 
 
-def test_corrections_are_marked_as_such_and_say_why(story: Story) -> None:
+def test_corrections_are_marked_and_state_the_reason(story: Story) -> None:
     assert report(
         story.late, "distinct charge_class, split_reason", "billing_period = '2025-02'"
     ) == book(
@@ -202,7 +202,7 @@ def test_corrections_are_marked_as_such_and_say_why(story: Story) -> None:
     ) == [(0,)]
 
 
-def test_what_is_taken_back_or_corrected_points_at_the_posted_line(story: Story) -> None:
+def test_reversals_and_corrections_refer_to_the_posted_line(story: Story) -> None:
     found = story.late.query(
         """
         select correction.split_reason, posted.billing_period, posted.is_posted,
@@ -230,9 +230,7 @@ def test_what_is_taken_back_or_corrected_points_at_the_posted_line(story: Story)
     ) == ["planner", "project", "reader"]
 
 
-def test_corrections_change_nothing_of_the_closed_periods(
-    story: Story, story_end: StoryEnd
-) -> None:
+def test_corrections_do_not_change_closed_periods(story: Story, story_end: StoryEnd) -> None:
     columns = "* exclude (is_posted)"
     january, february = (
         f"""
@@ -249,10 +247,10 @@ def test_corrections_change_nothing_of_the_closed_periods(
         assert later.query(february) == story.february.query(february)
 
 
-def test_the_period_as_corrected_is_what_the_corrected_bill_says(
+def test_the_period_as_corrected_equals_the_corrected_bill(
     story: Story, new_company: NewCompany
 ) -> None:
-    # A company that was in no hurry to close and got the right bill and the right split at once.
+    # A company that closed later, with the correct bill and the correct split.
     twin = new_company()
     land(twin, "organizations/organizations.csv", organizations(), 1)
     land(twin, "cost_centers/cost_centers.csv", cost_centers(), 1)
@@ -271,8 +269,8 @@ def test_the_period_as_corrected_is_what_the_corrected_bill_says(
 def test_the_period_as_corrected_stays_so_when_corrections_are_posted(
     story: Story, moment: str
 ) -> None:
-    # By head: writer 100 in halves, reader 24, viewer gone, planner 9 in thirds, project 100 of
-    # cost and 150 of sales in halves.
+    # By hand: writer 100 in halves, reader 24, no viewer, planner 9 in thirds, project 100 of cost
+    # and 150 of sales in halves.
     assert as_corrected(getattr(story, moment), "2025-01") == book(
         """
         writer license   sales   5  50  -
@@ -298,7 +296,7 @@ def test_the_period_as_corrected_stays_so_when_corrections_are_posted(
         ("third_bill", 135 + 80 + 20 + 8 + 100),
     ],
 )
-def test_all_periods_together_hold_all_the_money(story: Story, moment: str, money: int) -> None:
+def test_all_periods_together_contain_every_amount(story: Story, moment: str, money: int) -> None:
     company: Company = getattr(story, moment)
     assert total(company) == money
     for mart in ("chargeback", "chargeback_as_corrected", "billing_periods"):
@@ -306,7 +304,9 @@ def test_all_periods_together_hold_all_the_money(story: Story, moment: str, mone
 
 
 @pytest.mark.parametrize("moment", ["late", "february_closed", "third_bill"])
-def test_an_approved_correction_moves_money_and_makes_none(story: Story, moment: str) -> None:
+def test_an_approved_correction_moves_amounts_and_keeps_the_total(
+    story: Story, moment: str
+) -> None:
     corrected = getattr(story, moment).query(
         """
         select corrects_line_id, sum(quantity), sum(total_cost)
@@ -323,8 +323,8 @@ def test_running_again_changes_nothing(story: Story) -> None:
     assert all_marts(story.late_again) == all_marts(story.late)
 
 
-def test_the_bill_of_the_open_period_stands_beside_the_corrections(story: Story) -> None:
-    # The correction was of January alone: February's writer seats are 60 to 40 again.
+def test_the_open_period_contains_its_own_bill_and_the_corrections(story: Story) -> None:
+    # The correction was for January only: February's writer seats are 60 to 40 again.
     assert report(
         story.february,
         CORRECTION_COLUMNS,
@@ -350,13 +350,13 @@ def test_closing_posts_the_corrections_with_the_bill(story: Story) -> None:
     assert report(story.february_closed, "distinct is_posted") == ["True"]
 
 
-def test_corrections_that_are_posted_do_not_come_again(story: Story) -> None:
+def test_posted_corrections_are_not_repeated(story: Story) -> None:
     assert report(story.february_closed, "distinct billing_period") == ["2025-01", "2025-02"]
 
 
 def test_a_second_reissue_is_corrected_against_the_first(story: Story) -> None:
-    # reader was corrected to 24 and is 26 now; all else is as it was. writer is corrected from
-    # 50 to 30, not from the 60 that January's bill said.
+    # reader was corrected to 24 and is 26 now; the rest is unchanged. writer is corrected from 50
+    # to 30, not from the 60 of January's bill.
     assert report(story.third_bill, CORRECTION_COLUMNS, "billing_period = '2025-03'") == book(
         """
         2025-01  reader  sales   -4  -24
@@ -367,7 +367,7 @@ def test_a_second_reissue_is_corrected_against_the_first(story: Story) -> None:
     )
 
 
-def test_what_a_second_reissue_takes_back_is_the_first_ones_line(story: Story) -> None:
+def test_a_second_reissue_reverses_the_line_of_the_first(story: Story) -> None:
     assert report(
         story.third_bill,
         "subscription_id, corrects_line_id",
@@ -379,7 +379,7 @@ def test_what_a_second_reissue_takes_back_is_the_first_ones_line(story: Story) -
     )
 
 
-def test_after_the_second_correction_the_period_as_corrected_says_so(story: Story) -> None:
+def test_the_period_as_corrected_contains_the_second_correction(story: Story) -> None:
     assert as_corrected(story.third_bill, "2025-01") == book(
         """
         writer license   sales   3  30  -
@@ -405,11 +405,11 @@ def test_the_reissued_invoice_ties_with_its_corrections(story: Story, moment: st
     assert found == [("G1", 0, 0, "reconciled")]
 
 
-def test_a_reissue_that_goes_back_to_the_first_version_undoes_the_others(
+def test_a_reissue_equal_to_the_first_version_reverses_the_others(
     story_end: StoryEnd,
 ) -> None:
-    # Back from 26 to 20 and no planner; viewer's line of January, taken back in February, counts
-    # again. writer's corrections have nothing to do with it.
+    # Back from 26 to 20 and no planner; viewer's line of January, reversed in February, counts
+    # again. writer's corrections are not affected.
     assert report(story_end.fourth_bill, CORRECTION_COLUMNS, "billing_period = '2025-04'") == book(
         """
         2025-01  reader   sales   -4  -26
@@ -434,7 +434,7 @@ def test_a_reissue_that_goes_back_to_the_first_version_undoes_the_others(
     assert total(story_end.fourth_bill) == 150 + 80 + 20 + 8 + 100
 
 
-def test_a_line_that_came_back_is_posted_once_and_stays(story_end: StoryEnd) -> None:
+def test_a_line_that_is_billed_again_is_posted_once_and_stays(story_end: StoryEnd) -> None:
     assert report(story_end.april_closed, "distinct billing_period") == [
         "2025-01",
         "2025-02",
@@ -452,14 +452,14 @@ def test_landing_and_ledger_rebuild_every_mart(story_end: StoryEnd) -> None:
     assert before["billing_report"] != []
 
 
-def test_what_is_published_is_rebuilt_too(story_end: StoryEnd) -> None:
+def test_published_tables_are_rebuilt(story_end: StoryEnd) -> None:
     assert set(story_end.published) == set(all_marts(story_end.april_closed))
     assert story_end.published_again == story_end.published
 
 
-def test_a_line_keeps_its_id_for_good(story: Story) -> None:
-    # Ledgers hold these ids for years. A version that computes others would take back every
-    # line of every closed period that still lies in landing, and post it anew.
+def test_a_line_keeps_its_id(story: Story) -> None:
+    # Ledgers keep these ids for years. A version with other ids would reverse every line of every
+    # closed period that is still in landing, and post it again.
     assert report(
         story.billed,
         "distinct subscription_id, line_id",

@@ -21,7 +21,7 @@ from written_tables import book
 
 @dataclass(frozen=True)
 class MovedInvoices:
-    """January is closed; then it turns out that its invoices are dated in February."""
+    """January is closed; then its invoices turn out to be dated in February."""
 
     billed: Company
     moved: Company
@@ -38,10 +38,10 @@ def moved_invoices(new_company: NewCompany) -> MovedInvoices:
     company.build()
     billed = chapter(company, "billed")
     close(company, "2025-01")
-    # G1 comes again with one line more, of January, so 6 February is assumed for all of it.
+    # G1 is delivered again with one more line, of January, so 6 February is assumed for all of it.
     longer = FIRST_BILL + "planner  addQuantity  3  9  2025-01-03  2025-01-09\n"
     land(company, "billing_lines/g1 version 2.csv", invoice("G1", longer), 2)
-    # G5 gets into the list of invoices.
+    # G5 is added to the list of invoices.
     land(company, "invoices/invoices.csv", invoices("G5  2025-02-03  80"), 2)
     company.build(expect_success=False)
     return MovedInvoices(billed, chapter(company, "moved"))
@@ -65,7 +65,7 @@ def test_a_posted_line_is_not_billed_again_when_its_invoice_moves(
     )
 
 
-def test_all_money_is_there_once_when_invoices_move(moved_invoices: MovedInvoices) -> None:
+def test_every_amount_is_billed_once_when_invoices_move(moved_invoices: MovedInvoices) -> None:
     assert moved_invoices.moved.failures == ()
     assert total(moved_invoices.moved) == 150 + 80 + 9
     assert total(moved_invoices.moved, "billing_period = '2025-01'") == 150 + 80

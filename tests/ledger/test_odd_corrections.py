@@ -1,4 +1,4 @@
-"""Corrections that are incomplete, exact in thirds, or about nothing."""
+"""Corrections that are incomplete, exact in thirds, or without effect."""
 
 import pytest
 from conftest import Company, NewCompany
@@ -26,7 +26,7 @@ from written_tables import book
 
 @pytest.fixture(scope="module")
 def oddities(new_company: NewCompany) -> Company:
-    """January is closed; then odd corrections, a bad re-issue and new names come at once."""
+    """January is closed; then unusual corrections, a bad re-issue and new names land together."""
     company = new_company()
     land(company, "organizations/organizations.csv", organizations(), 1)
     land(company, "cost_centers/cost_centers.csv", cost_centers(), 1)
@@ -43,7 +43,7 @@ def oddities(new_company: NewCompany) -> Company:
     company.build()
     close(company, "2025-01")
     rename_everybody(company)
-    # The lines are 133, the invoice says 140.
+    # The lines are 133, the invoice has 140.
     land(company, "billing_lines/g1.csv", invoice("G1", SECOND_BILL), 2)
     land(company, "invoices/2.csv", invoices("G1  2025-01-07  140"), 2)
     late_and_bad = broker_report("2025-01-07  project  1  12.5  20")
@@ -54,9 +54,9 @@ def oddities(new_company: NewCompany) -> Company:
         "corrections/corrections.csv",
         corrections(
             """
-            # All of it to a cost center that had nothing, and that is in no list.
+            # Everything to a cost center without amounts that is not in the list.
             writer   2025-01  legal   7
-            # Three that get a third each.
+            # Three with a third each.
             planner  2025-01  legal   1
             planner  2025-01  sales   1
             planner  2025-01  market  1
@@ -73,8 +73,11 @@ def test_odd_corrections_do_not_stop_a_build(oddities: Company) -> None:
     assert oddities.failures == ()
 
 
-def test_a_correction_to_a_cost_center_that_had_nothing_takes_all(oddities: Company) -> None:
-    # Three lines of writer: 100 and 150, back 30 and 60, and the invoice's 100 without sales.
+def test_a_correction_to_a_cost_center_without_amounts_gives_it_everything(
+    oddities: Company,
+) -> None:
+    # Three lines of writer: 100 and 150, a refund of 30 and 60, and the invoice's 100 without
+    # sales.
     assert report(
         oddities,
         "cost_center_id, total_cost, total_sales, total_margin",
@@ -109,7 +112,9 @@ def test_a_correction_in_thirds_is_exact(oddities: Company) -> None:
     )
 
 
-def test_corrections_of_nothing_and_of_open_periods_are_findings(oddities: Company) -> None:
+def test_corrections_without_a_subscription_or_of_open_periods_are_findings(
+    oddities: Company,
+) -> None:
     assert oddities.query(
         """
         select subscription_id, billing_period
@@ -120,8 +125,8 @@ def test_corrections_of_nothing_and_of_open_periods_are_findings(oddities: Compa
     ) == [("nobody", "2025-01"), ("writer", "2025-02")]
 
 
-def test_half_of_a_correction_of_a_closed_bill_is_not_posted(oddities: Company) -> None:
-    # February takes what is corrected of January: what is bad there is an obstacle here.
+def test_a_partial_correction_of_a_closed_bill_is_not_posted(oddities: Company) -> None:
+    # February bills the corrections of January, so bad rows of January block its closing.
     message = refusal(oddities, "2025-02")
     assert "late and bad.csv are in quarantine, 12.5" in message
     assert "invoice G1 does not tie: USD 7" in message
@@ -155,7 +160,7 @@ def test_a_corrected_row_names_its_cost_center(oddities: Company) -> None:
 
 
 @pytest.mark.parametrize("mart", ["chargeback", "chargeback_as_corrected"])
-def test_a_new_name_makes_no_second_row_of_a_cost_center(oddities: Company, mart: str) -> None:
+def test_a_new_name_creates_no_second_row_of_a_cost_center(oddities: Company, mart: str) -> None:
     assert (
         oddities.query(
             f"""
@@ -172,7 +177,7 @@ def test_a_new_name_makes_no_second_row_of_a_cost_center(oddities: Company, mart
 
 @pytest.fixture(scope="module")
 def no_seats(new_company: NewCompany) -> Company:
-    """A correction is approved by which nobody has a seat: there is no such split."""
+    """An approved correction gives no cost center a seat, which is not a split."""
     company = new_company()
     land(company, "split_history/splits.csv", splits(SPLITS), 1)
     land(company, "billing_lines/broker.csv", broker_report("2025-01-07  project  8  80  120"), 1)
@@ -183,7 +188,7 @@ def no_seats(new_company: NewCompany) -> Company:
     return chapter(company.build(expect_success=False), "after")
 
 
-def test_a_correction_without_seats_takes_no_money_away(no_seats: Company) -> None:
+def test_a_correction_without_seats_moves_no_amount(no_seats: Company) -> None:
     assert total(no_seats) == 80
     assert total(no_seats, measure="total_sales") == 120
 

@@ -1,4 +1,4 @@
-"""Closing posts what people saw: landing, warehouse and published tables are of one state."""
+"""Closing posts the published rows: landing, warehouse and published tables have one state."""
 
 from decimal import Decimal
 
@@ -23,7 +23,7 @@ MISTAKE = HEADER + (
 
 
 def run(company: Company) -> None:
-    """What a run does, without Dagster's records."""
+    """The steps of a run, without Dagster's records."""
     run_state.begin(company.data)
     company.build()
     state_id = run_state.begun(company.data)
@@ -50,7 +50,7 @@ def test_closing_posts_exactly_what_is_published_or_nothing(company: Company) ->
     with pytest.raises(NotOneState, match="have changed since the published run"):
         closing.close_published(company.data, "2025-02")
     mistake.unlink()
-    # Landing is again as it was published; the warehouse still holds the mistake.
+    # Landing is again as published; the warehouse still has the mistake.
     assert company.query("select sum(total_cost) from marts.billing_report") == [
         (Decimal("2264.83"),)
     ]
@@ -66,7 +66,7 @@ def test_closing_posts_exactly_what_is_published_or_nothing(company: Company) ->
     with pytest.raises(NotAPeriodToClose, match="closed already"):
         closing.close_published(company.data, "2025-02")
 
-    # The head is remembered at once: before a run has published the period as closed.
+    # The head is recorded at once, before a run has published the period as closed.
     assert [path.exists() for path in anchors.anchor_files(company.data)] == [True, True]
     (company.data.ledger / "chain.jsonl").unlink()
     (company.data.ledger / posting.file).unlink()
@@ -76,7 +76,7 @@ def test_closing_posts_exactly_what_is_published_or_nothing(company: Company) ->
         closing.close_published(company.data, "2025-03")
 
 
-def test_a_version_stays_whole_while_the_next_is_switched_in(company: Company) -> None:
+def test_a_version_stays_complete_while_the_next_is_switched_in(company: Company) -> None:
     company.drop("billing_lines/right.csv", RIGHT)
     run(company)
     marts = company.data.published / "marts"

@@ -231,7 +231,7 @@ def test_the_largest_and_the_smallest_amount_keep_their_last_decimal(closed_book
 
 
 def test_counts_and_sums_in_the_chain_are_those_of_the_files(closed_books: Books) -> None:
-    # January by head: 40 + 60 + 12.345678 = 112.345678.
+    # January by hand: 40 + 60 + 12.345678 = 112.345678.
     assert Decimal(closed_books.read()[0].total_cost) == Decimal("112.345678")
     for posting in closed_books.read():
         path = closed_books.folder / posting.file
@@ -344,8 +344,8 @@ def test_a_posting_of_an_older_version_has_null_in_newer_columns(
     ) == [(1, None, None, None), (2, Decimal("5"), None, None)]
 
 
-def test_a_ledger_of_version_0_1_0_loads_for_ever(tmp_path: Path) -> None:
-    # As Apportion 0.1.0 wrote it; the hashes of its chain are those of that day.
+def test_a_ledger_of_version_0_1_0_still_loads(tmp_path: Path) -> None:
+    # As Apportion 0.1.0 wrote it, with the hashes of that version.
     folder = tmp_path / "ledger"
     shutil.copytree(LEDGER_0_1_0, folder)
     books = Books(folder)
@@ -432,7 +432,7 @@ def test_an_emptied_posting_is_found(closed_books: Books) -> None:
     assert_broken(closed_books, FILES[1])
 
 
-def test_two_postings_that_changed_places_are_found(closed_books: Books) -> None:
+def test_two_swapped_postings_are_found(closed_books: Books) -> None:
     first, second = (closed_books.folder / file for file in FILES[:2])
     aside = first.with_suffix(".aside")
     first.rename(aside)
@@ -449,7 +449,7 @@ def test_a_file_that_was_added_is_found(closed_books: Books, added: str) -> None
     assert_broken(closed_books, added)
 
 
-def test_hidden_files_of_the_operating_system_do_no_harm(closed_books: Books) -> None:
+def test_hidden_files_of_the_operating_system_are_ignored(closed_books: Books) -> None:
     (closed_books.folder / ".DS_Store").write_bytes(b"Finder was here")
     assert len(closed_books.read()) == 3
     assert (closed_books.folder / ".DS_Store").exists()
@@ -562,7 +562,7 @@ def test_one_flipped_bit_anywhere_in_the_chain_is_detected(closed_books: Books, 
 
 
 def test_an_edit_that_keeps_size_and_time_is_detected(tmp_path: Path) -> None:
-    # A disk that rots changes neither. A run may not say "nothing changed" to it.
+    # A disk error changes neither. A run must not report that nothing changed.
     company = Company(DataFolder(tmp_path))
     company.data.landing.mkdir()
     books = Books(company.data.ledger)
@@ -608,7 +608,7 @@ def interrupt(books: Books, period: str) -> None:
         books.post(period)
 
 
-def test_cut_before_the_chain_names_it_a_posting_never_was(
+def test_a_posting_interrupted_before_its_chain_entry_does_not_exist(
     books: Books, cut_power: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = books.post("2025-01")
@@ -616,14 +616,14 @@ def test_cut_before_the_chain_names_it_a_posting_never_was(
     cut_power("chain.jsonl")
     interrupt(books, "2025-02")
     monkeypatch.undo()
-    assert len(books.names()) > len(before), "nothing was left over: this tests nothing"
+    assert len(books.names()) > len(before), "no file was left over, so this tests nothing"
     assert books.read() == (first,)
     assert len(books.names()) > len(before), "reading must leave a closing under way alone"
     assert books.load() == (first,)
     assert books.contents() == before
 
 
-def test_cut_between_chain_and_rename_a_posting_is_completed(
+def test_a_posting_interrupted_before_its_rename_is_completed(
     books: Books, cut_power: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     books.post("2025-01")
@@ -639,7 +639,7 @@ def test_cut_between_chain_and_rename_a_posting_is_completed(
     ]
 
 
-def test_cut_while_the_very_first_posting_is_made_it_is_completed(
+def test_an_interrupted_first_posting_is_completed(
     books: Books, cut_power: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cut_power(FILES[0])
@@ -674,7 +674,7 @@ def test_a_partial_file_of_an_interrupted_posting_does_not_count(
     building = books.folder / (FILES[1] + ".building")
     building.write_bytes(building.read_bytes()[:-1])
     assert_broken(books, FILES[1])
-    assert building.exists(), "what a person could still mend by hand was thrown away"
+    assert building.exists(), "a file that a person could still repair was deleted"
 
 
 def test_leftovers_of_interrupted_postings_are_cleaned(closed_books: Books) -> None:

@@ -23,7 +23,7 @@ CHARGES = """
 writer  new  10  100  2024-12-15  2025-01-14
 reader  new   4   40  2024-12-15  2025-01-14
 """
-# writer: half a month of the old seats comes back. reader: canceled, all of it comes back.
+# writer: half a month of the old seats is refunded. reader: canceled and fully refunded.
 REFUNDS = """
 writer  addQuantity      10  -50  2025-01-05  2025-01-14
 reader  cancelImmediate   4  -40  2024-12-15  2025-01-14
@@ -78,7 +78,7 @@ def refunds(new_company: NewCompany) -> Refunds:
 
 REFUND_COLUMNS = "subscription_id, split_reason, cost_center_id, quantity, total_cost"
 REFUNDS_AS_CHARGED = """
-# 60 to 40 of 50, and all of the 10 and 30 that were charged.
+# 60 to 40 of 50, and the whole 10 and 30 that were charged.
 writer  mirror_original  sales   6  -30
 writer  mirror_original  market  4  -20
 reader  full_reversal    sales   1  -10
@@ -86,15 +86,15 @@ reader  full_reversal    market  3  -30
 """
 
 
-def test_a_refund_of_a_closed_charge_takes_the_split_that_was_posted(refunds: Refunds) -> None:
+def test_a_refund_of_a_closed_charge_uses_the_posted_split(refunds: Refunds) -> None:
     found = report(refunds.closed_january, REFUND_COLUMNS, "billing_period = '2025-02'")
     assert found == book(REFUNDS_AS_CHARGED)
 
 
-def test_a_refund_of_an_open_charge_takes_the_later_split(
+def test_a_refund_of_an_open_charge_uses_the_later_split(
     refunds: Refunds,
 ) -> None:
-    # Else the test above would say nothing.
+    # Otherwise the test above would prove nothing.
     assert report(refunds.open_january, REFUND_COLUMNS, "billing_period = '2025-02'") == book(
         """
         writer  mirror_original  sales  10  -50
@@ -157,7 +157,7 @@ def late_extra(new_company: NewCompany) -> Company:
     return company.build()
 
 
-def test_a_late_line_takes_the_last_split_before_its_period_was_closed(
+def test_a_late_line_uses_the_last_split_before_its_period_was_closed(
     late_extra: Company,
 ) -> None:
     # On time it was cut at its billing date: 60 to 40. Late it is cut at the closing: halves.
@@ -175,7 +175,7 @@ def test_a_late_line_takes_the_last_split_before_its_period_was_closed(
     )
 
 
-def test_a_late_line_is_posted_in_the_oldest_open_period_that_has_a_bill(
+def test_a_late_line_is_posted_in_the_oldest_open_period_with_a_bill(
     late_extra: Company,
 ) -> None:
     assert report(

@@ -15,7 +15,7 @@ MANUAL_EVENT = "Cost center split adjusted"
 CENTER_DELETED = "Cost center deleted"
 
 # The kind of an amount >= 0 by charge type in lower case. A negative amount is a refund, except for
-# the two credits. A type that is in no list is an extra charge.
+# the two credits. An unlisted type is an extra charge.
 CYCLE_TYPES = frozenset(
     (
         "new",
@@ -153,7 +153,7 @@ class BillingLine:
 
     @property
     def money(self) -> Decimal:
-        """What tells a refund from a charge: the cost, or the sales where nothing is paid."""
+        """The amount whose sign identifies refunds: the cost, or the sales without a cost."""
         return self.total_cost or self.total_sales or Decimal(0)
 
     @property
@@ -187,7 +187,7 @@ class History:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Seats by cost center id; `rest` are those of the total that nobody was given."""
+    """Seats by cost center id; `rest` are the unallocated ones."""
 
     effective_at: datetime
     total: Fraction
@@ -201,7 +201,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Split:
-    """The split of one line: `seats` includes what went to Default; `linked` are positions."""
+    """The split of one line: `seats` includes those in Default; `linked` are positions."""
 
     reason: str
     snapshot: Snapshot | None
@@ -257,7 +257,7 @@ def half_up(size: Fraction) -> Fraction:
 
 
 def in_order(events: Sequence[SplitEvent]) -> list[SplitEvent]:
-    """Events of one subscription, later ones last; what ties stays in the order of the file."""
+    """Events of one subscription, later ones last; ties keep the order of the file."""
 
     def place(event: SplitEvent) -> tuple[datetime, datetime, int, bool]:
         return (

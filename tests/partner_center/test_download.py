@@ -132,7 +132,7 @@ class Provider:
                 claimed = len(answer.content) if answer.length is None else answer.length
                 self.send_header("Content-Length", str(claimed))
                 self.end_headers()
-                # A customer who gave up is not there to read it.
+                # A client that timed out does not read it.
                 with suppress(ConnectionError):
                     self.wfile.write(answer.content)
 
@@ -268,7 +268,7 @@ class Customer:
 def customer(
     tmp_path: Path, provider: Provider, caplog: pytest.LogCaptureFixture
 ) -> Iterator[Customer]:
-    """Whatever a test does, afterwards no secret is in a log, a message or a file."""
+    """After every test, no secret is in a log, a message or a file."""
     caplog.set_level(logging.DEBUG)
     customer = Customer(tmp_path / "data", provider)
     yield customer
@@ -349,7 +349,7 @@ def test_a_retry_after_can_be_a_date(customer: Customer, provider: Provider) -> 
 
 
 @pytest.mark.parametrize("header", [None, "0", "soon", "-5", "Mon, 99 Foo 2026 99:99:99 GMT"])
-def test_without_a_sensible_retry_after_it_still_pauses(
+def test_without_a_valid_retry_after_the_client_still_pauses(
     customer: Customer, provider: Provider, header: str | None
 ) -> None:
     headers = {"Retry-After": header} if header else {}
@@ -463,9 +463,7 @@ def test_ingestion_reads_the_downloaded_folder_as_one_complete_export(
     ]
 
 
-def test_a_manifest_with_half_a_character_is_landed_all_the_same(
-    customer: Customer, provider: Provider
-) -> None:
+def test_a_manifest_with_half_a_character_is_landed(customer: Customer, provider: Provider) -> None:
     provider.succeeds(provider.manifest(eTag="\ud800", note="\ud800 and é"))
     folder = customer.download().folder
     assert json.loads((folder / "manifest.json").read_bytes())["note"] == "\ud800 and é"
@@ -489,7 +487,7 @@ def test_the_same_version_is_not_downloaded_again(customer: Customer, provider: 
     assert customer.messages[-1] == f"billing export {INVOICE}: {FOLDER} is in landing already"
 
 
-def test_a_new_version_lands_beside_the_old_one(customer: Customer, provider: Provider) -> None:
+def test_a_new_version_lands_next_to_the_old_one(customer: Customer, provider: Provider) -> None:
     first = customer.download()
     before = customer.files()
     provider.succeeds(provider.manifest(eTag="XYZ"))
@@ -500,7 +498,7 @@ def test_a_new_version_lands_beside_the_old_one(customer: Customer, provider: Pr
 
 
 @pytest.mark.parametrize("harm", ["a blob is gone", "another version", "no manifest", "a file"])
-def test_a_folder_in_landing_that_is_not_the_export_is_neither_taken_for_it_nor_changed(
+def test_another_folder_in_the_place_of_the_export_is_refused_and_unchanged(
     customer: Customer, provider: Provider, harm: str
 ) -> None:
     folder = customer.download().folder
@@ -531,7 +529,7 @@ def test_leftovers_of_a_killed_run_are_removed(customer: Customer) -> None:
 
 
 @pytest.mark.parametrize("path", [EXPORT, OPERATION, f"{DIRECTORY}/{next(iter(BLOBS))}"])
-def test_throttling_is_waited_out_as_long_as_the_provider_asks(
+def test_throttling_waits_as_long_as_the_provider_requests(
     customer: Customer, provider: Provider, path: str
 ) -> None:
     throttled = Answer(429, headers={"Retry-After": "77"})
@@ -541,7 +539,7 @@ def test_throttling_is_waited_out_as_long_as_the_provider_asks(
 
 
 @pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
-def test_a_server_error_is_tried_again_after_longer_and_longer_waits(
+def test_a_server_error_is_retried_after_increasing_waits(
     customer: Customer, provider: Provider, status: int
 ) -> None:
     provider.answers[OPERATION][:0] = [Answer(status)] * 4
@@ -638,7 +636,7 @@ def test_an_unresponsive_provider_times_out(
         release.set()
 
 
-def test_a_blob_that_trickles_in_does_not_outlast_the_deadline(
+def test_a_slow_blob_does_not_exceed_the_deadline(
     customer: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Each piece that arrives takes a minute on the customer's clock.
@@ -756,7 +754,7 @@ def test_a_blob_over_the_limit_is_refused_before_it_is_downloaded(
     refused(customer, ExportTooLarge, "exceeds the limit of 4,294,967,296 bytes")
 
 
-def test_a_blob_that_does_not_say_its_size_is_refused_when_it_passes_the_limit(
+def test_a_blob_without_a_stated_size_is_refused_when_it_exceeds_the_limit(
     customer: Customer, provider: Provider
 ) -> None:
     # Chunked, so that no length warns of it.
@@ -831,7 +829,7 @@ def test_special_characters_in_a_blob_name_reach_the_storage(
     assert (customer.download().folder / "part=1 (a)+b.json.gz").read_bytes() == SEATS
 
 
-def test_an_operation_at_another_host_is_not_asked(
+def test_an_operation_at_another_host_is_not_requested(
     customer: Customer, provider: Provider, new_provider: Callable[[], Provider]
 ) -> None:
     other = new_provider()
@@ -840,7 +838,7 @@ def test_an_operation_at_another_host_is_not_asked(
     assert other.requests == []
 
 
-def test_a_manifest_at_another_host_is_not_asked(
+def test_a_manifest_at_another_host_is_not_requested(
     customer: Customer, provider: Provider, new_provider: Callable[[], Provider]
 ) -> None:
     other = new_provider()
@@ -900,7 +898,7 @@ def test_a_redirect_to_another_host_does_not_receive_the_token(
     assert [each.query for each in other.requests] == ["", ""]
 
 
-def test_blobs_at_another_host_come_without_our_token_even_if_netrc_knows_one(
+def test_blobs_at_another_host_are_requested_without_a_token_even_if_netrc_has_one(
     customer: Customer,
     provider: Provider,
     new_provider: Callable[[], Provider],
@@ -1012,9 +1010,7 @@ def test_landing_on_another_file_system_is_reported(
     refused(customer, LandingInTheWay, "Use one file system for both")
 
 
-def test_several_invoices_land_and_one_that_fails_does_not_keep_the_others(
-    customer: Customer, provider: Provider
-) -> None:
+def test_several_invoices_land_despite_one_failure(customer: Customer, provider: Provider) -> None:
     # The second start of an export is refused, the others succeed.
     accepted = provider.answers[EXPORT][0]
     provider.answers[EXPORT] = [accepted, Answer(404), accepted]
@@ -1182,7 +1178,7 @@ def test_the_asset_tries_again_when_the_provider_is_down(
     assert provider.paths("POST") == [EXPORT, EXPORT], "the second try starts a new export"
 
 
-def test_the_asset_gives_up_a_provider_that_stays_down(
+def test_the_asset_fails_if_the_provider_stays_down(
     materialize: Callable[[], dg.ExecuteInProcessResult],
     environment: Callable[..., None],
     provider: Provider,

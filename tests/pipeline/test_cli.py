@@ -1,4 +1,4 @@
-"""What a person sees who types a command: help, exit codes, one sentence for each error."""
+"""The command line: help, exit codes, one sentence for each error."""
 
 import os
 import re
@@ -88,11 +88,11 @@ def test_every_command_explains_every_option(
     assert all(text[0].isupper() for _, text in options), options
 
 
-def test_help_takes_no_time() -> None:
+def test_help_is_printed_without_slow_imports() -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert apportion("--help").returncode == 0
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    # Of a processor; Dagster alone takes two seconds to import.
+    # Seconds of a processor; Dagster alone takes two to import.
     assert after.ru_utime - before.ru_utime < 1
 
 
@@ -176,7 +176,7 @@ def test_a_wrong_setting_is_named(
 # --- faults of the machine ----------------------------------------------------------------------
 
 
-def test_a_full_disk_is_explained_and_harms_nothing(data: DataFolder, tmp_path: Path) -> None:
+def test_a_full_disk_is_explained_and_changes_nothing(data: DataFolder, tmp_path: Path) -> None:
     before = tree(data.landing)
     # dbt writes the statement of each model that it runs; on /dev/full nothing can be written.
     statement = data.run_folder / "dbt/run/apportion/models/marts/chargeback/billing_report.sql"

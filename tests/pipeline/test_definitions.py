@@ -1,4 +1,4 @@
-"""The code location: what an operator sees in the asset graph, and what starts runs."""
+"""The code location: the asset graph as an operator sees it, and the triggers of runs."""
 
 from pathlib import Path
 
@@ -88,10 +88,10 @@ def test_the_sensor_starts_one_run_when_landing_has_changed_and_settled(
         return outcome.cursor, bool(outcome.run_requests)
 
     cursor, started = look(None)
-    assert not started, "the first look only remembers"
+    assert not started, "the first evaluation only records the state"
     path: Path = company.drop("billing_lines/january.csv", "half a file, now whole")
     cursor, started = look(cursor)
-    assert not started, "it changed between the looks: somebody still writes"
+    assert not started, "it changed between two evaluations: a copy is in progress"
     cursor, started = look(cursor)
     assert started
     cursor, started = look(cursor)

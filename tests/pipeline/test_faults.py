@@ -51,7 +51,7 @@ def connect_where_nobody_may() -> None:
         (connect_where_nobody_may, "Access is denied: /sys/kernel/bills.duckdb"),
     ],
 )
-def test_a_fault_is_explained_as_it_comes(action: Callable[[], object], fact: str) -> None:
+def test_a_fault_is_explained(action: Callable[[], object], fact: str) -> None:
     explanation = explain(error_of(action))
     assert explanation is not None
     assert explanation.startswith(f"{fact}. {UNHARMED} ")

@@ -33,7 +33,7 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_an_interruption_left_is_written_over(tmp_path: Path) -> None:
+def test_files_of_an_interrupted_export_are_overwritten(tmp_path: Path) -> None:
     (tmp_path / "a.txt.building").write_text("half of a long file")
     with replaced_at_once(tmp_path / "a.txt") as building:
         assert not building.exists()

@@ -80,7 +80,7 @@ def test_a_run_ends_with_a_summary_and_a_second_one_changes_nothing(
     assert body(first.stdout) == body(second.stdout)
 
 
-def test_a_run_without_changes_imports_nothing_that_takes_long(checkout: Path, data: Path) -> None:
+def test_a_run_without_changes_imports_no_slow_module(checkout: Path, data: Path) -> None:
     run = apportion(checkout, data, "run", PYTHONPROFILEIMPORTTIME="1")
     assert "Nothing changed since the last run" in run.stdout
     imported = {line.rpartition("|")[2].strip() for line in run.stderr.splitlines()}
@@ -89,7 +89,7 @@ def test_a_run_without_changes_imports_nothing_that_takes_long(checkout: Path, d
     assert imported.isdisjoint(slow)
 
 
-def test_everything_comes_back_from_landing_alone(checkout: Path, data: Path) -> None:
+def test_landing_alone_rebuilds_everything(checkout: Path, data: Path) -> None:
     before = rows(data, "from marts.billing_report order by all")
     assert before
     shutil.rmtree(data / "published")

@@ -47,7 +47,7 @@ def put_a_folder_there(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [damage_beginning, cut, write_text_over, put_a_folder_there])
-def test_a_file_that_cannot_be_opened_is_set_aside_and_said_so(data: DataFolder, damage) -> None:
+def test_a_file_that_cannot_be_opened_is_set_aside_and_reported(data: DataFolder, damage) -> None:
     damage(data.warehouse)
     said: list[str] = []
     warehouse_file.make_usable(data, said.append)

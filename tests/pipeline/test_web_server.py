@@ -43,7 +43,7 @@ def scope(method: str, path: str = "/graphql", kind: str = "http", **headers: st
         # A program without a browser.
         scope("POST"),
         scope("GET", "/", sec_fetch_site="none", sec_fetch_mode="navigate"),
-        # A link in somebody's mail or ticket.
+        # A link in a mail or a ticket.
         scope("GET", "/runs", sec_fetch_site="cross-site", sec_fetch_mode="navigate"),
         scope("GET", "/graphql", accept="text/html,*/*", sec_fetch_site="none"),
         scope("GET", "/server_info"),

@@ -1,4 +1,4 @@
-"""One writer at a time: who waits, who gives up, and what a killed writer leaves behind."""
+"""One writer at a time: waiting, timing out, and the lock of a killed writer."""
 
 import multiprocessing
 import time

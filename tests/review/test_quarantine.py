@@ -478,9 +478,9 @@ RE_EXPORTED = (
 )
 REFUSED = {
     "billing_lines/empty.csv": (b"", "the file is empty"),
-    "billing_lines/book.xlsx": (b"PK\x03\x04\x14\x00\x06\x00", "cut or damaged"),
-    "billing_lines/cut.csv.gz": (gzip.compress(STRUCTURE)[:-9], "cut or damaged"),
-    "billing_lines/letter.txt": (b"Dear Ada,\n", "no format known"),
+    "billing_lines/book.xlsx": (b"PK\x03\x04\x14\x00\x06\x00", "truncated or damaged"),
+    "billing_lines/cut.csv.gz": (gzip.compress(STRUCTURE)[:-9], "truncated or damaged"),
+    "billing_lines/letter.txt": (b"Dear Ada,\n", "matches no format"),
     "billing_lines/no cost.csv": (
         STRUCTURE.replace(b"TotalCost", b"Costs"),
         "missing column TotalCost ",
@@ -558,7 +558,7 @@ def hostile(new_company: NewCompany) -> Built:
 
 
 @pytest.mark.parametrize("cell", BAD_CELLS, ids=str)
-def test_a_bad_cell_is_shown_with_file_row_column_value_reason_and_the_whole_row(
+def test_a_bad_cell_is_shown_with_file_row_column_value_reason_and_complete_row(
     hostile: Built, cell: BadCell
 ) -> None:
     same_format = [each for each in BAD_CELLS if each.format == cell.format]
@@ -594,13 +594,13 @@ def test_the_good_rows_of_every_feed_go_through(hostile: Built) -> None:
 
 
 @pytest.mark.parametrize(("form", "bill"), [("broker", "2026-01-06"), ("partner_center", "G1")])
-def test_readable_money_of_bad_rows_shows_in_the_reconciliation_once(
+def test_readable_amounts_of_bad_rows_count_once_in_the_reconciliation(
     hostile: Built, form: str, bill: str
 ) -> None:
     bad = [cell for cell in BAD_CELLS if cell.format == form]
     cost = Decimal(GOOD[form][COST_COLUMN[form]])
     readable = [cell for cell in bad if cell.column != COST_COLUMN[form]]
-    # What has no readable currency is a bill of the file's currency, what has no date of its date.
+    # A row without a readable currency has the currency of its file's bill; likewise for the date.
     found = hostile.bill(bill)
     assert found.quarantined_total == cost * len(readable)
     assert found.quarantined_row_count == len(bad)
@@ -609,7 +609,7 @@ def test_readable_money_of_bad_rows_shows_in_the_reconciliation_once(
     assert found.status == "quarantined"
 
 
-def test_unreadable_money_is_unknown_and_not_zero(hostile: Built) -> None:
+def test_an_unreadable_amount_is_unknown_and_not_zero(hostile: Built) -> None:
     for cell in BAD_CELLS:
         if cell.format in COST_COLUMN:
             same_format = [each for each in BAD_CELLS if each.format == cell.format]
@@ -622,7 +622,7 @@ def test_unreadable_money_is_unknown_and_not_zero(hostile: Built) -> None:
             assert found.total_cost == expected
 
 
-def test_rows_of_another_width_or_encoding_are_shown_whole_at_the_row_a_person_sees(
+def test_rows_of_another_width_or_encoding_are_shown_with_their_visible_row_number(
     hostile: Built,
 ) -> None:
     file = "billing_lines/structure (copy).csv"
@@ -647,7 +647,7 @@ def test_amounts_of_damaged_rows_count_once_in_three_copies_of_a_file(
     assert bill.status == "quarantined"
 
 
-def test_an_unclosed_quote_hides_no_money_behind_it(hostile: Built) -> None:
+def test_an_unclosed_quote_hides_no_following_amount(hostile: Built) -> None:
     assert {seat: line[0] for seat, line in hostile.lines["Q1"].items()} == {
         "S1": 1,
         "S3": 300,
@@ -658,7 +658,7 @@ def test_an_unclosed_quote_hides_no_money_behind_it(hostile: Built) -> None:
     assert hostile.bill("Q1").status == "quarantined"
 
 
-def test_an_unclosed_quote_in_the_last_column_hides_no_money_behind_it(hostile: Built) -> None:
+def test_an_unclosed_quote_in_the_last_column_hides_no_following_amount(hostile: Built) -> None:
     assert {seat: line[0] for seat, line in hostile.lines["Q2"].items()} == {"S1": 1, "S3": 300}
     assert "quote" in hostile.quarantined("billing_lines/unclosed last.csv", 3).reason
     assert hostile.bill("Q2").status == "quarantined"
@@ -760,7 +760,9 @@ def test_a_split_with_an_offset_is_in_force_from_its_utc_instant(hostile: Built)
 
 
 @pytest.mark.parametrize("bill", ["D1", "D2"])
-def test_bills_without_bad_rows_reconcile_beside_those_with_them(hostile: Built, bill: str) -> None:
+def test_bills_without_bad_rows_reconcile_despite_bills_with_bad_rows(
+    hostile: Built, bill: str
+) -> None:
     found = hostile.bill(bill)
     assert (found.status, found.variance, found.quarantined_row_count) == ("reconciled", 0, 0)
 
@@ -785,7 +787,7 @@ def test_a_number_too_large_for_a_measure_is_quarantined_and_not_lost(
     assert (found.column_name, found.value) == (cell.column, cell.value)
 
 
-def test_good_rows_go_through_beside_numbers_too_large(absurd: Built) -> None:
+def test_good_rows_are_used_despite_rows_with_numbers_too_large(absurd: Built) -> None:
     assert absurd.bill("2026-01-06").lines_total == Decimal("14.5")
     assert absurd.bill("G1").lines_total == 10
     assert absurd.good_row_counts["split_history"] == 2

@@ -1,6 +1,6 @@
 """Shared costs, end to end through real dbt builds: landing files to marts, closing, random rules.
 
-Builds cost seconds, so each tells several stories. Lists are tables of words two or more spaces
+A build takes seconds, so each contains several cases. Lists are tables of words two or more spaces
 apart; `-` is an empty cell.
 """
 
@@ -92,7 +92,7 @@ def drop_centers(company: Company, text: str) -> None:
 
 
 def passed_on(company: Company, where: str = "true") -> list[str]:
-    """Who passed on what to whom: step, source, method, from, to, product, cost, sales."""
+    """Shared costs passed on: step, source, method, from, to, product, cost, sales."""
     return in_words(
         company.query(
             f"""
@@ -140,8 +140,8 @@ def company(new_company: NewCompany) -> Company:
     """Organizations with a story each, billed once, on 6 January.
 
     Alder's IT is shared by cost and gets Azure by percentages before; Birch's rules go in a circle,
-    Cedar's in three steps; Dale's are misspelled in every way; Elm has no rule and Fir nobody who
-    could receive.
+    Cedar's in three steps; Dale's are misspelled in every way; Elm has no rule and Fir no
+    receiver.
     """
     company = new_company()
     drop_centers(
@@ -275,7 +275,9 @@ def test_the_explanation_does_the_arithmetic(company: Company) -> None:
     ]
 
 
-def test_a_circle_a_third_step_and_a_bad_rule_move_nothing_and_say_why(company: Company) -> None:
+def test_a_circle_a_third_step_and_a_bad_rule_move_nothing_and_state_the_reason(
+    company: Company,
+) -> None:
     assert passed_on(company, "organization_id <> 'alder'") == []
     assert after(company, "organization_id = 'birch'") == book(
         """
@@ -456,7 +458,7 @@ def test_a_closed_period_keeps_its_shared_costs(
         company.query("select billing_period from marts.findings where kind like 'shared%'") == []
     )
 
-    # Closed too, without its landing files: the ledger alone tells both.
+    # Also closed, without its landing files: both come from the ledger alone.
     closing.close(company.data, "2026-02")
     before = company.query(shared.format("true"))
     for feed in ("shared_costs", "directory"):
@@ -535,7 +537,7 @@ def house(random: Random, number: int) -> House:
 
 
 def expected(made: House) -> dict[str, Fraction]:
-    """What each cost center bears after sharing, exactly; written without looking at the SQL."""
+    """The exact cost of each cost center after sharing; written independently of the SQL."""
     sources = {rule.source for rule in made.rules if rule.kind == "cost_center"}
     others = [c for c in CENTERS[:-1] if c not in made.shared and c not in sources]
 

@@ -109,7 +109,7 @@ def test_the_amount_of_licenses_in_default_is_exact(built: Company) -> None:
 def test_a_charge_for_licenses_without_a_subscription_is_a_finding(built: Company) -> None:
     ((subscription, at_stake, message),) = findings(built, "no_subscription")
     assert (subscription, at_stake) == (None, Decimal(30))
-    assert message.startswith("1 charge(s) for licenses name no subscription and are in Default")
+    assert message.startswith("1 charge(s) for licenses have no subscription and are in Default")
 
 
 def test_a_charge_that_meets_a_total_of_zero_uses_the_last_split_with_licenses(

@@ -291,10 +291,10 @@ def test_unusable_rows_are_reported_and_nothing_is_computed(
         ("empty.csv", "", "the file is empty"),
         ("header.csv", HEADER, "a header and no rows"),
         ("column.csv", ALDER.replace("Datetime", "When"), "missing column Datetime"),
-        ("unknown.csv", "Who,Phone\nAnna,12\n", "no format known for any feed: Who, Phone"),
-        ("twice.csv", "Event,EVENT\na,b\n", "names a column twice"),
+        ("unknown.csv", "Who,Phone\nAnna,12\n", "no format of any feed: Who, Phone"),
+        ("twice.csv", "Event,EVENT\na,b\n", "contains a column twice"),
         ("manifest.json", '{"blobs": []}', "no rows without its blobs"),
-        ("cut.csv.gz", "\x1f\x8b\x08", "cut or damaged"),
+        ("cut.csv.gz", "\x1f\x8b\x08", "truncated or damaged"),
         ("download.csv.part", ALDER, "unfinished download"),
     ],
 )

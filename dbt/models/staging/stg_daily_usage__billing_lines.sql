@@ -66,7 +66,7 @@ renamed as (
         {{ text_value('product_name') }} as product_name,
         {{ given_value('sku_id') }} as sku_id,
         coalesce({{ text_value('charge_type') }}, 'usage') as charge_type,
-        -- The charge period is the whole month's; what is charged was used on this day.
+        -- The charge period is the whole month; the usage is of this day.
         usage_day as charge_start_date,
         usage_day as charge_end_date,
         concat_ws(

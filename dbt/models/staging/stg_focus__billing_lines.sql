@@ -111,7 +111,7 @@ renamed as (
         row_number,
         content_hash,
         {{ given_value('invoice_id') }} as invoice_number,
-        -- The day on which the billing period is over; with an invoice, its date counts. A split
+        -- The end of the billing period; for an invoice, its date counts. A split
         -- bill stays in its period.
         case
             when is_split
@@ -123,7 +123,7 @@ renamed as (
         {{ text_value('billing_account_name') }} as customer_name,
         {{ declared_subscription(focus_subscription()) }} as subscription_id,
         {{ text_value('service_name') }} as product_id,
-        -- Not the description, which providers print their prices in.
+        -- The description is left out, because providers print prices in it.
         coalesce({{ text_value('service_name') }}, charge_type) as product_name,
         {{ given_value('sku_id') }} as sku_id,
         charge_type,
@@ -161,7 +161,7 @@ renamed as (
             as split_cost_center_name,
         {{ charge_key(charge + details, 'exact_billed_cost') }} as charge_key,
         {{ charge_key(charge, 'exact_billed_cost') }} as broad_charge_key,
-        -- An invoice is its issuer's, whoever provides what it charges.
+        -- An invoice belongs to its issuer, even for the charges of other providers.
         coalesce(
             case
                 when {{ given_value('invoice_id') }} is not null

@@ -87,7 +87,7 @@ renamed as (
         upper({{ given_value('currency') }}) as currency,
         {{ measure('exact_subtotal') }} as subtotal,
         exact_subtotal,
-        -- 12.5 has one decimal: the invoice itself says how finely it was rounded.
+        -- 12.5 has one decimal, so the invoice was rounded to one decimal.
         length(regexp_extract(trim(subtotal), '[.]([0-9]*)', 1)) as subtotal_decimals,
         exact_tax_total,
         {{ measure('exact_total') }} as total,

@@ -1,6 +1,6 @@
 {#-
-The money of every landed row of a bill, read from the raw tables on its own: what the deliveries are
-held against. An amount that cannot be read, or is too large to be one, is null.
+The amount of every landed row of a bill, read from the raw tables independently of the models, for
+comparison with the deliveries. An amount that is unreadable or implausibly large is null.
 -#}
 {%- set amounts = {
     'broker_report': 'total_cost',

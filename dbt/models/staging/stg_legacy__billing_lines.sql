@@ -62,7 +62,7 @@ renamed as (
             'coalesce(' ~ id_value('syndication_partner_subscription_number') ~ ', '
             ~ id_value('subscription_id') ~ ')'
         ) }} as subscription_id,
-        -- The durable id is the one that price lists know the offer by.
+        -- Price lists identify the offer by its durable id.
         coalesce({{ id_value('durable_offer_id') }}, {{ id_value('offer_id') }}) as product_id,
         {{ text_value('offer_name') }} as product_name,
         coalesce({{ id_value('durable_offer_id') }}, {{ id_value('offer_id') }}) as sku_id,

@@ -54,7 +54,7 @@ renamed as (
         row_number,
         content_hash,
         {{ given_value('invoice_number') }} as invoice_number,
-        -- The file has no billing date: it is the invoice's, found further on.
+        -- The file has no billing date; later models use the date of the invoice.
         cast(null as date) as billing_date,
         {{ id_value('customer_id') }} as customer_id,
         {{ text_value('customer_domain_name') }} as customer_domain,

@@ -1,5 +1,5 @@
 {#-
-Fails with every currency in which the bills do not hold what the deliveries hold: `deliveries` has the
+Fails with every currency in which the bills do not contain all rows of the deliveries: `deliveries` has the
 landed files, the model the bills. Lines of closed periods whose files are gone are in the bills alone.
 -#}
 {% test bills_hold_all_deliveries(model, deliveries) %}

@@ -1,6 +1,6 @@
 {#-
 Fails with every file whose landed rows are not all billed, in quarantine or replaced, each exactly
-once and with its money: the rows and amounts of `amounts`, read from the raw tables, and the row
+once and with its amount: the rows and amounts of `amounts`, read from the raw tables, and the row
 counts of `files`, counted when the file was read.
 -#}
 {% test landed_rows_are_accounted_for(model, files, amounts) %}

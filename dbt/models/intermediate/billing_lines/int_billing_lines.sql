@@ -143,8 +143,8 @@ with_organization as (
         classified.charge_start_date,
         classified.charge_end_date,
         classified.billing_line_details,
-        -- Bills print refund quantities with either sign. Here the quantity is positive and the
-        -- amount is signed.
+        -- Bills print refund quantities with either sign. In this model the quantity is
+        -- positive and the amount is signed.
         abs(classified.billed_quantity) as quantity,
         classified.billed_quantity,
         classified.unit_price,

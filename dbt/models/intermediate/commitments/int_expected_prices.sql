@@ -1,6 +1,6 @@
 {#-
-The list price of every charge to come whose last bill has no sales: as of its first day, so that a
-price that is listed from a later day on counts from then.
+The list price of every future charge whose last bill has no sales, as of the charge's first day, so
+that later prices apply from their dates.
 -#}
 with
 

@@ -1,6 +1,6 @@
 {#-
 Files that repeat the other files of their delivery: every row with the same amount, or every charge
-of at least twenty. Such a file may be an identical part or a file of another version. The manifest
+of at least twenty. The file may be an identical part or a file of another version. The manifest
 of an export resolves this.
 -#}
 {%- set keys = {'line': 'line_hash', 'charge': 'charge_key'} %}

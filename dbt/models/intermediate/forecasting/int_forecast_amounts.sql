@@ -1,6 +1,6 @@
 {#-
 Forecasts as amounts: known costs are exact, estimates are in whole millionths. Sales follow the
-cost as in the last year. Earlier forecasts of a cost center are beside the actuals.
+cost as in the last year. Earlier forecasts of a cost center have the actual in the same row.
 -#}
 with
 

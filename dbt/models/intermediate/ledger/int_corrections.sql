@@ -6,7 +6,7 @@ corrections as (
 
 ),
 
--- Half of an approved split is another split than the one approved.
+-- A part of an approved split is not the approved split.
 damaged_files as (
 
     select content_hash
@@ -23,7 +23,7 @@ files as (
 
 ),
 
--- What was approved last for a subscription and period is the split that should have been.
+-- The last approved split of a subscription and period is the correct one.
 ranked_files as (
 
     select

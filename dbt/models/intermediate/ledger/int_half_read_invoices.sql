@@ -1,6 +1,6 @@
 {#-
-Such an invoice corrects nothing yet: a line that is missing may be in a quarantined row, and a new line
-may be the other half of a change.
+These invoices correct nothing yet: a missing line may be in a quarantined row, and a new line may be
+only half of a change.
 -#}
 with
 

@@ -99,7 +99,7 @@ lines as (
 
 ),
 
--- Where the source has no invoice number, the billing date stands for the invoice.
+-- If the source has no invoice number, the billing date identifies the bill.
 final as (
 
     select

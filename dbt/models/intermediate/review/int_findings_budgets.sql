@@ -61,8 +61,9 @@ over_budget_at_year_end as (
         currency,
         year_expected - year_budget as amount_at_stake,
         concat(
-            cost_center_name, ' has ', {{ plain_number('year_budgeted') }}, ' ', currency,
-            ' for the year and is expected to be charged ',
+            cost_center_name,
+            ' has a budget of ', {{ plain_number('year_budgeted') }}, ' ', currency,
+            ' for the year and a forecast of ',
             {{ plain_number('year_charged') }}
         ) as message
     from budget_months
@@ -81,7 +82,7 @@ budgets_of_nobody as (
         sum(amount) as amount_at_stake,
         concat(
             min(file), ' has a budget for "', cost_center_id,
-            '", which is no known cost center',
+            '", which is not a known cost center',
             case
                 when organization_id is not null then concat(' of ', organization_id)
                 else ''

@@ -1,4 +1,4 @@
-{#- Findings on deliveries: what was replaced by what, and what somebody has to decide. -#}
+{#- Findings on deliveries that are replaced, and on those that need a decision. -#}
 {{ config(materialized='view') }}
 with
 
@@ -91,9 +91,9 @@ undecided as (
                 when 'same_time'
                     then concat(
                         label, money, ' and ', other_label,
-                        ' hold the same charges with different amounts, and neither their names'
-                        ' nor their times say which one is newer. Remove the one that does not'
-                        ' count, or name the files part-1 and part-2 if both are parts'
+                        ' contain the same charges with different amounts, and neither their'
+                        ' names nor their times show which one is newer. Remove the one that does'
+                        ' not count, or name the files part-1 and part-2 if both are parts'
                     )
                 when 'partly_again'
                     then concat(
@@ -110,18 +110,18 @@ undecided as (
                     then concat(
                         label, money, ' is not repeated, but other files of its folder are, in ',
                         other_label, '. Remove ', label, ' if it is out of date, or move it to a'
-                        ' folder whose name is no date if it counts'
+                        ' folder without a date in its name if it counts'
                     )
                 when 'part_repeated'
                     then concat(
                         'every row of ', part_file, ' is also in ', other_file,
                         ' of the same delivery. Remove the file if it is a copy, or put the'
-                        ' manifest of the export beside the files if both are parts'
+                        ' manifest of the export into their folder if both are parts'
                     )
                 when 'two_formats'
                     then concat(
                         label, money, ' and ', other_label,
-                        ' hold the same invoice in two formats. Remove one of them'
+                        ' contain the same invoice in two formats. Remove one of them'
                     )
             end,
             case
@@ -160,7 +160,7 @@ replaced as (
                 when reason = 'later_run' then concat(' by the later run ', other_label)
                 when reason = 'delivered_again'
                     then concat(
-                        ' by ', other_label, ', which brings the same charges again and is newer',
+                        ' by ', other_label, ', which contains the same charges and is newer',
                         ' by the ', max(ordered_by)
                     )
                 else ': the subtotal of the invoice is that of the other deliveries'

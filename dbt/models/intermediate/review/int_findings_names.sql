@@ -43,7 +43,7 @@ without_subscription as (
         sum(abs(total_cost)) as amount_at_stake,
         concat(
             count(*),
-            ' charge(s) for licenses name no subscription and are in Default; the first: ',
+            ' charge(s) for licenses have no subscription and are in Default; the first: ',
             min(billing_line_details)
         ) as message
     from billing_lines

@@ -25,7 +25,7 @@ line_sales as (
 
 ),
 
--- Who has no price list does not sell: there is nothing to find then.
+-- Without a price list there are no sales, and therefore no findings.
 price_list as (
 
     select count(*) > 0 as is_there
@@ -153,7 +153,7 @@ ambiguous as (
         concat(
             'more than one ', price_source, ' for "', product_name, '" from ',
             cast(valid_from_date as varchar), ': ', count(*),
-            ' line(s) go by the one written last'
+            ' line(s) use the one written last'
         ) as message
     from with_lines
     where is_ambiguous and total_sales is not null and total_cost <> 0

@@ -100,7 +100,7 @@ unusable_billing_lines as (
         invoice_number,
         billing_date,
         currency,
-        -- An amount that is too large to be one is not shown as one.
+        -- An implausibly large amount is not shown.
         case
             when abs(total_cost) < {{ number_limit() }} then total_cost + rounding_residual
         end as exact_cost

@@ -1,6 +1,7 @@
 {#-
 Rules that would pass costs on a third time or in a circle, with their path. A path is followed over
-at most ten rules. Of several paths, one of the shortest is reported.
+at most ten rules. If there are several paths, one of the shortest is
+reported.
 -#}
 {%- set longest = 10 -%}
 with

@@ -64,8 +64,8 @@ snapshots as (
 
 ),
 
--- valid_from is inclusive, valid_to exclusive. Of several snapshots at one instant, all but the
--- last have an empty range.
+-- valid_from is inclusive, valid_to exclusive. If several snapshots have the same instant, all
+-- but the last have an empty range.
 ranged as (
 
     select
