@@ -140,7 +140,7 @@ def test_a_column_under_its_own_name_comes_before_one_under_another_name() -> No
 
 
 def test_a_header_that_is_far_from_any_format_is_compared_with_the_nearest() -> None:
-    with pytest.raises(UnknownFormat, match=r"no format known .*; as broker_report it lacks Sub"):
+    with pytest.raises(UnknownFormat, match=r"matches no format .*; as broker_report it lacks Sub"):
         find_format("billing_lines", ("BillingLineDetails", "Vendor", "Amount"))
 
 

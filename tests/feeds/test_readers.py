@@ -80,7 +80,7 @@ def test_one_row_in_another_encoding_is_rejected_and_the_others_are_read() -> No
     ("content", "first"),
     [
         ("a,b\n1,2\n" + "x\n" * 10_001, "row 3: the row has 1 columns, the header has 2"),
-        ("a,b\n" + '"x\n' * 10_001, "row 2: a quote is opened and never closed"),
+        ("a,b\n" + '"x\n' * 10_001, "row 2: an opening quote has no closing quote"),
         (b"a,b\n" + b"\xe9,1\n" * 10_001, "row 2: not UTF-8 text"),
         ('{"a": 1}\n' + "x\n" * 10_001, "row 2: "),
     ],
@@ -501,7 +501,7 @@ def test_a_broken_json_line_is_rejected_and_the_others_are_read() -> None:
     rows = read('{"seat":"1"}\n{"seat":\n"text"\n{"seat":"2"}\n{"seat":"3", "cos')
     assert landed(rows) == [(1, "1"), (4, "2")]
     assert rejected(rows) == [(2, '{"seat":'), (3, '"text"'), (5, '{"seat":"3", "cos')]
-    assert "no JSON" in rows.rejected[0].reason
+    assert "not JSON" in rows.rejected[0].reason
     assert "not a JSON object" in rows.rejected[1].reason
 
 

@@ -409,7 +409,11 @@ def test_an_unusable_file_is_listed_with_its_reason_and_stops_no_other(
 @pytest.mark.parametrize(
     ("file", "beginning", "words"),
     [
-        ("cost_centers/centers.xlsx", b"PK\x03\x04\x14\x00\x06\x00\x08\x00\x00\x00!\x00", "cut"),
+        (
+            "cost_centers/centers.xlsx",
+            b"PK\x03\x04\x14\x00\x06\x00\x08\x00\x00\x00!\x00",
+            "truncated",
+        ),
         ("split_history/splits.parquet", b"PAR1\x15\x04\x15\x00\x15\x00PAR1", "Parquet"),
     ],
 )
