@@ -8,7 +8,7 @@ import rooms
 
 from dagster_project.settings import PROJECT_ROOT
 
-# Nothing is tested of these alone: the room pipeline tests assets, report and exports these marts.
+# These have no tests of their own: the rooms pipeline, report and exports test them.
 WITHOUT_TESTS = {"assets", "accounting"}
 
 

@@ -1,7 +1,7 @@
 """Which delivery of a bill counts, end to end from files to the reconciliation of deliveries.
 
-Two builds tell all stories, each with an invoice of its own: in `decided` every bill is decided, in
-`undecided` none is. What is right is written beside each story.
+Two builds contain all cases, each with an invoice of its own: in `decided` every bill is decided,
+in `undecided` none is. The expected result is next to each case.
 """
 
 import gzip

@@ -1,6 +1,6 @@
 """Price lists as they land: Microsoft's own, prices per term, and sales compared with cost.
 
-Each organization has one case. What is right is written beside each.
+Each organization has one case. The expected result is next to each case.
 """
 
 import io
