@@ -119,8 +119,8 @@ without_directory as (
         cast(null as varchar) as billing_period,
         cast(null as varchar) as currency,
         cast(null as decimal(28, 10)) as amount_at_stake,
-        'the split source is the directory but no usable snapshot of it has landed: the whole amount '
-        'is in Default' as message
+        'the split source is the directory but no usable snapshot of it has landed: the whole'
+        ' amount is in Default' as message
     from organizations
     left join latest_states on organizations.organization_id = latest_states.organization_id
     where latest_states.organization_id is null
