@@ -14,6 +14,14 @@ order.
     {{ amount }} * {{ units_per_whole(decimals) }} - {{ cut_units(amount, decimals) }}
 {%- endmacro %}
 
+{#-
+The remainder in thousandths of a unit, to compare it with others. The parts of a line are rounded to
+millionths: without this, that rounding instead of the given order would decide a tie.
+-#}
+{% macro rank_of_remainder(remainder) -%}
+    round({{ remainder }}, 3)
+{%- endmacro %}
+
 {#- Number of units of the currency's last decimal in one currency unit: 100 for two decimals. -#}
 {% macro units_per_whole(decimals) -%}
     cast(concat('1E', {{ decimals }}) as decimal(10, 0))

@@ -75,9 +75,21 @@ ranked as (
                 'with_organization.currency',
             ],
             rows='with_organization'
-        ) }}
+        ) }},
+        count(*) over month_of_file as rows_in_file,
+        sum(with_organization.amount) over month_of_file - with_organization.amount
+            as other_amounts
     from with_organization
     inner join files on with_organization.content_hash = files.content_hash
+    window
+        month_of_file as (
+            partition by
+                with_organization.organization_id,
+                with_organization.cost_center_id,
+                with_organization.month,
+                with_organization.currency,
+                with_organization.file
+        )
 
 )
 
@@ -89,7 +101,9 @@ select
     ranked.currency,
     ranked.amount,
     ranked.file,
-    ranked.row_number
+    ranked.row_number,
+    ranked.rows_in_file,
+    cast(ranked.other_amounts as decimal(28, 10)) as other_amounts
 from ranked
 left join cost_centers
     on

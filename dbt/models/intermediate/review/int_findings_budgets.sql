@@ -116,6 +116,25 @@ budgets_in_other_currency as (
             and budgets.currency <> billed_currencies.currency
     group by budgets.organization_id, budgets.cost_center_id, budgets.currency
 
+),
+
+repeated_budgets as (
+
+    select
+        'budget_repeated' as kind,
+        organization_id,
+        cast(null as varchar) as subscription_id,
+        {{ year_month('month') }} as billing_period,
+        currency,
+        abs(other_amounts) as amount_at_stake,
+        concat(
+            file, ' has ', rows_in_file, ' budgets of "', cost_center_id, '" for ',
+            {{ year_month('month') }}, '; the last one, ', {{ plain_number('amount') }}, ' ',
+            currency, ', counts; remove the others'
+        ) as message
+    from budgets
+    where rows_in_file > 1
+
 )
 
 select * from over_budget
@@ -125,3 +144,5 @@ union all
 select * from budgets_of_nobody
 union all
 select * from budgets_in_other_currency
+union all
+select * from repeated_budgets
