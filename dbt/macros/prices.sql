@@ -62,3 +62,13 @@ floats. Null if a factor is too large, which is far above any bill.
                 ) }}
     end
 {%- endmacro %}
+
+{#- The cost of so many licenses for one cycle, by cycle_cost and cycle_quantity. -#}
+{% macro cost_of_licenses(quantity) -%}
+    cast(
+        case
+            when {{ quantity }} = 0 then 0
+            else {{ part_of_cost('cycle_cost', quantity, 'cycle_quantity') }}
+        end as decimal(28, 10)
+    )
+{%- endmacro %}

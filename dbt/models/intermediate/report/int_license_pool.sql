@@ -117,6 +117,38 @@ joined as (
 
 ),
 
+-- By hand, the licenses that a cost center uses beyond its own are those that others do not use: first
+-- the ones that are allocated to nobody, then those of the cost center with the most unused ones.
+compared as (
+
+    select
+        *,
+        greatest(allotted_quantity - assigned_quantity, 0) as unused_quantity,
+        case
+            when is_by_directory or assigned_quantity is null then 0
+            else greatest(assigned_quantity - allotted_quantity, 0)
+        end as exceeding_quantity
+    from joined
+
+),
+
+taken_in_turn as (
+
+    select
+        *,
+        sum(exceeding_quantity) over (partition by subscription_id) as taken_quantity,
+        coalesce(
+            sum(unused_quantity) over (
+                partition by subscription_id
+                order by is_default desc, unused_quantity desc, cost_center_id
+                rows between unbounded preceding and 1 preceding
+            ),
+            0
+        ) as unused_before
+    from compared
+
+),
+
 -- With a split by directory, unused licenses are unallocated. With a split by hand, they belong to
 -- the cost center to which they are allocated. Without a directory, only unallocated licenses are
 -- known to be pending.
@@ -129,40 +161,32 @@ with_pending as (
                 then greatest(bought_quantity - coalesce(assigned_total, 0), 0)
             when is_by_directory then 0
             when assigned_quantity is not null
-                then greatest(allotted_quantity - assigned_quantity, 0)
+                then
+                    unused_quantity
+                    - least(unused_quantity, greatest(taken_quantity - unused_before, 0))
             when is_unallocated then allotted_quantity
             else 0
         end as pending_quantity
-    from joined
-
-),
-
-final as (
-
-    select
-        organization_id,
-        organization_name,
-        subscription_id,
-        product_name,
-        cost_center_id,
-        cost_center_name,
-        is_default,
-        cast(bought_quantity as decimal(28, 10)) as bought_quantity,
-        cast(allotted_quantity as decimal(28, 10)) as allotted_quantity,
-        cast(assigned_quantity as decimal(28, 10)) as assigned_quantity,
-        cast(leaver_quantity as decimal(28, 10)) as leaver_quantity,
-        cast(pending_quantity as decimal(28, 10)) as pending_quantity,
-        cast(
-            case
-                when pending_quantity = 0 then 0
-                else
-                    {{ part_of_cost('cycle_cost', 'pending_quantity', 'cycle_quantity') }}
-            end as decimal(28, 10)
-        ) as pending_cost,
-        currency,
-        counted_on as directory_date
-    from with_pending
+    from taken_in_turn
 
 )
 
-select * from final
+select
+    organization_id,
+    organization_name,
+    subscription_id,
+    product_name,
+    cost_center_id,
+    cost_center_name,
+    is_default,
+    cast(bought_quantity as decimal(28, 10)) as bought_quantity,
+    cast(allotted_quantity as decimal(28, 10)) as allotted_quantity,
+    cast(assigned_quantity as decimal(28, 10)) as assigned_quantity,
+    cast(leaver_quantity as decimal(28, 10)) as leaver_quantity,
+    cast(pending_quantity as decimal(28, 10)) as pending_quantity,
+    {{ cost_of_licenses('pending_quantity') }} as pending_cost,
+    cast(exceeding_quantity as decimal(28, 10)) as exceeding_quantity,
+    {{ cost_of_licenses('exceeding_quantity') }} as exceeding_cost,
+    currency,
+    counted_on as directory_date
+from with_pending

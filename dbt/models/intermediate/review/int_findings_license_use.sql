@@ -85,8 +85,29 @@ pending as (
     group by organization_id, subscription_id, currency, product_name
     having sum(pending_quantity) > 0
 
+),
+
+exceeding as (
+
+    select
+        'allotment_exceeded' as kind,
+        organization_id,
+        subscription_id,
+        cast(null as varchar) as billing_period,
+        currency,
+        exceeding_cost as amount_at_stake,
+        concat(
+            cost_center_name, ' uses ', {{ plain_number('assigned_quantity') }},
+            ' licenses of ', product_name, ' and is allocated ',
+            {{ plain_number('allotted_quantity') }}
+        ) as message
+    from license_pool
+    where exceeding_quantity > 0
+
 )
 
 select * from over_assigned
 union all
 select * from pending
+union all
+select * from exceeding
