@@ -117,8 +117,8 @@ joined as (
 
 ),
 
--- By hand, the licenses that a cost center uses beyond its own are those that others do not use: first
--- the ones that are allocated to nobody, then those of the cost center with the most unused ones.
+-- By hand, a cost center uses beyond its own the licenses that others do not use: first
+-- those that are allocated to nobody, then those of the cost center with the most unused ones.
 compared as (
 
     select
