@@ -128,9 +128,18 @@ decided as (
         case
             when original_reason is null and tagged_split_id is not null then tag_key
         end as tag_key,
-        -- The split under either policy, to show the difference.
-        coalesce(snapshot_id, tagged_split_id, {{ default_split_id('organization_id') }})
-            as documented_split_id,
+        -- The split under either policy, to show the difference. A reversal of the whole charge and
+        -- a refund before the first split have the split of the charge under both.
+        case
+            when
+                original_reason = 'full_reversal'
+                or (original_reason is not null and split_reason = 'no_snapshot')
+                then original_split_id
+            else
+                coalesce(
+                    snapshot_id, tagged_split_id, {{ default_split_id('organization_id') }}
+                )
+        end as documented_split_id,
         original_split_id
     from with_original
 
