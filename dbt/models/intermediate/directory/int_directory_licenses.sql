@@ -47,6 +47,15 @@ words_of_users as (
         user_key,
         {{ each_sku_id('assigned_licenses') }} as license_word
     from users
+    union all
+    -- Scripts write part numbers with commas or semicolons instead of Graph's JSON.
+    select
+        organization_id,
+        snapshot_date,
+        user_key,
+        {{ each_word("replace(assigned_licenses, ';', ',')", ',') }} as license_word
+    from users
+    where substr(trim(assigned_licenses), 1, 1) not in ('[', chr(123))
 
 ),
 
