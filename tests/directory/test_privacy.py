@@ -87,7 +87,7 @@ def test_a_broken_row_of_the_directory_is_reported_without_its_values(people: Co
     assert "neither true nor false" in rows[0][5]
     assert "3 columns, the header has 5" in rows[1][5]
     assert "not a date" in rows[2][5]
-    assert "no JSON" in rows[3][5]
+    assert "not JSON" in rows[3][5]
 
 
 def test_a_refused_directory_file_without_a_header_reveals_no_name(people: Company) -> None:

@@ -295,8 +295,8 @@ def test_the_journal_balances_and_names_the_accounts(
     assert total == Decimal("100") + 3 * (Decimal("33.33") + Decimal("3.33"))
     arts = [entry for entry in entries if entry["Cost Center"] == "A" and entry["Line"] == "1"]
     assert [(e["Account"], e["Debit"], e["Credit"], e["Type"]) for e in arts] == [
-        # The yen that is left goes to B, which has the millionth that thirds leave.
-        ("4100", "33", "0", "charge"),
+        # The yen that is left of 100 over thirds goes to the first cost center.
+        ("4100", "34", "0", "charge"),
         ("4100", "33.33", "0", "charge"),
         ("4100", "0", "3.33", "reversal"),
     ]
