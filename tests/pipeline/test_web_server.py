@@ -156,13 +156,18 @@ def test_pages_of_other_sites_cannot_frame_it(address: str) -> None:
 
 
 def test_when_one_process_ends_the_other_is_ended(tmp_path: Path) -> None:
-    stopped = tmp_path / "stopped"
+    ready, stopped = tmp_path / "ready", tmp_path / "stopped"
     long = (
         "import pathlib, signal, sys, time\n"
         f"def stop(*_): pathlib.Path({str(stopped)!r}).touch(); sys.exit()\n"
         "signal.signal(signal.SIGTERM, stop)\n"
+        f"pathlib.Path({str(ready)!r}).touch()\n"
         "time.sleep(60)\n"
     )
-    short = "import sys, time; time.sleep(2); sys.exit(3)"
+    short = (
+        "import pathlib, sys, time\n"
+        f"while not pathlib.Path({str(ready)!r}).exists(): time.sleep(0.05)\n"
+        "sys.exit(3)\n"
+    )
     assert run_together([[sys.executable, "-c", each] for each in (long, short)]) == 3
     assert stopped.exists()
