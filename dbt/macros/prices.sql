@@ -72,3 +72,16 @@ floats. Null if a factor is too large, which is far above any bill.
         end as decimal(28, 10)
     )
 {%- endmacro %}
+
+{#- An amount per unit; null without a quantity. Both may be negative. -#}
+{% macro amount_per_unit(amount, quantity) -%}
+    case
+        when
+            abs(cast({{ amount }} as double)) < abs(cast({{ quantity }} as double)) * 900000000000000000
+            then
+                {{ _rounded_quotient(
+                    'sign(' ~ quantity ~ ') * ' ~ _units(amount) ~ ' * cast(10000000000 as hugeint)',
+                    _units('abs(' ~ quantity ~ ')')
+                ) }}
+    end
+{%- endmacro %}

@@ -105,20 +105,3 @@ products of smaller units would overflow.
 {% macro cost_center_split_id(organization_id, cost_center_id) -%}
     concat('cost center:', {{ organization_id }}, ':', {{ cost_center_id }})
 {%- endmacro %}
-
-{#- An amount per unit, rounded half away from zero to 10 decimals; null without a quantity. -#}
-{% macro amount_per_unit(amount, quantity) -%}
-    case
-        when {{ quantity }} <> 0
-            then
-                sign({{ amount }}) * sign({{ quantity }})
-                * try_cast(
-                    (
-                        20000000000 * cast(abs({{ amount }}) * 10000000000 as hugeint)
-                        + cast(abs({{ quantity }}) * 10000000000 as hugeint)
-                    )
-                    // (2 * cast(abs({{ quantity }}) * 10000000000 as hugeint)) as decimal(28, 0)
-                )
-                * 0.0000000001
-    end
-{%- endmacro %}

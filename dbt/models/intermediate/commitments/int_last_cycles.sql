@@ -13,14 +13,7 @@ latest_charges as (
 billing_lines as (
 
     select * from {{ ref('int_billing_lines') }}
-    where
-        subscription_id is not null
-        and (
-            (charge_source = 'license' and charge_kind in ('cycle', 'extra', 'refund'))
-            -- For other clouds, only purchases marked as recurring count, because an account has
-            -- all kinds of purchases.
-            or (charge_source = 'FOCUS' and charge_kind = 'cycle')
-        )
+    where {{ belongs_to_cycles() }}
 
 ),
 
