@@ -23,7 +23,8 @@ import duckdb
 import filelock
 
 from dagster_project import dbt_runner
-from dagster_project.landing.sync import sync
+from dagster_project.feeds.declarations import read_declarations
+from dagster_project.landing.sync import LandingReport, sync
 from dagster_project.ledger.postings import load_postings
 from dagster_project.settings import DataFolder
 
@@ -35,6 +36,14 @@ RECORDING = dbt_runner.PARSED_FOLDER / "recorded_build"
 
 class NotRecordable(Exception):
     """The project configures a node in a way that recorded builds do not support."""
+
+
+def ingest(data: DataFolder) -> LandingReport:
+    """Landing and ledger to raw tables."""
+    data.landing.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect(str(data.warehouse)) as connection:
+        load_postings(data.ledger, connection)
+        return sync(data.landing, connection, declarations=read_declarations(data.declarations))
 
 
 def build(data: DataFolder, arguments: Sequence[str] = ()) -> tuple[str, ...]:
@@ -180,10 +189,7 @@ def recorded() -> Recording:
 def record(folder: Path) -> list[Step]:
     """Build an empty company with dbt in this folder; the steps that dbt took."""
     data = DataFolder(folder)
-    data.landing.mkdir(parents=True)
-    with duckdb.connect(str(data.warehouse)) as connection:
-        load_postings(data.ledger, connection)
-        sync(data.landing, connection)
+    ingest(data)
     outcome = build_with_dbt(data, writes_results=True)
     assert outcome.is_success, "\n".join(outcome.failures)
     results = json.loads((data.run_folder / "dbt" / "run_results.json").read_text())["results"]

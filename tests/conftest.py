@@ -18,9 +18,7 @@ import pytest
 import rooms
 
 from dagster_project import dbt_runner, publish
-from dagster_project.feeds.declarations import read_declarations
-from dagster_project.landing.sync import LandingReport, sync
-from dagster_project.ledger.postings import load_postings
+from dagster_project.landing.sync import LandingReport
 from dagster_project.settings import PROJECT_ROOT, DataFolder
 
 SAMPLE = PROJECT_ROOT / "data" / "sample"
@@ -76,14 +74,7 @@ class Company:
 
     def ingest(self) -> LandingReport:
         """Landing and ledger to raw tables."""
-        self.data.landing.mkdir(parents=True, exist_ok=True)
-        with duckdb.connect(str(self.data.warehouse)) as connection:
-            load_postings(self.data.ledger, connection)
-            return sync(
-                self.data.landing,
-                connection,
-                declarations=read_declarations(self.data.declarations),
-            )
+        return builds.ingest(self.data)
 
     def build(self, *arguments: str, expect_success: bool = True) -> "Company":
         """Landing to marts, data tests included; `arguments` are dbt's, e.g. to select models."""
