@@ -16,7 +16,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from dagster_project.errors import DeclarationInvalid, did_you_mean
 from dagster_project.settings import FEEDS
 
-
 DateOrder = Literal["DMY", "MDY", "YMD"]
 
 
