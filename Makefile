@@ -13,7 +13,7 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help run close export focus-example check what-if forget app bench test lint mypy sqlfluff structure dev clean lock
+.PHONY: help run close export focus-example check what-if forget app bench bench-forecast test lint mypy sqlfluff structure dev clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -75,7 +75,10 @@ structure: .venv/dev.stamp
 app: .venv/app.stamp ## open the web app: [EDIT=1 to change splits] [CUSTOMER=id for one customer's view without cost]
 	@APPORTION_EDIT="$(EDIT)" APPORTION_CUSTOMER="$(CUSTOMER)" exec $(BIN)/streamlit run app/main.py
 
-bench: .venv/project.stamp ## compare the forecast with other methods (APPORTION_M3_FILE names the series)
+bench: .venv/bench.stamp ## time a run beside other tools on the same files: [SIZE=S|M|L] [GROWTH=3,12,36,60]
+	@$(BIN)/python benchmarks/chargeback.py --size "$(or $(SIZE),S)" $(if $(GROWTH),--growth "$(GROWTH)")
+
+bench-forecast: .venv/project.stamp ## compare the forecast with other methods (APPORTION_M3_FILE names the series)
 	@$(BIN)/python benchmarks/forecast_m3.py
 
 dev: .venv/project.stamp ## Dagster's web UI on this project, at http://127.0.0.1:3000
@@ -85,6 +88,7 @@ lock: .venv/uv.stamp ## pin the packages in pyproject.toml again, with hashes
 	$(COMPILE) --group setup --output-file requirements/setup.txt
 	$(COMPILE) pyproject.toml --extra dev --extra app --output-file requirements/dev.txt
 	$(COMPILE) pyproject.toml --extra app --constraints requirements/dev.txt --output-file requirements/app.txt
+	$(COMPILE) pyproject.toml --extra bench --constraints requirements/dev.txt --output-file requirements/bench.txt
 	$(COMPILE) pyproject.toml --constraints requirements/dev.txt --output-file requirements/run.txt
 
 clean: ## remove built files from DATA (never landing or ledger)
@@ -113,6 +117,10 @@ endif
 
 .venv/app.stamp: .venv/project.stamp requirements/app.txt
 	@$(INSTALL) --require-hashes --compile-bytecode -r requirements/app.txt
+	@touch $@
+
+.venv/bench.stamp: .venv/project.stamp requirements/bench.txt
+	@$(INSTALL) --require-hashes --compile-bytecode -r requirements/bench.txt
 	@touch $@
 
 .venv/dev.stamp: .venv/project.stamp requirements/dev.txt
