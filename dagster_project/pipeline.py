@@ -2,7 +2,6 @@
 
 import logging
 import re
-import uuid
 from collections.abc import Iterator, Sequence
 
 import dagster as dg
@@ -28,11 +27,9 @@ def run_pipeline(data: DataFolder) -> tuple[str, ...]:
 
     job = defs.resolve_job_def("chargeback")
     print("Running       landing -> raw -> models and checks -> published", flush=True)
-    run_id = str(uuid.uuid4())
-    with dg.DagsterInstance.get() as instance, event_log_held_open(instance, run_id):
+    with dg.DagsterInstance.get() as instance, event_log_held_open(instance):
         result = job.execute_in_process(
             instance=instance,
-            run_id=run_id,
             raise_on_error=False,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )

@@ -6,9 +6,9 @@ Imports are inside the functions: Dagster and dbt take seconds to import, and a 
 nothing has changed needs neither.
 """
 
-import sqlite3
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,28 +17,100 @@ if TYPE_CHECKING:
     from dagster_dbt import DagsterDbtTranslator
 
 
-@contextmanager
-def event_log_held_open(instance: "dg.DagsterInstance", run_id: str) -> Iterator[None]:
-    """Keep the SQLite files of the event log open while a run writes to them.
+COMMIT_SECONDS = 0.2
+"""The longest time that an event waits in memory before it is on disk."""
 
-    Dagster opens and closes the files for each of about a thousand events, and SQLite cleans up a
-    file whenever its last connection closes: a fifth of a run's time. Dagster has no setting for
-    it. Does nothing where the instance keeps its events in another kind of storage.
+
+@contextmanager
+def event_log_held_open(instance: "dg.DagsterInstance") -> Iterator[None]:
+    """Keep the SQLite files of the event log open, and write events in groups.
+
+    A run has about a thousand events. For each, Dagster makes a new SQLAlchemy engine, which
+    compiles each statement again, opens the file and commits: more than half of the time of a small
+    run outside dbt. Dagster has no setting for it. Does nothing where the instance keeps its events
+    in another kind of storage. Events are committed at least every COMMIT_SECONDS, so that the web
+    UI follows a run, and all of them when the context ends.
     """
     from dagster._core.storage.event_log import SqliteEventLogStorage
 
     storage = instance.event_log_storage
-    with ExitStack() as stack:
-        if isinstance(storage, SqliteEventLogStorage):
-            # The first connection creates the file of the run.
-            with storage.run_connection(run_id):
-                pass
-            for shard in ("index", run_id):
-                path = storage.path_for_shard(shard)
-                connection = stack.enter_context(closing(sqlite3.connect(path)))
-                # SQLite opens a file at the first query, not before.
-                connection.execute("select count(*) from sqlite_master").fetchone()
+    if not isinstance(storage, SqliteEventLogStorage):
         yield
+        return
+    connections = _KeptConnections(storage)
+    has_index_columns = storage.has_asset_key_index_cols()
+    # Read from the schema for each event otherwise.
+    storage._has_asset_key_index_cols_on_connection = (  # type: ignore[method-assign]
+        lambda conn: has_index_columns
+    )
+    storage._connect = connections.connect  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del storage._connect, storage._has_asset_key_index_cols_on_connection
+        connections.close()
+
+
+class _KeptConnections:
+    """One open connection for each file of an event log, used by one thread at a time."""
+
+    def __init__(self, storage: Any) -> None:
+        self._storage = storage
+        self._lock = threading.Lock()
+        self._connections: dict[str, Any] = {}
+        self._is_closing = threading.Event()
+        self._committing = threading.Thread(target=self._commit_regularly, daemon=True)
+        self._committing.start()
+
+    @contextmanager
+    def connect(self, shard: str) -> Iterator[Any]:
+        """The connection for a run id or `index`, in a transaction that is committed later."""
+        with self._lock:
+            connection = self._connections.get(shard) or self._open(shard)
+            if not connection.in_transaction():
+                connection.begin()
+            try:
+                yield connection
+            except BaseException:
+                connection.rollback()
+                raise
+
+    def close(self) -> None:
+        """Commit all events and close the files."""
+        self._is_closing.set()
+        self._committing.join()
+        with self._lock:
+            for connection in self._connections.values():
+                connection.commit()
+                connection.close()
+                connection.engine.dispose()
+
+    def _open(self, shard: str) -> Any:
+        import sqlalchemy
+        from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+
+        engine = sqlalchemy.create_engine(
+            self._storage.conn_string_for_shard(shard),
+            poolclass=sqlalchemy.pool.NullPool,
+            connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
+        )
+        if shard not in self._storage._initialized_dbs:
+            self._storage._initdb(engine)
+            self._storage._initialized_dbs.add(shard)
+        connection = engine.connect()
+        # Of the journal mode WAL, which Dagster sets: a crash of the machine can lose the last
+        # events, and damages nothing.
+        connection.execute(sqlalchemy.text("pragma synchronous = normal"))
+        connection.commit()
+        self._connections[shard] = connection
+        return connection
+
+    def _commit_regularly(self) -> None:
+        while not self._is_closing.wait(COMMIT_SECONDS):
+            with self._lock:
+                for connection in self._connections.values():
+                    if connection.in_transaction():
+                        connection.commit()
 
 
 def dbt_selection(

@@ -6,10 +6,14 @@ import os
 import re
 import sqlite3
 import sys
+import time
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.storage.event_log import SqliteEventLogStorage
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from dagster_project import private_interfaces
 from dagster_project.private_interfaces import event_log_held_open
@@ -39,7 +43,7 @@ PRIVATE_NAMES = [
 
 def test_the_private_names_are_found() -> None:
     assert ("dagster._core.storage.event_log", "SqliteEventLogStorage") in PRIVATE_NAMES
-    assert len(PRIVATE_NAMES) == 9
+    assert len(PRIVATE_NAMES) == 10
 
 
 @pytest.mark.parametrize(("module", "name"), PRIVATE_NAMES)
@@ -61,19 +65,73 @@ def open_files() -> set[str]:
     return {os.path.realpath(each) for each in Path("/proc/self/fd").iterdir()}
 
 
+@dg.asset(check_specs=[dg.AssetCheckSpec("whole", asset="bill")])
+def bill() -> dg.MaterializeResult:
+    return dg.MaterializeResult(
+        metadata={"rows": 3}, check_results=[dg.AssetCheckResult(passed=True, check_name="whole")]
+    )
+
+
+def run_bill(instance: dg.DagsterInstance) -> str:
+    job = dg.Definitions(assets=[bill], jobs=[dg.define_asset_job("bills")])
+    return job.resolve_job_def("bills").execute_in_process(instance=instance).run_id
+
+
+def event_kinds(instance: dg.DagsterInstance, run_id: str) -> list[str]:
+    return [
+        each.dagster_event.event_type_value if each.dagster_event else "log"
+        for each in instance.all_logs(run_id)
+    ]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="open files are listed in /proc")
 def test_the_event_log_stays_open_during_a_run(tmp_path: Path) -> None:
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         before = open_files()
-        with event_log_held_open(instance, "a-run"):
-            opened = {Path(each).name for each in open_files() - before}
-            assert {"index.db", "a-run.db"} <= opened
-        assert {Path(each).name for each in open_files() - before}.isdisjoint(opened)
-        (file,) = tmp_path.rglob("a-run.db")
-        with sqlite3.connect(file) as connection:
-            assert connection.execute("select count(*) from event_logs").fetchone() == (0,)
+        with event_log_held_open(instance):
+            run_id = run_bill(instance)
+            files = {"index.db", f"{run_id}.db"}
+            assert files <= {Path(each).name for each in open_files() - before}
+        assert files.isdisjoint({Path(each).name for each in open_files() - before})
+
+
+def test_a_log_held_open_has_the_events_that_dagster_writes_itself(tmp_path: Path) -> None:
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        expected = event_kinds(instance, run_bill(instance))
+        with event_log_held_open(instance):
+            held = run_bill(instance)
+        # Read by connections of Dagster's own.
+        assert event_kinds(instance, held) == expected
+        materialization = instance.get_latest_materialization_event(dg.AssetKey("bill"))
+        assert materialization is not None and materialization.run_id == held
+        (check,) = instance.event_log_storage.get_asset_check_execution_history(
+            dg.AssetCheckKey(dg.AssetKey("bill"), "whole"), limit=1
+        )
+        assert check.run_id == held
+
+
+def test_another_process_sees_the_events_of_a_run_that_goes_on(tmp_path: Path) -> None:
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance, event_log_held_open(instance):
+        run_id = run_bill(instance)
+        (file,) = tmp_path.rglob(f"{run_id}.db")
+        deadline = time.monotonic() + 20
+        count = 0
+        while not count and time.monotonic() < deadline:
+            time.sleep(0.1)
+            with sqlite3.connect(file) as connection:
+                (count,) = connection.execute("select count(*) from event_logs").fetchone()
+        assert count == len(event_kinds(instance, run_id))
+
+
+def test_a_failing_statement_ends_its_transaction_only(tmp_path: Path) -> None:
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance, event_log_held_open(instance):
+        storage = instance.event_log_storage
+        assert isinstance(storage, SqliteEventLogStorage)
+        with pytest.raises(OperationalError), storage.index_connection() as connection:
+            connection.execute(text("select * from no_such_table"))
+        assert event_kinds(instance, run_bill(instance))
 
 
 def test_an_event_log_in_memory_needs_no_file() -> None:
-    with dg.DagsterInstance.ephemeral() as instance, event_log_held_open(instance, "a-run"):
+    with dg.DagsterInstance.ephemeral() as instance, event_log_held_open(instance):
         assert instance.get_runs() == []
