@@ -65,13 +65,13 @@ def prepared_manifest() -> Path:
     return MANIFEST
 
 
-def _parsed_fingerprint() -> str:
+def parsed_fingerprint() -> str:
     """A hash of what the parsed project depends on: its files and the version of dbt."""
     return f"{version('dbt-core')} {version('dbt-duckdb')} {project_fingerprint()}"
 
 
 def _parse_if_changed() -> None:
-    fingerprint = _parsed_fingerprint()
+    fingerprint = parsed_fingerprint()
     known = FINGERPRINT.read_text() if FINGERPRINT.exists() else None
     if known != fingerprint or not MANIFEST.exists():
         FINGERPRINT.unlink(missing_ok=True)
@@ -141,7 +141,7 @@ def _parsed_project(arguments: Sequence[str]) -> Any:
         return None
     if not PARSED.exists() or not FINGERPRINT.exists():
         return None
-    if FINGERPRINT.read_text() != _parsed_fingerprint():
+    if FINGERPRINT.read_text() != parsed_fingerprint():
         return None
     return read_parsed_project(PARSED)
 

@@ -1,14 +1,15 @@
 """The dbt project as assets, its tests as asset checks; dbt runs inside this process."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import dagster as dg
 import duckdb
 from dagster_dbt import DagsterDbtTranslator, dbt_assets
 
-from dagster_project import dbt_runner
+from dagster_project import compiled_build, dbt_runner
 from dagster_project.private_interfaces import asset_events, dbt_selection
 from dagster_project.quoting import sql_identifier
 from dagster_project.settings import DataFolder
@@ -47,35 +48,58 @@ TRANSLATOR = RoomTranslator()
     required_resource_keys={"warehouse"},
 )
 def warehouse_models(context: dg.AssetExecutionContext) -> Iterator[Any]:
-    """One `dbt build`: seeds, models and their tests. A failing blocking test fails this step,
+    """Seeds, models and their tests. A failing blocking test fails this step,
 
     so that nothing downstream of it runs (dbt's checks alone would not hold back a Python asset).
     """
     data = DataFolder.from_environment()
+    reported: set[str] = set()
+    compiled = None if context.is_subset else compiled_build.kept()
+    if compiled is not None:
+        try:
+            with duckdb.connect(str(data.warehouse)) as connection:
+                for node in compiled.execute(connection):
+                    reported.add(node.unique_id)
+                    yield _event(node, _figures(node.unique_id, connection))
+            return
+        except compiled_build.DbtNeeded as reason:
+            context.log.info(f"dbt builds everything, since {reason}")
+    yield from _build_with_dbt(context, data, reported)
+
+
+def _build_with_dbt(
+    context: dg.AssetExecutionContext, data: DataFolder, reported: Collection[str]
+) -> Iterator[Any]:
+    """One `dbt build`; the events of nodes that have been `reported` are left out."""
     selection, indirect_selection = dbt_selection(context, MANIFEST, TRANSLATOR)
     if indirect_selection:
         os.environ["DBT_INDIRECT_SELECTION"] = indirect_selection
     events: list[dbt_runner.DbtEvent] = []
+    target = data.run_folder / "dbt"
     try:
         outcome = dbt_runner.invoke(
             # Unit tests test the SQL, not the data: `make test` runs them.
-            ["build", "--no-write-json", "--exclude-resource-type", "unit_test", *selection],
+            ["build", "--exclude-resource-type", "unit_test", *selection],
             data,
-            data.run_folder / "dbt",
+            target,
             on_event=events.append,
         )
     finally:
         os.environ.pop("DBT_INDIRECT_SELECTION", None)
+    if outcome.is_success and not context.is_subset:
+        compiled_build.keep(data, target / "run_results.json")
 
-    figures = _figures(data)
-    for event in events:
-        for result in asset_events(event, context, MANIFEST, TRANSLATOR):
-            if isinstance(result, dg.Output) and "unique_id" in result.metadata:
-                unique_id = str(result.metadata["unique_id"].value)
-                result = result.with_metadata(
-                    {**result.metadata, **figures.get(unique_id.split(".")[-1], {})}
-                )
-            yield result
+    with duckdb.connect(str(data.warehouse), read_only=True) as connection:
+        for event in events:
+            if event["data"]["node_info"]["unique_id"] in reported:
+                continue
+            for result in asset_events(event, context, MANIFEST, TRANSLATOR):
+                if isinstance(result, dg.Output) and "unique_id" in result.metadata:
+                    unique_id = str(result.metadata["unique_id"].value)
+                    result = result.with_metadata(
+                        {**result.metadata, **_figures(unique_id, connection)}
+                    )
+                yield result
     if not outcome.is_success:
         raise dg.Failure(
             description="dbt build failed: " + "; ".join(outcome.failures),
@@ -86,39 +110,61 @@ def warehouse_models(context: dg.AssetExecutionContext) -> Iterator[Any]:
         )
 
 
-def _figures(data: DataFolder) -> dict[str, dict[str, Any]]:
-    """Row counts of every table and money totals of the marts, by table name."""
-    figures: dict[str, dict[str, Any]] = {}
-    with duckdb.connect(str(data.warehouse), read_only=True) as connection:
-        tables = connection.execute(
-            """
-            select
-                tables.schema_name, tables.table_name,
-                list(columns.column_name) filter (columns.data_type like 'DECIMAL%')
-            from duckdb_tables() as tables
-            inner join duckdb_columns() as columns
-                on tables.schema_name = columns.schema_name
-                and tables.table_name = columns.table_name
-            where tables.schema_name in ('rules', 'intermediate', 'marts')
-            group by all
-            """
-        ).fetchall()
-        for schema, table, decimal_columns in tables:
-            has_levels = table == "billing_summary"
-            sums = [
-                column
-                for column in MONEY_COLUMNS
-                if schema == "marts" and column in (decimal_columns or []) and not has_levels
-            ]
-            selected = ", ".join(
-                ["count(*)", *(f"sum({sql_identifier(column)})" for column in sums)]
-            )
-            row = connection.execute(
-                f"select {selected} from {sql_identifier(schema, table)}"
-            ).fetchone()
-            count, *totals = row or (0,)
-            figures[table] = {"dagster/row_count": count} | {
-                column: str(total.normalize()) if total is not None else "none"
-                for column, total in zip(sums, totals, strict=True)
-            }
-    return figures
+def _event(
+    node: compiled_build.NodeResult, figures: Mapping[str, Any]
+) -> dg.MaterializeResult | dg.AssetCheckResult:
+    """The event of a node of a compiled build, like those that dagster-dbt makes of dbt's."""
+    metadata: dict[str, Any] = {"unique_id": node.unique_id, "Execution Duration": node.seconds}
+    if node.failing_rows is None:
+        return dg.MaterializeResult(
+            asset_key=_asset_keys()[node.unique_id], metadata={**metadata, **figures}
+        )
+    check = _checks()[node.unique_id]
+    is_passed = node.failing_rows == 0
+    return dg.AssetCheckResult(
+        passed=is_passed,
+        asset_key=check.asset_key,
+        check_name=check.name,
+        # Rows that a test of severity error finds end a compiled build.
+        severity=dg.AssetCheckSeverity.ERROR if is_passed else dg.AssetCheckSeverity.WARN,
+        metadata={**metadata, "dagster_dbt/failed_row_count": node.failing_rows},
+    )
+
+
+@cache
+def _asset_keys() -> dict[str, dg.AssetKey]:
+    """The asset of each seed and model, by dbt's unique id."""
+    return {spec.metadata["dagster_dbt/unique_id"]: spec.key for spec in warehouse_models.specs}
+
+
+@cache
+def _checks() -> dict[str, dg.AssetCheckSpec]:
+    """The check of each data test, by dbt's unique id."""
+    return {
+        (spec.metadata or {})["dagster_dbt/unique_id"]: spec
+        for spec in warehouse_models.check_specs
+    }
+
+
+def _figures(unique_id: str, connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """The row count of a table and the money totals of a mart; nothing for views and tests."""
+    node = MANIFEST["nodes"].get(unique_id, {})
+    if node.get("config", {}).get("materialized") not in ("table", "seed"):
+        return {}
+    # Totals of the billing summary's levels would count each line several times.
+    sums = [
+        column
+        for column in MONEY_COLUMNS
+        if node["schema"] == "marts"
+        and column in node["columns"]
+        and node["name"] != "billing_summary"
+    ]
+    selected = ", ".join(["count(*)", *(f"sum({sql_identifier(column)})" for column in sums)])
+    row = connection.execute(
+        f"select {selected} from {sql_identifier(node['schema'], node['name'])}"
+    ).fetchone()
+    count, *totals = row or (0,)
+    return {"dagster/row_count": count} | {
+        column: str(total.normalize()) if total is not None else "none"
+        for column, total in zip(sums, totals, strict=True)
+    }

@@ -1,4 +1,4 @@
-"""A build from recorded statements makes the tables that dbt makes, and leaves failures to dbt."""
+"""A build from compiled statements makes the tables that dbt makes, and leaves failures to dbt."""
 
 import shutil
 from collections.abc import Callable
@@ -32,26 +32,26 @@ def sample(new_company: Callable[[], Company]) -> Company:
     return company
 
 
-def test_a_recorded_build_makes_the_tables_that_dbt_makes(
+def test_a_compiled_build_makes_the_tables_that_dbt_makes(
     new_company: Callable[[], Company],
 ) -> None:
-    recorded, built = sample(new_company), sample(new_company)
-    assert builds.build_as_recorded(recorded.data)
+    compiled, built = sample(new_company), sample(new_company)
+    assert builds.build_as_compiled(compiled.data)
     assert builds.build_with_dbt(built.data).is_success
-    ours, theirs = tables(recorded), tables(built)
+    ours, theirs = tables(compiled), tables(built)
     assert ours.keys() == theirs.keys()
     different = [key for key, rows in theirs.items() if ours[key] != rows]
     assert different == []
     assert len(theirs) > 150
 
 
-def test_a_recorded_build_that_fails_leaves_nothing(company: Company) -> None:
+def test_a_compiled_build_that_fails_leaves_nothing(company: Company) -> None:
     # It is undecided which of two files of an invoice with one line in common counts.
     line = "{}  Suite  cycleCharge  10  1  10.00  2026-01-05  2026-02-04\n".format
     company.drop("billing_lines/one.csv", bill("alder", "G1", line("one") + line("two")))
     company.drop("billing_lines/two.csv", bill("alder", "G1", line("one") + line("three")))
     company.ingest()
-    assert not builds.build_as_recorded(company.data)
+    assert not builds.build_as_compiled(company.data)
     assert {schema for _, schema, _ in tables(company)} <= {"rules"}
     (failure,) = builds.build(company.data)
     assert failure.startswith("every_delivery_is_decided_and_whole: ")

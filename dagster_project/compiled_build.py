@@ -1,0 +1,290 @@
+"""Builds from the statements that dbt compiled.
+
+dbt renders a template for each of 500 models and tests, which takes twenty seconds of processor
+time where DuckDB needs two for the statements. The statements depend on the project and not on the
+data. So dbt builds after every change of the project, its compiled statements and its seeds are
+kept, and later builds execute them in the order in which dbt did.
+
+A build from kept statements can only succeed. If a statement fails, or a test of severity `error`
+finds rows, dbt builds everything, so that failures and the models skipped after them are dbt's own.
+
+Belongs here: the kept statements and their execution. Does not: when they apply (the callers), and
+dbt itself (dbt_runner).
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from dagster_project import dbt_runner
+from dagster_project.quoting import sql_identifier, sql_literal
+from dagster_project.settings import DataFolder
+
+KEPT_FOLDER = dbt_runner.PARSED_FOLDER / "compiled_build"
+STATEMENTS = "statements.json"
+SEEDS = "seeds.duckdb"
+
+
+class DbtNeeded(Exception):
+    """A kept statement failed or found invalid rows; dbt must build."""
+
+
+class NotKept(Exception):
+    """The project configures a node in a way that a compiled build does not support."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """The work of dbt for one seed, model or test.
+
+    `kind` is seed, view, table, contract, python or test. `relation` is the quoted name of the
+    result, `code` the compiled code, `columns` the column definitions of a table with a contract.
+    A finding of a test with severity `warn` does not block the build.
+    """
+
+    unique_id: str
+    kind: str
+    relation: str
+    code: str
+    columns: str = ""
+    severity: str = "error"
+
+    @property
+    def schema(self) -> str:
+        """The quoted name of the schema of the result."""
+        return self.relation.split(".")[1]
+
+
+@dataclass(frozen=True)
+class NodeResult:
+    """A node that was built or tested: `failing_rows` is None for seeds and models."""
+
+    unique_id: str
+    seconds: float
+    failing_rows: int | None
+
+
+@dataclass(frozen=True)
+class CompiledBuild:
+    """The statements of a complete build in the order of dbt's build, and the file of its seeds."""
+
+    statements: tuple[Statement, ...]
+    seeds: Path
+
+    def only(self, unique_ids: Collection[str]) -> "CompiledBuild":
+        """The build of these nodes alone."""
+        return CompiledBuild(
+            tuple(each for each in self.statements if each.unique_id in unique_ids), self.seeds
+        )
+
+    def models_for(self, names: Collection[str], manifest: Mapping[str, Any]) -> "CompiledBuild":
+        """The build of these models and everything that they are made of, without tests."""
+        wanted = [
+            unique_id for unique_id, node in manifest["nodes"].items() if node["name"] in names
+        ]
+        found: set[str] = set()
+        while wanted:
+            unique_id = wanted.pop()
+            if unique_id not in found:
+                found.add(unique_id)
+                wanted += manifest["parent_map"].get(unique_id, ())
+        return self.only(found)
+
+    def without_tests(self) -> "CompiledBuild":
+        """The build of seeds and models alone."""
+        return CompiledBuild(
+            tuple(each for each in self.statements if each.kind != "test"), self.seeds
+        )
+
+    def execute(self, connection: duckdb.DuckDBPyConnection) -> Iterator[NodeResult]:
+        """Execute all statements, the seeds first: one result each, as it ends. DbtNeeded ends it.
+
+        The file of the seeds stays attached to the connection.
+        """
+        for schema in sorted({each.schema for each in self.statements if each.kind != "test"}):
+            connection.execute(f"create schema if not exists {schema}")
+        connection.execute(f"attach {sql_literal(self.seeds)} as kept_seeds (read_only)")
+        # `False` sorts before `True`; the order is dbt's otherwise.
+        in_order = sorted(self.statements, key=lambda each: each.kind != "seed")
+        yield from map(partial(_result, connection), in_order)
+
+
+def _result(connection: duckdb.DuckDBPyConnection, statement: Statement) -> NodeResult:
+    """Execute one statement; raises DbtNeeded if it fails or finds rows that block the build."""
+    started = time.monotonic()
+    try:
+        failing_rows = _execute(statement, connection)
+    except duckdb.Error as error:
+        raise DbtNeeded(f"{statement.unique_id}: {error}") from error
+    if failing_rows and statement.severity == "error":
+        raise DbtNeeded(f"{statement.unique_id}: {failing_rows} rows")
+    return NodeResult(statement.unique_id, time.monotonic() - started, failing_rows)
+
+
+def _execute(statement: Statement, connection: duckdb.DuckDBPyConnection) -> int | None:
+    """Execute one statement; a test returns its number of failing rows."""
+    relation, code = statement.relation, statement.code
+    match statement.kind:
+        case "seed":
+            kept = relation.replace(relation.split(".")[0], "kept_seeds", 1)
+            connection.execute(f"create or replace table {relation} as from {kept}")
+        case "view":
+            connection.execute(f"create or replace view {relation} as ({code})")
+        case "table":
+            connection.execute(f"create or replace table {relation} as ({code})")
+        case "contract":
+            connection.execute(f"create or replace table {relation} {statement.columns}")
+            connection.execute(f"insert into {relation} by name ({code})")
+        case "python":
+            connection.register("model_result", _result_of_python_model(code, connection))
+            connection.execute(f"create or replace table {relation} as from model_result")
+            connection.unregister("model_result")
+        case "test":
+            row = connection.execute(f"select count(*) from ({code})").fetchone()
+            assert row is not None
+            return int(row[0])
+        case _:
+            raise NotKept(statement.kind)
+    return None
+
+
+def _result_of_python_model(code: str, connection: duckdb.DuckDBPyConnection) -> Any:
+    """The data frame of a Python model, called as dbt-duckdb calls it."""
+    module: dict[str, Any] = {"__name__": "python_model"}
+    exec(code, module)
+    dbt = module["dbtObj"](lambda relation: connection.query(f"select * from {relation}"))
+    return module["model"](dbt, connection)
+
+
+# --- keeping ------------------------------------------------------------------------------------
+
+
+def kept() -> CompiledBuild | None:
+    """The build kept for the project as it is now, if there is one."""
+    folder = KEPT_FOLDER / _fingerprint()
+    if not (folder / STATEMENTS).exists():
+        return None
+    statements = json.loads((folder / STATEMENTS).read_text(encoding="utf-8"))
+    return CompiledBuild(tuple(Statement(**each) for each in statements), folder / SEEDS)
+
+
+def keep(data: DataFolder, results: Path) -> None:
+    """Keep the statements of a complete build that dbt has just made of `data`.
+
+    `results` is dbt's run_results.json. Replaces what was kept for earlier states of the project.
+    """
+    # Imported here: filelock imports asyncio, and a run without changes builds nothing.
+    import filelock
+
+    KEPT_FOLDER.mkdir(parents=True, exist_ok=True)
+    folder = KEPT_FOLDER / _fingerprint()
+    with filelock.FileLock(KEPT_FOLDER / "keeping.lock"):
+        if folder.exists():
+            return
+        for earlier in KEPT_FOLDER.iterdir():
+            if earlier.is_dir():
+                shutil.rmtree(earlier)
+        building = KEPT_FOLDER / "building"
+        building.mkdir()
+        with duckdb.connect(str(data.warehouse), read_only=True) as connection:
+            statements = _statements(json.loads(results.read_text()), connection)
+        _keep_seeds(data.warehouse, statements, building / SEEDS)
+        (building / STATEMENTS).write_text(
+            json.dumps([asdict(each) for each in statements], indent=1), encoding="utf-8"
+        )
+        building.rename(folder)
+
+
+def _fingerprint() -> str:
+    """A hash of everything that the statements depend on."""
+    parts = (dbt_runner.parsed_fingerprint(), duckdb.__version__, Path(__file__).read_text())
+    return sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _keep_seeds(warehouse: Path, statements: Collection[Statement], path: Path) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"attach {sql_literal(warehouse)} as warehouse (read_only)")
+        connection.execute(f"attach {sql_literal(path)} as kept_seeds")
+        for seed in statements:
+            if seed.kind == "seed":
+                _, schema, table = (name.strip('"') for name in seed.relation.split("."))
+                connection.execute(
+                    f"create schema if not exists {sql_identifier('kept_seeds', schema)}"
+                )
+                connection.execute(
+                    f"create table {sql_identifier('kept_seeds', schema, table)}"
+                    f" as from {sql_identifier('warehouse', schema, table)}"
+                )
+
+
+def _statements(
+    results: Mapping[str, Any], connection: duckdb.DuckDBPyConnection
+) -> list[Statement]:
+    nodes = dbt_runner.read_manifest()["nodes"]
+    # "CREATE TABLE marts.findings(kind VARCHAR, ...);"
+    columns = {
+        f'"{database}"."{schema}"."{table}"': sql[sql.index("(") :].rstrip(";")
+        for database, schema, table, sql in connection.execute(
+            "select database_name, schema_name, table_name, sql from duckdb_tables()"
+        ).fetchall()
+    }
+    return [
+        _statement(nodes[result["unique_id"]], result, columns)
+        for result in results["results"]
+        if result["unique_id"] in nodes
+    ]
+
+
+def _statement(
+    node: Mapping[str, Any], result: Mapping[str, Any], columns: Mapping[str, str]
+) -> Statement:
+    """The statement of a node that dbt built; raises NotKept if dbt does more than execute it."""
+    config = node["config"]
+    relation, code = result["relation_name"] or node["relation_name"], result["compiled_code"] or ""
+    kind = node["resource_type"]
+    is_plain: tuple[bool, ...]
+    match kind:
+        case "seed":
+            is_plain = (not config["pre-hook"], not config["post-hook"])
+        case "model":
+            is_plain = (
+                not config["pre-hook"],
+                not config["post-hook"],
+                not config["grants"],
+                not config["persist_docs"],
+                config["materialized"] in ("table", "view"),
+            )
+            kind = config["materialized"]
+            if node["language"] == "python":
+                kind = "python"
+            elif config["contract"]["enforced"] and kind == "table":
+                # A view has its contract compared by dbt and is created like any other.
+                kind = "contract"
+        case "test":
+            is_plain = (
+                config["fail_calc"] == "count(*)",
+                config["error_if"] == "!= 0",
+                config["warn_if"] == "!= 0",
+                config["limit"] is None,
+                not config["store_failures"],
+            )
+        case _:
+            is_plain = (False,)
+    if not all(is_plain):
+        raise NotKept(f"{node['unique_id']}: {config}")
+    return Statement(
+        unique_id=node["unique_id"],
+        kind=kind,
+        relation=relation or "",
+        code=code,
+        columns=columns[relation] if kind == "contract" else "",
+        severity=config.get("severity", "error").lower(),
+    )
