@@ -229,7 +229,7 @@ def _with_rows(
 
 def _staged(copy: DataFolder, format_names: list[str]) -> dict[str, str]:
     """The staging view by format, made in the copy's warehouse. Raises StagingFailed."""
-    from dagster_project import dbt_runner
+    from dagster_project import compiled_build, dbt_runner
 
     manifest = dbt_runner.read_manifest()
     models = {
@@ -240,6 +240,15 @@ def _staged(copy: DataFolder, format_names: list[str]) -> dict[str, str]:
         and node["depends_on"]["nodes"] == [f"source.apportion.raw.{name}"]
         and "rejection()" in node["raw_code"]
     }
+    if (kept := compiled_build.kept()) is not None:
+        with duckdb.connect(str(copy.warehouse)) as connection:
+            try:
+                for _ in kept.models_for(models.values(), manifest).execute(connection):
+                    pass
+                return models
+            except compiled_build.DbtNeeded:
+                # dbt says what is wrong.
+                pass
     outcome = dbt_runner.invoke(
         ["run", "--no-write-json", "--select", *models.values()], copy, copy.run_folder / "dbt"
     )

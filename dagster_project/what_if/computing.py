@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
@@ -37,11 +36,11 @@ PROGRESS_SECONDS = 10
 BEFORE = "before.duckdb"
 PENDING = "pending"
 MODELS = (
-    "+chargeback",
-    "+committed_spend",
-    "+cost_center_history",
-    "+findings",
-    "+quarantined_rows",
+    "chargeback",
+    "committed_spend",
+    "cost_center_history",
+    "findings",
+    "quarantined_rows",
 )
 LAYERS = ("marts",)
 PROGRESS = "progress: "
@@ -166,12 +165,13 @@ def _compute(copy: DataFolder, progress: Progress) -> None:
 
 def build(copy: DataFolder) -> bool:
     """Build the models that are compared, without tests. Returns whether it succeeded."""
-    from dagster_project import dbt_runner
+    from dagster_project import compiled_build, dbt_runner
     from dagster_project.feeds.declarations import read_declarations
     from dagster_project.landing import forgetting
     from dagster_project.landing.sync import sync
     from dagster_project.ledger.postings import load_postings
 
+    progress = _progress_printer()
     try:
         with duckdb.connect(str(copy.warehouse)) as connection:
             load_postings(copy.ledger, connection)
@@ -184,29 +184,38 @@ def build(copy: DataFolder) -> bool:
     except ApportionError as error:
         print(error)
         return False
+    if (kept := compiled_build.kept()) is not None:
+        try:
+            compiled = kept.models_for(MODELS, dbt_runner.read_manifest())
+            with duckdb.connect(str(copy.warehouse)) as connection:
+                for done, _ in enumerate(compiled.execute(connection), start=1):
+                    progress(done, len(compiled.statements))
+            return True
+        except compiled_build.DbtNeeded:
+            # dbt says what is wrong.
+            pass
     outcome = dbt_runner.invoke(
         [
             *("build", "--exclude-resource-type", "unit_test", "--exclude-resource-type", "test"),
-            *("--select", *MODELS),
+            *("--select", *(f"+{name}" for name in MODELS)),
         ],
         copy,
         copy.run_folder / "dbt",
-        on_event=_progress_printer(),
+        on_event=lambda event: progress(event["data"]["index"], event["data"]["total"]),
     )
     for failure in outcome.failures:
         print(" ".join(failure.split()))
     return outcome.is_success
 
 
-def _progress_printer() -> Callable[[dict[str, Any]], None]:
+def _progress_printer() -> Callable[[int, int], None]:
     """A function that prints the number of built models every PROGRESS_SECONDS."""
     printed_at = time.monotonic()
 
-    def print_progress(event: dict[str, Any]) -> None:
+    def print_progress(done: int, total: int) -> None:
         nonlocal printed_at
         if time.monotonic() - printed_at >= PROGRESS_SECONDS:
             printed_at = time.monotonic()
-            done = event["data"]
-            print(f"{PROGRESS}{done['index']} of {done['total']} tables", flush=True)
+            print(f"{PROGRESS}{done} of {total} tables", flush=True)
 
     return print_progress

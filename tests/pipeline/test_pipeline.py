@@ -59,10 +59,15 @@ def rows(data: Path, sql: str) -> list[tuple]:
         return connection.execute(sql).fetchall()
 
 
+@pytest.fixture(scope="module")
+def first(checkout: Path, data: Path) -> subprocess.CompletedProcess[str]:
+    """The first run of the checkout: dbt parses and builds."""
+    return apportion(checkout, data, "run")
+
+
 def test_a_run_ends_with_a_summary_and_a_second_one_changes_nothing(
-    checkout: Path, data: Path
+    checkout: Path, data: Path, first: subprocess.CompletedProcess[str]
 ) -> None:
-    first = apportion(checkout, data, "run")
     assert first.returncode == 0, first.stdout + first.stderr
     assert "Quarantine    no row or file" in first.stdout
     assert "Ties to invoice" in first.stdout
@@ -89,13 +94,28 @@ def test_a_run_without_changes_imports_no_slow_module(checkout: Path, data: Path
     assert imported.isdisjoint(slow)
 
 
-def test_landing_alone_rebuilds_everything(checkout: Path, data: Path) -> None:
+def test_landing_alone_rebuilds_everything(
+    checkout: Path, data: Path, first: subprocess.CompletedProcess[str]
+) -> None:
     before = rows(data, "from marts.billing_report order by all")
     assert before
     shutil.rmtree(data / "published")
     (data / "warehouse.duckdb").unlink()
-    assert apportion(checkout, data, "run").returncode == 0
+    # From the statements that dbt compiled in the first run: the first log of dbt stays the last.
+    log = data / ".run" / "dbt-logs" / "dbt.log"
+    size = log.stat().st_size
+    again = apportion(checkout, data, "run")
+    assert again.returncode == 0
+    assert log.stat().st_size == size
     assert rows(data, "from marts.billing_report order by all") == before
+    # "Checks        320 of 322 passed" and those that found rows
+    assert checks(again.stdout) == checks(first.stdout)
+    assert checks(first.stdout)[-1].startswith("Checks")
+
+
+def checks(output: str) -> list[str]:
+    """The printed results of the checks."""
+    return sorted(re.findall(r"Checks .* passed|^  .* against .*", output, re.MULTILINE))
 
 
 def test_a_failing_blocking_check_keeps_what_was_published(checkout: Path, data: Path) -> None:
