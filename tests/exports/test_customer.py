@@ -27,6 +27,7 @@ FIRST, LAST = "2000-01", "2199-12"
 TABLES = {mart.name: tuple(mart.columns) for mart in customer_marts()}
 """The marts that customers get, with their visible columns."""
 
+OF_CHANGES = ("change", "amount", "previous_amount", "unit_amount", "previous_unit_amount")
 OF_COST = re.compile(r"(^|_)(cost|margin|price)(_|$)")
 
 CANARY = "kept-inside"
@@ -105,12 +106,15 @@ def test_columns_without_visibility_are_in_no_file_of_a_customer(
 
 
 def cost_columns(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    """Columns of any mart whose name speaks of cost, margin or price, except cost centers."""
+    """Columns of any mart whose name speaks of cost, margin or price.
+
+    Except cost centers, and changes of the price that is charged.
+    """
     return {
         column
         for (table,) in connection.execute("select table_name from duckdb_tables()").fetchall()
         for column, _ in columns(connection, table)
-        if OF_COST.search(column.replace("cost_center", ""))
+        if OF_COST.search(column.replace("cost_center", "")) and column != "price_change"
     }
 
 
@@ -175,6 +179,8 @@ def test_no_figure_of_cost_or_margin_is_in_a_customers_files(
         )
         # Amounts at stake of budget findings, which the sample compares with sales.
         harmless |= amounts(published, organization, "variance_to_date", "year_variance")
+        # Sales of a unit, and the changes of sales (see the test of changes).
+        harmless |= amounts(published, organization, "unit_price", *OF_CHANGES)
         # Short figures may also be quantities or days.
         secret = {amount for amount in inside - harmless if len(amount.as_tuple().digits) > 4}
         searched += len(secret)
@@ -192,6 +198,41 @@ def test_no_figure_of_cost_or_margin_is_in_a_customers_files(
             if abs(amount) > 100:
                 assert as_stored(amount) not in raw, amount
     assert searched > 300
+
+
+def test_changes_are_those_of_sales(
+    published: duckdb.DuckDBPyConnection, data: DataFolder, tmp_path: Path
+) -> None:
+    for edition in write_customer_editions(published, data, FIRST, LAST, tmp_path / "exports"):
+        with duckdb.connect(str(edition.database), read_only=True) as own:
+            own.execute("use marts")
+            changes = own.execute(
+                """
+                select billing_period, currency, sum(charged_amount) from chargeback_changes
+                group by all having sum(charged_amount) <> 0 order by all
+                """
+            ).fetchall()
+            sales = own.execute(
+                """
+                select billing_period, currency, sum(sales_after_sharing) from chargeback
+                group by all having sum(sales_after_sharing) <> 0 order by all
+                """
+            ).fetchall()
+            assert [row for row in sales if row[0] in {each[0] for each in changes}] == changes
+            subscriptions = own.execute(
+                """
+                select billing_period, subscription_id, sum(amount) from subscription_changes
+                group by all having sum(amount) <> 0
+                """
+            ).fetchall()
+            for period, subscription, amount in subscriptions:
+                billed = own.execute(
+                    "select sum(total_sales) from billing_report where billing_period = $period"
+                    " and subscription_id = $subscription and charge_kind = 'cycle'"
+                    " and charge_class is null",
+                    {"period": period, "subscription": subscription},
+                ).fetchall()
+                assert billed == [(amount,)]
 
 
 def test_line_ids_are_masked_by_numbers(

@@ -32,6 +32,8 @@ def test_the_graph_leads_from_raw_to_published() -> None:
         "budget_variance",
         "chargeback",
         "chargeback_as_corrected",
+        "chargeback_change_details",
+        "chargeback_changes",
         "committed_spend",
         "cost_forecast",
         "cost_forecast_summary",
@@ -51,6 +53,7 @@ def test_the_graph_leads_from_raw_to_published() -> None:
         "quarantined_rows",
         "shared_costs",
         "statement_lines",
+        "subscription_changes",
     }
     published = graph.get(dg.AssetKey(["published"]))
     assert {key.path[-1] for key in published.parent_keys} == marts

@@ -51,7 +51,7 @@ all_to_default as (
         cost_center_id,
         cost_center_name,
         cast(1 as decimal(28, 10)) as allocated_quantity,
-        false as is_unallocated
+        true as is_unallocated
     from default_cost_centers
 
 ),

@@ -7,6 +7,33 @@ report_rows as (
 
 ),
 
+default_cost_centers as (
+
+    select * from {{ ref('int_default_cost_centers') }}
+
+),
+
+-- An organization that is sold to is charged sales, on all lines of a bill.
+based as (
+
+    select
+        report_rows.*,
+        default_cost_centers.cost_center_id is not null as is_default,
+        case when count(report_rows.total_sales) over bill > 0 then 'sales' else 'cost' end
+            as amount_basis
+    from report_rows
+    left join default_cost_centers
+        on
+            report_rows.organization_id = default_cost_centers.organization_id
+            and report_rows.cost_center_id = default_cost_centers.cost_center_id
+    window
+        bill as (
+            partition by
+                report_rows.billing_period, report_rows.organization_id, report_rows.currency
+        )
+
+),
+
 final as (
 
     select
@@ -56,8 +83,12 @@ final as (
         cast(
             {{ amount_per_unit(whole_line % 'total_sales', whole_line % 'quantity') }}
             as decimal(28, 10)
-        ) as unit_price
-    from report_rows
+        ) as unit_price,
+        amount_basis,
+        case when amount_basis = 'sales' then coalesce(total_sales, 0) else total_cost end
+            as charged_amount,
+        is_default
+    from based
     window line as (partition by line_id, billing_period)
 
 )

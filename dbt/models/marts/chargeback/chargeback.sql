@@ -99,9 +99,11 @@ summed as (
         -- 0 if nothing is shared, null if there are no sales.
         coalesce(
             sum(shared_sales), case when sum(total_sales) is not null then 0 end
-        ) as shared_sales
+        ) as shared_sales,
+        case when count(sum(total_sales)) over bill > 0 then 'sales' else 'cost' end as amount_basis
     from unioned
     group by billing_period, organization_id, cost_center_id, product_name, currency
+    window bill as (partition by billing_period, organization_id, currency)
 
 ),
 
@@ -167,7 +169,15 @@ final as (
         cast(summed.total_cost + summed.shared_cost as decimal(28, 10)) as cost_after_sharing,
         cast(
             coalesce(summed.total_sales, 0) + summed.shared_sales as decimal(28, 10)
-        ) as sales_after_sharing
+        ) as sales_after_sharing,
+        summed.amount_basis,
+        cast(
+            case
+                when summed.amount_basis = 'sales'
+                    then coalesce(summed.total_sales, 0) + coalesce(summed.shared_sales, 0)
+                else summed.total_cost + summed.shared_cost
+            end as decimal(28, 10)
+        ) as charged_amount
     from summed
     inner join last_names
         on

@@ -24,7 +24,8 @@ charged as (
         cast(
             coalesce(sum(total_cost) filter (where charge_class = 'Correction'), 0)
             as decimal(28, 10)
-        ) as corrected_cost
+        ) as corrected_cost,
+        cast(sum(charged_amount) as decimal(28, 10)) as charged_amount
     from billing_report
     group by
         original_billing_period,
