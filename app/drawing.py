@@ -204,6 +204,82 @@ def splits(rows: Sequence[Row], last_period: str) -> Chart:
     }
 
 
+def steps(total: Row, parts: Sequence[Row], before_words: str, now_words: str) -> Chart:
+    """Bars from the earlier amount over the parts of its change to the later amount."""
+    currency = str(total["currency"])
+    reached = _decimal(total["before"]) or Decimal()
+    bars = [_bar(before_words, Decimal(), reached, reached, currency, "total")]
+    for part in parts:
+        change = _decimal(part["change"]) or Decimal()
+        tone = "more" if change > 0 else "less"
+        title = wording.change_part(str(part["part"]))
+        bars.append(_bar(title, reached, reached + change, change, currency, tone))
+        reached += change
+    bars.append(_bar(now_words, Decimal(), reached, reached, currency, "total"))
+    order = [str(bar["step"]) for bar in bars]
+    return {
+        "data": {"values": bars},
+        "mark": {"type": "bar", "height": {"band": 0.65}},
+        "encoding": {
+            "y": {
+                "field": "step",
+                "type": "ordinal",
+                "title": None,
+                "sort": order,
+                "axis": {"labelLimit": 180},
+            },
+            "x": {
+                "field": "from",
+                "type": "quantitative",
+                "title": currency,
+                "axis": {"format": ",.0f", "tickCount": 4},
+            },
+            "x2": {"field": "to"},
+            "color": {
+                "field": "tone",
+                "type": "nominal",
+                "scale": {"domain": list(_TONES), "range": list(_TONES.values())},
+                "legend": None,
+            },
+            "tooltip": [
+                {"field": "step", "title": "Step"},
+                {"field": "label", "title": "Amount"},
+            ],
+        },
+        "height": {"step": 34},
+        "config": _CONFIG,
+        "usermeta": _USERMETA,
+    }
+
+
+def _bar(
+    step: str, start: Decimal, end: Decimal, amount: Decimal, currency: str, tone: str
+) -> Chart:
+    return {
+        "step": step,
+        "from": float(start),
+        "to": float(end),
+        "label": wording.money(amount, currency),
+        "tone": tone,
+    }
+
+
+_TONES = {"total": "#0b5394", "more": "#b35c00", "less": "#14602f"}
+"""Colors of bars: amounts of a period, and parts that add to them or reduce them."""
+
+
+def steps_described(total: Row, parts: Sequence[Row]) -> str:
+    """The chart of a change in a sentence, for screen readers."""
+    named = "; ".join(
+        f"{wording.change_part(str(part['part']))}: {_money_of(part, 'change')}" for part in parts
+    )
+    return f"From {_money_of(total, 'before')} to {_money_of(total, 'now')}. {named}."
+
+
+def _money_of(row: Row, name: str) -> str:
+    return wording.money(_decimal(row[name]), str(row["currency"]))
+
+
 def _end_of(period: str) -> datetime:
     year, month = (int(part) for part in period.split("-"))
     return datetime(year + month // 12, month % 12 + 1, 1)

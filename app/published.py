@@ -35,6 +35,15 @@ MASKS: Mapping[str, str] = {
 shows the charge type and the days instead."""
 
 
+BROKER_MEASURES = (
+    ("charged_amount", "Charged"),
+    ("total_cost", "Cost"),
+    ("total_sales", "Sales"),
+    ("total_margin", "Margin"),
+)
+"""Amounts that a broker sees: sales where the organization is sold to, else cost, and its parts."""
+
+
 class UnknownArgument(ApportionError):
     """The app was started with an unknown argument."""
 
@@ -78,17 +87,27 @@ class Viewer:
         return self.customer_id is not None
 
     @property
+    def line_measures(self) -> tuple[tuple[str, str], ...]:
+        """Amount columns of lines, before shared costs, with their titles.
+
+        The first one, the amount charged, ranks rows.
+        """
+        return (("total_sales", "Amount"),) if self.is_customer else BROKER_MEASURES
+
+    @property
     def measures(self) -> tuple[tuple[str, str], ...]:
-        """Amount columns of this viewer with their titles; the first one ranks rows."""
-        if self.is_customer:
-            return (("total_sales", "Amount"),)
-        return (("total_cost", "Cost"), ("total_sales", "Sales"), ("total_margin", "Margin"))
+        """Amount columns of chargeback, with their titles.
+
+        The first one, the amount charged after shared costs, ranks rows. The others are before
+        shared costs.
+        """
+        return (("sales_after_sharing", "Amount"),) if self.is_customer else BROKER_MEASURES
 
     @property
     def shared_measures(self) -> tuple[tuple[str, str], ...]:
-        """Amount columns of chargeback after shared costs, with their titles."""
+        """Amount columns of chargeback that explain the effect of shared costs."""
         if self.is_customer:
-            return (("sales_after_sharing", "After sharing"),)
+            return (("total_sales", "Before sharing"),)
         return (
             ("cost_after_sharing", "Cost after sharing"),
             ("sales_after_sharing", "Sales after sharing"),

@@ -137,6 +137,7 @@ def _pages(viewer: Viewer) -> dict[str, list[st.Page]]:
     bills = [
         page("this_month", "This month at a glance", is_first=True),
         page("chargeback", "Chargeback"),
+        page("what_changed", "What changed"),
         page("trend", "Trend"),
         page("budget", "Budget"),
     ]
@@ -200,21 +201,31 @@ def _offer_new_version(data: DataFolder, shown: Version) -> None:
         st.rerun()
 
 
-def pick(label: str, key: str, options: Mapping[str, str], help: str | None = None) -> str:
+def pick(
+    label: str,
+    key: str,
+    options: Mapping[str, str],
+    help: str | None = None,
+    *,
+    stays: bool = False,
+) -> str:
     """A picker whose choice is kept in the address, so that a page can be shared.
 
     `options` are values with their labels; the first one is the default. A value in the address
-    that is not an option is ignored.
+    that is not an option is ignored. With `stays` the choice is kept while other pages are shown.
     """
     seen = f"{key} in the address"
     asked = st.query_params.get(key)
     if asked is not None and asked != st.session_state.get(seen) and asked in options:
         st.session_state[key] = asked
     if st.session_state.get(key) not in options:
-        st.session_state[key] = next(iter(options))
+        earlier = st.session_state.get(f"{key} chosen") if stays else None
+        st.session_state[key] = earlier if earlier in options else next(iter(options))
     chosen = st.selectbox(
         label, list(options), key=key, format_func=lambda value: options[value], help=help
     )
+    # Streamlit forgets the choice of a widget that a page does not show.
+    st.session_state[f"{key} chosen"] = chosen
     remember_in_address(key, chosen)
     return chosen
 

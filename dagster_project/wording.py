@@ -160,6 +160,16 @@ def sharing_method(method: str) -> str:
     return SHARING_METHODS.get(method, code(method))
 
 
+def change_part(part: str) -> str:
+    """The title of a part of a change: Moved splits."""
+    return CHANGE_PARTS.get(part, (sentence(code(part)), ""))[0]
+
+
+def change_meaning(part: str) -> str:
+    """The meaning of a part of a change: seats moved from one cost center to another."""
+    return CHANGE_PARTS.get(part, ("", ""))[1]
+
+
 def forecast_method(method: str) -> str:
     """The method of a forecast, in a sentence; an unknown method by its code."""
     return FORECAST_METHODS.get(method, f"Method: {code(method)}.")
@@ -172,6 +182,21 @@ SHARING_METHODS: Mapping[str, str] = {
     "seats": "by seats",
     "headcount": "by headcount",
 }
+
+CHANGE_PARTS: Mapping[str, tuple[str, str]] = {
+    "price": ("Price", "the amount per seat changed"),
+    "seats": ("Seats", "seats were bought or returned, with charges for parts of a cycle"),
+    "splits": ("Moved splits", "seats moved from one cost center to another"),
+    "new_subscriptions": ("New subscriptions", "billed for the first time"),
+    "ended_subscriptions": ("Ended subscriptions", "no longer billed"),
+    "billing_cycles": ("Billing cycles", "more, fewer or other cycles fall in the period"),
+    "usage": ("Usage", "metered usage changed"),
+    "credits": ("Credits and corrections", "credits, and corrections of closed periods"),
+    "taxes": ("Tax", "tax lines changed"),
+    "currency": ("Currency", "billed in another currency"),
+    "sharing": ("Shared costs", "received less passed on"),
+}
+"""The parts of a change, in their order: title and meaning."""
 
 FORECAST_METHODS: Mapping[str, str] = {
     "combination": "Based on two or more years of bills: trend and season continue.",

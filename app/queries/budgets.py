@@ -18,17 +18,29 @@ def budgets(viewer: Viewer, selection: Selection) -> Query:
     """One row per cost center, currency and month with a budget; overruns first."""
     # A customer has budgets of sales only.
     basis = "" if viewer.is_customer else "amount_basis, "
+    charged = viewer.measures[0][0]
     return Query(
         f"""
+        with budgeted as (
+            select *, strftime(month, '%Y-%m') as billing_period from budget_variance
+            where {_where(selection)}
+        ),
+        charged as (
+            select
+                billing_period, organization_id, cost_center_id, currency,
+                sum({charged}) as charged
+            from chargeback
+            group by billing_period, organization_id, cost_center_id, currency
+        )
         select
             month, organization_id, coalesce(organization_name, organization_id)
                 as organization_name,
             cost_center_id, coalesce(cost_center_name, cost_center_id) as cost_center_name,
             currency, {basis}coalesce(status, '{NOT_BILLED}') as status,
-            budget, actual, variance, budget_to_date, actual_to_date, variance_to_date,
-            year_budget, year_expected, year_variance
-        from budget_variance
-        where {_where(selection)}
+            budget, charged, actual, variance, budget_to_date, actual_to_date,
+            variance_to_date, year_budget, year_expected, year_variance
+        from budgeted
+        left join charged using (billing_period, organization_id, cost_center_id, currency)
         order by
             case status
                 when 'over_budget' then 0
@@ -44,6 +56,7 @@ def budgets(viewer: Viewer, selection: Selection) -> Query:
             Column("status", "Status", "status"),
             Column("cost_center_name", "Cost center"),
             Column("organization_name", "Organization"),
+            Column("charged", "Charged", "amount"),
             Column("budget", "Budget", "amount"),
             Column("actual", "Actual", "amount"),
             Column("variance", "Variance", "amount"),

@@ -10,8 +10,19 @@ from typing import Literal
 
 from app.published import Viewer
 from app.queries.pickers import ChargebackView
-from app.queries.query import Column, Query, Selection, money_columns, sums
+from app.queries.query import Column, Measures, Query, Selection, money_columns, sums
 from dagster_project.exports.scope import shared_cost_sides
+
+
+def measures(viewer: Viewer, view: ChargebackView, is_shared: bool = False) -> Measures:
+    """The amounts of a view: the amount charged, and those that explain it.
+
+    With `is_shared` they explain the effect of shared costs too. As corrected, all amounts are
+    before shared costs.
+    """
+    if view == "chargeback_as_corrected":
+        return viewer.line_measures
+    return viewer.measures + (viewer.shared_measures if is_shared else ())
 
 
 def totals(
@@ -20,16 +31,17 @@ def totals(
     view: ChargebackView = "chargeback",
     is_shared: bool = False,
 ) -> Query:
-    """One row per currency: the measures of the viewer, with `is_shared` also after sharing."""
+    """One row per currency: the amounts of the viewer (see `measures`)."""
+    shown = measures(viewer, view, is_shared)
     return Query(
         f"""
-        select currency, {sums(viewer, is_shared)} from {view}
+        select currency, {sums(shown)} from {view}
         where {selection.where()}
         group by currency
         order by currency
         """,
         selection.parameters,
-        (Column("currency", "Currency"), *money_columns(viewer, is_shared=is_shared)),
+        (Column("currency", "Currency"), *money_columns(shown)),
     )
 
 
@@ -82,14 +94,15 @@ def totals_by(
     `bar` is the amount divided by the largest amount of the currency, 0 to 1.
     """
     key, name, title = GROUPS[by]
-    rank = viewer.measures[0][0]
+    shown = measures(viewer, view, is_shared)
+    rank = shown[0][0]
     named = "" if key == name else f"coalesce(any_value({name}), {key}) as {name}, "
-    licenses = (Column("quantity", "Licenses billed", "quantity"),) if by == "product" else ()
+    billed = (Column("quantity", "Quantity billed", "quantity"),) if by == "product" else ()
     return Query(
         f"""
         with grouped as (
             select {key}, {named}currency, sum(quantity) as quantity,
-                {sums(viewer, is_shared)}
+                {sums(shown)}
             from {view}
             where {selection.where()}
             group by {key}, currency
@@ -101,7 +114,7 @@ def totals_by(
         order by currency, {rank} desc nulls last, {key}
         """,
         selection.parameters,
-        (Column(name, title), *licenses, *money_columns(viewer, is_shared=is_shared)),
+        (Column(name, title), *billed, *money_columns(shown)),
     )
 
 
@@ -151,11 +164,14 @@ def corrections(viewer: Viewer, selection: Selection) -> Query:
     """One row per corrected period and currency: correction amounts in the selected period."""
     return Query(
         f"""
-        select original_billing_period, currency, {sums(viewer)} from billing_report
+        select original_billing_period, currency, {sums(viewer.line_measures)} from billing_report
         where {selection.where()} and charge_class = 'Correction'
         group by original_billing_period, currency
         order by original_billing_period, currency
         """,
         selection.parameters,
-        (Column("original_billing_period", "Corrected period"), *money_columns(viewer)),
+        (
+            Column("original_billing_period", "Corrected period"),
+            *money_columns(viewer.line_measures),
+        ),
     )

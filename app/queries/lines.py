@@ -4,7 +4,7 @@ Belongs here: rows of the mart billing_report. Does not: sums of them (charges).
 """
 
 from app.published import Viewer
-from app.queries.query import Column, Query, Selection, money_columns
+from app.queries.query import Column, Query, Selection, money_columns, sums
 
 
 def billing_lines(viewer: Viewer, selection: Selection, is_corrected: bool = False) -> Query:
@@ -22,7 +22,7 @@ def billing_lines(viewer: Viewer, selection: Selection, is_corrected: bool = Fal
             charge_type || if(charge_class is null, '', ' (' || lower(charge_class) || ')')
                 as charge_type,
             subscription_id, quantity, share, currency, split_reason, {unit_cost}
-            {", ".join(name for name, _ in viewer.measures)}
+            {", ".join(name for name, _ in viewer.line_measures)}
         from billing_report
         where {selection.where(_period_column(is_corrected))}
         order by currency, charge_start_date, charge_end_date, line_id, cost_center_id,
@@ -34,12 +34,25 @@ def billing_lines(viewer: Viewer, selection: Selection, is_corrected: bool = Fal
             Column("charge_start_date", "From", "day"),
             Column("charge_end_date", "To", "day"),
             Column("cost_center_name", "Cost center"),
-            Column("quantity", "Licenses", "quantity"),
+            Column("quantity", "Quantity", "quantity"),
             Column("share", "Share", "share"),
             *(() if viewer.is_customer else (Column("unit_cost", "Unit cost", "exact"),)),
-            *money_columns(viewer),
+            *money_columns(viewer.line_measures),
             Column("split_reason", "Split basis", "code"),
         ),
+    )
+
+
+def totals(viewer: Viewer, selection: Selection, is_corrected: bool = False) -> Query:
+    """One row per currency: the amounts of `billing_lines`, before shared costs."""
+    return Query(
+        f"""
+        select currency, {sums(viewer.line_measures)} from billing_report
+        where {selection.where(_period_column(is_corrected))}
+        group by currency
+        order by currency
+        """,
+        selection.parameters,
     )
 
 
@@ -56,7 +69,7 @@ def billing_line(viewer: Viewer, line_id: str, period: str) -> Query:
             refund_of_line_id, snapshot_effective_at, split_reason, charge_class,
             original_billing_period,
             cost_center_id, cost_center_name, quantity, share, currency,
-            {", ".join(name for name, _ in viewer.measures)}{broker_only}
+            {", ".join(name for name, _ in viewer.line_measures)}{broker_only}
         from billing_report
         where line_id = $line_id and billing_period = $period
         order by cost_center_id
@@ -64,9 +77,9 @@ def billing_line(viewer: Viewer, line_id: str, period: str) -> Query:
         (("line_id", line_id), ("period", period)),
         (
             Column("cost_center_name", "Cost center"),
-            Column("quantity", "Licenses", "quantity"),
+            Column("quantity", "Quantity", "quantity"),
             Column("share", "Share", "share"),
-            *money_columns(viewer, "exact"),
+            *money_columns(viewer.line_measures, "exact"),
         ),
     )
 
@@ -82,12 +95,12 @@ def periods_of_line(line_id: str) -> Query:
 def unpriced(viewer: Viewer, selection: Selection, is_corrected: bool = False) -> Query:
     """One row per currency: the number of lines without a sales price.
 
-    Their sum of the first measure is included; for the broker it is their cost.
+    For the broker their cost is included.
     """
-    rank = viewer.measures[0][0]
+    cost = "" if viewer.is_customer else ", sum(total_cost) as total_cost"
     return Query(
         f"""
-        select currency, count(distinct line_id) as line_count, sum({rank}) as {rank}
+        select currency, count(distinct line_id) as line_count{cost}
         from billing_report
         where {selection.where(_period_column(is_corrected))} and total_sales is null
         group by currency

@@ -12,7 +12,6 @@ from typing import Literal
 
 import duckdb
 
-from app.published import Viewer
 from dagster_project import wording
 
 Kind = Literal[
@@ -27,6 +26,8 @@ Kind = Literal[
     "status",
     "code",
     "sharing_method",
+    "change_part",
+    "change_meaning",
 ]
 """How the values of a column are written (markup)."""
 
@@ -37,6 +38,8 @@ Row = Mapping[str, object]
 WORDS: Mapping[Kind, Callable[[str], str]] = {
     "code": wording.code,
     "sharing_method": wording.sharing_method,
+    "change_part": wording.change_part,
+    "change_meaning": wording.change_meaning,
 }
 """Kinds of codes, with the function that puts a code into words."""
 
@@ -134,18 +137,15 @@ def every_row(connection: duckdb.DuckDBPyConnection, query: Query) -> Iterator[t
             yield tuple(WORDS[kind](str(row[i])) if kind in WORDS else row[i] for i, kind in wanted)
 
 
-def measures(viewer: Viewer, is_shared: bool = False) -> tuple[tuple[str, str], ...]:
-    """Amount columns of a viewer with their titles; with `is_shared` also those after sharing."""
-    return viewer.measures + (viewer.shared_measures if is_shared else ())
+Measures = tuple[tuple[str, str], ...]
+"""Amount columns with their titles."""
 
 
-def sums(viewer: Viewer, is_shared: bool = False) -> str:
-    """SQL that sums the measures of a viewer."""
-    return ", ".join(f"sum({name}) as {name}" for name, _ in measures(viewer, is_shared))
+def sums(measures: Measures) -> str:
+    """SQL that sums amount columns."""
+    return ", ".join(f"sum({name}) as {name}" for name, _ in measures)
 
 
-def money_columns(
-    viewer: Viewer, kind: Kind = "amount", is_shared: bool = False
-) -> tuple[Column, ...]:
-    """The measures of a viewer as columns that are shown."""
-    return tuple(Column(name, title, kind) for name, title in measures(viewer, is_shared))
+def money_columns(measures: Measures, kind: Kind = "amount") -> tuple[Column, ...]:
+    """Amount columns that are shown."""
+    return tuple(Column(name, title, kind) for name, title in measures)

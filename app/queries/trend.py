@@ -18,13 +18,13 @@ def months(viewer: Viewer, selection: Selection) -> Query:
     """One row per billing period and currency, oldest first: amounts as billed."""
     return Query(
         f"""
-        select billing_period, currency, {sums(viewer)} from chargeback
+        select billing_period, currency, {sums(viewer.measures)} from chargeback
         where {replace(selection, period=None).where()}
         group by billing_period, currency
         order by currency, billing_period
         """,
         replace(selection, period=None).parameters,
-        (Column("billing_period", "Billing period"), *money_columns(viewer)),
+        (Column("billing_period", "Billing period"), *money_columns(viewer.measures)),
     )
 
 
@@ -42,6 +42,19 @@ def months_amortized(selection: Selection) -> Query:
             Column("billing_period", "Month"),
             Column(AMORTIZED_COST, "Amortized cost", "amount"),
         ),
+    )
+
+
+def bases(selection: Selection) -> Query:
+    """One row per basis of the amounts charged in the selection: sales or cost."""
+    within = replace(selection, period=None)
+    return Query(
+        f"""
+        select distinct amount_basis from chargeback
+        where {within.where()} and charged_amount <> 0
+        order by amount_basis
+        """,
+        within.parameters,
     )
 
 

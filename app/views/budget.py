@@ -88,7 +88,8 @@ else:
             else "Actual amounts are sales where the organization is sold to, otherwise cost,"
         )
         st.caption(
-            f"{basis} amortized over the months they are for, before shared costs."
+            "Charged: the amount of the month's bill, after shared costs, as on all pages."
+            f" {basis} amortized over the months they are for, before shared costs."
             " Over budget: the actual amount to date exceeds the budget to date."
             " Over budget by year end: the year forecast exceeds the year budget by more than the"
             " tolerance."

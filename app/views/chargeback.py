@@ -43,7 +43,7 @@ def overview() -> None:
     center_names: dict[str, str] = {}
     picks = st.columns(3 if here.organization_id else [1, 2])
     with picks[0]:
-        view = cast(ChargebackView, pick("Figures", "view", VIEWS, help=VIEW_HELP))
+        view = cast(ChargebackView, pick("Figures", "view", VIEWS, help=VIEW_HELP, stays=True))
     if here.organization_id:
         center_names = {
             str(row["cost_center_id"]): str(row["cost_center_name"])
@@ -144,7 +144,7 @@ def show_totals(
         empty="No charges in this period.",
         totals=ask(charges.totals(viewer, selection, view, is_shared)),
         links=links,
-        bars_on=viewer.measures[0][0],
+        bars_on=charges.measures(viewer, view)[0][0],
     )
 
 
@@ -176,7 +176,7 @@ def show_lines(selection: Selection, view: ChargebackView) -> None:
         "Billing lines",
         query.without("cost_center_name") if selection.cost_center_id else query,
         empty="No billing lines in this period.",
-        totals=ask(charges.totals(viewer, selection, view)),
+        totals=ask(lines.totals(viewer, selection, view == "chargeback_as_corrected")),
         links=links,
     )
     st.html('<p class="under">Select a charge to see its split and the explanation.</p>')
@@ -223,7 +223,7 @@ def show_line(line_id: str) -> None:
         facts.append(("Corrected period", wording.period(str(first["original_billing_period"]))))
     st.html(markup.pairs(facts))
     total: dict[str, object] = {"currency": first["currency"]}
-    for name in ("quantity", "share", *(name for name, _ in viewer.measures)):
+    for name in ("quantity", "share", *(name for name, _ in viewer.line_measures)):
         parts = [row[name] for row in rows]
         known = [part for part in parts if isinstance(part, Decimal)]
         total[name] = sum(known, Decimal()) if len(known) == len(parts) else None

@@ -52,7 +52,8 @@ def show_notices() -> None:
     notices += budget_notices() + unpriced_notices(selection)
     for row in ask(charges.corrections(viewer, selection)):
         corrected = wording.period(str(row["original_billing_period"]))
-        words = f"{markup.money(row, measure)} of this amount corrects {corrected}."
+        amount = markup.money(row, viewer.line_measures[0][0])
+        words = f"{amount} of this amount corrects {corrected}."
         notices.append(markup.notice(escape(words)))
     if notices:
         st.html("".join(notices))

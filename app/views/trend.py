@@ -18,6 +18,7 @@ MEASURES = dict(viewer.measures)
 if not viewer.is_customer:
     MEASURES[trend.AMORTIZED_COST] = "Amortized cost"
 COST_MEASURES = ("total_cost", trend.AMORTIZED_COST)
+CHARGED = viewer.measures[0][0]
 
 
 def show_forecast(query: Query, future: list[Row]) -> None:
@@ -26,7 +27,7 @@ def show_forecast(query: Query, future: list[Row]) -> None:
     if not future:
         nothing(
             "No forecast: no future charges, or no sales price."
-            if measure == "total_sales"
+            if basis == "sales"
             else "No forecast: no subscription has future charges."
         )
         return
@@ -36,7 +37,7 @@ def show_forecast(query: Query, future: list[Row]) -> None:
         empty="",
         prepare=lambda row: {**row, "month": wording.short_period(str(row["month"]))},
     )
-    if measure == "total_sales":
+    if basis == "sales":
         return
     methods = dict.fromkeys(wording.forecast_method(str(row["method"])) for row in future)
     words = [
@@ -82,10 +83,15 @@ def accuracy_notice(row: Row) -> str:
 
 def caption(has_partial_months: bool) -> str:
     """A description of the chart."""
-    words = ["Bars: " + ("amortized." if measure == trend.AMORTIZED_COST else "billed.")]
+    billed_words = {
+        trend.AMORTIZED_COST: "amortized.",
+        CHARGED: "charged, as billed, after shared costs.",
+    }
+    words = ["Bars: " + billed_words.get(measure, "billed.")]
     if future:
-        words.append("Dashed line: forecast, amortized.")
-    if future and measure in COST_MEASURES:
+        what = "forecast" if viewer.is_customer else f"forecast {basis}"
+        words.append(f"Dashed line: {what}, amortized, before shared costs.")
+    if future and basis == "cost":
         words.append("The bands are expected to contain the actual cost in 80 % and 95 % of cases.")
     if has_partial_months:
         words.append("A month with a bar and a forecast is not fully billed yet.")
@@ -96,10 +102,10 @@ heading("Trend", f"Amounts per month, {here.owner}")
 selection = replace(here.selection, period=None)
 found = [str(row["currency"]) for row in ask(pickers.currencies(selection))]
 picks = iter(st.columns(3))
-measure = viewer.measures[0][0]
+measure = CHARGED
 if len(MEASURES) > 1:
     with next(picks):
-        measure = pick("Measure", "measure", MEASURES)
+        measure = pick("Measure", "measure", MEASURES, stays=True)
 if here.organization_id:
     with next(picks):
         centers = {
@@ -117,11 +123,17 @@ selection = replace(selection, currency=currency)
 is_amortized = measure == trend.AMORTIZED_COST
 query = trend.months_amortized(selection) if is_amortized else trend.months(viewer, selection)
 billed = ask(query)
+# Charged amounts continue with the forecast of their basis, if all of them have the same.
+basis = "sales" if measure == "total_sales" else "cost" if measure in COST_MEASURES else None
+if measure == CHARGED:
+    found_bases = [] if viewer.is_customer else ask(trend.bases(selection))
+    bases = [str(row["amount_basis"]) for row in found_bases] or ["sales"]
+    basis = bases[0] if len(bases) == 1 else None
 forecast = None
-if measure in COST_MEASURES and columns_of("cost_forecast_summary") is not None:
+if basis == "cost" and not viewer.is_customer and columns_of("cost_forecast_summary") is not None:
     forecast = trend.forecast(selection)
-elif measure == "total_sales" and columns_of("cost_forecast") is not None:
-    forecast = trend.sales_forecast(selection, MEASURES[measure])
+elif basis == "sales" and columns_of("cost_forecast") is not None:
+    forecast = trend.sales_forecast(selection, dict(viewer.line_measures)["total_sales"])
 future = ask(forecast) if forecast else []
 if not any(row["forecast"] for row in future):
     future = []

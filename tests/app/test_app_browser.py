@@ -28,6 +28,7 @@ CHROMIUM = shutil.which("chromium")
 PAGES = (
     "This month at a glance",
     "Chargeback",
+    "What changed",
     "Trend",
     "Budget",
     "Findings to review",

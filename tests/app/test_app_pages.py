@@ -172,6 +172,11 @@ def captions(app: AppTest) -> str:
 
 def test_trend_shows_one_currency_and_bands_at_every_level(opened: Open) -> None:
     app = opened("trend")
+    # Charged amounts are sales here, and continue with their forecast.
+    assert "Charged" in picker(app, "Measure")
+    assert "charged, as billed, after shared costs" in captions(app)
+    assert "Sales forecast" in text(app)
+    app = opened("trend", measure="total_cost")
     assert picker(app, "Currency") == ["USD", "EUR"]
     shown = text(app)
     assert "578.15" in shown
@@ -212,7 +217,7 @@ def test_trend_states_that_there_is_no_forecast(
     mine = copied(data, tmp_path / "data")
     with duckdb.connect(str(mine.published_database)) as connection:
         connection.execute("update marts.cost_forecast_summary set forecast = 0, lower_80 = 0")
-    app = opened("trend", mine)
+    app = opened("trend", mine, measure="total_cost")
     assert "No forecast: no subscription has future charges." in text(app)
     assert "upper_95" not in chart(app)
     assert "Bars: billed." in captions(app).splitlines()
@@ -430,3 +435,14 @@ def test_the_effect_of_a_split_is_computed_and_the_split_saved_as_a_file(
         ["Sales", "5"],
         ["Default", "3"],
     ]
+
+
+def test_the_parts_of_a_change_lead_to_cost_centers_and_subscriptions(opened: Open) -> None:
+    shown = text(opened("what_changed"))
+    assert "January 2026" in shown
+    assert "New subscriptions" in shown
+    assert "cost_center=EVG-SALES" in shown
+    shown = text(opened("what_changed", organization="evergreen", cost_center="EVG-SALES"))
+    # 331.00 + 91.0166667 of January's addition become 650,000.00 of the cycle.
+    assert "product=Microsoft+365+E3" in shown
+    assert "Moved splits" not in shown

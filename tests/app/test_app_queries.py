@@ -20,7 +20,7 @@ from app.published import (
     columns_by_mart,
     tables,
 )
-from app.queries import budgets, charges, licenses, lines, pickers, review, trend
+from app.queries import budgets, changes, charges, licenses, lines, pickers, review, trend
 from app.queries.query import Query, Row, Selection, count, every_row, fetch
 from dagster_project.exports.scope import NothingPublished
 from dagster_project.exports.visibility import customer_marts
@@ -60,9 +60,14 @@ def queries(viewer: Viewer) -> list[Query]:
             charges.shared_costs(viewer, selection),
             lines.billing_lines(viewer, selection),
             lines.billing_lines(viewer, selection, is_corrected=True),
+            lines.totals(viewer, selection),
             lines.unpriced(viewer, selection),
             charges.compared_with_earlier(viewer, selection, "2026-01"),
             charges.corrections(viewer, selection),
+            changes.totals(selection, "2026-01"),
+            changes.parts(selection, "2026-01"),
+            changes.by_cost_center(selection, "2026-01"),
+            changes.by_subscription(selection, "2026-01"),
             trend.months(viewer, selection),
             trend.sales_forecast(selection, "Sales"),
             budgets.budgets(viewer, selection),
@@ -86,6 +91,7 @@ def queries(viewer: Viewer) -> list[Query]:
             licenses.pending_costs(FEBRUARY),
             licenses.last_closed_billing_date(),
             trend.months_amortized(of_organization),
+            trend.bases(of_organization),
             trend.forecast(of_organization),
             trend.forecast_accuracy(of_organization),
             budgets.bases(of_organization),
@@ -98,7 +104,12 @@ def queries(viewer: Viewer) -> list[Query]:
 
 def test_customer_columns_contain_no_cost() -> None:
     for mart, columns in CUSTOMER_COLUMNS.items():
-        about_cost = [name for name in columns if OF_COST.search(name.replace("cost_center", ""))]
+        # The change of a price is the one of sales: rows with amounts of cost are not visible.
+        about_cost = [
+            name
+            for name in columns
+            if OF_COST.search(name.replace("cost_center", "")) and name != "price_change"
+        ]
         assert not about_cost, mart
 
 
@@ -227,14 +238,16 @@ def test_the_pages_of_an_answer_are_complete_and_in_order(data: DataFolder) -> N
 def test_a_download_has_all_decimals_and_no_formulas(data: DataFolder) -> None:
     query_ = charges.totals_by(BROKER, Selection("2026-02"), "cost_center")
     rows = list(csv.reader(io.StringIO(screen.csv_file(data, BROKER, query_).decode("utf-8-sig"))))
-    assert rows[0] == ["Cost center", "Cost", "Sales", "Margin", "Currency"]
-    assert ["'=Dock", "90", "", "", "EUR"] in rows
+    assert rows[0] == ["Cost center", "Charged", "Cost", "Sales", "Margin", "Currency"]
+    assert ["'=Dock", "90", "90", "", "", "EUR"] in rows
     expected = query(
         data,
         "select sum(total_cost) from chargeback"
         " where billing_period = '2026-02' and cost_center_id = 'EVG-MKT'",
     )
-    ((marketing,),) = ([row[1]] for row in rows if row[0] == "Marketing")
+    # Charged are 7 / 20 of 1,300,000 and 186.00 of the shared Power BI.
+    ((charged, marketing),) = (row[1:3] for row in rows if row[0] == "Marketing")
+    assert charged == "455186"
     assert Decimal(marketing) == expected[0][0]
     assert marketing == "432098.761932"
 
@@ -244,7 +257,7 @@ def test_customer_lines_omit_the_provider_description(data: DataFolder) -> None:
         "utf-8-sig"
     )
     header = text.splitlines()[0]
-    assert header == "Charge,From,To,Cost center,Licenses,Share,Amount,Split basis,Currency"
+    assert header == "Charge,From,To,Cost center,Quantity,Share,Amount,Split basis,Currency"
     assert "1234567.891234" not in text
 
 
