@@ -114,6 +114,8 @@ def benchmark(arguments: argparse.Namespace, folder: Path) -> str:
     print(f"Writing {shape.line_count:,} billing lines ...", flush=True)
     company.write_company(folder / "landing", shape)
     peers = [name for name in arguments.peers.split(",") if name and _is_installed(name)]
+    if not arguments.peers_only:
+        warm_up(folder)
     names = [*peers, "apportion", *(["only"] if _has_only() else [])]
     works = {name: Work(name) for name in names if not (arguments.peers_only and name in OURS)}
     steps: list[Step] = []
@@ -126,7 +128,7 @@ def benchmark(arguments: argparse.Namespace, folder: Path) -> str:
             works[name].measures.append(measure)
             print(f"{measure.seconds:,.1f} s", flush=True)
             if name == "apportion":
-                steps = steps_of(measure, folder / name)
+                steps = steps_of(measure)
         if number == 0:
             compare(folder, list(works))
     parts = [table(works, shape.line_count)]
@@ -136,6 +138,14 @@ def benchmark(arguments: argparse.Namespace, folder: Path) -> str:
         months = [int(each) for each in arguments.growth.split(",")]
         parts.append(table_of_growth(months, arguments.growth_lines, folder))
     return "\n\n".join(parts)
+
+
+def warm_up(folder: Path) -> None:
+    """Run a small company: the first run after an installation compiles the dbt project."""
+    print("Warming up ...", flush=True)
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        company.write_company(Path(place) / "landing", company.SIZES["XS"])
+        measured(command_of_run(Path(place)))
 
 
 # --- one process --------------------------------------------------------------------------------
@@ -292,14 +302,12 @@ def table(works: dict[str, Work], line_count: int) -> str:
 
 
 def table_of_steps(steps: Sequence[Step]) -> str:
-    """Where our last run spent its time."""
+    """The parts of our last run."""
     rows = [(step.name, f"{step.seconds:,.2f}") for step in steps]
-    return "Steps of our last run (models run in two threads):\n\n" + markdown(
-        ("step", "seconds"), rows
-    )
+    return "Steps of our last run:\n\n" + markdown(("step", "seconds"), rows)
 
 
-def steps_of(measure: Measure, data: Path) -> list[Step]:
+def steps_of(measure: Measure) -> list[Step]:
     """The seconds between two printed steps, then those of rooms and of the slowest models."""
     printed: list[tuple[float, str]] = []
     for second, line in measure.lines:
@@ -316,7 +324,7 @@ def steps_of(measure: Measure, data: Path) -> list[Step]:
         for (second, line), end in zip(printed, ends, strict=True)
         if end - second >= 0.05
     ]
-    models = list(_times_of_models(data / ".run" / "dbt-logs" / "dbt.log"))
+    models = list(_times_of_models())
     rooms: dict[str, float] = {}
     for step in models:
         room = _room(step.name)
@@ -330,18 +338,28 @@ def steps_of(measure: Measure, data: Path) -> list[Step]:
     return steps + [Step(f"model {step.name}", step.seconds) for step in slowest]
 
 
-def _times_of_models(log: Path) -> Iterator[Step]:
-    """The nodes of the last invocation in dbt's log, tests as one step per room."""
-    if not log.exists():
-        return
-    invocation = log.read_text().split("Running with dbt=")[-1]
-    for name, seconds in re.findall(
-        r" OK (?:created|loaded)[^\n]*?(\w+) \.* *\[[^\]]* in ([0-9.]+)s\]", invocation
-    ):
-        yield Step(name, float(seconds))
-    tests = re.findall(r" (?:PASS|WARN)[^\n]* in ([0-9.]+)s\]", invocation)
-    if tests:
-        yield Step("data tests", sum(map(float, tests)))
+def _times_of_models() -> Iterator[Step]:
+    """The seconds of each seed and model in the newest run, and of all data tests together."""
+    import dagster as dg
+
+    os.environ["DAGSTER_HOME"] = str(ROOT / ".dagster")
+    test_seconds = 0.0
+    with dg.DagsterInstance.get() as instance:
+        (run,) = instance.get_runs(limit=1)
+        for entry in instance.all_logs(run.run_id):
+            event = entry.dagster_event
+            if event is None:
+                continue
+            if event.is_step_materialization:
+                materialization = event.step_materialization_data.materialization
+                seconds = materialization.metadata.get("Execution Duration")
+                if seconds is not None:
+                    yield Step(materialization.asset_key.path[-1], float(seconds.value))
+            elif event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+                seconds = event.asset_check_evaluation_data.metadata.get("Execution Duration")
+                test_seconds += float(seconds.value) if seconds is not None else 0
+    if test_seconds:
+        yield Step("data tests", test_seconds)
 
 
 def _room(model: str) -> str:

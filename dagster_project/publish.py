@@ -13,7 +13,7 @@ KEPT_SECONDS later.
 import json
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,18 @@ STORAGE_VERSION = "v1.0.0"
 KEPT_SECONDS = 3600
 """Seconds that a replaced version is kept for readers that have resolved its path."""
 
+FIRST_IN_ORDER = (
+    "billing_period",
+    "x_BillingPeriod",
+    "month",
+    "organization_id",
+    "x_OrganizationId",
+    "subscription_id",
+    "SubAccountId",
+)
+"""Columns by which a table is ordered before its key, so that a reader of one period or one
+organization reads a part of the file."""
+
 SUPERSEDED = "superseded"
 STATE = "state.json"
 
@@ -44,19 +56,23 @@ class PublishedMart:
 
 
 def publish(
-    data: DataFolder, manifest: Mapping[str, Any], state_id: str
+    data: DataFolder,
+    manifest: Mapping[str, Any],
+    state_id: str,
+    on_mart: Callable[[PublishedMart], None] = lambda mart: None,
 ) -> tuple[PublishedMart, ...]:
     """Publish the warehouse's marts as a new version: one DuckDB file and a Parquet file per mart.
 
     `manifest` is dbt's; its descriptions become comments on tables and columns. `state_id` names
-    the state of landing, ledger and rules that the marts were built from.
+    the state of landing, ledger and rules that the marts were built from. `on_mart` is called for
+    each mart when it is written.
     """
     versions = data.published / "versions"
     versions.mkdir(parents=True, exist_ok=True)
     for leftover in versions.glob(".building*"):
         shutil.rmtree(leftover)
     building = versions / ".building"
-    marts = _write_version(building, data.warehouse, manifest)
+    marts = _write_version(building, data, manifest, on_mart)
     (building / STATE).write_text(json.dumps({"state_id": state_id}) + "\n", encoding="ascii")
     numbers = [int(path.name[:6]) for path in versions.iterdir() if path.name[:6].isdigit()]
     version = versions / f"{max(numbers, default=0) + 1:06d}-{state_id[:8]}"
@@ -76,12 +92,17 @@ def published_state(data: DataFolder) -> str | None:
 
 
 def _write_version(
-    folder: Path, warehouse: Path, manifest: Mapping[str, Any]
+    folder: Path,
+    data: DataFolder,
+    manifest: Mapping[str, Any],
+    on_mart: Callable[[PublishedMart], None],
 ) -> tuple[PublishedMart, ...]:
     """Write the marts of the warehouse into a new folder."""
     (folder / "marts").mkdir(parents=True)
     with duckdb.connect() as connection:
-        connection.execute(f"attach {sql_literal(warehouse)} as warehouse (read_only)")
+        # Sorting can need more than the memory. The default is a folder where the process started.
+        connection.execute(f"set temp_directory = {sql_literal(data.run_folder / 'temporary')}")
+        connection.execute(f"attach {sql_literal(data.warehouse)} as warehouse (read_only)")
         connection.execute(
             f"attach {sql_literal(folder / 'apportion.duckdb')} as published"
             f" (storage_version '{STORAGE_VERSION}')"
@@ -97,13 +118,14 @@ def _write_version(
                 """
             ).fetchall()
         ]
+        keys = _keys(manifest)
         marts = []
         for name in names:
             published_table = sql_identifier("published", "marts", name)
-            # The order of rows must not depend on threads.
             connection.execute(
                 f"create table {published_table} as"
-                f" select * from {sql_identifier('warehouse', 'marts', name)} order by all"
+                f" select * from {sql_identifier('warehouse', 'marts', name)}"
+                f" order by {_order(connection, name, keys.get(name))}"
             )
             connection.execute(
                 f"copy {published_table} to {sql_literal(folder / 'marts' / f'{name}.parquet')}"
@@ -111,10 +133,56 @@ def _write_version(
             )
             row = connection.execute(f"select count(*) from {published_table}").fetchone()
             marts.append(PublishedMart(name, row[0] if row else 0))
+            on_mart(marts[-1])
         _describe(connection, manifest, set(names))
         connection.execute("checkpoint published")
         connection.execute("detach published")
     return tuple(marts)
+
+
+def _keys(manifest: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The key columns of each mart by its name, as the data tests of the key name them.
+
+    Only a test that blocks publishing, and that tests all rows, proves a key.
+    """
+    keys: dict[str, tuple[str, ...]] = {}
+    filled: set[tuple[str, str]] = set()
+    unique: dict[str, str] = {}
+    for node in manifest["nodes"].values():
+        test = node.get("test_metadata")
+        if not test or node["config"].get("where"):
+            continue
+        if node["config"].get("severity", "error").lower() != "error":
+            continue
+        mart = manifest["nodes"].get(node.get("attached_node"), {}).get("name")
+        match test["name"]:
+            case "unique_combination":
+                keys.setdefault(mart, tuple(test["kwargs"]["columns"]))
+            case "unique":
+                unique.setdefault(mart, test["kwargs"]["column_name"])
+            case "not_null":
+                filled.add((mart, test["kwargs"]["column_name"]))
+    # dbt's test `unique` passes over nulls.
+    return {mart: (column,) for mart, column in unique.items() if (mart, column) in filled} | keys
+
+
+def _order(connection: duckdb.DuckDBPyConnection, name: str, key: tuple[str, ...] | None) -> str:
+    """The order of a mart's rows, which must not depend on threads: total by the key.
+
+    Sorting by all columns would give a total order too, at several times the cost for wide tables.
+    """
+    if key is None:
+        return "all"
+    columns = {
+        column
+        for (column,) in connection.execute(
+            "select column_name from duckdb_columns()"
+            " where database_name = 'warehouse' and schema_name = 'marts' and table_name = ?",
+            [name],
+        ).fetchall()
+    }
+    first = [column for column in FIRST_IN_ORDER if column in columns]
+    return ", ".join(map(sql_identifier, dict.fromkeys([*first, *key])))
 
 
 def _switch(data: DataFolder, version: Path) -> None:

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from dagster_project import publish, run_state
+from dagster_project import progress, publish, run_state
 from dagster_project.assets.resources import Warehouse
 from dagster_project.assets.warehouse import MANIFEST, warehouse_models
 from dagster_project.ledger import anchors
@@ -20,9 +20,23 @@ MART_KEYS = [key for key in warehouse_models.keys if key.path[0] == "marts"]
 )
 def published(warehouse: Warehouse) -> dg.MaterializeResult:
     """Switch `published/` to the marts just built."""
-    marts = publish.publish(warehouse.data, MANIFEST, run_state.begun(warehouse.data))
-    anchors.remember(warehouse.data, read_postings(warehouse.data.ledger))
-    run_state.remember(warehouse.data)
+    data = warehouse.data
+    step = progress.Step(
+        "Publishing",
+        "tables",
+        {key.path[-1]: key.path[-1] for key in MART_KEYS},
+        progress.seconds_before(data, "publishing"),
+    )
+    marts = publish.publish(
+        data,
+        MANIFEST,
+        run_state.begun(data),
+        on_mart=lambda mart: step.ended(mart.name, f"{mart.name}: {mart.row_count:,} rows"),
+    )
+    step.finish(f"{sum(mart.row_count for mart in marts):,} rows")
+    progress.remember(data, "publishing", step.seconds)
+    anchors.remember(data, read_postings(data.ledger))
+    run_state.remember(data)
     return dg.MaterializeResult(
         metadata={
             "path": dg.MetadataValue.path(str(warehouse.data.published_database)),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 import duckdb
 
-from dagster_project import run_state, warehouse_file
+from dagster_project import progress, run_state, warehouse_file
 from dagster_project.assets.downloads import BILLING_EXPORT_KEY
 from dagster_project.assets.resources import Warehouse
 from dagster_project.feeds.declarations import read_declarations
@@ -15,6 +15,9 @@ from dagster_project.landing.sync import LandingReport, sync
 from dagster_project.ledger import anchors
 from dagster_project.ledger.anchors import Head
 from dagster_project.ledger.postings import load_postings
+
+READING = "reading   "
+"""The beginning of the message on a file that is read."""
 
 REGISTRY_TABLES = {
     "landed_files": "Every file in landing, with its status.",
@@ -48,6 +51,14 @@ def raw_tables(
     data = warehouse.data
     warehouse_file.make_usable(data, print)
     run_state.begin(data)
+    reading = progress.Step("Reading", "new files")
+
+    def log(message: str) -> None:
+        context.log.info(message)
+        if message.startswith(READING):
+            file = message.removeprefix(READING)
+            reading.ended(file, file)
+
     with duckdb.connect(str(data.warehouse)) as connection:
         postings = load_postings(data.ledger, connection)
         anchors.require_all_seen(data, postings)
@@ -55,10 +66,11 @@ def raw_tables(
         report = sync(
             data.landing,
             connection,
-            progress=context.log.info,
+            progress=log,
             forgotten=forgetting.read_list(data.forgotten_users),
             declarations=read_declarations(data.declarations),
         )
+    reading.finish(f"{sum(report.row_counts.values()):,} rows in the warehouse")
     for each in FORMATS:
         files = [file for file in report.files if file.format == each.name]
         yield dg.MaterializeResult(

@@ -9,7 +9,7 @@ import dagster as dg
 import duckdb
 from dagster_dbt import DagsterDbtTranslator, dbt_assets
 
-from dagster_project import compiled_build, dbt_runner
+from dagster_project import compiled_build, dbt_runner, progress
 from dagster_project.private_interfaces import asset_events, dbt_selection
 from dagster_project.quoting import sql_identifier
 from dagster_project.settings import DataFolder
@@ -57,10 +57,22 @@ def warehouse_models(context: dg.AssetExecutionContext) -> Iterator[Any]:
     compiled = None if context.is_subset else compiled_build.kept()
     if compiled is not None:
         try:
+            step = progress.Step(
+                "Building",
+                "models and checks",
+                {each.unique_id: each.unique_id.split(".")[2] for each in compiled.statements},
+                progress.seconds_before(data, "building"),
+            )
             with duckdb.connect(str(data.warehouse)) as connection:
                 for node in compiled.execute(connection):
                     reported.add(node.unique_id)
-                    yield _event(node, _figures(node.unique_id, connection))
+                    figures = _figures(node.unique_id, connection)
+                    rows = figures.get("dagster/row_count")
+                    name = node.unique_id.split(".")[2]
+                    step.ended(node.unique_id, f"{name}: {rows:,} rows" if rows else "")
+                    yield _event(node, figures)
+            step.finish()
+            progress.remember(data, "building", step.seconds)
             return
         except compiled_build.DbtNeeded as reason:
             context.log.info(f"dbt builds everything, since {reason}")

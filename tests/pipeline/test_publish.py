@@ -56,6 +56,38 @@ def test_parquet_and_duckdb_contain_the_same_rows(published: Company) -> None:
             assert differing == [], table
 
 
+def test_rows_are_in_the_order_of_a_key(published: Company) -> None:
+    keys = publish._keys(dbt_runner.read_manifest())
+    assert keys["billing_report"] == ("billing_period", "line_id", "cost_center_id")
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{published.data.warehouse}' as warehouse (read_only)")
+        for path in (published.data.published / "marts").iterdir():
+            order = publish._order(connection, path.stem, keys.get(path.stem))
+            in_order = connection.execute(
+                f"from warehouse.marts.{path.stem} order by {order}"
+            ).fetchall()
+            assert connection.execute(f"from '{path}'").fetchall() == in_order, path.stem
+
+
+def test_a_key_is_a_combination_of_columns_or_a_unique_column_without_nulls() -> None:
+    def test_of(mart: str, kind: str, severity: str = "error", **kwargs: object) -> dict:
+        return {
+            "config": {"severity": severity},
+            "attached_node": mart,
+            "test_metadata": {"name": kind, "kwargs": kwargs},
+        }
+
+    nodes: dict[str, dict] = {mart: {"name": mart, "config": {}} for mart in "abcd"}
+    nodes |= {
+        "1": test_of("a", "unique_combination", columns=["x", "y"]),
+        "2": test_of("b", "unique", column_name="x"),
+        "3": test_of("b", "not_null", column_name="x"),
+        "4": test_of("c", "unique", column_name="x"),
+        "5": test_of("d", "unique_combination", severity="warn", columns=["x"]),
+    }
+    assert publish._keys({"nodes": nodes}) == {"a": ("x", "y"), "b": ("x",)}
+
+
 def test_every_published_table_and_column_has_a_comment(published: Company) -> None:
     with duckdb.connect(str(published.data.published_database), read_only=True) as connection:
         silent = connection.execute(
