@@ -1,4 +1,7 @@
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -156,3 +159,64 @@ def test_a_publication_that_fails_leaves_the_old_one_in_place(
     with pytest.raises(KeyboardInterrupt):
         publish.publish(published.data, dbt_runner.read_manifest(), "state")
     assert published.data.published_database.read_bytes() == before
+
+
+READER = """
+import sys, time
+from pathlib import Path
+
+import duckdb
+
+published, seconds = Path(sys.argv[1]), float(sys.argv[2])
+looks = mixed = 0
+deadline = time.monotonic() + seconds
+while time.monotonic() < deadline:
+    # Resolved once: every file of this folder is of one version.
+    marts = (published / "marts").resolve(strict=True)
+    stamps = {
+        duckdb.sql(f"select max(version) from '{marts / name}.parquet'").fetchone()[0]
+        for name in ("first_seen", "last_seen")
+    }
+    with duckdb.connect(str(published / "apportion.duckdb"), read_only=True) as database:
+        stamps_inside = {
+            database.sql(f"select max(version) from marts.{name}").fetchone()[0]
+            for name in ("first_seen", "last_seen")
+        }
+    looks += 1
+    mixed += len(stamps) > 1 or len(stamps_inside) > 1
+print(looks, mixed)
+"""
+
+
+def test_readers_that_loop_see_one_version_each_time(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path)
+
+    def publish_version(number: int) -> None:
+        with duckdb.connect(str(data.warehouse)) as warehouse:
+            warehouse.execute("create schema if not exists marts")
+            # Published first and last, in alphabetical order.
+            for name in ("first_seen", "last_seen", "middle"):
+                warehouse.execute(
+                    f"create or replace table marts.{name} as"
+                    f" select {number} as version, range as row_number from range(20000)"
+                )
+        publish.publish(data, {"nodes": {}}, f"{number:08d}")
+
+    publish_version(0)
+    readers = [
+        subprocess.Popen(
+            [sys.executable, "-c", READER, str(data.published), "4"],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    number = 0
+    while any(reader.poll() is None for reader in readers):
+        number += 1
+        publish_version(number)
+    results = [reader.communicate()[0].split() for reader in readers]
+    # A reader that failed has printed nothing.
+    assert [reader.returncode for reader in readers] == [0, 0]
+    assert number > 3
+    assert all(int(looks) > 3 and mixed == "0" for looks, mixed in results), results
