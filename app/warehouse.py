@@ -6,10 +6,8 @@ charges only. The warehouse admits one process at a time, so the query holds the
 
 from dataclasses import dataclass, replace
 
-import duckdb
-
 from app.splits import CostCenter
-from dagster_project import relations
+from dagster_project import database, relations
 from dagster_project.errors import ApportionError
 from dagster_project.quoting import sql_literal
 from dagster_project.settings import DataFolder, Limits
@@ -38,7 +36,7 @@ def read_splitting(data: DataFolder, organization_id: str) -> Splitting:
     if not data.warehouse.exists():
         raise NoWarehouse("the warehouse does not exist: run make run to build it")
     limits = replace(Limits.from_environment(), lock_wait_seconds=WAIT_SECONDS)
-    with only_writer(data, limits), duckdb.connect() as connection:
+    with only_writer(data, limits), database.connect(folders=(data.root,)) as connection:
         connection.execute(f"attach {sql_literal(data.warehouse)} as warehouse (read_only)")
         rows = connection.execute(
             f"""

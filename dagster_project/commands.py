@@ -207,8 +207,7 @@ def inspect(data: DataFolder, file: Path, place: str | None) -> int:
 
 def forget(data: DataFolder, user: str) -> int:
     """Erase a person from the raw tables permanently and build everything again."""
-    import duckdb
-
+    from dagster_project import database
     from dagster_project.feeds.declarations import read_declarations
     from dagster_project.inspection import reading
     from dagster_project.landing import forgetting
@@ -221,7 +220,7 @@ def forget(data: DataFolder, user: str) -> int:
     _require_dagster_home()
     with only_writer(data, Limits.from_environment(), progress=print):
         # Landing is read into memory: the warehouse may not have the newest files yet.
-        with duckdb.connect() as connection:
+        with database.connect() as connection:
             sync(
                 data.landing,
                 connection,

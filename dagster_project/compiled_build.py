@@ -24,7 +24,7 @@ from typing import Any
 
 import duckdb
 
-from dagster_project import dbt_runner
+from dagster_project import database, dbt_runner
 from dagster_project.quoting import sql_identifier, sql_literal
 from dagster_project.settings import DataFolder
 
@@ -164,6 +164,11 @@ def _result_of_python_model(code: str, connection: duckdb.DuckDBPyConnection) ->
     return module["model"](dbt, connection)
 
 
+def connect(warehouse: Path) -> duckdb.DuckDBPyConnection:
+    """A connection that can execute a build on a warehouse."""
+    return database.connect(warehouse, folders=(KEPT_FOLDER,))
+
+
 # --- keeping ------------------------------------------------------------------------------------
 
 
@@ -194,7 +199,7 @@ def keep(data: DataFolder, results: Path) -> None:
                 shutil.rmtree(earlier)
         building = KEPT_FOLDER / "building"
         building.mkdir()
-        with duckdb.connect(str(data.warehouse), read_only=True) as connection:
+        with database.connect(data.warehouse, is_read_only=True) as connection:
             statements = _statements(json.loads(results.read_text()), connection)
         _keep_seeds(data.warehouse, statements, building / SEEDS)
         (building / STATEMENTS).write_text(
@@ -210,7 +215,7 @@ def _fingerprint() -> str:
 
 
 def _keep_seeds(warehouse: Path, statements: Collection[Statement], path: Path) -> None:
-    with duckdb.connect() as connection:
+    with database.connect(folders=(warehouse.parent, path.parent)) as connection:
         connection.execute(f"attach {sql_literal(warehouse)} as warehouse (read_only)")
         connection.execute(f"attach {sql_literal(path)} as kept_seeds")
         for seed in statements:

@@ -20,6 +20,7 @@ from typing import Any
 
 import duckdb
 
+from dagster_project import database
 from dagster_project.files import replaced_at_once
 from dagster_project.quoting import sql_identifier, sql_literal
 from dagster_project.settings import DataFolder
@@ -99,9 +100,10 @@ def _write_version(
 ) -> tuple[PublishedMart, ...]:
     """Write the marts of the warehouse into a new folder."""
     (folder / "marts").mkdir(parents=True)
-    with duckdb.connect() as connection:
-        # Sorting can need more than the memory. The default is a folder where the process started.
-        connection.execute(f"set temp_directory = {sql_literal(data.run_folder / 'temporary')}")
+    # Sorting can need more than the memory. The default is a folder where the process started.
+    with database.connect(
+        folders=(data.root,), spill_folder=data.run_folder / "temporary"
+    ) as connection:
         connection.execute(f"attach {sql_literal(data.warehouse)} as warehouse (read_only)")
         connection.execute(
             f"attach {sql_literal(folder / 'apportion.duckdb')} as published"

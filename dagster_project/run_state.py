@@ -5,7 +5,7 @@ from pathlib import Path
 
 import duckdb
 
-from dagster_project import dbt_runner
+from dagster_project import database, dbt_runner
 from dagster_project.errors import NotOneState
 from dagster_project.files import replaced_at_once
 from dagster_project.landing import folder, forgetting
@@ -44,7 +44,7 @@ def begin(data: DataFolder) -> None:
     Changes after this point are for the next run.
     """
     _record(data).unlink(missing_ok=True)
-    with duckdb.connect(str(data.warehouse)) as connection:
+    with database.connect(data.warehouse) as connection:
         connection.execute("create schema if not exists run")
         connection.execute(
             "create or replace table run.state as"
@@ -55,13 +55,13 @@ def begin(data: DataFolder) -> None:
 
 def begun(data: DataFolder) -> str:
     """The id of the state that the warehouse was built from."""
-    with duckdb.connect(str(data.warehouse), read_only=True) as connection:
+    with database.connect(data.warehouse, is_read_only=True) as connection:
         return _warehouse_state(connection)[0]
 
 
 def remember(data: DataFolder) -> None:
     """Record that the published version was built from the state with which its run began."""
-    with duckdb.connect(str(data.warehouse)) as connection:
+    with database.connect(data.warehouse) as connection:
         connection.execute("update run.state set is_published = true")
         state, _ = _warehouse_state(connection)
     with replaced_at_once(_record(data)) as building:
@@ -85,7 +85,7 @@ def require_one_state(data: DataFolder) -> str:
         )
     if not data.warehouse.exists():
         raise NotOneState(f"{data.warehouse} is missing. {advice}")
-    with duckdb.connect(str(data.warehouse), read_only=True) as connection:
+    with database.connect(data.warehouse, is_read_only=True) as connection:
         built, is_built_published = _warehouse_state(connection)
     if built != state or not is_built_published or not is_published(data, state):
         raise NotOneState(

@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from dagster_project import wording
+from dagster_project import database, wording
 from dagster_project.quoting import sql_literal
 from dagster_project.settings import DataFolder
 
@@ -25,7 +25,7 @@ ROWS_SHOWN = 40
 
 def summarize(data: DataFolder) -> str:
     """The summary of the published marts, as lines of text."""
-    with duckdb.connect() as connection:
+    with database.connect(folders=(data.root,)) as connection:
         connection.execute(
             f"attach {sql_literal(data.published_database)} as published (read_only)"
         )
@@ -189,7 +189,7 @@ def _shortened(value: str) -> str:
 
 def blocking_findings(data: DataFolder) -> str:
     """What keeps the warehouse's marts from being published, and what to do, a line each."""
-    with duckdb.connect(str(data.warehouse), read_only=True) as connection:
+    with database.connect(data.warehouse, is_read_only=True) as connection:
         rows = connection.execute(
             """
             select amount_at_stake, currency, message

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import duckdb
 
+from dagster_project import database
 from dagster_project.errors import WarehouseBusy
 from dagster_project.quoting import sql_identifier
 from dagster_project.settings import DataFolder
@@ -28,7 +29,7 @@ def make_usable(data: DataFolder, progress: Progress = lambda message: None) -> 
         _remove_write_ahead_log(data)
         return
     try:
-        with duckdb.connect(str(data.warehouse)) as connection:
+        with database.connect(data.warehouse) as connection:
             connection.execute("select count(*) from duckdb_tables()").fetchall()
     except duckdb.Error as error:
         if _is_held_elsewhere(error):
@@ -47,7 +48,7 @@ def set_aside_if_damaged(data: DataFolder, progress: Progress = lambda message: 
     if not data.warehouse.exists():
         return False
     try:
-        with duckdb.connect(str(data.warehouse), read_only=True) as connection:
+        with database.connect(data.warehouse, is_read_only=True) as connection:
             tables = connection.execute(
                 "select schema_name, table_name, list(column_name) from duckdb_columns()"
                 " where not internal and (schema_name, table_name) in"

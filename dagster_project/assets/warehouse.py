@@ -9,7 +9,7 @@ import dagster as dg
 import duckdb
 from dagster_dbt import DagsterDbtTranslator, dbt_assets
 
-from dagster_project import compiled_build, dbt_runner, progress
+from dagster_project import compiled_build, database, dbt_runner, progress
 from dagster_project.private_interfaces import asset_events, dbt_selection
 from dagster_project.quoting import sql_identifier
 from dagster_project.settings import DataFolder
@@ -63,7 +63,7 @@ def warehouse_models(context: dg.AssetExecutionContext) -> Iterator[Any]:
                 {each.unique_id: each.unique_id.split(".")[2] for each in compiled.statements},
                 progress.seconds_before(data, "building"),
             )
-            with duckdb.connect(str(data.warehouse)) as connection:
+            with compiled_build.connect(data.warehouse) as connection:
                 for node in compiled.execute(connection):
                     reported.add(node.unique_id)
                     figures = _figures(node.unique_id, connection)
@@ -101,7 +101,7 @@ def _build_with_dbt(
     if outcome.is_success and not context.is_subset:
         compiled_build.keep(data, target / "run_results.json")
 
-    with duckdb.connect(str(data.warehouse), read_only=True) as connection:
+    with database.connect(data.warehouse, is_read_only=True) as connection:
         for event in events:
             if event["data"]["node_info"]["unique_id"] in reported:
                 continue

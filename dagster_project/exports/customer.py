@@ -25,6 +25,7 @@ from pathlib import Path
 
 import duckdb
 
+from dagster_project.database import connect
 from dagster_project.exports.scope import CUSTOMER_DETAILS, NothingInScope, Scope
 from dagster_project.exports.statements import write_statements
 from dagster_project.exports.visibility import OWN_ROWS, VisibleMart, customer_marts
@@ -87,7 +88,7 @@ def write_customer_edition(
     database = customer_folder(data) / f"{name}.duckdb"
     _write_database(connection, organization_id, database)
     path = folder / name / f"{name}-{file_name(scope.words)}.xlsx"
-    with duckdb.connect() as own:
+    with connect(folders=(database.parent,)) as own:
         own.execute(f"attach {sql_literal(database)} as customer (read_only)")
         own.execute("use customer.marts")
         try:

@@ -87,7 +87,8 @@ def deliver_focus(
 
     Other files in the folder stay. Periods and errors are those of `deliver`.
     """
-    with open_published(data) as connection:
+    folder = folder.absolute()
+    with open_published(data, folder) as connection:
         return _write_focus(
             connection, _scope(connection, first_period, last_period, organization_id), folder
         )

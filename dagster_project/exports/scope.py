@@ -6,10 +6,12 @@ Belongs here: SQL that several exports share. Does not: any single kind of file,
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import duckdb
 
+from dagster_project import database
 from dagster_project.errors import UsageError
 from dagster_project.quoting import sql_literal
 from dagster_project.settings import DataFolder
@@ -104,14 +106,14 @@ class Scope:
         return f"{self.first_period} to {self.last_period}"
 
 
-def open_published(data: DataFolder) -> duckdb.DuckDBPyConnection:
+def open_published(data: DataFolder, *folders: Path) -> duckdb.DuckDBPyConnection:
     """A read-only connection with the published marts in its default schema.
 
-    Raises NothingPublished.
+    It can write files into the data folder and `folders`. Raises NothingPublished.
     """
     if not data.published_database.exists():
         raise NothingPublished(f"nothing is published in {data.root} yet: run make run first")
-    connection = duckdb.connect()
+    connection = database.connect(folders=(data.root, *folders))
     connection.execute(f"attach {sql_literal(data.published_database)} as published (read_only)")
     connection.execute("use published.marts")
     return connection

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import duckdb
 
-from dagster_project import run_state
+from dagster_project import database, run_state
 from dagster_project.errors import ClosingRefused, NotAPeriodToClose
 from dagster_project.ledger import anchors
 from dagster_project.ledger.postings import Posting, append_posting, read_postings
@@ -52,7 +52,7 @@ def close(
     override_reason = (override_reason or "").strip() or None
     postings = read_postings(data.ledger)
     _require_open_month(billing_period, postings)
-    with duckdb.connect(str(data.warehouse)) as connection:
+    with database.connect(data.warehouse, folders=(data.ledger,)) as connection:
         _refuse_impossible(connection, billing_period, len(postings))
         obstacles = [
             *_quarantine(connection, billing_period),

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import duckdb
 
-from dagster_project import run_state
+from dagster_project import database, run_state
 from dagster_project.errors import ApportionError
 from dagster_project.landing.folder import list_landing, require_landing
 from dagster_project.quoting import sql_literal
@@ -82,7 +82,7 @@ def computed(
         progress("Computing the bills with the scenario")
         _compute(copy, progress)
         progress("Comparing")
-        with duckdb.connect() as connection:
+        with database.connect(folders=(copy.root,)) as connection:
             connection.execute(f"attach {sql_literal(copy.root / BEFORE)} as before (read_only)")
             connection.execute(f"attach {sql_literal(copy.warehouse)} as after (read_only)")
             yield connection
@@ -173,7 +173,9 @@ def build(copy: DataFolder) -> bool:
 
     progress = _progress_printer()
     try:
-        with duckdb.connect(str(copy.warehouse)) as connection:
+        with database.connect(
+            copy.warehouse, memory_bytes=database.LOADING_MEMORY_BYTES
+        ) as connection:
             load_postings(copy.ledger, connection)
             forgotten = forgetting.read_list(copy.forgotten_users)
             declarations = read_declarations(copy.declarations)
@@ -187,7 +189,7 @@ def build(copy: DataFolder) -> bool:
     if (kept := compiled_build.kept()) is not None:
         try:
             compiled = kept.models_for(MODELS, dbt_runner.read_manifest())
-            with duckdb.connect(str(copy.warehouse)) as connection:
+            with compiled_build.connect(copy.warehouse) as connection:
                 for done, _ in enumerate(compiled.execute(connection), start=1):
                     progress(done, len(compiled.statements))
             return True
