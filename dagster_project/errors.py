@@ -63,6 +63,16 @@ class NotOneState(ApportionError):
 class RefusedFile(ApportionError):
     """A landed file that cannot be used; the message states the reason for its user."""
 
+    MESSAGE_LIMIT = 2_000
+    """Characters of a message; names and values from the file would make it as long as the file."""
+
+    def __init__(self, message: object = "") -> None:
+        """The reason, cut where it is longer than the limit."""
+        text = str(message)
+        super().__init__(
+            text if len(text) <= self.MESSAGE_LIMIT else f"{text[: self.MESSAGE_LIMIT]} ..."
+        )
+
 
 class NotAPlainFile(RefusedFile):
     """A symbolic link, a device or the like."""
@@ -131,6 +141,10 @@ class TooManyBadRows(RefusedFile):
 
 class UnreadableText(RefusedFile):
     """Text in an unsupported encoding, or content that is neither CSV nor JSON."""
+
+
+class ReaderEnded(RefusedFile):
+    """The process that reads foreign files ended on this one, as a damaged file can cause."""
 
 
 class ChangedWhileRead(RefusedFile):

@@ -94,6 +94,9 @@ class Limits:
     unpacked_bytes: int = 8 * 1024**3
     workbook_bytes: int = 1024**3
     """Unpacked; a workbook of a million rows has about 0.7 GB, and takes a minute to read."""
+    read_seconds: int = 60
+    """Processor time for one file."""
+    read_memory_bytes: int = 1_000_000_000
     lock_wait_seconds: int = 3600
 
     @classmethod
@@ -106,6 +109,10 @@ class Limits:
             file_bytes=_whole_number("APPORTION_MAX_FILE_BYTES", cls.file_bytes),
             unpacked_bytes=_whole_number("APPORTION_MAX_UNPACKED_BYTES", cls.unpacked_bytes),
             workbook_bytes=_whole_number("APPORTION_MAX_WORKBOOK_BYTES", cls.workbook_bytes),
+            read_seconds=_whole_number("APPORTION_MAX_READ_SECONDS", cls.read_seconds),
+            read_memory_bytes=_whole_number(
+                "APPORTION_MAX_READ_MEMORY_BYTES", cls.read_memory_bytes
+            ),
             lock_wait_seconds=_whole_number("APPORTION_LOCK_WAIT_SECONDS", cls.lock_wait_seconds),
         )
 

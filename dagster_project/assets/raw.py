@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 
 import dagster as dg
-import duckdb
 
-from dagster_project import progress, run_state, warehouse_file
+from dagster_project import database, progress, run_state, warehouse_file
 from dagster_project.assets.downloads import BILLING_EXPORT_KEY
 from dagster_project.assets.resources import Warehouse
 from dagster_project.feeds.declarations import read_declarations
 from dagster_project.feeds.formats import FORMATS
-from dagster_project.landing import forgetting
+from dagster_project.landing import forgetting, reader_process
 from dagster_project.landing.sync import LandingReport, sync
 from dagster_project.ledger import anchors
 from dagster_project.ledger.anchors import Head
@@ -59,7 +58,7 @@ def raw_tables(
             file = message.removeprefix(READING)
             reading.ended(file, file)
 
-    with duckdb.connect(str(data.warehouse)) as connection:
+    with database.connect_for_loading(data.warehouse) as connection:
         postings = load_postings(data.ledger, connection)
         anchors.require_all_seen(data, postings)
         anchors.require_signatures(postings, anchors.read_key(data))
@@ -70,6 +69,7 @@ def raw_tables(
             forgotten=forgetting.read_list(data.forgotten_users),
             declarations=read_declarations(data.declarations),
         )
+    reader_process.close()
     reading.finish(f"{sum(report.row_counts.values()):,} rows in the warehouse")
     for each in FORMATS:
         files = [file for file in report.files if file.format == each.name]

@@ -5,6 +5,7 @@ workbook is a zip archive too; its parts are for `workbooks`.
 """
 
 import gzip
+import hashlib
 import io
 import lzma
 import zipfile
@@ -12,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
-from typing import NamedTuple
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from dagster_project.errors import BrokenArchive, EmptyFile, TooLarge, UnreadableText
 
@@ -22,6 +23,9 @@ EMPTY_ZIP = b"PK\x05\x06"
 ENTRY_MAGIC = b"PK\x01\x02"
 OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 """The first bytes of older workbooks, and of those that a password protects."""
+
+PARQUET_MAGIC = (b"PAR1", b"PARE")
+NOT_TEXT = (ZIP_MAGIC, OLE_MAGIC, *PARQUET_MAGIC)
 
 PARTS_OF_A_WORKBOOK = ("[Content_Types].xml", "_rels/.rels", "mimetype")
 """Every workbook has one of these parts, .ods among them."""
@@ -33,11 +37,60 @@ ENTRY_LIMIT = 10_000
 """Entries of one archive; a large workbook has some hundreds."""
 
 
+class Unpacked(io.BufferedReader):
+    """Text that is unpacked while it is read, once; its size and hash are known at its end."""
+
+    def __init__(self, source: BinaryIO, limit: int, what: str, prefix: bytes) -> None:
+        """`what` names the text in the messages of BrokenArchive and TooLarge."""
+        self._bounded = _Bounded(source, limit, what, prefix)
+        super().__init__(self._bounded, buffer_size=1024**2)
+
+    @property
+    def size_bytes(self) -> int:
+        """The bytes read so far."""
+        return self._bounded.size_bytes
+
+    def digest(self) -> str:
+        """The SHA-256 of the prefix and the whole text."""
+        while self.read(1024**2):
+            pass
+        return self._bounded.hash.hexdigest()
+
+
+class _Bounded(io.RawIOBase):
+    def __init__(self, source: BinaryIO, limit: int, what: str, prefix: bytes) -> None:
+        self._source, self._limit, self._what = source, limit, what
+        self.size_bytes = 0
+        self.hash = hashlib.sha256(prefix)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            data = self._source.read(len(buffer))
+        except (EOFError, OSError, zlib.error) as error:
+            raise BrokenArchive(f"{self._what} is truncated or damaged ({error})") from error
+        self.size_bytes += len(data)
+        if self.size_bytes > self._limit:
+            raise TooLarge(f"{self._what} unpacks to more than the limit of {self._limit:,} bytes")
+        self.hash.update(data)
+        buffer[: len(data)] = data
+        return len(data)
+
+
 class Member(NamedTuple):
     """A file in an archive, with its path there."""
 
     name: str
     content: bytes
+
+
+class StreamedMember(NamedTuple):
+    """A file that is text and no archive of several files; the name is empty."""
+
+    name: str
+    content: Unpacked
 
 
 def unpack(data: bytes, limit: int) -> tuple[Member, ...]:
@@ -70,6 +123,45 @@ def unpack(data: bytes, limit: int) -> tuple[Member, ...]:
                 " into this folder"
             )
     return members
+
+
+def unpack_small(data: bytes, limit: int) -> tuple[Member, ...] | None:
+    """As `unpack`, if everything in the file is text or a workbook of at most `limit` bytes.
+
+    Raises BrokenArchive, EmptyFile and UnreadableText.
+    """
+    if len(data) > limit:
+        return None
+    try:
+        members = unpack(data, limit)
+        for each in members:
+            if each.content.startswith(PARQUET_MAGIC):
+                return None
+            if holds_workbook(each.content):
+                with open_zip(each.content, limit, "the workbook"):
+                    pass
+    except TooLarge:
+        return None
+    return members
+
+
+def open_members(file: BinaryIO, limit: int, prefix: bytes) -> tuple[Member | StreamedMember, ...]:
+    """As `unpack`, from a file; text that is no part of a zip archive becomes a stream.
+
+    `prefix` is hashed before the text of a stream.
+    """
+    magic = file.read(8)
+    file.seek(0)
+    if magic.startswith(GZIP_MAGIC):
+        what, source = "the gzip file", cast(BinaryIO, gzip.GzipFile(fileobj=file))
+    else:
+        what, source = "the file", file
+    stream = Unpacked(source, limit, what, prefix)
+    if magic.startswith((ZIP_MAGIC, EMPTY_ZIP)):
+        return unpack(stream.read(), limit)
+    if stream.peek(8).startswith(NOT_TEXT):
+        return (Member("", stream.read()),)
+    return (StreamedMember("", stream),)
 
 
 def holds_workbook(data: bytes) -> bool:

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from dagster_project.feeds.declarations import DateOrder, Declaration
 from dagster_project.feeds.formats import FileFormat
-from dagster_project.feeds.readers import RAW_ROW_LIMIT, LandedRows, RejectedRow
+from dagster_project.feeds.readers import RAW_ROW_LIMIT, LandedRows, RejectedRow, require_few
 
 NUMERIC_DATE = re.compile(
     r"(\d{1,4})([./-])(\d{1,2})\2(\d{1,4})"
@@ -315,6 +315,7 @@ def _without_faults(
                 },
             )
         )
+        require_few(rejected)
     keep = np.ones(rows.table.num_rows, dtype=bool)
     keep[list(faults)] = False
     mask = pa.array(keep)

@@ -5,6 +5,7 @@ one source table and one staging model (CONTRIBUTING.md has the checklist).
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -805,7 +806,8 @@ def identify(headers: tuple[str, ...]) -> FileFormat:
 
 def _require_distinct(headers: tuple[str, ...]) -> None:
     keys = [match_key(header) or header for header in headers]
-    repeated = sorted({headers[keys.index(key)] for key in keys if keys.count(key) > 1})
+    counts = Counter(keys)
+    repeated = sorted({headers[keys.index(key)] for key in counts if counts[key] > 1})
     if repeated:
         raise RepeatedColumns(f"the header contains a column twice: {', '.join(repeated)}")
 

@@ -70,7 +70,8 @@ def read_records(text: str) -> JsonRecords:
 
 def _is_lines(text: str) -> bool:
     """Whether the first line is a separate object, complete or damaged, and not a page of rows."""
-    first = text.strip().partition("\n")[0].rstrip()
+    found = re.search(r"\S.*", text)
+    first = found[0].rstrip() if found else ""
     if first.startswith("[") or first.endswith(("{", "[", ",")):
         return False
     try:
@@ -80,7 +81,12 @@ def _is_lines(text: str) -> bool:
 
 
 def _read_lines(text: str) -> Iterator[JsonRecord]:
-    for row_number, line in enumerate(text.split("\n"), start=1):
+    at, row_number = 0, 0
+    while at <= len(text):
+        behind = text.find("\n", at)
+        behind = len(text) if behind < 0 else behind
+        line, at = text[at:behind], behind + 1
+        row_number += 1
         if not line.strip():
             continue
         try:

@@ -16,7 +16,7 @@ from typing import Any
 from dagster_project.errors import BrokenManifest, UnsafePath
 from dagster_project.feeds.formats import match_key
 
-MAX_MANIFEST_BYTES = 16 * 1024**2
+MAX_MANIFEST_BYTES = 4 * 1024**2
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,17 @@ class Manifest:
 
 def is_manifest(data: bytes, name: str) -> bool:
     """Whether a file is a manifest: by its content, or by its name if it is damaged."""
-    if len(data) > MAX_MANIFEST_BYTES:
-        return False
-    if re.fullmatch(r"(.*[-_. ])?manifest\.json", name, re.IGNORECASE):
+    if is_named_as_manifest(name):
         return True
-    return (
+    return len(data) <= MAX_MANIFEST_BYTES and (
         data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
         and re.search(rb'"(blobs|dataFiles)"\s*:\s*\[', data, re.IGNORECASE) is not None
     )
+
+
+def is_named_as_manifest(name: str) -> bool:
+    """Whether a file has the name of a manifest, as exports write it."""
+    return re.fullmatch(r"(.*[-_. ])?manifest\.json", name, re.IGNORECASE) is not None
 
 
 def read_manifest(data: bytes) -> Manifest:

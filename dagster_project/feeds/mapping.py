@@ -15,6 +15,8 @@ from dagster_project.feeds.declarations import Declaration
 from dagster_project.feeds.formats import FileFormat, match_key
 from dagster_project.feeds.readers import LandedRows
 
+BATCH_ROWS = 10_000
+
 
 @dataclass(frozen=True)
 class MappedRows:
@@ -60,7 +62,12 @@ def _without_skipped(rows: LandedRows, beginnings: tuple[str, ...]) -> tuple[Lan
         return rows, 0
     wanted = tuple(each.strip().casefold() for each in beginnings)
     keep = np.array(
-        [not _begins_with(wanted, row.values()) for row in rows.table.to_pylist()], dtype=bool
+        [
+            not _begins_with(wanted, row.values())
+            for batch in rows.table.to_batches(BATCH_ROWS)
+            for row in batch.to_pylist()
+        ],
+        dtype=bool,
     )
     mask = pa.array(keep)
     kept = replace(rows, table=rows.table.filter(mask), row_numbers=rows.row_numbers.filter(mask))

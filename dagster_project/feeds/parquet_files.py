@@ -18,7 +18,14 @@ import pyarrow.parquet as pq
 from pyarrow import types
 
 from dagster_project.errors import EmptyFile, TooLarge, UnreadableText
-from dagster_project.feeds.readers import RAW_ROW_LIMIT, UNDECODABLE, LandedRows, RejectedRow
+from dagster_project.feeds.readers import (
+    COLUMN_LIMIT,
+    RAW_ROW_LIMIT,
+    UNDECODABLE,
+    LandedRows,
+    RejectedRow,
+    require_few,
+)
 
 MAGIC = b"PAR1"
 ENCRYPTED_MAGIC = b"PARE"
@@ -41,6 +48,8 @@ def read_parquet(content: bytes, limit: int) -> LandedRows:
         raise UnreadableText("the Parquet file is encrypted; write it without encryption")
     try:
         return _read(pa.BufferReader(content), limit)
+    except MemoryError:
+        raise
     except (pa.ArrowException, OSError, RecursionError, UnicodeError, ValueError) as error:
         # Arrow has no specific error type for most kinds of damage.
         what = str(error).partition("\n")[0]
@@ -57,6 +66,8 @@ def _read(source: pa.BufferReader, limit: int) -> LandedRows:
         )
     if not metadata.num_columns:
         raise EmptyFile("the Parquet file has no columns")
+    if metadata.num_columns > COLUMN_LIMIT:
+        raise TooLarge(f"{metadata.num_columns:,} columns, over the limit of {COLUMN_LIMIT:,}")
     file = pq.ParquetFile(
         source,
         metadata=metadata,
@@ -144,6 +155,7 @@ def _set_apart(headers: tuple[str, ...], table: pa.Table, marked: list[int]) -> 
                 },
             )
         )
+        require_few(rejected)
     keep = pa.array(~bad)
     return LandedRows(headers, table.filter(keep), row_numbers.filter(keep), tuple(rejected))
 

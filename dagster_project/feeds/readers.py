@@ -11,18 +11,20 @@ import csv
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, islice
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from dagster_project.errors import EmptyFile, TooManyBadRows, UnreadableText
+from dagster_project.errors import EmptyFile, TooLarge, TooManyBadRows, UnreadableText
 from dagster_project.feeds.declarations import NOTHING_DECLARED, Declaration
 from dagster_project.feeds.formats import TEXT
-from dagster_project.feeds.json_records import read_records
+from dagster_project.feeds.json_records import JsonRecord, read_records
 
 DELIMITERS = (",", ";", "\t", "|")
 UNDECODABLE = "\ufdd0"
@@ -36,6 +38,22 @@ RAW_ROW_LIMIT = 10_000
 
 REJECTED_ROW_LIMIT = 10_000
 """A file with more bad rows has another delimiter or header than it seems to have."""
+
+BLOCK_BYTES = 8 * 1024**2
+"""Text is read in blocks, so that the memory for it does not grow with the file."""
+
+LINE_LIMIT = 10_000_000
+COLUMN_LIMIT = 4_096
+HEADER_LIMIT = 500
+BATCH_RECORDS = 5_000
+CELL_LIMIT = 50_000_000
+"""Rows times columns of JSON, where a row need not name every column."""
+
+VALUE_LIMIT = 100_000
+"""Characters of a value; a longer one rejects its row. A spreadsheet cell has up to 32,767."""
+
+SHOWN_LIMIT = 1_000
+"""Characters of a value, a name or a reason that a message or the quarantine shows."""
 
 csv.field_size_limit(2**31 - 1)
 
@@ -85,27 +103,130 @@ class LandedRows:
     """For delimited text: the column separator."""
 
 
-def read_rows(content: bytes, declared: Declaration = NOTHING_DECLARED) -> LandedRows:
+def read_rows(content: bytes | BinaryIO, declared: Declaration = NOTHING_DECLARED) -> LandedRows:
     """The rows of a file's unpacked content, whether JSON or delimited text.
 
-    Raises EmptyFile, or UnreadableText where it is neither.
+    A stream is read once, from where it stands. Raises EmptyFile, TooLarge, or UnreadableText where
+    it is neither.
     """
-    encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    source = io.BytesIO(content) if isinstance(content, bytes) else content
+    beginning = source.read(BLOCK_BYTES)
+    encoding = "utf-16" if beginning.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     if declared.encoding and encoding == "utf-8-sig":
         encoding = declared.encoding
-    text = content.decode(encoding, errors="apportion_mark")
-    beginning = text[:65536].lstrip()
-    if not beginning:
+    blocks = _decoded(beginning, source, encoding)
+    first = next(blocks)
+    start = first[:65536].lstrip()
+    if not start:
         raise EmptyFile("the file is empty")
-    if "\x00" in beginning:
+    if "\x00" in start:
         raise UnreadableText("not text: the file has zero bytes; save it as CSV UTF-8")
-    text = text.replace("\x00", UNDECODABLE)
-    rows = _read_json(text) if beginning.startswith(("{", "[")) else _read_delimited(text, declared)
-    rows = replace(rows, encoding=encoding)
-    return _reject_undecodable(rows) if UNDECODABLE in text else rows
+    blocks = (block.replace("\x00", UNDECODABLE) for block in chain((first,), blocks))
+    if start.startswith(("{", "[")):
+        rows = _read_json("".join(blocks))
+    else:
+        rows = _read_delimited(blocks, declared)
+    return _reject_undecodable(replace(rows, encoding=encoding))
 
 
-def _require_few(rejected: Sequence[RejectedRow]) -> None:
+def _decoded(beginning: bytes, source: BinaryIO, encoding: str) -> Iterator[str]:
+    """The text in blocks, with `\\n` at the end of every line; at least one block."""
+    decoder = io.IncrementalNewlineDecoder(
+        codecs.getincrementaldecoder(encoding)(errors="apportion_mark"), translate=True
+    )
+    block = beginning
+    while block:
+        yield decoder.decode(block)
+        block = source.read(BLOCK_BYTES)
+    yield decoder.decode(b"", final=True)
+
+
+def within_limits(rows: LandedRows) -> LandedRows:
+    """The rows without those that have a value of more than VALUE_LIMIT bytes.
+
+    What is shown of rejected rows is cut to SHOWN_LIMIT. Raises TooLarge for a column name or a
+    number of columns over its limit.
+    """
+    _require_header(rows.headers)
+    rejected = list(rows.rejected)
+    too_long: dict[int, str] = {}
+    # By place: two columns may have one name until the format is known.
+    for header, column in zip(rows.headers, rows.table.columns, strict=True):
+        lengths = pc.binary_length(column)
+        if (pc.max(lengths).as_py() or 0) > VALUE_LIMIT:
+            found = pc.greater(lengths, VALUE_LIMIT).fill_null(False).combine_chunks()
+            for index in np.flatnonzero(found.to_numpy(zero_copy_only=False)):
+                too_long.setdefault(int(index), header)
+    for at, header in sorted(too_long.items()):
+        values = _row_at(rows, at)
+        value = values[header] or ""
+        rejected.append(
+            RejectedRow(
+                row_number=rows.row_numbers[at].as_py(),
+                reason=f"has {len(value):,} characters, over the limit of {VALUE_LIMIT:,} bytes",
+                raw_row=json.dumps(
+                    {name: each and each[:SHOWN_LIMIT] for name, each in values.items()},
+                    ensure_ascii=False,
+                ),
+                column_name=header,
+                value=value,
+                known_values={
+                    name: each for name, each in values.items() if each and name != header
+                },
+            )
+        )
+        require_few(rejected)
+    rows = replace(rows, rejected=tuple(map(_shortened, rejected)))
+    if not too_long:
+        return rows
+    keep = np.ones(rows.table.num_rows, dtype=bool)
+    keep[list(too_long)] = False
+    return replace(
+        rows,
+        table=rows.table.filter(pa.array(keep)),
+        row_numbers=rows.row_numbers.filter(pa.array(keep)),
+        rejected=tuple(sorted(rows.rejected, key=lambda row: row.row_number)),
+    )
+
+
+def _row_at(rows: LandedRows, index: int) -> dict[str, str | None]:
+    return {
+        header: column[index].as_py()
+        for header, column in zip(rows.headers, rows.table.columns, strict=True)
+    }
+
+
+def _require_header(headers: Sequence[str]) -> None:
+    if len(headers) > COLUMN_LIMIT:
+        raise TooLarge(f"{len(headers):,} columns, over the limit of {COLUMN_LIMIT:,}")
+    for place, header in enumerate(headers, start=1):
+        if len(header) > HEADER_LIMIT:
+            raise TooLarge(
+                f"the name of column {place} has {len(header):,} characters, over the limit of"
+                f" {HEADER_LIMIT}; it begins with {header[:40]!r}"
+            )
+
+
+def _shortened(row: RejectedRow) -> RejectedRow:
+    return replace(
+        row,
+        reason=shown(row.reason),
+        raw_row=row.raw_row[:RAW_ROW_LIMIT],
+        value=row.value and shown(row.value),
+        known_values={
+            name: value for name, value in row.known_values.items() if len(value) <= VALUE_LIMIT
+        },
+    )
+
+
+def shown(text: str) -> str:
+    """The text, or its beginning and its length if it is longer than SHOWN_LIMIT."""
+    if len(text) <= SHOWN_LIMIT:
+        return text
+    return f"{text[:SHOWN_LIMIT]} ... ({len(text):,} characters)"
+
+
+def require_few(rejected: Sequence[RejectedRow]) -> None:
     """Raise TooManyBadRows where a file has more rejected rows than the limit."""
     if len(rejected) > REJECTED_ROW_LIMIT:
         first = min(rejected, key=lambda row: row.row_number)
@@ -118,31 +239,34 @@ def _require_few(rejected: Sequence[RejectedRow]) -> None:
 
 def _reject_undecodable(rows: LandedRows) -> LandedRows:
     headers = tuple(each.replace(UNDECODABLE, REPLACEMENT) for each in rows.headers)
-    rows = replace(rows, headers=headers, table=rows.table.rename_columns(list(headers)))
+    bad = np.zeros(rows.table.num_rows, dtype=bool)
+    for column in rows.table.columns:
+        found = pc.match_substring(column, UNDECODABLE).fill_null(False).combine_chunks()
+        bad |= np.asarray(found.to_numpy(zero_copy_only=False), dtype=bool)
+    if headers != rows.headers:
+        rows = replace(rows, headers=headers, table=rows.table.rename_columns(list(headers)))
+    if not bad.any():
+        return rows
     rejected = []
-    keep = np.ones(rows.table.num_rows, dtype=bool)
-    for index, row in enumerate(rows.table.to_pylist()):
-        shown = {
+    for index in np.flatnonzero(bad):
+        row = _row_at(rows, int(index))
+        texts = {
             header: (value or "").replace(UNDECODABLE, REPLACEMENT) for header, value in row.items()
         }
-        bad = next((header for header, value in row.items() if UNDECODABLE in (value or "")), None)
-        if bad is not None:
-            keep[index] = False
-            rejected.append(
-                RejectedRow(
-                    row_number=rows.row_numbers[index].as_py(),
-                    reason="not UTF-8 text; save the file as CSV UTF-8, or state its encoding in"
-                    " apportion.toml",
-                    raw_row=json.dumps(shown, ensure_ascii=False)[:RAW_ROW_LIMIT],
-                    column_name=bad,
-                    value=shown[bad],
-                    known_values={
-                        header: value for header, value in shown.items() if header != bad
-                    },
-                )
+        first = next(header for header, value in row.items() if UNDECODABLE in (value or ""))
+        rejected.append(
+            RejectedRow(
+                row_number=rows.row_numbers[int(index)].as_py(),
+                reason="not UTF-8 text; save the file as CSV UTF-8, or state its encoding in"
+                " apportion.toml",
+                raw_row=json.dumps(texts, ensure_ascii=False)[:RAW_ROW_LIMIT],
+                column_name=first,
+                value=texts[first],
+                known_values={header: value for header, value in texts.items() if header != first},
             )
-            _require_few(rejected)
-    mask = pa.array(keep)
+        )
+        require_few(rejected)
+    mask = pa.array(~bad)
     return replace(
         rows,
         table=rows.table.filter(mask),
@@ -154,28 +278,84 @@ def _reject_undecodable(rows: LandedRows) -> LandedRows:
 # --- delimited text --------------------------------------------------------------------
 
 
-def _read_delimited(text: str, declared: Declaration) -> LandedRows:
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+def _read_delimited(blocks: Iterator[str], declared: Declaration) -> LandedRows:
+    lines = _Lines(blocks)
     above = (declared.header_row or 1) - 1
-    first = next((index for index, line in enumerate(lines) if index >= above and line.strip()), -1)
-    if first < 0:
+    first = lines.next_filled(above)
+    if first is None:
         raise EmptyFile(
             f"apportion.toml states header_row = {declared.header_row}, but the file has fewer rows"
         )
     named_delimiter = None
     # Spreadsheet programs name the delimiter in a line above the header, Windows PowerShell the
     # type of its objects.
-    while named := re.match(r"\s*(?:sep=(.?)|#type )", lines[first], re.IGNORECASE):
-        behind = next((at for at, line in enumerate(lines) if at > first and line.strip()), None)
+    while named := re.match(r"\s*(?:sep=(.?)|#type )", lines.read[first], re.IGNORECASE):
+        behind = lines.next_filled(first + 1)
         if behind is None:
             break
         first = behind
         named_delimiter = named[1] if named[1] in DELIMITERS else named_delimiter
-    delimiter = named_delimiter or declared.delimiter or max(DELIMITERS, key=lines[first].count)
+    delimiter = (
+        named_delimiter or declared.delimiter or max(DELIMITERS, key=lines.read[first].count)
+    )
+    lines.read_to(first + MAX_LINES_OF_A_RECORD)
     records = _Records(delimiter)
-    after_header = records.add_header(lines, first)
-    records.add_rows(lines, after_header)
-    return records.finish()
+    lines.drop(records.add_header(lines.read, first))
+    while True:
+        lines.drop(records.add_rows(lines.read, is_last=lines.is_complete))
+        records.close_block()
+        if lines.is_complete:
+            return records.finish()
+        lines.read_more()
+
+
+class _Lines:
+    """The lines of a text that is read in blocks: those in `read`, and more on request."""
+
+    def __init__(self, blocks: Iterator[str]) -> None:
+        self._blocks = blocks
+        self._tail = ""
+        self._dropped_count = 0
+        self.read: list[str] = []
+        self.is_complete = False
+
+    def read_more(self) -> None:
+        """Add the lines of the next block, or set `is_complete`. Raises TooLarge."""
+        block = next(self._blocks, None)
+        if block is None:
+            self.read.append(self._tail)
+            self.is_complete = True
+            return
+        *lines, self._tail = (self._tail + block).split("\n")
+        self.read += lines
+        longest = max(len(self._tail), *map(len, lines)) if lines else len(self._tail)
+        if longest > LINE_LIMIT:
+            raise TooLarge(
+                f"a line after line {self._dropped_count + 1:,} has more than the limit of"
+                f" {LINE_LIMIT:,} characters"
+            )
+
+    def read_to(self, count: int) -> None:
+        """Read on until there are `count` lines or no more."""
+        while not self.is_complete and len(self.read) < count:
+            self.read_more()
+
+    def next_filled(self, first: int) -> int | None:
+        """The first line from `first` on that is not blank; None if there is none."""
+        at = first
+        while True:
+            while at < len(self.read):
+                if self.read[at].strip():
+                    return at
+                at += 1
+            if self.is_complete:
+                return None
+            self.read_more()
+
+    def drop(self, count: int) -> None:
+        """Remove the first `count` lines."""
+        del self.read[:count]
+        self._dropped_count += count
 
 
 class _Records:
@@ -195,33 +375,45 @@ class _Records:
         self.quoted_records: list[str] = []
         self.quoted_numbers: list[int] = []
         self.rejected: list[RejectedRow] = []
+        self.tables: list[pa.Table] = []
+        self.numbers: list[np.ndarray] = []
 
     def add_header(self, lines: list[str], first: int) -> int:
         """Read the header from line `first`; returns the line after it."""
         values, behind = self._well_quoted(lines, first) or (None, first + 1)
         if values is None:
             values = next(csv.reader([lines[first]], delimiter=self.delimiter))
+        if len(values) > COLUMN_LIMIT:
+            raise TooLarge(f"{len(values):,} columns, over the limit of {COLUMN_LIMIT:,}")
         self.headers = [value.strip() for value in values]
         if not any(self.headers):
             raise EmptyFile("the header is empty")
         self.next_row_number = first + 2
         return behind
 
-    def add_rows(self, lines: list[str], first: int) -> None:
-        """Sort the lines from `first` on into records of one line, of several, and damaged."""
-        index = first
+    def add_rows(self, lines: list[str], *, is_last: bool) -> int:
+        """Sort the lines into records of one line, of several, and damaged.
+
+        Returns the number of lines that are done: a record may go on in lines that are not read
+        yet, unless these are the last.
+        """
+        index = 0
         while index < len(lines):
             line = lines[index]
             row_number = self.next_row_number
-            self.next_row_number += 1
             if not line or line.isspace():
+                self.next_row_number += 1
                 index += 1
             elif line.count('"') % 2 == 0 or not self._opens_a_quote(line):
                 self.plain_lines.append(line)
                 self.plain_numbers.append(row_number)
+                self.next_row_number += 1
                 index += 1
             else:
+                if not is_last and index + MAX_LINES_OF_A_RECORD > len(lines):
+                    break
                 well_quoted = self._well_quoted(lines, index)
+                self.next_row_number += 1
                 if well_quoted is None:
                     self.rejected.append(
                         RejectedRow(
@@ -230,7 +422,7 @@ class _Records:
                             line[:RAW_ROW_LIMIT],
                         )
                     )
-                    _require_few(self.rejected)
+                    require_few(self.rejected)
                     index += 1
                     continue
                 values, behind = well_quoted
@@ -241,9 +433,10 @@ class _Records:
                 else:
                     self._reject_width(record, row_number, len(values))
                 index = behind
+        return index
 
-    def finish(self) -> LandedRows:
-        """The table of all usable records and the rejected ones, in order of row number."""
+    def close_block(self) -> None:
+        """Turn the records so far into a table, without rows of delimiters only."""
         names = [f"column {index}" for index in range(1, len(self.headers) + 1)]
         table, row_numbers = self._parse(
             self.plain_lines, self.plain_numbers, names, over_lines=False
@@ -257,7 +450,14 @@ class _Records:
             table = pa.concat_tables([table, quoted]).take(pa.array(order))
             row_numbers = numbers[order]
         filled = _rows_with_values(table)
-        table, row_numbers = table.filter(pa.array(filled)), row_numbers[filled]
+        if not filled.all():
+            table, row_numbers = table.filter(pa.array(filled)), row_numbers[filled]
+        self.tables.append(table)
+        self.numbers.append(row_numbers)
+
+    def finish(self) -> LandedRows:
+        """The table of all usable records and the rejected ones, in order of row number."""
+        table, row_numbers = pa.concat_tables(self.tables), np.concatenate(self.numbers)
         headers = list(self.headers)
         while (
             headers and not headers[-1] and not pc.any(pc.not_equal(table.columns[-1], "")).as_py()
@@ -265,7 +465,7 @@ class _Records:
             # Spreadsheet programs write delimiters after the last column.
             headers.pop()
             table = table.remove_column(table.num_columns - 1)
-        headers = [header or name for header, name in zip(headers, names, strict=False)]
+        headers = [header or f"column {at}" for at, header in enumerate(headers, start=1)]
         return LandedRows(
             tuple(headers),
             table.rename_columns(headers),
@@ -279,9 +479,10 @@ class _Records:
     ) -> tuple[pa.Table, np.ndarray]:
         """Correctly quoted records as a table of text, without those of another width, and numbers.
 
-        Empties `records`, so that the text is not held twice.
+        Empties both lists, so that the text is not held twice.
         """
         numbers = np.array(row_numbers, dtype=np.int64)
+        row_numbers.clear()
         if not records:
             empty = pa.schema([(name, pa.string()) for name in names]).empty_table()
             return empty, numbers
@@ -363,7 +564,7 @@ class _Records:
                 },
             )
         )
-        _require_few(self.rejected)
+        require_few(self.rejected)
 
 
 def _rows_with_values(table: pa.Table) -> np.ndarray:
@@ -383,29 +584,55 @@ def _rows_with_values(table: pa.Table) -> np.ndarray:
 def _read_json(text: str) -> LandedRows:
     found = read_records(text)
     rejected: list[RejectedRow] = []
-    records: list[tuple[int, dict[str, str | None]]] = []
-    for row_number, record, raw_row in found.records:
-        if isinstance(record, dict):
-            records.append((row_number, {key: _json_text(record[key]) for key in record}))
-        else:
-            rejected.append(RejectedRow(row_number, record, raw_row[:RAW_ROW_LIMIT]))
-            _require_few(rejected)
-    if not records and not rejected:
+    tables: list[pa.Table] = []
+    numbers: list[int] = []
+    headers: dict[str, None] = {}
+    for batch in _batches(found.records):
+        records = []
+        for row_number, record, raw_row in batch:
+            if isinstance(record, dict):
+                numbers.append(row_number)
+                records.append({key: _json_text(record[key]) for key in record})
+                headers |= dict.fromkeys(record)
+            else:
+                rejected.append(RejectedRow(row_number, record, raw_row[:RAW_ROW_LIMIT]))
+                require_few(rejected)
+        _require_header(list(headers))
+        if len(numbers) * len(headers) > CELL_LIMIT:
+            raise TooLarge(
+                f"{len(headers):,} columns and more rows than fit into the limit of"
+                f" {CELL_LIMIT:,} cells; split the file, or save it as CSV"
+            )
+        tables.append(
+            pa.table(
+                {
+                    header: pa.array([record.get(header) for record in records], pa.string())
+                    for header in headers
+                }
+            )
+        )
+    if not numbers and not rejected:
         raise EmptyFile("the JSON has no rows")
-    if not records:
+    if not numbers:
         first = rejected[0]
         raise UnreadableText(
             f"no JSON object in the file can be read; row {first.row_number}: {first.reason}"
         )
-    headers = tuple(dict.fromkeys(key for _, record in records for key in record))
-    table = pa.table(
-        {
-            header: pa.array([record.get(header) for _, record in records], pa.string())
-            for header in headers
-        }
+    # A column that an earlier batch does not have is null there.
+    table = pa.concat_tables(tables, promote_options="default")
+    return LandedRows(
+        tuple(headers),
+        table,
+        pa.array(numbers, pa.int64()),
+        tuple(rejected),
+        next_page=found.next_page,
     )
-    numbers = pa.array([number for number, _ in records], pa.int64())
-    return LandedRows(headers, table, numbers, tuple(rejected), next_page=found.next_page)
+
+
+def _batches(records: Iterable[JsonRecord]) -> Iterator[list[JsonRecord]]:
+    records = iter(records)
+    while batch := list(islice(records, BATCH_RECORDS)):
+        yield batch
 
 
 def _json_text(value: object) -> str | None:

@@ -38,7 +38,7 @@ from dagster_project.errors import (
 from dagster_project.feeds.archives import OLE_MAGIC, holds_workbook, open_zip
 from dagster_project.feeds.declarations import NOTHING_DECLARED, Declaration
 from dagster_project.feeds.formats import match_key
-from dagster_project.feeds.readers import RAW_ROW_LIMIT, LandedRows, RejectedRow
+from dagster_project.feeds.readers import RAW_ROW_LIMIT, LandedRows, RejectedRow, require_few
 from dagster_project.feeds.workbook_cells import SAVE_AGAIN, Problem, Row, Sheet, Workbook
 
 CELL_LIMIT = 50_000_000
@@ -212,11 +212,11 @@ def _read_rows(
         problems.setdefault(at, {column: problem})
     letters = {column: get_column_letter(column) for column in sorted(columns)}
     headers = {column: names.get(column, f"column {letters[column]}") for column in letters}
-    bad = pa.array(sorted(problems), pa.int64())
-    rejected = tuple(
-        _reject(sheet.name, numbers[at], values, headers, problems[at])
-        for at, values in zip(sorted(problems), table.take(bad).to_pylist(), strict=True)
-    )
+    rejected = []
+    for at in sorted(problems):
+        (values,) = table.slice(at, 1).to_pylist()
+        rejected.append(_reject(sheet.name, numbers[at], values, headers, problems[at]))
+        require_few(rejected)
     keep = np.ones(len(numbers), dtype=bool)
     keep[list(problems)] = False
     good = table.filter(pa.array(keep)).rename_columns(list(headers.values()))
@@ -225,7 +225,7 @@ def _read_rows(
         tuple(headers.values()),
         good,
         row_numbers,
-        rejected,
+        tuple(rejected),
         typed_cells={headers[column]: frozenset(rows) for column, rows in typed.items()},
     )
     return landed, {headers[column]: letters[column] for column in letters}

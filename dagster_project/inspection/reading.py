@@ -13,15 +13,16 @@ from pathlib import Path, PurePosixPath
 
 import duckdb
 
+from dagster_project import database
 from dagster_project.errors import ApportionError, RefusedFile, UnknownFormat, UsageError
 from dagster_project.feeds import archives, manifests
 from dagster_project.feeds.declarations import Declaration, Declarations, read_declarations
 from dagster_project.feeds.formats import FileFormat
 from dagster_project.feeds.readers import LandedRows
 from dagster_project.inspection.suggesting import Suggestion, suggest
-from dagster_project.landing import contents, deliveries, folder, forgetting
-from dagster_project.landing.contents import Reading
+from dagster_project.landing import contents, deliveries, folder, forgetting, understanding
 from dagster_project.landing.sync import sync
+from dagster_project.landing.understanding import Reading
 from dagster_project.quoting import sql_identifier
 from dagster_project.settings import FEEDS, DataFolder, Limits
 
@@ -133,6 +134,7 @@ def _members(
 ) -> tuple[tuple[archives.Member, ...], RefusedFile | None]:
     try:
         folder.require_finished(path)
+        contents.require_within_limits(path, reading)
         content, _ = folder.read_bytes(path, reading.limits)
         if manifests.is_manifest(content, path.name):
             raise UnknownFormat(
@@ -152,14 +154,14 @@ def _refused(place: str, declarations: Declarations, refusal: str) -> Inspection
 def _place(name: str, content: bytes, reading: Reading) -> str | None:
     """The place in the folder of the feed that the header names, alone or as it is declared."""
     try:
-        return f"{contents.understand(content, name, None, reading).file_format.feed}/{name}"
+        return f"{understanding.understand(content, name, None, reading).file_format.feed}/{name}"
     except RefusedFile:
         pass
     places = []
     for feed in FEEDS:
         if reading.declarations.of_file(f"{feed}/{name}") != reading.declarations.all_files:
             try:
-                contents.understand(content, f"{feed}/{name}", feed, reading)
+                understanding.understand(content, f"{feed}/{name}", feed, reading)
             except RefusedFile:
                 continue
             places.append(f"{feed}/{name}")
@@ -171,11 +173,11 @@ def _inspect(name: str, member: archives.Member, reading: Reading) -> Inspection
     feed = folder.feed_of(name)
     declared = reading.declarations.of_file(name)
     try:
-        as_they_stand = contents.rows_as_they_stand(member.content, reading, name, declared)
+        as_they_stand = understanding.rows_as_they_stand(member.content, reading, name, declared)
     except RefusedFile as refusal:
         return _refused(name, reading.declarations, str(refusal))
     try:
-        understood = contents.understand(member.content, name, feed, reading)
+        understood = understanding.understand(member.content, name, feed, reading)
     except RefusedFile as refusal:
         suggestion = suggest(member.content, as_they_stand, declared, feed, None)
         return Inspection(name, str(refusal), as_they_stand, None, declared, (), None, suggestion)
@@ -207,7 +209,9 @@ def _with_rows(
         landed = copy.landing / landed_at
         landed.parent.mkdir(parents=True)
         shutil.copy2(path, landed)
-        with duckdb.connect(str(copy.warehouse)) as connection:
+        with database.connect(
+            copy.warehouse, memory_bytes=database.LOADING_MEMORY_BYTES
+        ) as connection:
             report = sync(
                 copy.landing,
                 connection,
@@ -216,7 +220,7 @@ def _with_rows(
             )
         read = {each.format for each in report.files if each.format}
         models = _staged(copy, sorted(read)) if read else {}
-        with duckdb.connect(str(copy.warehouse), read_only=True) as connection:
+        with database.connect(copy.warehouse, is_read_only=True) as connection:
             for each in inspected:
                 file = each.place.replace(place, landed_at, 1)
                 found = next((one for one in report.files if one.file == file), None)
@@ -241,7 +245,7 @@ def _staged(copy: DataFolder, format_names: list[str]) -> dict[str, str]:
         and "rejection()" in node["raw_code"]
     }
     if (kept := compiled_build.kept()) is not None:
-        with duckdb.connect(str(copy.warehouse)) as connection:
+        with compiled_build.connect(copy.warehouse) as connection:
             try:
                 for _ in kept.models_for(models.values(), manifest).execute(connection):
                     pass

@@ -12,8 +12,9 @@ from dagster_project.errors import BrokenManifest, EmptyFile, IncompleteExport, 
 from dagster_project.feeds import manifests
 from dagster_project.feeds.manifests import Manifest
 from dagster_project.landing import contents, deliveries, folder, raw_tables, registry
-from dagster_project.landing.contents import Reading
+from dagster_project.landing.folder import FileBytes
 from dagster_project.landing.registry import KnownContents, LandedFile
+from dagster_project.landing.understanding import Reading
 from dagster_project.settings import Limits
 
 DATA_FILE = (".csv", ".csv.gz", ".json", ".json.gz", ".jsonl", ".jsonl.gz", ".parquet", ".zip")
@@ -79,8 +80,11 @@ def find_exports(landing: Path, paths: Sequence[Path], limits: Limits) -> list[E
 
 def _manifest_bytes(path: Path, limits: Limits) -> bytes | None:
     try:
-        if path.suffix.lower() != ".json" or path.lstat().st_size > manifests.MAX_MANIFEST_BYTES:
+        if path.suffix.lower() != ".json":
             return None
+        if path.lstat().st_size > manifests.MAX_MANIFEST_BYTES:
+            # Empty, it is a damaged manifest, so that its blobs are not read as bills.
+            return b"" if manifests.is_named_as_manifest(path.name) else None
         data, _ = folder.read_bytes(path, limits)
     except (RefusedFile, FileNotFoundError):
         return None
@@ -195,29 +199,23 @@ def _read_parts(
     known: KnownContents,
 ) -> list[LandedFile]:
     """The manifest and its blobs, read. Raises IncompleteExport."""
-    manifest_data, manifest_modified_ns = folder.read_bytes(export.manifest_path, reading.limits)
     read = [
-        _read_blob(blob, path, reading.limits)
+        _examine_blob(blob, path, reading.limits)
         for blob, path in zip(manifest.blobs, export.blob_paths, strict=True)
     ]
-    hashes = sorted(hashlib.sha256(data).hexdigest() for data, _ in read)
+    hashes = sorted(file.file_hash for file in read)
     place = _place_of(export, manifest, landing, hashes)
     here = registry.as_read(
         folder.name_of(export.manifest_path, landing),
         "billing_lines",
-        manifest_data,
-        manifest_modified_ns,
+        folder.examine(export.manifest_path, reading.limits),
     )
     here = replace(here, format="export_manifest", file_hash=None, content_hash=place.delivery)
     loaded = [registry.in_delivery(here, place, has_manifest=True)]
-    for blob, path, (data, modified_ns) in zip(
-        manifest.blobs, export.blob_paths, read, strict=True
-    ):
-        here = registry.as_read(folder.name_of(path, landing), "billing_lines", data, modified_ns)
+    for blob, path, file in zip(manifest.blobs, export.blob_paths, read, strict=True):
+        here = registry.as_read(folder.name_of(path, landing), "billing_lines", file)
         try:
-            landed = known.find(here) or contents.read_content(
-                here, contents.only_content(data, reading.limits), connection, reading, known
-            )
+            landed = known.find(here) or contents.read_blob(here, file, connection, reading, known)
         except EmptyFile:
             # A part can have no lines.
             landed = here
@@ -261,15 +259,15 @@ def _require_row_count(manifest: Manifest, loaded: Sequence[LandedFile]) -> None
         )
 
 
-def _read_blob(blob: manifests.Blob, path: Path, limits: Limits) -> tuple[bytes, int]:
+def _examine_blob(blob: manifests.Blob, path: Path, limits: Limits) -> FileBytes:
     try:
-        data, modified_ns = folder.read_bytes(path, limits)
+        file = folder.examine(path, limits)
     except FileNotFoundError as error:
         raise IncompleteExport(f"blob {blob.name} is missing") from error
     except RefusedFile as refusal:
         raise IncompleteExport(f"blob {blob.name}: {refusal}") from refusal
-    if blob.size_bytes is not None and blob.size_bytes != len(data):
+    if blob.size_bytes is not None and blob.size_bytes != file.size_bytes:
         raise IncompleteExport(
-            f"blob {blob.name} has {len(data):,} bytes, the manifest says {blob.size_bytes:,}"
+            f"blob {blob.name} has {file.size_bytes:,} bytes, the manifest says {blob.size_bytes:,}"
         )
-    return data, modified_ns
+    return file

@@ -5,6 +5,7 @@ import os
 import stat
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
@@ -19,6 +20,22 @@ from dagster_project.settings import FEEDS, Limits
 
 UNFINISHED = {".part", ".crdownload", ".filepart", ".tmp"}
 """Suffixes of files that a program is still writing."""
+
+SMALL_BYTES = 4 * 1024**2
+"""Files of this size, unpacked, are read in the process of the run; see DECISIONS.md."""
+
+CHANGED = "the file changed while it was read; the next run reads it again"
+
+
+@dataclass(frozen=True)
+class FileBytes:
+    """A file as it was when its bytes were hashed; `content` has them if it is small."""
+
+    path: Path
+    size_bytes: int
+    modified_ns: int
+    file_hash: str
+    content: bytes | None
 
 
 def require_landing(landing: Path) -> None:
@@ -87,6 +104,50 @@ def require_finished(path: Path) -> None:
 
 def read_bytes(path: Path, limits: Limits) -> tuple[bytes, int]:
     """The file's bytes, and its modification time in nanoseconds. Raises RefusedFile."""
+    before = _status(path, limits)
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise RefusedFile(f"cannot be read: {error.strerror}") from error
+    _require_unchanged(path, before)
+    return data, before.st_mtime_ns
+
+
+def examine(path: Path, limits: Limits) -> FileBytes:
+    """The file's hash, size and time, and the bytes of a small file. Raises RefusedFile."""
+    before = _status(path, limits)
+    content = None
+    try:
+        with path.open("rb", buffering=0) as file:
+            if before.st_size <= SMALL_BYTES:
+                content = file.read(SMALL_BYTES + 1)
+                digest = hashlib.sha256(content)
+            else:
+                digest = hashlib.file_digest(file, "sha256")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise RefusedFile(f"cannot be read: {error.strerror}") from error
+    _require_unchanged(path, before)
+    return FileBytes(path, before.st_size, before.st_mtime_ns, digest.hexdigest(), content)
+
+
+def require_unchanged(file: FileBytes) -> None:
+    """Raise ChangedWhileRead where the file is not as it was examined."""
+    after = file.path.lstat()
+    if (after.st_size, after.st_mtime_ns) != (file.size_bytes, file.modified_ns):
+        raise ChangedWhileRead(CHANGED)
+
+
+def _require_unchanged(path: Path, before: os.stat_result) -> None:
+    after = path.lstat()
+    if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        raise ChangedWhileRead(CHANGED)
+
+
+def _status(path: Path, limits: Limits) -> os.stat_result:
     before = path.lstat()
     if stat.S_ISDIR(before.st_mode):
         raise NotAPlainFile("a folder that cannot be read: permission denied")
@@ -94,16 +155,7 @@ def read_bytes(path: Path, limits: Limits) -> tuple[bytes, int]:
         raise NotAPlainFile("not a plain file (links, devices and pipes are not read)")
     if before.st_size > limits.file_bytes:
         raise TooLarge(f"{before.st_size:,} bytes, over the limit of {limits.file_bytes:,}")
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise RefusedFile(f"cannot be read: {error.strerror}") from error
-    after = path.lstat()
-    if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-        raise ChangedWhileRead("the file changed while it was read; the next run reads it again")
-    return data, after.st_mtime_ns
+    return before
 
 
 def modified_at(nanoseconds: int) -> datetime:

@@ -17,6 +17,8 @@ from dagster_project.landing.forgetting import ForgottenIdentifier
 from dagster_project.landing.registry import LandedFile, newest_files
 from dagster_project.quoting import sql_identifier
 
+BATCH_ROWS = 50_000
+
 
 def reader_version(
     forgotten: Sequence[ForgottenIdentifier] = (), declarations: Declarations = NO_DECLARATIONS
@@ -101,26 +103,37 @@ def insert(
     `subscription_header` is the column that apportion.toml declares to hold the subscription.
     """
     loaded_at = datetime.now(UTC).replace(tzinfo=None)
-    count = rows.table.num_rows
     header_by_column, unknown = file_format.assign(rows.headers)
-    columns: dict[str, pa.Array] = {
-        "file": pa.repeat(pa.scalar(landed.file, pa.string()), count),
-        "row_number": rows.row_numbers,
-        "content_hash": pa.repeat(pa.scalar(landed.content_hash, pa.string()), count),
-        "loaded_at": pa.repeat(pa.scalar(loaded_at, pa.timestamp("us")), count),
-        "other_columns": _other_columns(rows.table, unknown),
-    } | {
-        column: rows.table.column(header_by_column[column])
+    header_by_column = {
+        column: header_by_column[column]
         for column in file_format.columns
         if column in header_by_column
     }
     if subscription_header is not None:
-        columns["declared_subscription_id"] = rows.table.column(subscription_header)
+        header_by_column["declared_subscription_id"] = subscription_header
+
+    def batch_at(first: int) -> pa.Table:
+        part = rows.table.slice(first, BATCH_ROWS)
+        count = part.num_rows
+        columns = {
+            "file": pa.repeat(pa.scalar(landed.file, pa.string()), count),
+            "row_number": rows.row_numbers.slice(first, BATCH_ROWS),
+            "content_hash": pa.repeat(pa.scalar(landed.content_hash, pa.string()), count),
+            "loaded_at": pa.repeat(pa.scalar(loaded_at, pa.timestamp("us")), count),
+            "other_columns": _other_columns(part, unknown),
+        } | {column: part.column(header) for column, header in header_by_column.items()}
+        new_rows = pa.table(columns)
+        return forgetting.erase(new_rows, forgotten) if is_personal else new_rows
+
     is_personal = file_format.feed == "directory"
-    new_rows = pa.table(columns)
-    if is_personal:
-        new_rows = forgetting.erase(new_rows, forgotten)
-    connection.register("new_rows", new_rows)
+    beginning = batch_at(0)
+    batches = (
+        batch
+        for first in range(0, rows.table.num_rows, BATCH_ROWS)
+        for batch in (batch_at(first) if first else beginning).to_batches()
+    )
+    # In batches, so that the rows are not held twice.
+    connection.register("new_rows", pa.RecordBatchReader.from_batches(beginning.schema, batches))
     connection.execute(
         f"insert into {sql_identifier('raw', file_format.name)} by name select * from new_rows"
     )

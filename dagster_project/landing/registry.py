@@ -1,6 +1,5 @@
 """The registry of landed files, raw.landed_files. Each content counts once."""
 
-import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
@@ -12,6 +11,7 @@ import duckdb
 from dagster_project.errors import IncompleteExport, RefusedFile
 from dagster_project.landing import folder
 from dagster_project.landing.deliveries import Place
+from dagster_project.landing.folder import FileBytes
 
 
 @dataclass(frozen=True)
@@ -107,13 +107,19 @@ class KnownContents:
             **{name: getattr(known, name) for name in OF_CONTENT},
         )
 
+    def hashes(self, feed: str | None) -> frozenset[str]:
+        """The hashes of the files of a feed that earlier runs have read."""
+        return frozenset(
+            file_hash for file_hash, known_feed in self._by_file if known_feed == feed and file_hash
+        )
+
     def add(self, landed: LandedFile) -> None:
         """Record a content as read."""
         if landed.content_hash:
             self.contents.add(landed.content_hash)
 
 
-def as_read(name: str, feed: str, data: bytes, modified_ns: int) -> LandedFile:
+def as_read(name: str, feed: str, file: FileBytes) -> LandedFile:
     """A file whose bytes are read, before its content is parsed."""
     return LandedFile(
         file=name,
@@ -121,10 +127,10 @@ def as_read(name: str, feed: str, data: bytes, modified_ns: int) -> LandedFile:
         format=None,
         status="loaded",
         reason=None,
-        file_hash=hashlib.sha256(data).hexdigest(),
+        file_hash=file.file_hash,
         content_hash=None,
-        size_bytes=len(data),
-        modified_at=folder.modified_at(modified_ns),
+        size_bytes=file.size_bytes,
+        modified_at=folder.modified_at(file.modified_ns),
     )
 
 

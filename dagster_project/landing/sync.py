@@ -20,11 +20,12 @@ from dagster_project.landing import (
     deliveries,
     folder,
     raw_tables,
+    reader_process,
     registry,
 )
-from dagster_project.landing.contents import Progress, Reading
 from dagster_project.landing.forgetting import ForgottenIdentifier
 from dagster_project.landing.registry import KnownContents, LandedFile
+from dagster_project.landing.understanding import Progress, Reading
 from dagster_project.settings import Limits
 
 
@@ -59,9 +60,11 @@ def sync(
     limits = limits or Limits.from_environment()
     connection.begin()
     try:
-        report = _sync(
-            landing, connection, Reading(limits, tuple(forgotten), progress, declarations)
-        )
+        # On the disk of the data folder: the system's folder may be in memory.
+        run_folder = landing.parent / ".run"
+        scratch = run_folder if run_folder.is_dir() else None
+        reading = Reading(limits, tuple(forgotten), progress, declarations, scratch)
+        report = _sync(landing, connection, reading)
     except BaseException:
         connection.rollback()
         raise
@@ -75,8 +78,16 @@ def _sync(landing: Path, connection: duckdb.DuckDBPyConnection, reading: Reading
         raw_tables.reader_version(reading.forgotten, reading.declarations),
         reading.declarations,
     )
-    known = KnownContents(registry.read_registry(connection))
+    registered = registry.read_registry(connection)
+    known = KnownContents(registered)
     paths = list(folder.list_landing(landing))
+    names = {each.file for each in registered}
+    if any(
+        path.suffix.lower() == ".parquet" and folder.name_of(path, landing) not in names
+        for path in paths
+    ):
+        # Ready by the time that other files are read.
+        reader_process.start()
     exports = billing_exports.find_exports(landing, paths, reading.limits)
     export_paths = {path for export in exports for path in export.paths}
     files: list[LandedFile] = []

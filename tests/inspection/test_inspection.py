@@ -15,7 +15,7 @@ from dagster_project.feeds.declarations import NO_DECLARATIONS, NOTHING_DECLARED
 from dagster_project.inspection import report
 from dagster_project.inspection.reading import FileNotInspected, Inspection, inspect_file
 from dagster_project.inspection.suggesting import suggest
-from dagster_project.landing import contents, folder
+from dagster_project.landing import contents, folder, understanding
 from dagster_project.settings import Limits
 
 Inspect = Callable[[str, str | bytes], tuple[Inspection, ...]]
@@ -183,8 +183,8 @@ def test_no_settings_are_suggested_for_readable_files() -> None:
         name = folder.name_of(path, SAMPLE / "landing")
         if path.name != "manifest.json":
             content = contents.only_content(path.read_bytes(), Limits())
-            understood = contents.understand(content, name, None, reading)
-            rows = contents.rows_as_they_stand(content, reading, name, NOTHING_DECLARED)
+            understood = understanding.understand(content, name, None, reading)
+            rows = understanding.rows_as_they_stand(content, reading, name, NOTHING_DECLARED)
             suggested[name] = suggest(
                 content, rows, NOTHING_DECLARED, folder.feed_of(name), understood.file_format
             )
