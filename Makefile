@@ -13,7 +13,7 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help run close export focus-example check what-if forget app bench bench-forecast test lint mypy sqlfluff structure dev clean lock
+.PHONY: help run close export focus-example check what-if forget app bench bench-forecast test fuzz lint mypy sqlfluff structure dev clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -55,6 +55,10 @@ forget: .venv/project.stamp ## erase one person from the raw tables: make forget
 # A room's tests are for while one works on it: the linters look at everything.
 test: .venv/dev.stamp $(if $(ROOM),,lint) ## run every check and test, or one room's tests: [ROOM=splits]
 	$(BIN)/python -m pytest $(SPREAD) $(if $(ROOM),--room "$(ROOM)")
+
+fuzz: .venv/dev.stamp ## read damaged files of every kind: [SEED=7] [COUNT=20000]
+	APPORTION_TEST_SEED="$(or $(SEED),$(shell date +%s))" APPORTION_TEST_COUNT="$(or $(COUNT),20000)" \
+		$(BIN)/python -m pytest $(SPREAD) --dist worksteal -rP tests/landing/test_mutations.py
 
 lint: .venv/dev.stamp ## run the linters and the type checker
 	$(BIN)/ruff check .

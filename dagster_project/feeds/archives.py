@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import io
 import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -171,7 +172,7 @@ def holds_workbook(data: bytes) -> bool:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError):
+    except (zipfile.BadZipFile, NotImplementedError, OverflowError, ValueError, struct.error):
         # The list is at the end. A truncated archive still has the first name.
         return data[30:].startswith(tuple(part.encode() for part in FIRST_PARTS_OF_A_WORKBOOK))
     return not set(PARTS_OF_A_WORKBOOK).isdisjoint(names)
@@ -225,7 +226,11 @@ def open_zip(content: bytes, limit: int, what: str) -> Iterator[zipfile.ZipFile]
         EOFError,
         NotImplementedError,
         OSError,
+        OverflowError,
+        RuntimeError,
+        ValueError,
         lzma.LZMAError,
+        struct.error,
         zipfile.BadZipFile,
         zlib.error,
     ) as error:
