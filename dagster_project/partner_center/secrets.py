@@ -6,9 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 SHOWN_CHARACTERS = 300
+READ_CHARACTERS = 10_000
+"""Characters in which secrets are searched; more are not shown anyway."""
 
 SHORTEST_SECRET = 6
 """In characters. Redacting shorter texts would damage words that contain them by chance."""
+
+QUERY = re.compile(r"\?[^\s'\"<>?]*=[^\s'\"<>]*")
+"""The query of an address: that of a storage is its shared access token."""
+NAMED_SECRET = re.compile(
+    r"\b(sig|signature|\w{0,40}(?:token|secret|password|key))"
+    r"(\W{0,3}[=:]\W{0,3})[^\s&'\",;<>]+",
+    re.IGNORECASE,
+)
+BEARER = re.compile(r"\bBearer\s+\S+|\beyJ[\w-]{8,}\.[\w.-]+", re.IGNORECASE)
 
 
 def redact(text: str, secrets: tuple[str, ...] | list[str]) -> str:
@@ -20,8 +31,14 @@ def redact(text: str, secrets: tuple[str, ...] | list[str]) -> str:
 
 
 def printable(text: str, secrets: list[str]) -> str:
-    """A text of the provider for a message: one line, at most 300 characters, no secrets."""
-    writable = redact(text, secrets).encode("utf-8", "replace").decode()
+    """A text of the provider for a message: one line, at most 300 characters, no secrets.
+
+    Besides the given secrets, whatever looks like one is left out: a storage answers an error with
+    the address of the request, whose query is a token that the client may not know yet.
+    """
+    writable = redact(text, secrets)[:READ_CHARACTERS].encode("utf-8", "replace").decode()
+    writable = BEARER.sub("***", QUERY.sub("?***", writable))
+    writable = NAMED_SECRET.sub(r"\1\2***", writable)
     return " ".join(writable.split())[:SHOWN_CHARACTERS]
 
 

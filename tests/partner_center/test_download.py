@@ -685,6 +685,29 @@ def test_a_refused_request_is_not_tried_again_and_echoes_no_token(
     assert provider.paths("POST") == [EXPORT]
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "https://store.blob.core.windows.net/export/part?sv=2025&se=2026&sig=c2VjcmV0",
+        "the query was sv=2025&sr=c&sig=c2VjcmV0&se=2026",
+        '{"sasToken": "c2VjcmV0", "at": "store"}',
+        "access_token=c2VjcmV0 is not valid",
+        "Authorization: Bearer c2VjcmV0",
+        "AccountKey=c2VjcmV0;EndpointSuffix=core",
+        "eyJhbGciOiJIUzI1NiJ9.c2VjcmV0.c2VjcmV0",
+        "x" * 2_000_000 + "sig=c2VjcmV0",
+    ],
+)
+def test_an_error_shows_no_token_that_the_provider_repeats(
+    customer: Customer, provider: Provider, message: str
+) -> None:
+    error = {"code": "AuthenticationFailed", "message": message}
+    provider.answers[EXPORT] = [Answer(403, body={"error": error})]
+    shown = refused(customer, ExportRefused, "403")
+    assert "c2VjcmV0" not in str(shown)
+    assert len(str(shown)) < 400
+
+
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"\xff", b"[" * 100_000])
 def test_a_response_that_is_not_a_json_object_is_refused(
     customer: Customer, provider: Provider, body: bytes
