@@ -109,6 +109,8 @@ def _write_version(
             f"attach {sql_literal(folder / 'apportion.duckdb')} as published"
             f" (storage_version '{STORAGE_VERSION}')"
         )
+        # One transaction: each of about a thousand comments would wait for the disk otherwise.
+        connection.begin()
         connection.execute("create schema published.marts")
         names = [
             name
@@ -137,6 +139,7 @@ def _write_version(
             marts.append(PublishedMart(name, row[0] if row else 0))
             on_mart(marts[-1])
         _describe(connection, manifest, set(names))
+        connection.commit()
         connection.execute("checkpoint published")
         connection.execute("detach published")
     return tuple(marts)
