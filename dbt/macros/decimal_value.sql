@@ -10,9 +10,16 @@ Thousands separators, decimal commas, currency signs and parentheses are not acc
 
 {#-
 DuckDB's cast accepts digits, a point, an exponent and underscores. Underscores are excluded here.
+
+The cast to a decimal of more than 18 digits is a hundred times slower than to one of 18. Numbers
+that fit into 18 digits, which are nearly all, are cast to that first. Results are equal.
 -#}
 {% macro duckdb__decimal_value(column) -%}
     case
+        when regexp_full_match({{ column }}, '-?[0-9]{1,8}([.][0-9]{1,10})?')
+            then cast(cast({{ column }} as decimal(18, 10)) as decimal(38, 18))
+        when regexp_full_match({{ column }}, '-?[0-9]{1,14}([.][0-9]{1,4})?')
+            then cast(cast({{ column }} as decimal(18, 4)) as decimal(38, 18))
         when position('_' in {{ column }}) = 0
             then try_cast(ltrim(trim({{ column }}), '''') as decimal(38, 18))
     end

@@ -25,6 +25,12 @@ split_reasons as (
 
 ),
 
+line_states as (
+
+    select * from {{ ref('int_line_states') }}
+
+),
+
 -- Sales are divided by the same shares as cost.
 sold as (
 
@@ -33,6 +39,7 @@ sold as (
         {{ part_for_share('line_sales.total_sales', 'split_lines') }} as total_sales,
         line_sales.price_source,
         line_sales.price_explanation,
+        line_states.line_state,
         split_reasons.meaning as split_reason_meaning,
         split_lines.total_cost
         - ({{ unrounded_part(
@@ -42,6 +49,7 @@ sold as (
     from split_lines
     inner join line_sales on split_lines.line_id = line_sales.line_id
     inner join split_reasons on split_lines.split_reason = split_reasons.split_reason
+    left join line_states on split_lines.line_id = line_states.line_id
 
 ),
 
@@ -87,6 +95,7 @@ final as (
         price_source,
         price_explanation,
         proration_rule,
+        line_state,
         {{ split_explanation('sold') }} as explanation
     from sold
 

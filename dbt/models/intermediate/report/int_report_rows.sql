@@ -30,18 +30,6 @@ correction_rows as (
 
 ),
 
-ledger_lines as (
-
-    select * from {{ ref('int_ledger_lines') }}
-
-),
-
-correction_period as (
-
-    select * from {{ ref('int_correction_period') }}
-
-),
-
 -- A posting may name no provider, or one by a name that the seed focus_sources no longer has. A
 -- line that is in landing has the provider of its bill.
 posted_rows as (
@@ -59,20 +47,9 @@ posted_rows as (
 
 open_rows as (
 
-    select computed_rows.*
+    select * exclude (line_state)
     from computed_rows
-    cross join correction_period
-    left join ledger_lines
-        on
-            computed_rows.line_id = ledger_lines.line_id
-            and ledger_lines.is_standing
-    where
-        -- A posted line stays posted, even if the date of its bill has changed since.
-        ledger_lines.line_id is null
-        and (
-            correction_period.closed_through is null
-            or computed_rows.billing_period > correction_period.closed_through
-        )
+    where line_state = 'open'
 
 ),
 
