@@ -6,6 +6,7 @@ dbt runs all that are asked for at once: to start it for each would take longer 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import builds
 import pytest
 import rooms
 from conftest import Company
@@ -43,9 +44,7 @@ class Results:
 def results(request: pytest.FixtureRequest, new_company: Callable[[], Company]) -> Results:
     cases = selected_cases(request.session)
     # dbt asks the warehouse which columns the inputs of a tested model have.
-    company = new_company().build(
-        "--exclude-resource-type", "test", "--select", *sorted({f"+{each.model}" for each in cases})
-    )
+    company = new_company().build(*builds.MODELS_ONLY)
     status: dict[str, str] = {}
 
     def keep(event: dbt_runner.DbtEvent) -> None:
