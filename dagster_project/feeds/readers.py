@@ -41,6 +41,8 @@ REJECTED_ROW_LIMIT = 10_000
 
 BLOCK_BYTES = 8 * 1024**2
 """Text is read in blocks, so that the memory for it does not grow with the file."""
+ARROW_BLOCK_BYTES = 1024**2
+"""Arrow parses blocks that fit into a processor's cache several times as fast as large ones."""
 
 LINE_LIMIT = 10_000_000
 COLUMN_LIMIT = 4_096
@@ -121,12 +123,23 @@ def read_rows(content: bytes | BinaryIO, declared: Declaration = NOTHING_DECLARE
         raise EmptyFile("the file is empty")
     if "\x00" in start:
         raise UnreadableText("not text: the file has zero bytes; save it as CSV UTF-8")
-    blocks = (block.replace("\x00", UNDECODABLE) for block in chain((first,), blocks))
+    has_undecodable = False
+
+    def marked() -> Iterator[str]:
+        nonlocal has_undecodable
+        for block in chain((first,), blocks):
+            block = block.replace("\x00", UNDECODABLE)
+            has_undecodable = has_undecodable or UNDECODABLE in block
+            yield block
+
     if start.startswith(("{", "[")):
-        rows = _read_json("".join(blocks))
+        rows = _read_json("".join(marked()))
+        # An escape in a JSON text can be the character too.
+        has_undecodable = True
     else:
-        rows = _read_delimited(blocks, declared)
-    return _reject_undecodable(replace(rows, encoding=encoding))
+        rows = _read_delimited(marked(), declared)
+    rows = replace(rows, encoding=encoding)
+    return _reject_undecodable(rows) if has_undecodable else rows
 
 
 def _decoded(beginning: bytes, source: BinaryIO, encoding: str) -> Iterator[str]:
@@ -397,6 +410,14 @@ class _Records:
         Returns the number of lines that are done: a record may go on in lines that are not read
         yet, unless these are the last.
         """
+        filled = len(lines)
+        while filled and not lines[filled - 1].strip():
+            filled -= 1
+        if are_plain(lines[:filled]):
+            self.plain_lines += lines[:filled]
+            self.plain_numbers += range(self.next_row_number, self.next_row_number + filled)
+            self.next_row_number += len(lines)
+            return len(lines)
         index = 0
         while index < len(lines):
             line = lines[index]
@@ -415,14 +436,7 @@ class _Records:
                 well_quoted = self._well_quoted(lines, index)
                 self.next_row_number += 1
                 if well_quoted is None:
-                    self.rejected.append(
-                        RejectedRow(
-                            row_number,
-                            "an opening quote has no closing quote",
-                            line[:RAW_ROW_LIMIT],
-                        )
-                    )
-                    require_few(self.rejected)
+                    self.reject_open_quote(line, row_number)
                     index += 1
                     continue
                 values, behind = well_quoted
@@ -494,12 +508,14 @@ class _Records:
 
         # Arrow skips one byte order mark. Without an added one, the first value could lose its own.
         content = "\n".join(records).encode("utf-8-sig", "replace")
+        # A small block stays in the processor's cache; a record has to fit into it.
+        block_size = max(ARROW_BLOCK_BYTES, 8 * max(map(len, records)))
         records.clear()
         try:
             table = pyarrow.csv.read_csv(
                 io.BytesIO(content),
                 read_options=pyarrow.csv.ReadOptions(
-                    use_threads=False, column_names=names, block_size=min(len(content) + 1, 2**30)
+                    use_threads=False, column_names=names, block_size=block_size
                 ),
                 parse_options=pyarrow.csv.ParseOptions(
                     delimiter=self.delimiter,
@@ -518,11 +534,46 @@ class _Records:
             for row in invalid:
                 self._reject_width(row.text, int(numbers[row.number - 1]), row.actual_columns)
             raise UnreadableText(f"not delimited text: {error}") from error
+        if table.num_rows + len(invalid) != len(numbers):
+            # A quote that a line leaves open, beside an inch mark, joined lines.
+            lines = content.decode("utf-8-sig").split("\n")
+            if over_lines or not any(map(self._leaves_open, lines)):
+                raise UnreadableText("not delimited text: quotes join or divide its rows")
+            return self._parse(*self._closed(lines, numbers.tolist()), names, over_lines=False)
         for row in invalid:
             self._reject_width(row.text, int(numbers[row.number - 1]), row.actual_columns)
         good = np.ones(len(numbers), dtype=bool)
         good[[row.number - 1 for row in invalid]] = False
         return table, numbers[good]
+
+    def _closed(self, lines: list[str], numbers: list[int]) -> tuple[list[str], list[int]]:
+        """The lines that leave no quote open, and their numbers; the others are rejected."""
+        closed: tuple[list[str], list[int]] = ([], [])
+        for line, number in zip(lines, numbers, strict=True):
+            if self._leaves_open(line):
+                self.reject_open_quote(line, number)
+            else:
+                closed[0].append(line)
+                closed[1].append(number)
+        return closed
+
+    def _leaves_open(self, line: str) -> bool:
+        """Whether a value begins with a quote that the line does not close."""
+        is_inside, is_at_start = False, True
+        for character in line:
+            if character == '"' and (is_inside or is_at_start):
+                # A doubled quote closes and opens again.
+                is_inside, is_at_start = not is_inside, is_inside
+            else:
+                is_at_start = character == self.delimiter and not is_inside
+        return is_inside
+
+    def reject_open_quote(self, line: str, row_number: int) -> None:
+        """Reject a line with an opening quote that no line closes."""
+        self.rejected.append(
+            RejectedRow(row_number, "an opening quote has no closing quote", line[:RAW_ROW_LIMIT])
+        )
+        require_few(self.rejected)
 
     def _opens_a_quote(self, line: str) -> bool:
         """Whether any value begins with a quote; inside a value it is an inch mark."""
@@ -565,6 +616,11 @@ class _Records:
             )
         )
         require_few(self.rejected)
+
+
+def are_plain(lines: list[str]) -> bool:
+    """Whether no line is blank or has a quote, so that each line is one record."""
+    return all(map(str.strip, lines)) and not any('"' in line for line in lines)
 
 
 def _rows_with_values(table: pa.Table) -> np.ndarray:

@@ -615,3 +615,12 @@ def test_a_repeated_json_key_does_not_lose_a_value_silently() -> None:
     rows = read('{"seat":"1","cost":10}\n{"seat":"2","cost":20,"cost":30}\n')
     assert landed(rows) == [(1, "1", "10")]
     assert [each.row_number for each in rows.rejected] == [2]
+
+
+def test_an_open_quote_beside_an_inch_mark_takes_no_other_row() -> None:
+    rows = read_rows(b'a,b\n1,2\n3"x,"4\n5,6\n7,8\n')
+    assert rows.table.to_pydict() == {"a": ["1", "5", "7"], "b": ["2", "6", "8"]}
+    assert rows.row_numbers.to_pylist() == [2, 4, 5]
+    (rejected,) = rows.rejected
+    assert (rejected.row_number, rejected.raw_row) == (3, '3"x,"4')
+    assert rejected.reason == "an opening quote has no closing quote"
