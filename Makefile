@@ -13,7 +13,7 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help run close export focus-example check what-if forget app bench bench-forecast test fuzz lint mypy sqlfluff structure dev clean lock
+.PHONY: help run close export focus-example check what-if forget app bench bench-forecast test fuzz lint bandit audit mypy sqlfluff structure dev clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -63,7 +63,14 @@ fuzz: .venv/dev.stamp ## read damaged files of every kind: [SEED=7] [COUNT=20000
 lint: .venv/dev.stamp ## run the linters and the type checker
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	@$(MAKE) --no-print-directory --jobs 2 mypy sqlfluff structure
+	@$(MAKE) --no-print-directory --jobs 2 mypy sqlfluff structure bandit
+
+bandit: .venv/dev.stamp
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive dagster_project app benchmarks
+
+# Asks the package index about every pinned package. No check of `make test` depends on a network.
+audit: ## list known vulnerabilities of the pinned packages
+	@$(PYTHON) .ci/audit
 
 mypy: .venv/dev.stamp
 	$(BIN)/mypy

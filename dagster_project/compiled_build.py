@@ -159,7 +159,8 @@ def _execute(statement: Statement, connection: duckdb.DuckDBPyConnection) -> int
 def _result_of_python_model(code: str, connection: duckdb.DuckDBPyConnection) -> Any:
     """The data frame of a Python model, called as dbt-duckdb calls it."""
     module: dict[str, Any] = {"__name__": "python_model"}
-    exec(code, module)
+    # The project's own model, as dbt compiled it.
+    exec(code, module)  # nosec B102
     dbt = module["dbtObj"](lambda relation: connection.query(f"select * from {relation}"))
     return module["model"](dbt, connection)
 

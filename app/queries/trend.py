@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from app.published import Viewer
 from app.queries.query import Column, Query, Selection, money_columns, sums
+from dagster_project.quoting import sql_literal
 
 AMORTIZED_COST = "amortized_cost"
 """Cost spread over the months it is for; forecasts continue this series."""
@@ -84,7 +85,7 @@ def forecast(selection: Selection) -> Query:
         forecasts as (
             select month, currency, forecast, {", ".join(BANDS)}, method
             from cost_forecast_summary
-            where level = '{level}' and {within.where()}
+            where level = {sql_literal(level)} and {within.where()}
         )
         select
             strftime(forecasts.month, '%Y-%m') as month, forecasts.* exclude (month),

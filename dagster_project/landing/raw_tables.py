@@ -205,7 +205,9 @@ def _as_table(
 def delete_content(connection: duckdb.DuckDBPyConnection, content_hash: str | None) -> None:
     """Remove the rows of one content."""
     for table in [*(each.name for each in FORMATS), "rejected_rows"]:
-        connection.execute(f'delete from raw."{table}" where content_hash = ?', [content_hash])
+        connection.execute(
+            f"delete from {sql_identifier('raw', table)} where content_hash = ?", [content_hash]
+        )
 
 
 def withdraw_missing(connection: duckdb.DuckDBPyConnection, files: list[LandedFile]) -> int:

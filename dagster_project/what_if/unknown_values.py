@@ -11,6 +11,7 @@ import duckdb
 
 from dagster_project import relations
 from dagster_project.errors import did_you_mean
+from dagster_project.quoting import sql_identifier
 from dagster_project.what_if.scenario import Scenario
 
 SHOWN_VALUES = 20
@@ -94,11 +95,12 @@ def _unknown_in_column(
 ) -> list[UnknownValue]:
     known_values = [value for (value,) in connection.execute(known.sql).fetchall() if value]
     known_keys = {value.lower() for value in known_values}
+    name = sql_identifier(column)
     rows = connection.execute(
         f"""
-        select trim("{column}") as value, min(row_number)
-        from after.raw."{scenario.format.name}"
-        where file = $file and trim("{column}") <> ''
+        select trim({name}) as value, min(row_number)
+        from {sql_identifier("after", "raw", scenario.format.name)}
+        where file = $file and trim({name}) <> ''
         group by value
         order by min(row_number), value
         """,
