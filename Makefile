@@ -84,7 +84,7 @@ structure: .venv/dev.stamp
 	$(BIN)/dbt-bouncer --config-file dbt-bouncer.yml
 
 app: .venv/app.stamp ## open the web app: [EDIT=1 to change splits] [CUSTOMER=id for one customer's view without cost]
-	@APPORTION_EDIT="$(EDIT)" APPORTION_CUSTOMER="$(CUSTOMER)" exec $(BIN)/streamlit run app/main.py
+	@APPORTION_EDIT="$(EDIT)" APPORTION_CUSTOMER="$(CUSTOMER)" exec $(BIN)/streamlit run app/server.py
 
 bench: .venv/bench.stamp ## time a run beside other tools on the same files: [SIZE=S|M|L] [GROWTH=3,12,36,60]
 	@$(BIN)/python benchmarks/chargeback.py --size "$(or $(SIZE),S)" $(if $(GROWTH),--growth "$(GROWTH)")

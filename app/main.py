@@ -1,4 +1,4 @@
-"""The entry point for Streamlit: `streamlit run app/main.py`."""
+"""The pages of the app; `streamlit run app/server.py` shows them with security headers."""
 
 import sys
 from pathlib import Path

@@ -146,7 +146,7 @@ def served(data: DataFolder, *arguments: str, **environment: str) -> Iterator[st
     kept = {name: text for name, text in os.environ.items() if not name.startswith("APPORTION_")}
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "streamlit", "run", "app/main.py"),
+            *(sys.executable, "-m", "streamlit", "run", "app/server.py"),
             *("--server.port", str(port), "--", *arguments),
         ],
         cwd=PROJECT_ROOT,
