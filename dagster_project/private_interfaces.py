@@ -8,7 +8,7 @@ nothing has changed needs neither.
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +59,7 @@ class _KeptConnections:
         self._lock = threading.Lock()
         self._connections: dict[str, Any] = {}
         self._is_closing = threading.Event()
+        self._fault: Exception | None = None
         self._committing = threading.Thread(target=self._commit_regularly, daemon=True)
         self._committing.start()
 
@@ -66,6 +67,9 @@ class _KeptConnections:
     def connect(self, shard: str) -> Iterator[Any]:
         """The connection for a run id or `index`, in a transaction that is committed later."""
         with self._lock:
+            if self._fault is not None:
+                # A full disk is one fault, whatever cannot be written after it.
+                raise self._fault
             connection = self._connections.get(shard) or self._open(shard)
             if not connection.in_transaction():
                 connection.begin()
@@ -81,9 +85,11 @@ class _KeptConnections:
         self._committing.join()
         with self._lock:
             for connection in self._connections.values():
-                connection.commit()
+                self._commit(connection)
                 connection.close()
                 connection.engine.dispose()
+        if self._fault is not None:
+            raise self._fault
 
     def _open(self, shard: str) -> Any:
         import sqlalchemy
@@ -110,7 +116,21 @@ class _KeptConnections:
             with self._lock:
                 for connection in self._connections.values():
                     if connection.in_transaction():
-                        connection.commit()
+                        self._commit(connection)
+
+    def _commit(self, connection: Any) -> None:
+        """Commit the events of a file; keep the first fault for the thread of the run."""
+        import sqlalchemy
+
+        try:
+            if self._fault is None:
+                connection.commit()
+            else:
+                connection.rollback()
+        except sqlalchemy.exc.SQLAlchemyError as fault:
+            self._fault = self._fault or fault
+            with suppress(sqlalchemy.exc.SQLAlchemyError):
+                connection.rollback()
 
 
 def dbt_selection(
