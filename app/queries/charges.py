@@ -55,10 +55,15 @@ def shared_costs(viewer: Viewer, selection: Selection) -> Query:
     if not viewer.is_customer:
         columns = (("shared_cost", "Cost"), ("shared_sales", "Sales"))
     measures = [name for name, _ in columns]
+    title = "Share" if viewer.is_customer else "Share of sales"
+    shares: tuple[Column, ...] = (Column("sales_share", title, "share"),)
+    if not viewer.is_customer:
+        shares = (Column("share", "Share of cost", "share"), *shares)
     return Query(
         f"""
         select
-            product_name, other_name, source_name, method, share, currency, {", ".join(measures)}
+            product_name, other_name, source_name, method,
+            {", ".join(column.name for column in shares)}, currency, {", ".join(measures)}
         from ({shared_cost_sides(measures)})
         where {selection.where()}
         order by currency, step, product_name, other_name, source_name
@@ -69,7 +74,7 @@ def shared_costs(viewer: Viewer, selection: Selection) -> Query:
             Column("other_name", "Counterparty"),
             Column("source_name", "Shared cost"),
             Column("method", "Method", "sharing_method"),
-            Column("share", "Share", "share"),
+            *shares,
             *(Column(name, title, "amount") for name, title in columns),
         ),
     )

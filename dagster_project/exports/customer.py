@@ -6,8 +6,7 @@ columns and rows are visible, which the dbt YAML of the marts decides (visibilit
 
 Masked values:
 
-* Line ids. A line id is a hash of the billed line with its cost; a reader who knows the other
-  values finds the cost by trial. Customers get numbers instead.
+* Line ids: numbers instead (line_numbers).
 * billing_line_details. A provider's own description may contain its price.
 
 Why some columns are not visible: findings, prorated_lines, invoice_reconciliation,
@@ -26,9 +25,10 @@ from pathlib import Path
 import duckdb
 
 from dagster_project.database import connect
+from dagster_project.exports.line_numbers import number_lines
 from dagster_project.exports.scope import CUSTOMER_DETAILS, NothingInScope, Scope
 from dagster_project.exports.statements import write_statements
-from dagster_project.exports.visibility import OWN_ROWS, VisibleMart, customer_marts
+from dagster_project.exports.visibility import VisibleMart, customer_marts
 from dagster_project.exports.workbook import WorkbookFigures, write_workbook
 from dagster_project.files import file_name, replaced_at_once
 from dagster_project.publish import STORAGE_VERSION
@@ -175,7 +175,7 @@ def _write_database(
             connection.execute(
                 "set variable organization = $organization", {"organization": organization_id}
             )
-            _number_lines(connection)
+            number_lines(connection)
             for mart in customer_marts():
                 _copy(connection, mart)
             connection.execute("checkpoint customer")
@@ -195,41 +195,6 @@ def _attached(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[Non
         connection.execute("detach customer")
 
 
-def _number_lines(connection: duckdb.DuckDBPyConnection) -> None:
-    """Number lines, e.g. 2026-01-0017; lines of closed periods keep their number."""
-    connection.execute(
-        f"""
-        create or replace temp table customer_lines as
-        with lines as (
-            select
-                line_id,
-                min(billing_period) as billing_period,
-                min(billing_date) as billing_date,
-                min(subscription_id) as subscription_id,
-                min(charge_start_date) as charge_start_date,
-                min(charge_end_date) as charge_end_date,
-                min(charge_type) as charge_type,
-                sum(total_sales) as total_sales
-            from billing_report
-            where {OWN_ROWS}
-            group by line_id
-        )
-        select
-            line_id,
-            printf(
-                '%s-%04d', billing_period,
-                row_number() over (
-                    partition by billing_period
-                    order by
-                        billing_date, subscription_id, charge_start_date, charge_end_date,
-                        charge_type, total_sales, line_id
-                )
-            ) as number
-        from lines
-        """
-    )
-
-
 def _copy(connection: duckdb.DuckDBPyConnection, mart: VisibleMart) -> None:
     table = mart.name
     columns = mart.values(
@@ -239,10 +204,14 @@ def _copy(connection: duckdb.DuckDBPyConnection, mart: VisibleMart) -> None:
     if table == "billing_report":
         joins = """
             inner join temp.customer_lines as lines on billing_report.line_id = lines.line_id
+            left join temp.customer_lines as refunded_line
+                on billing_report.refund_of_line_id = refunded_line.line_id
             left join temp.customer_lines as refunded
-                on billing_report.refund_of_line_id = refunded.line_id
+                on refunded_line.first_equal_line_id = refunded.line_id
+            left join temp.customer_lines as corrected_line
+                on billing_report.corrects_line_id = corrected_line.line_id
             left join temp.customer_lines as corrected
-                on billing_report.corrects_line_id = corrected.line_id
+                on corrected_line.first_equal_line_id = corrected.line_id
             """
     selected = ", ".join(f"{value} as {column}" for column, value in columns.items())
     # A fixed order makes the file the same on every machine.

@@ -13,6 +13,7 @@ from typing import Literal
 import duckdb
 
 from dagster_project.errors import ApportionError
+from dagster_project.exports.line_numbers import number_lines
 from dagster_project.exports.scope import CUSTOMER_DETAILS, NothingInScope, Scope
 from dagster_project.exports.visibility import visible_marts
 from dagster_project.files import file_name, replaced_at_once
@@ -151,7 +152,7 @@ def _select_charges(
     """
     parameters = dict(scope.parameters)
     if scope.edition == "customer":
-        in_scope = _customer_charges(connection, in_scope)
+        in_scope = _customer_charges(connection, in_scope, scope.organization_id)
         parameters["reseller"] = reseller_name
     connection.execute(
         f"create or replace temp table focus_cost_and_usage_rows as {in_scope}", parameters
@@ -172,12 +173,17 @@ def _select_charges(
         )
 
 
-def _customer_charges(connection: duckdb.DuckDBPyConnection, in_scope: str) -> str:
+def _customer_charges(
+    connection: duckdb.DuckDBPyConnection, in_scope: str, organization_id: str | None
+) -> str:
     """SQL of the columns of charges that a customer may see: sales for costs, numbers for line ids.
 
-    A line id is a hash of the billed line with its cost; a reader who knows the other values finds
-    the cost by trial. Therefore lines are numbered within their billing period.
+    Lines are numbered within their billing period, in the order of line_numbers.
     """
+    connection.execute(
+        "set variable organization = $organization", {"organization": organization_id}
+    )
+    number_lines(connection)
     columns = _visible(connection, COST_AND_USAGE, CHARGE_MASKS, "charges")
     return f"""
         with
@@ -186,18 +192,23 @@ def _customer_charges(connection: duckdb.DuckDBPyConnection, in_scope: str) -> s
 
         numbered as (
             select
-                x_BillingPeriod as period,
-                x_LineId as line_id,
+                billed.x_BillingPeriod as period,
+                billed.x_LineId as line_id,
                 concat(
-                    x_BillingPeriod, '/',
+                    billed.x_BillingPeriod, '/',
                     dense_rank() over (
-                        partition by x_BillingPeriod
-                        order by ChargePeriodStart, SubAccountId, x_LineId
+                        partition by billed.x_BillingPeriod
+                        order by
+                            billed.ChargePeriodStart, billed.SubAccountId, lines.number,
+                            billed.x_LineId
                     )
                 ) as number
-            from {COST_AND_USAGE}
-            where BillingAccountId = $organization
-            group by x_BillingPeriod, x_LineId, ChargePeriodStart, SubAccountId
+            from {COST_AND_USAGE} as billed
+            left join temp.customer_lines as lines on billed.x_LineId = lines.line_id
+            where billed.BillingAccountId = $organization
+            group by
+                billed.x_BillingPeriod, billed.x_LineId, billed.ChargePeriodStart,
+                billed.SubAccountId, lines.number
         ),
 
         worded as (
@@ -212,9 +223,10 @@ def _customer_charges(connection: duckdb.DuckDBPyConnection, in_scope: str) -> s
 
         -- A line that was reversed and billed again is in two periods.
         first_numbers as (
-            select line_id, min_by(number, period) as number
-            from numbered
-            group by line_id
+            select lines.line_id, min_by(numbered.number, numbered.period) as number
+            from temp.customer_lines as lines
+            inner join numbered on lines.first_equal_line_id = numbered.line_id
+            group by lines.line_id
         )
 
         select {columns}

@@ -309,10 +309,12 @@ def _lines(
 
 def _shared_lines(connection: duckdb.DuckDBPyConnection, account: Account) -> list[Line]:
     """Shared costs that the cost center received, then those it passed on, by product."""
-    amount = "shared_sales" if account.basis == "sales" else "shared_cost"
+    amount, share = (
+        ("shared_sales", "sales_share") if account.basis == "sales" else ("shared_cost", "share")
+    )
     rows = connection.execute(
         f"""
-        select product_name, other_name, source_kind, source_name, method, share, {amount}
+        select product_name, other_name, source_kind, source_name, method, {share}, {amount}
         from ({shared_cost_sides([amount])})
         where {ACCOUNT_CONDITION}
         order by side, product_name, other_name, source_kind, source_name

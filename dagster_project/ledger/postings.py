@@ -85,6 +85,7 @@ SHARED_COST_TYPES = {
     "receiving_cost_center_name": "varchar",
     "shared_cost": "decimal(28,10)",
     "shared_sales": "decimal(28,10)",
+    "sales_share": "decimal(18,10)",
 }
 """Columns that only posted shared costs have; their amounts are in no column of a line."""
 
@@ -116,7 +117,8 @@ POSTED_ROWS = f"""
             to_cost_center_id as receiving_cost_center_id,
             to_cost_center_name as receiving_cost_center_name,
             shared_cost,
-            shared_sales
+            shared_sales,
+            sales_share
         from {relations.SHARED_COSTS}
     )
     where billing_period = ?

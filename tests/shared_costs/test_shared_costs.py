@@ -7,7 +7,7 @@ apart; `-` is an empty cell.
 import csv
 import os
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
@@ -536,7 +536,7 @@ def house(random: Random, number: int) -> House:
     return made
 
 
-def expected(made: House) -> dict[str, Fraction]:
+def expected(made: House, amounts: Mapping[tuple[str, str], Decimal]) -> dict[str, Fraction]:
     """The exact cost of each cost center after sharing; written independently of the SQL."""
     sources = {rule.source for rule in made.rules if rule.kind == "cost_center"}
     others = [c for c in CENTERS[:-1] if c not in made.shared and c not in sources]
@@ -571,10 +571,10 @@ def expected(made: House) -> dict[str, Fraction]:
 
     own: dict[str, Fraction] = defaultdict(Fraction)
     bears: dict[str, Fraction] = defaultdict(Fraction)
-    for (center, product), cost in made.costs.items():
-        bears[center] += Fraction(cost)
+    for (center, product), amount in amounts.items():
+        bears[center] += Fraction(amount)
         if rule_of(center, product) is None:
-            own[center] += Fraction(cost)
+            own[center] += Fraction(amount)
     seats: dict[str, Fraction] = defaultdict(Fraction)
     for center, product in made.costs:
         seats[center] += len(product)
@@ -598,9 +598,9 @@ def expected(made: House) -> dict[str, Fraction]:
             if (id(rule) in second) != (step == 2):
                 continue
             pools: dict[str, Fraction] = defaultdict(Fraction)
-            for (center, product), cost in made.costs.items():
+            for (center, product), amount in amounts.items():
                 if rule_of(center, product) is rule:
-                    pools[center] += Fraction(cost)
+                    pools[center] += Fraction(amount)
             if step == 2:
                 pools[rule.source] += received[rule.source]
             for center, share in shares(rule).items():
@@ -686,21 +686,26 @@ def test_random_rules_never_change_a_total_and_agree_with_plain_arithmetic(
         )
         == []
     )
-    found: dict[str, dict[str, Decimal]] = defaultdict(dict)
-    for name, center, cost in company.query(
-        """
-        select organization_id, cost_center_id, sum(cost_after_sharing) from marts.chargeback
-        group by all
-        """
-    ):
-        found[name][center] = cost
     moved = {name for (name,) in company.query("select organization_id from marts.shared_costs")}
     assert len(moved) > 50, "hardly anything was passed on"
-    for each in houses:
-        wanted = expected(each)
-        # A share is off by 10^-10 at most, a part by a millionth.
-        largest = sum(abs(cost) for cost in each.costs.values())
-        tolerance = Fraction(largest) / 10**9 + Fraction(1, 10**4)
-        for center in CENTERS:
-            difference = Fraction(found[each.name].get(center, Decimal(0))) - wanted[center]
-            assert abs(difference) <= tolerance, (SEED, each, center, float(difference))
+    for measure in ("cost", "sales"):
+        found: dict[str, dict[str, Decimal]] = defaultdict(dict)
+        for name, center, amount in company.query(
+            f"""
+            select organization_id, cost_center_id, sum({measure}_after_sharing)
+            from marts.chargeback
+            group by all
+            """
+        ):
+            found[name][center] = amount or Decimal(0)
+        for each in houses:
+            # Lines without sales count as zero, for their pool and as a basis.
+            sold = {key: each.sales[key] or Decimal(0) for key in each.costs}
+            amounts = each.costs if measure == "cost" else sold
+            wanted = expected(each, amounts)
+            # A share is off by 10^-10 at most, a part by a millionth.
+            largest = sum(abs(amount) for amount in amounts.values())
+            tolerance = Fraction(largest) / 10**9 + Fraction(1, 10**4)
+            for center in CENTERS:
+                difference = Fraction(found[each.name].get(center, Decimal(0))) - wanted[center]
+                assert abs(difference) <= tolerance, (SEED, each, measure, center, difference)

@@ -25,6 +25,8 @@ shared_costs as (
         receiving_cost_center_name as to_cost_center_name,
         product_name,
         share,
+        -- Postings before Apportion 0.2 have one share for both.
+        coalesce(sales_share, share) as sales_share,
         shared_cost,
         shared_sales,
         explanation

@@ -13,6 +13,7 @@ pools as (
         max(pool_cost) as pool_cost,
         max(pool_sales) as pool_sales,
         sum(share) as share,
+        sum(sales_share) as sales_share,
         sum(shared_cost) as shared_cost,
         sum(shared_sales) as shared_sales
     from {{ model }}
@@ -25,10 +26,11 @@ validation_errors as (
     select * from pools
     where
         share > 1
+        or sales_share > 1
         or abs(shared_cost) > abs(pool_cost)
         or abs(shared_sales) > abs(pool_sales)
         or (share = 1 and shared_cost <> pool_cost)
-        or (share = 1 and shared_sales is distinct from pool_sales)
+        or (sales_share = 1 and shared_sales is distinct from pool_sales)
 
 )
 

@@ -1,6 +1,6 @@
 {#-
-Forecasts as amounts: known costs are exact, estimates are in whole millionths. Sales follow the
-cost as in the last year. Earlier forecasts of a cost center have the actual in the same row.
+Forecasts as amounts: known costs are exact, estimates are in whole millionths. Cost centers have
+forecasts of sales, from sales alone. Earlier forecasts of a cost center have the actual in the same row.
 -#}
 with
 
@@ -26,18 +26,6 @@ actuals as (
         cost as actual_cost
     from series
     where level = 'cost_center' and is_latest and is_history
-
-),
-
-last_year as (
-
-    select
-        series_id,
-        sum(cost) as cost,
-        sum(sales) as sales
-    from series
-    where is_history and month > {{ dbt.dateadd('year', -1, 'origin_month') }}
-    group by series_id
 
 ),
 
@@ -119,15 +107,15 @@ final as (
         greatest(with_forecast.upper_95, with_forecast.forecast) as upper_95,
         cast(
             case
-                when with_forecast.method = 'committed_spend' then with_forecast.expected_sales
-                else
-                    {{ part_of_cost(
-                        'last_year.sales', 'with_forecast.forecast', 'last_year.cost'
-                    ) }}
+                when of_sales.method = 'committed_spend' then with_forecast.expected_sales
+                else of_sales.forecast
             end as decimal(28, 10)
         ) as sales_forecast
     from with_forecast
-    left join last_year on with_forecast.series_id = last_year.series_id
+    left join in_millionths as of_sales
+        on
+            concat('sales:', with_forecast.series_id) = of_sales.series_id
+            and with_forecast.month = of_sales.month
 
 )
 

@@ -19,9 +19,17 @@ parts as (
 
 ),
 
+-- Receivers may have direct cost and no sales, or the reverse.
 shares as (
 
-    select * from {{ ref('int_shared_cost_shares') }}
+    select
+        billing_period,
+        rule_id,
+        currency,
+        max(share) > 0 as has_cost_share,
+        max(sales_share) > 0 as has_sales_share
+    from {{ ref('int_shared_cost_shares') }}
+    group by billing_period, rule_id, currency
 
 ),
 
@@ -63,11 +71,24 @@ not_passed_on as (
         case when rules.source_kind = 'subscription' then rules.source_id end as subscription_id,
         rules.billing_period,
         to_pass_on.currency,
-        sum(to_pass_on.total_cost) as amount_at_stake,
+        case
+            when coalesce(shares.has_cost_share, false) then sum(to_pass_on.total_sales)
+            else sum(to_pass_on.total_cost)
+        end as amount_at_stake,
         concat(
-            rules.source_name, ' is not passed on: no receiving cost center has any ',
+            rules.source_name,
+            case
+                when coalesce(shares.has_cost_share, false)
+                    then ' is passed on without its sales: no receiving cost center has any '
+                else ' is not passed on: no receiving cost center has any '
+            end,
             case rules.method
-                when 'direct_cost' then 'direct cost'
+                when 'direct_cost'
+                    then
+                        case
+                            when coalesce(shares.has_cost_share, false) then 'direct sales'
+                            else 'direct cost'
+                        end
                 when 'seats' then 'seats'
                 when 'headcount' then 'users in the directory'
                 else 'part in it'
@@ -83,7 +104,6 @@ not_passed_on as (
             rules.billing_period = shares.billing_period
             and rules.rule_id = shares.rule_id
             and to_pass_on.currency = shares.currency
-    where shares.rule_id is null
     group by
         rules.organization_id,
         rules.source_kind,
@@ -91,8 +111,15 @@ not_passed_on as (
         rules.billing_period,
         to_pass_on.currency,
         rules.source_name,
-        rules.method
-    having sum(to_pass_on.total_cost) <> 0 or sum(to_pass_on.total_sales) <> 0
+        rules.method,
+        shares.has_cost_share,
+        shares.has_sales_share
+    having
+        (
+            not coalesce(shares.has_cost_share, false)
+            and (sum(to_pass_on.total_cost) <> 0 or sum(to_pass_on.total_sales) <> 0)
+        )
+        or (not coalesce(shares.has_sales_share, false) and sum(to_pass_on.total_sales) <> 0)
 
 )
 

@@ -1,6 +1,7 @@
 {#-
-Bases of the methods per cost center: its own cost that no rule covers, its seats in all splits and
-its users, the latter two as of the day before the last bill of the period.
+Bases of the methods per cost center: its own cost and sales that no rule covers, its seats in all
+splits and its users, the latter two as of the day before the last bill of the period. Sales have a
+basis of their own, because customers could compute costs from shares of cost.
 -#}
 with
 
@@ -56,7 +57,8 @@ direct_costs as (
         currency,
         'direct_cost' as method,
         cost_center_id,
-        cast(greatest(sum(total_cost), 0) as decimal(28, 10)) as basis
+        cast(greatest(sum(total_cost), 0) as decimal(28, 10)) as basis,
+        cast(greatest(coalesce(sum(total_sales), 0), 0) as decimal(28, 10)) as sales_basis
     from ruled_costs
     where rule_id is null
     group by billing_period, organization_id, currency, cost_center_id
@@ -71,7 +73,8 @@ seats as (
         cast(null as varchar) as currency,
         'seats' as method,
         split_shares.cost_center_id,
-        cast(sum(split_shares.allocated_quantity) as decimal(28, 10)) as basis
+        cast(sum(split_shares.allocated_quantity) as decimal(28, 10)) as basis,
+        cast(sum(split_shares.allocated_quantity) as decimal(28, 10)) as sales_basis
     from bills
     inner join snapshots
         on
@@ -106,7 +109,8 @@ people as (
         cast(null as varchar) as currency,
         'headcount' as method,
         headcounts.cost_center_id,
-        cast(headcounts.user_count as decimal(28, 10)) as basis
+        cast(headcounts.user_count as decimal(28, 10)) as basis,
+        cast(headcounts.user_count as decimal(28, 10)) as sales_basis
     from directory_days
     inner join headcounts
         on

@@ -98,9 +98,10 @@ shares as (
             shares.basis,
             shares.basis_total,
             shares.share,
-        {% for measure in ['cost', 'sales'] -%}
+            shares.sales_share,
+        {% for measure, units in [('cost', 'units'), ('sales', 'sales_units')] -%}
             {{ prorated_part(
-                'pools.pool_' ~ measure, 'shares.low_units', 'shares.high_units',
+                'pools.pool_' ~ measure, 'shares.low_' ~ units, 'shares.high_' ~ units,
                 'cast(10000000000 as bigint)', '0'
             ) }} as shared_{{ measure }}{{ ',' if not loop.last }}
         {% endfor %}

@@ -1,6 +1,7 @@
 {#-
-Share of each receiver in the amount passed on by a rule, in whole units of 10^-10. Percentages are
-parts of 100, so that their remainder stays in the source. Other bases are parts of their sum.
+Share of each receiver in the cost and in the sales passed on by a rule, in whole units of 10^-10.
+Percentages are parts of 100, so that their remainder stays in the source. Other bases are parts of
+their sum. The two shares differ only by direct cost, where sales are shared by direct sales.
 -#}
 with
 
@@ -36,37 +37,41 @@ currencies as (
 
 based as (
 
-    select
-        rules.billing_period,
-        rules.organization_id,
-        currencies.currency,
-        rules.rule_id,
-        rules.method,
-        receivers.cost_center_id,
-        receivers.cost_center_name,
-        cast(
-            case rules.method
-                when 'percent' then receivers.percent
-                when 'even' then 1
-                else coalesce(bases.basis, 0)
-            end as decimal(28, 10)
-        ) as basis
-    from rules
-    inner join currencies
-        on
-            rules.billing_period = currencies.billing_period
-            and rules.organization_id = currencies.organization_id
-    inner join receivers
-        on
-            rules.billing_period = receivers.billing_period
-            and rules.rule_id = receivers.rule_id
-    left join bases
-        on
-            rules.billing_period = bases.billing_period
-            and rules.organization_id = bases.organization_id
-            and rules.method = bases.method
-            and coalesce(bases.currency, currencies.currency) = currencies.currency
-            and receivers.cost_center_id = bases.cost_center_id
+    {% for measure, basis in [('cost', 'basis'), ('sales', 'sales_basis')] %}
+        select
+            rules.billing_period,
+            rules.organization_id,
+            currencies.currency,
+            rules.rule_id,
+            rules.method,
+            receivers.cost_center_id,
+            receivers.cost_center_name,
+            '{{ measure }}' as measure,
+            cast(
+                case rules.method
+                    when 'percent' then receivers.percent
+                    when 'even' then 1
+                    else coalesce(bases.{{ basis }}, 0)
+                end as decimal(28, 10)
+            ) as basis
+        from rules
+        inner join currencies
+            on
+                rules.billing_period = currencies.billing_period
+                and rules.organization_id = currencies.organization_id
+        inner join receivers
+            on
+                rules.billing_period = receivers.billing_period
+                and rules.rule_id = receivers.rule_id
+        left join bases
+            on
+                rules.billing_period = bases.billing_period
+                and rules.organization_id = bases.organization_id
+                and rules.method = bases.method
+                and coalesce(bases.currency, currencies.currency) = currencies.currency
+                and receivers.cost_center_id = bases.cost_center_id
+        {% if not loop.last %}union all{% endif %}
+    {% endfor %}
 
 ),
 
@@ -77,7 +82,7 @@ totaled as (
         cast(
             case
                 when method = 'percent' then 100
-                else sum(basis) over (partition by billing_period, rule_id, currency)
+                else sum(basis) over (partition by billing_period, rule_id, currency, measure)
             end as decimal(28, 10)
         ) as basis_total
     from based
@@ -99,13 +104,13 @@ cumulative as (
     select
         *,
         sum(basis_units) over (
-            partition by billing_period, rule_id, currency
+            partition by billing_period, rule_id, currency, measure
             order by cost_center_id
             rows between unbounded preceding and current row
         ) as high_basis_units,
         case
             when method = 'percent' then {{ basis_units('basis_total', 'basis_total') }}
-            else sum(basis_units) over (partition by billing_period, rule_id, currency)
+            else sum(basis_units) over (partition by billing_period, rule_id, currency, measure)
         end as basis_total_units
     from in_units
 
@@ -118,6 +123,32 @@ shared_out as (
         {{ cumulative_share('high_basis_units - basis_units', 'basis_total_units') }} as low_share,
         {{ cumulative_share('high_basis_units', 'basis_total_units') }} as high_share
     from cumulative
+
+),
+
+side_by_side as (
+
+    select
+        {% for name, measure, column in [
+            ('basis', 'cost', 'basis'),
+            ('basis_total', 'cost', 'basis_total'),
+            ('low_share', 'cost', 'low_share'),
+            ('high_share', 'cost', 'high_share'),
+            ('low_sales_share', 'sales', 'low_share'),
+            ('high_sales_share', 'sales', 'high_share'),
+        ] -%}
+            coalesce(max(case when measure = '{{ measure }}' then {{ column }} end), 0)
+                as {{ name }},
+        {% endfor -%}
+        billing_period,
+        organization_id,
+        currency,
+        rule_id,
+        cost_center_id,
+        cost_center_name
+    from shared_out
+    group by
+        billing_period, organization_id, currency, rule_id, cost_center_id, cost_center_name
 
 ),
 
@@ -135,9 +166,12 @@ final as (
         basis_total,
         cast(low_share * 10000000000 as bigint) as low_units,
         cast(high_share * 10000000000 as bigint) as high_units,
-        cast(high_share - low_share as decimal(18, 10)) as share
-    from shared_out
-    where high_share > low_share
+        cast(high_share - low_share as decimal(18, 10)) as share,
+        cast(low_sales_share * 10000000000 as bigint) as low_sales_units,
+        cast(high_sales_share * 10000000000 as bigint) as high_sales_units,
+        cast(high_sales_share - low_sales_share as decimal(18, 10)) as sales_share
+    from side_by_side
+    where high_share > low_share or high_sales_share > low_sales_share
 
 )
 

@@ -44,6 +44,7 @@ computed as (
         parts.to_cost_center_name,
         parts.product_name,
         parts.share,
+        parts.sales_share,
         parts.shared_cost,
         parts.shared_sales,
         parts.pool_cost,

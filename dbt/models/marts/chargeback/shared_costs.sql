@@ -24,6 +24,7 @@ final as (
         to_cost_center_name,
         product_name,
         share,
+        sales_share,
         shared_cost,
         shared_sales,
         cast(shared_sales - shared_cost as decimal(28, 10)) as shared_margin,
