@@ -112,6 +112,8 @@ def verify_ledger(data: DataFolder) -> int:
     print(f"Postings      {len(verification.postings)}: files, hashes and chain are intact")
     for path in verification.anchors:
         print(f"Head          as recorded in {path}")
+    if anchors.anchor_log(data) is None:
+        print(f"Log           none outside: {anchors.ANCHOR_FILE_VARIABLE} is not set")
     if not verification.anchors:
         print("Head          not recorded anywhere: compare it with the receipts of closings")
     print(

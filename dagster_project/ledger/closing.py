@@ -30,7 +30,7 @@ def close_published(
     anchors.require_all_seen(data, postings)
     state_id = run_state.require_one_state(data)
     posting = close(data, billing_period, override_reason, state_id, anchors.read_key(data))
-    anchors.remember(data, [posting])
+    anchors.remember(data, [*postings, posting])
     return posting
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,61 @@ def test_without_a_posting_no_head_is_recorded(data: DataFolder) -> None:
     anchors.remember(data, ())
     assert not any(path.exists() for path in anchors.anchor_files(data))
     assert anchors.verify(data).postings == ()
+
+
+# --- the log outside the data folder ------------------------------------------------------------
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "anchors.jsonl"
+    monkeypatch.setenv(anchors.ANCHOR_FILE_VARIABLE, str(path))
+    return path
+
+
+def test_the_log_outside_has_a_line_per_posting_and_only_grows(
+    data: DataFolder, seen: Books, log: Path
+) -> None:
+    anchors.remember(data, seen.read())
+    before = log.read_text()
+    heads = [json.loads(line) for line in before.splitlines()]
+    assert [Head(**each) for each in heads] == [Head.of(each) for each in seen.read()]
+    anchors.remember(data, seen.read())
+    assert log.read_text() == before
+    seen.post("2025-03")
+    anchors.remember(data, seen.read())
+    assert log.read_text().startswith(before) and len(log.read_text().splitlines()) == 3
+    assert anchors.verify(data).anchors == (*anchors.anchor_files(data), log)
+
+
+@pytest.mark.parametrize(
+    "lose", [lose_the_folder, lose_the_last_posting, rewrite_the_last_posting, empty_the_chain]
+)
+def test_the_log_outside_shows_a_loss_of_the_whole_data_folder(
+    data: DataFolder, seen: Books, log: Path, lose: Callable[[Books], None]
+) -> None:
+    anchors.remember(data, seen.read())
+    for path in anchors.anchor_files(data):
+        path.unlink()
+    lose(seen)
+    with pytest.raises(LedgerBroken, match=r"anchors\.jsonl records posting"):
+        anchors.verify(data)
+
+
+def test_a_log_in_the_data_folder_is_refused(
+    data: DataFolder, seen: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(anchors.ANCHOR_FILE_VARIABLE, str(data.root / "anchors.jsonl"))
+    with pytest.raises(LedgerBroken, match="in the data folder; keep it elsewhere"):
+        anchors.remember(data, seen.read())
+    with pytest.raises(LedgerBroken, match="in the data folder; keep it elsewhere"):
+        anchors.verify(data)
+
+
+def test_a_damaged_log_is_an_error_that_names_it(data: DataFolder, seen: Books, log: Path) -> None:
+    log.write_text("{}\n")
+    with pytest.raises(LedgerBroken, match=r"anchors\.jsonl is damaged"):
+        anchors.verify(data)
 
 
 # --- signatures ---------------------------------------------------------------------------------
