@@ -17,6 +17,7 @@ from conftest import Company
 
 from dagster_project import run_state
 from dagster_project.errors import LedgerBroken
+from dagster_project.ledger import anchors
 from dagster_project.ledger import postings as ledger
 from dagster_project.ledger.postings import Posting
 from dagster_project.settings import PROJECT_ROOT, DataFolder
@@ -63,7 +64,8 @@ class Books:
                 source_name varchar, method varchar, from_cost_center_id varchar,
                 from_cost_center_name varchar, to_cost_center_id varchar,
                 to_cost_center_name varchar, product_name varchar, share decimal(18, 10),
-                shared_cost decimal(28, 10), shared_sales decimal(28, 10), explanation varchar
+                sales_share decimal(18, 10), shared_cost decimal(28, 10),
+                shared_sales decimal(28, 10), explanation varchar
             )
             """
         )
@@ -197,10 +199,10 @@ def test_shared_costs_are_posted_beside_the_lines_and_add_nothing_to_them(books:
         """
         insert into intermediate.int_shared_costs values
             ('2025-01', 'alder', 'Alder & Birch', 'USD', 2, 'cost_center', 'it', 'IT Services',
-             'even', 'it', 'IT', 'sales', 'Sales', 'E3', 0.3333333333, 13.333333, 15.0000000001,
-             'IT passes on'),
+             'even', 'it', 'IT', 'sales', 'Sales', 'E3', 0.3333333333, 0.25, 13.333333,
+             15.0000000001, 'IT passes on'),
             ('2025-02', 'alder', 'Alder & Birch', 'USD', 1, 'product', 'E3', 'E3', 'percent',
-             'it', 'IT', 'sales', 'Sales', null, 1, 7, null, 'IT passes on')
+             'it', 'IT', 'sales', 'Sales', null, 1, 1, 7, null, 'IT passes on')
         """
     )
     posting = books.post("2025-01")
@@ -211,8 +213,8 @@ def test_shared_costs_are_posted_beside_the_lines_and_add_nothing_to_them(books:
         "billing_period", "organization_id", "organization_name", "currency", "shared_step",
         "shared_source_kind", "shared_source_id", "shared_source_name", "shared_method",
         "cost_center_id", "cost_center_name", "receiving_cost_center_id",
-        "receiving_cost_center_name", "product_name", "share", "shared_cost", "shared_sales",
-        "explanation",
+        "receiving_cost_center_name", "product_name", "share", "sales_share", "shared_cost",
+        "shared_sales", "explanation",
     ]  # fmt: skip
     assert books.rows(
         f"select {', '.join(shared)} from raw.ledger_lines where shared_source_kind is not null"
@@ -363,6 +365,41 @@ def test_a_ledger_of_version_0_1_0_still_loads(tmp_path: Path) -> None:
     before = (LEDGER_0_1_0 / "chain.jsonl").read_text()
     posted = books.post("2025-03")
     assert (posted.posting_number, posted.schema_version) == (3, ledger.SCHEMA_VERSION)
+    assert books.chain.read_text().startswith(before), "an old entry must never be rewritten"
+
+
+LEDGER_0_2_0 = LEDGER_0_1_0.with_name("ledger_0_2_0")
+
+
+def test_a_ledger_of_version_0_2_loads_and_grows(books: Books) -> None:
+    """Signed, closed with a reason, with shared costs and the state that was posted."""
+    shutil.copytree(LEDGER_0_2_0, books.folder)
+    first, second = books.load()
+    assert first == Posting(
+        posting_number=1,
+        billing_period="2025-01",
+        closed_at="2025-02-09T08:00:00",
+        closed_by="ada",
+        override_reason="ticket 7",
+        file="000001-2025-01.parquet",
+        row_count=4,
+        total_cost="112.3456780000",
+        file_hash="5b0008dd148aaf459cf6a69eeac0c2e33965dcacc3389e97a8b651cfceec078a",
+        previous_hash="0" * 64,
+        schema_version=2,
+        state_id="5" * 64,
+        signature="b9ff271ff70f57641addc3c75ea0bb2fb76b5334b8bd5a794ce955985fcf12bb",
+    )
+    assert (second.billing_period, second.schema_version, second.override_reason) == (
+        ("2025-02", 2, None)
+    )
+    assert anchors.require_signatures((first, second), b"k" * 32) == 2
+    assert books.rows(
+        "select billing_period, shared_cost, shared_sales, share, sales_share"
+        " from raw.ledger_lines where shared_cost is not null"
+    ) == [("2025-01", 10, 12, Decimal("0.5"), Decimal("0.25"))]
+    before = books.chain.read_text()
+    assert books.post("2025-03").posting_number == 3
     assert books.chain.read_text().startswith(before), "an old entry must never be rewritten"
 
 
