@@ -2,6 +2,7 @@
 {%- set models = [
     'int_findings_files',
     'int_findings_names',
+    'int_findings_organizations',
     'int_findings_bills',
     'int_findings_usage',
     'int_findings_deliveries',
