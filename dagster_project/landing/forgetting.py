@@ -9,6 +9,7 @@ not: landing files, which users delete themselves.
 import hashlib
 import json
 import secrets
+import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -21,12 +22,17 @@ from dagster_project.errors import UsageError
 from dagster_project.feeds.formats import DIRECTORY_ASSIGNMENTS, DIRECTORY_USERS
 from dagster_project.files import replaced_at_once
 from dagster_project.quoting import sql_identifier
+from dagster_project.settings import DataFolder
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 IDENTIFIERS = ("user_id", "user_principal_name")
 PERSONAL = ("display_name", "other_columns")
+
+
+KEPT_IN_RUN_FOLDER = ("writer.lock", "ledger_head.json")
+"""Files of `.run` that contain no landed row and that a run cannot make again."""
 
 
 class UnknownUser(UsageError):
@@ -150,3 +156,22 @@ def erase(rows: "pa.Table", forgotten: Iterable[ForgottenIdentifier]) -> "pa.Tab
 
 def _digest(salt: str, identifier: str) -> str:
     return hashlib.sha256(f"{salt}{identifier.strip().lower()}".encode()).hexdigest()
+
+
+def remove_copies(data: DataFolder) -> None:
+    """Remove every copy of landed rows: what was built, and what a killed program left.
+
+    A database file keeps deleted rows until the space is used again, so the warehouse is removed
+    with its log, its temporary files and damaged versions of it. `.run` may hold the copies of an
+    interrupted what-if, inspection or program of a later version. The caller holds the writer's
+    lock, and a run builds the warehouse again.
+    """
+    copies = [
+        *data.root.glob(f"{data.warehouse.name}*"),
+        *(path for path in data.run_folder.glob("*") if path.name not in KEPT_IN_RUN_FOLDER),
+    ]
+    for path in copies:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -32,7 +33,7 @@ from written_tables import book, csv
 from dagster_project.landing import forgetting
 from dagster_project.landing.sync import sync
 from dagster_project.ledger import closing
-from dagster_project.settings import PROJECT_ROOT
+from dagster_project.settings import PROJECT_ROOT, DataFolder
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +164,36 @@ def test_a_forgotten_person_is_in_no_built_file(forgotten: Forgotten) -> None:
     assert [name for name in forgotten.know_after if not name.startswith(".run/")] == []
     # Only Dora is removed.
     assert files_that_know(forgotten.company, ALDERS["Eve"]) == ["warehouse.duckdb"]
+
+
+def test_every_copy_of_landed_rows_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path)
+    copies = (
+        "warehouse.duckdb",
+        "warehouse.duckdb.wal",
+        "warehouse.duckdb.tmp/duckdb_temp_storage-0.tmp",
+        "warehouse.duckdb.damaged",
+        ".run/what-if-killed/warehouse.duckdb",
+        ".run/inspect-killed/raw.parquet",
+        ".run/dbt/run_results.json",
+        ".run/published_state",
+    )
+    kept = (
+        ".run/writer.lock",
+        ".run/ledger_head.json",
+        "landing/directory/users.csv",
+        "ledger/chain.jsonl",
+        "published/versions/000001-3f9a51c0/apportion.duckdb",
+        "exports/2026-01/journal.csv",
+        "a user's own file",
+    )
+    for name in copies + kept:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("anna@example.com")
+    forgetting.remove_copies(data)
+    files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert files == set(kept)
 
 
 def test_the_logs_do_not_contain_the_forgotten_person(forgotten: Forgotten) -> None:
