@@ -7,7 +7,6 @@ Imports are inside the functions: dbt, Dagster and PyArrow take seconds, and no 
 """
 
 import os
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -146,7 +145,7 @@ def export(
             journal_columns,
             progress=lambda step: print(f"Writing       {step}", flush=True),
         )
-    print(f"\nExports       {delivery.folder}")
+    print(f"\nExports       {delivery.folder}, of the published state {delivery.state_id[:8]}")
     for kind, count in delivery.file_counts.items():
         print(f"  {count:>6,} {kind}")
     print(f"\nDone in {time.monotonic() - started:.1f} s")
@@ -190,6 +189,7 @@ def what_if(
     if csv is not None:
         count = report.write_rows(found, csv)
         print(f"Written       {csv}: {count:,} rows")
+    print(f"Compared with state {found.state_id[:8]} of landing, ledger and rules.")
     print("Amounts are rounded as their currency is written; --csv has all decimals.")
     print(f"Nothing was changed in {data.root}. Done in {time.monotonic() - started:.1f} s")
     return 0
@@ -211,11 +211,9 @@ def forget(data: DataFolder, user: str) -> int:
     """Erase a person from the raw tables permanently and build everything again."""
     from dagster_project import database
     from dagster_project.feeds.declarations import read_declarations
-    from dagster_project.inspection import reading
     from dagster_project.landing import forgetting
     from dagster_project.landing.folder import require_landing
     from dagster_project.landing.sync import sync
-    from dagster_project.what_if import computing
     from dagster_project.writer import only_writer
 
     require_landing(data.landing)
@@ -231,13 +229,7 @@ def forget(data: DataFolder, user: str) -> int:
             )
             traces = forgetting.find_traces(connection, user)
         pseudonym = forgetting.add_to_list(data.forgotten_users, traces)
-        # A database file keeps deleted rows until the space is used again.
-        for path in data.root.glob(f"{data.warehouse.name}*"):
-            path.unlink()
-        # Copies of the warehouse that an interrupted what-if or inspection left.
-        for prefix in (computing.PREFIX, reading.PREFIX):
-            for copy in data.run_folder.glob(f"{prefix}*"):
-                shutil.rmtree(copy)
+        forgetting.remove_copies(data)
         print(f"Forgotten     {len(traces.rows):,} rows are {pseudonym} from now on")
         print("Apportion does not change landing files. They still contain the person in")
         files: dict[str, list[int]] = {}

@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 
 from dagster_project import database, wording
+from dagster_project.publish import published_state
 from dagster_project.quoting import sql_literal
 from dagster_project.settings import DataFolder
 
@@ -41,7 +42,7 @@ def summarize(data: DataFolder) -> str:
             _forecast(connection),
         ]
     results = [
-        "Results",
+        f"Results       state {(published_state(data) or 'unknown')[:8]}",
         f"  {data.published_database}   (tables in schema marts; start with billing_report)",
         f"  {data.published / 'marts'}/*.parquet   (the same tables)",
     ]

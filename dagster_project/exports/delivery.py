@@ -22,6 +22,7 @@ from dagster_project.exports import (
 )
 from dagster_project.exports.scope import NothingInScope, Scope, open_published
 from dagster_project.files import file_name
+from dagster_project.publish import STATE, published_state
 from dagster_project.settings import DataFolder
 
 
@@ -31,6 +32,8 @@ class Delivery:
 
     folder: Path
     file_counts: dict[str, int]
+    state_id: str
+    """The published state, also in the file `state.json` of the folder."""
 
 
 def latest_period(connection: duckdb.DuckDBPyConnection) -> str:
@@ -66,14 +69,17 @@ def deliver(
         building = folder.with_name(f".{folder.name}.building")
         shutil.rmtree(building, ignore_errors=True)
         building.mkdir(parents=True)
+        state_id = published_state(data) or "unknown"
         try:
+            # Customers' folders do not have it: the id depends on costs.
+            (building / STATE).write_text(f'{{"state_id": "{state_id}"}}\n', encoding="ascii")
             counts = _write_all(connection, data, scope, building, journal_columns, progress)
         except BaseException:
             shutil.rmtree(building, ignore_errors=True)
             raise
         shutil.rmtree(folder, ignore_errors=True)
         building.rename(folder)
-    return Delivery(folder, counts)
+    return Delivery(folder, counts, state_id)
 
 
 def deliver_focus(

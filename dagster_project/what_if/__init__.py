@@ -33,6 +33,8 @@ class WhatIf:
     accounts: tuple[Account, ...]
     other_organizations: tuple[str, ...]
     notes: Notes
+    state_id: str
+    """The state of landing, ledger and rules that the effect is compared with."""
 
 
 def compare(
@@ -48,7 +50,10 @@ def compare(
     UnknownOrganization, and WarehouseBusy while a run is writing.
     """
     places = landing_names(scenarios, data.landing)
-    with computed(data, places, limits or Limits.from_environment(), progress) as connection:
+    with computed(data, places, limits or Limits.from_environment(), progress) as (
+        connection,
+        state_id,
+    ):
         row_counts = require_usable(connection, places)
         known = organizations(connection)
         if organization_id is not None and organization_id not in known:
@@ -70,4 +75,5 @@ def compare(
             if organization_id
             else (),
             notes=notes(connection, places, has_effect=bool(changed)),
+            state_id=state_id,
         )

@@ -57,8 +57,8 @@ def computed(
     scenarios: Mapping[str, Scenario],
     limits: Limits,
     progress: Progress,
-) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to the databases `before` and `after` the scenarios have landed.
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
+    """A connection to the databases `before` and `after` the scenarios, and the id of the state.
 
     `before` has the marts, `after` the whole warehouse; both are removed afterwards. The published
     marts are `before` if they were made from the current landing files. Raises NoLandingFolder,
@@ -73,7 +73,7 @@ def computed(
         copy = DataFolder(Path(root))
         with only_writer(data, limits, progress):
             progress("Copying the data folder")
-            _fill(copy, data)
+            state_id = _fill(copy, data)
         if not (copy.root / BEFORE).exists():
             progress("Landing or the rules changed since the last run: computing the current state")
             _compute(copy, progress)
@@ -85,7 +85,7 @@ def computed(
         with database.connect(folders=(copy.root,)) as connection:
             connection.execute(f"attach {sql_literal(copy.root / BEFORE)} as before (read_only)")
             connection.execute(f"attach {sql_literal(copy.warehouse)} as after (read_only)")
-            yield connection
+            yield connection, state_id
 
 
 def _remove_abandoned(data: DataFolder) -> None:
@@ -95,7 +95,8 @@ def _remove_abandoned(data: DataFolder) -> None:
             shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _fill(copy: DataFolder, data: DataFolder) -> None:
+def _fill(copy: DataFolder, data: DataFolder) -> str:
+    """Copy what a run needs, with the published marts if they are current; returns the state id."""
     copy.landing.mkdir()
     for path in list_landing(data.landing):
         try:
@@ -109,8 +110,10 @@ def _fill(copy: DataFolder, data: DataFolder) -> None:
     for path in (data.warehouse, data.forgotten_users, data.declarations):
         if path.exists():
             shutil.copy2(path, copy.root / path.name)
-    if run_state.is_published(data, run_state.current(copy)):
+    state_id = run_state.current(copy)
+    if run_state.is_published(data, state_id):
         _link(data.published_database.resolve(), copy.root / BEFORE)
+    return state_id
 
 
 def _link(path: Path, to: Path) -> None:

@@ -63,6 +63,10 @@ def test_the_latest_period_is_delivered_with_an_edition_per_customer_with_sales(
         "organizations/acme/acme-2026-02.xlsx",
     }
     assert not any("own-use" in name for name in files if name.startswith("organizations/"))
+    # The state that the published tables were built from; a customer's folder does not have it.
+    assert delivery.state_id == "state"
+    assert (delivery.folder / "state.json").read_text() == '{"state_id": "state"}\n'
+    assert [name for name in files if name.endswith("state.json")] == ["state.json"]
     databases = {path.name for path in (published.published / "organizations").iterdir()}
     assert databases == {"acme.duckdb"}
 
