@@ -174,6 +174,14 @@ def export(
         Path | None,
         typer.Option(metavar="FOLDER", help="Write the FOCUS files only, into this folder."),
     ] = None,
+    guard_focus: Annotated[
+        bool,
+        typer.Option(
+            "--guard-focus",
+            help="Put an apostrophe before texts in FOCUS CSV files that a spreadsheet would"
+            " evaluate. Programs then read other ids.",
+        ),
+    ] = False,
     data: Data = None,
 ) -> None:
     """Write statements, workbook, journal, FOCUS files and customers' editions.
@@ -186,8 +194,12 @@ def export(
         raise typer.BadParameter("not together with --focus-only", param_hint="'--journal-columns'")
     folder, first, last = _data_folder(data), period or first_period, period or last_period
     if focus_only:
-        raise typer.Exit(commands.export_focus(folder, focus_only, first, last, organization))
-    raise typer.Exit(commands.export(folder, first, last, organization, journal_columns))
+        raise typer.Exit(
+            commands.export_focus(folder, focus_only, first, last, organization, guard_focus)
+        )
+    raise typer.Exit(
+        commands.export(folder, first, last, organization, journal_columns, guard_focus)
+    )
 
 
 @app.command(

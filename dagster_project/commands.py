@@ -130,6 +130,7 @@ def export(
     last_period: str | None,
     organization_id: str | None,
     journal_columns: Path | None,
+    is_focus_guarded: bool,
 ) -> int:
     """Write all exports of the periods from the published results."""
     from dagster_project.exports.delivery import deliver
@@ -144,6 +145,7 @@ def export(
             organization_id,
             journal_columns,
             progress=lambda step: print(f"Writing       {step}", flush=True),
+            is_focus_guarded=is_focus_guarded,
         )
     print(f"\nExports       {delivery.folder}, of the published state {delivery.state_id[:8]}")
     for kind, count in delivery.file_counts.items():
@@ -158,11 +160,15 @@ def export_focus(
     first_period: str | None,
     last_period: str | None,
     organization_id: str | None,
+    is_guarded: bool,
 ) -> int:
     """Write the FOCUS files of the periods into a folder."""
     from dagster_project.exports.delivery import deliver_focus
 
-    for file in deliver_focus(data, folder, first_period, last_period, organization_id):
+    files = deliver_focus(
+        data, folder, first_period, last_period, organization_id, is_guarded=is_guarded
+    )
+    for file in files:
         print(f"Written       {file.path}: {file.row_count:,} rows")
     return 0
 

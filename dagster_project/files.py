@@ -15,6 +15,9 @@ from pathlib import Path
 
 from dagster_project.wording import plain_decimal
 
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""First characters of texts that a spreadsheet program may evaluate."""
+
 BUILDING = ".building"
 """The suffix of a file that is being written."""
 
@@ -76,7 +79,7 @@ def as_text(value: str) -> str:
     An apostrophe precedes a text that could be one; spreadsheet programs hide it. Source: OWASP on
     CSV injection.
     """
-    return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") else value
+    return f"'{value}" if value[:1] in FORMULA_STARTS else value
 
 
 def _csv_value(value: object) -> str:

@@ -3,11 +3,13 @@
     published/versions/000012-3f9a51c0/   apportion.duckdb, marts/*.parquet, state.json
     published/current                     a link to the published version
     published/apportion.duckdb, marts     links through `current`
+    published/organizations               a link to the customers' databases of the version that was
+                                          exported last
 
 A reader keeps the version that it has opened. A reader that resolves `published/marts` once reads
 one version, even while the next one is published. A run that fails before the switch leaves the
 published version unchanged. A replaced version is removed by the first publication that is at least
-KEPT_SECONDS later.
+KEPT_SECONDS later, except the one with the customers' databases.
 """
 
 import json
@@ -218,9 +220,12 @@ def _link(path: Path, target: Path) -> None:
 
 
 def _remove_superseded(versions: Path, current: Path) -> None:
+    customers = (versions.parent / "organizations").resolve()
     for version in versions.iterdir():
         replaced = version / SUPERSEDED
         if version == current or not version.name[:6].isdigit():
+            continue
+        if customers.is_relative_to(version.resolve()):
             continue
         # A version without the mark was never published, or the run that replaced it was
         # interrupted.

@@ -16,6 +16,7 @@ of cost_forecast are of the cost; beside the sales they would reveal the margin.
 """
 
 import hashlib
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,6 +43,8 @@ MASKS = {
     "billing_line_details": CUSTOMER_DETAILS,
 }
 """SQL of the masked columns of billing_report."""
+
+ORGANIZATIONS = "organizations"
 
 COMMENTS = {
     "line_id": "The line's number among the organization's lines of its billing period.",
@@ -72,9 +75,10 @@ class CustomerEdition:
 def write_customer_edition(
     connection: duckdb.DuckDBPyConnection, data: DataFolder, scope: Scope, folder: Path
 ) -> CustomerEdition:
-    """Write `published/organizations/<id>.duckdb`, and statements and workbook to the folder.
+    """Write the database `organizations/<id>.duckdb` of the published version, and other files.
 
-    The database holds all periods. Statements and the workbook `<id>-<periods>.xlsx` are in `<id>`
+    The database holds all periods; readers see it once show_customers has switched to its version.
+    Statements and the workbook `<id>-<periods>.xlsx` are in `<id>`
     below `folder`; `<id>` is the organization's id as a unique file name. `connection` has the
     published tables. Raises NothingInScope if the organization has no bill at all.
     """
@@ -85,8 +89,7 @@ def write_customer_edition(
     if organization_id not in names:
         raise NothingInScope(f"no bill of the organization {organization_id!r} is published")
     name = names[organization_id]
-    database = customer_folder(data) / f"{name}.duckdb"
-    _write_database(connection, organization_id, database)
+    database = write_customer_database(connection, data, organization_id)
     path = folder / name / f"{name}-{file_name(scope.words)}.xlsx"
     with connect(folders=(database.parent,)) as own:
         own.execute(f"attach {sql_literal(database)} as customer (read_only)")
@@ -100,6 +103,16 @@ def write_customer_edition(
         except NothingInScope:
             files = ()
     return CustomerEdition(organization_id, database, files, path, figures)
+
+
+def write_customer_database(
+    connection: duckdb.DuckDBPyConnection, data: DataFolder, organization_id: str
+) -> Path:
+    """Write the database of an organization that has a bill; returns its path."""
+    name = organization_file_names(connection)[organization_id]
+    path = _databases(data) / f"{name}.duckdb"
+    _write_database(connection, organization_id, path)
+    return path
 
 
 def is_sold_to(connection: duckdb.DuckDBPyConnection, scope: Scope) -> bool:
@@ -129,19 +142,51 @@ def write_customer_editions(
         scope = Scope(first_period, last_period, organization_id, "customer")
         yield write_customer_edition(connection, data, scope, folder)
     remove_gone_customers(connection, data)
+    show_customers(data)
 
 
 def remove_gone_customers(connection: duckdb.DuckDBPyConnection, data: DataFolder) -> None:
     """Remove the databases of organizations without a bill, or with another file name."""
     names = organization_file_names(connection).values()
-    for path in customer_folder(data).glob("*.duckdb"):
+    for path in _databases(data).glob("*.duckdb"):
         if path.stem not in names:
             path.unlink()
 
 
 def customer_folder(data: DataFolder) -> Path:
-    """The folder of the customers' databases."""
-    return data.published / "organizations"
+    """The folder in which readers find the customers' databases: all of one version."""
+    return data.published / ORGANIZATIONS
+
+
+def databases_to_refresh(connection: duckdb.DuckDBPyConnection, data: DataFolder) -> list[str]:
+    """The organizations whose databases readers see and the published version does not have."""
+    names = organization_file_names(connection).items()
+    shown = {path.name for path in customer_folder(data).glob("*.duckdb")}
+    return [
+        organization_id
+        for organization_id, name in names
+        if f"{name}.duckdb" in shown and not (_databases(data) / f"{name}.duckdb").exists()
+    ]
+
+
+def show_customers(data: DataFolder) -> None:
+    """Switch readers to the customers' databases of the published version, in one step."""
+    shown, written = customer_folder(data), _databases(data)
+    if written == shown or not written.is_dir():
+        return
+    if shown.is_dir() and not shown.is_symlink():
+        # Apportion 0.1.0 had a plain folder.
+        shutil.rmtree(shown)
+    with replaced_at_once(shown, is_flushed=False) as building:
+        building.symlink_to(written.relative_to(shown.parent.resolve()))
+
+
+def _databases(data: DataFolder) -> Path:
+    """The folder of the databases in the published version, if there are versions."""
+    current = data.published / "current"
+    if current.is_symlink():
+        return current.resolve() / ORGANIZATIONS
+    return customer_folder(data)
 
 
 def organization_file_names(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:

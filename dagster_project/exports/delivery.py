@@ -51,6 +51,8 @@ def deliver(
     organization_id: str | None = None,
     journal_columns: Path | None = None,
     progress: Callable[[str], None] = lambda message: None,
+    *,
+    is_focus_guarded: bool = False,
 ) -> Delivery:
     """Write every export of the periods (default: the latest) into `exports/`, all or nothing.
 
@@ -73,7 +75,9 @@ def deliver(
         try:
             # Customers' folders do not have it: the id depends on costs.
             (building / STATE).write_text(f'{{"state_id": "{state_id}"}}\n', encoding="ascii")
-            counts = _write_all(connection, data, scope, building, journal_columns, progress)
+            counts = _write_all(
+                connection, data, scope, building, journal_columns, progress, is_focus_guarded
+            )
         except BaseException:
             shutil.rmtree(building, ignore_errors=True)
             raise
@@ -88,6 +92,8 @@ def deliver_focus(
     first_period: str | None = None,
     last_period: str | None = None,
     organization_id: str | None = None,
+    *,
+    is_guarded: bool = False,
 ) -> tuple[focus.FocusFile, ...]:
     """Write only the FOCUS files, in every version and format, into a folder; returns them.
 
@@ -95,9 +101,8 @@ def deliver_focus(
     """
     folder = folder.absolute()
     with open_published(data, folder) as connection:
-        return _write_focus(
-            connection, _scope(connection, first_period, last_period, organization_id), folder
-        )
+        scope = _scope(connection, first_period, last_period, organization_id)
+        return _write_focus(connection, scope, folder, is_guarded)
 
 
 def _scope(
@@ -111,12 +116,12 @@ def _scope(
 
 
 def _write_focus(
-    connection: duckdb.DuckDBPyConnection, scope: Scope, folder: Path
+    connection: duckdb.DuckDBPyConnection, scope: Scope, folder: Path, is_guarded: bool
 ) -> tuple[focus.FocusFile, ...]:
     return tuple(
         file
         for version in get_args(focus.Version)
-        for file in focus.write_focus(connection, scope, folder, version)
+        for file in focus.write_focus(connection, scope, folder, version, is_guarded=is_guarded)
     )
 
 
@@ -127,6 +132,7 @@ def _write_all(
     folder: Path,
     journal_columns: Path | None,
     progress: Callable[[str], None],
+    is_focus_guarded: bool,
 ) -> dict[str, int]:
     counts: dict[str, int] = {}
     period = file_name(scope.words)
@@ -151,15 +157,20 @@ def _write_all(
     journal.write_journal(connection, scope, folder / f"journal-{period}.csv", names)
     counts["journal"] = 1
     progress("FOCUS ...")
-    counts["FOCUS files"] = len(_write_focus(connection, scope, folder / "focus"))
+    counts["FOCUS files"] = len(_write_focus(connection, scope, folder / "focus", is_focus_guarded))
     progress("customers' editions ...")
     counts["customers' editions"] = 0
+    # All databases that readers see are of one version: those of others are made again.
+    refreshed = customer.databases_to_refresh(connection, data)
     for organization_id in customer.organization_file_names(connection):
         if scope.organization_id not in (None, organization_id):
+            if organization_id in refreshed:
+                customer.write_customer_database(connection, data, organization_id)
             continue
         own = Scope(scope.first_period, scope.last_period, organization_id, "customer")
         if customer.is_sold_to(connection, own):
             customer.write_customer_edition(connection, data, own, folder / "organizations")
             counts["customers' editions"] += 1
     customer.remove_gone_customers(connection, data)
+    customer.show_customers(data)
     return counts

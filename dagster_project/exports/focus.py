@@ -16,7 +16,7 @@ from dagster_project.errors import ApportionError
 from dagster_project.exports.line_numbers import number_lines
 from dagster_project.exports.scope import CUSTOMER_DETAILS, NothingInScope, Scope
 from dagster_project.exports.visibility import visible_marts
-from dagster_project.files import file_name, replaced_at_once
+from dagster_project.files import FORMULA_STARTS, file_name, replaced_at_once
 from dagster_project.quoting import sql_identifier, sql_literal
 
 Version = Literal["1.2", "1.4"]
@@ -88,6 +88,8 @@ def write_focus(
     version: Version = "1.4",
     file_formats: tuple[FileFormat, ...] = ("csv", "parquet"),
     reseller_name: str = UNNAMED_RESELLER,
+    *,
+    is_guarded: bool = False,
 ) -> tuple[FocusFile, ...]:
     """Write the bills of a scope as one file per dataset and format; returns the files.
 
@@ -96,9 +98,9 @@ def write_focus(
     without rows has no file. In a customer's edition costs are sales, `reseller_name` issues the
     bill, and the invoices of the provider are left out.
 
-    CSV is for machines: UTF-8 without a byte order mark, null is empty, and no text is guarded
-    against spreadsheet programs, since a guard changes ids and JSON. Decimals are exact in both
-    formats, instants UTC.
+    CSV is for machines: UTF-8 without a byte order mark, null is empty. Decimals are exact in both
+    formats, instants UTC. A text that a spreadsheet program would evaluate stays as it is, because
+    a guard changes ids and JSON; `is_guarded` sets one in CSV (files.as_text).
 
     Raises NothingInScope and, in a customer's edition, ChargesWithoutSales; then it writes
     nothing. Source: FOCUS 1.2 and 1.4, attributes Column Handling, Null Handling, Numeric Format
@@ -130,7 +132,7 @@ def write_focus(
             if row_count == 0:
                 path.unlink(missing_ok=True)
                 continue
-            _write(connection, query, path, file_format)
+            _write(connection, query, path, file_format, is_guarded)
             files.append(FocusFile(path, dataset, version, file_format, row_count))
     return tuple(files)
 
@@ -353,11 +355,16 @@ def _file_name(dataset: str, scope: Scope, version: Version, file_format: FileFo
 
 
 def _write(
-    connection: duckdb.DuckDBPyConnection, query: str, path: Path, file_format: FileFormat
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    path: Path,
+    file_format: FileFormat,
+    is_guarded: bool,
 ) -> None:
     """Write the rows of a query atomically, in the same order on every machine."""
     written = ", ".join(
-        f"{_as_written(sql_identifier(name), kind, file_format)} as {sql_identifier(name)}"
+        f"{_as_written(sql_identifier(name), kind, file_format, is_guarded)}"
+        f" as {sql_identifier(name)}"
         for name, kind in _types(connection, query).items()
     )
     options = "format csv, header" if file_format == "csv" else "format parquet, compression zstd"
@@ -368,11 +375,14 @@ def _write(
         )
 
 
-def _as_written(column: str, kind: str, file_format: FileFormat) -> str:
+def _as_written(column: str, kind: str, file_format: FileFormat, is_guarded: bool) -> str:
     """SQL of a quoted column in the format of FOCUS: instants with their zone, plain decimals."""
     if kind == "TIMESTAMP":
         in_csv = f"strftime({column}, '%Y-%m-%dT%H:%M:%SZ')"
         return in_csv if file_format == "csv" else f"{column} at time zone 'UTC'"
     if kind.startswith("DECIMAL") and file_format == "csv":
         return f"rtrim(rtrim(cast({column} as varchar), '0'), '.')"
+    if kind == "VARCHAR" and file_format == "csv" and is_guarded:
+        starts = ", ".join(f"chr({ord(start)})" for start in FORMULA_STARTS)
+        return f"case when left({column}, 1) in ({starts}) then '''' || {column} else {column} end"
     return column

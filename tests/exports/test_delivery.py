@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pytest
 from conftest import Company
 
@@ -30,7 +31,7 @@ def published(new_company: Callable[[], Company]) -> DataFolder:
         + "cycleCharge. From 1 Dec 2025 to 31 Dec 2025 (31 days),acme,USD\n"
         + "S1,Suite,3,80,100,1 Jan 2026,6 Feb 2026,"
         + "cycleCharge. From 1 Jan 2026 to 31 Jan 2026 (31 days),acme,USD\n"
-        + "S2,Suite,1,7.005,,1 Jan 2026,6 Feb 2026,"
+        + "S2,=Suite,1,7.005,,1 Jan 2026,6 Feb 2026,"
         + "cycleCharge. From 1 Jan 2026 to 31 Jan 2026 (31 days),own use,USD\n",
     )
     company.build()
@@ -103,6 +104,25 @@ def test_focus_files_alone_are_of_the_latest_period_by_default(
         deliver_focus(published, tmp_path, "1999-01")
 
 
+def test_formulas_in_focus_files_are_guarded_on_request_only(
+    published: DataFolder, tmp_path: Path
+) -> None:
+    name = "focus-1.4-cost-and-usage-2026-02.csv"
+    texts = []
+    for is_guarded in (False, True):
+        folder = tmp_path / str(is_guarded)
+        deliver_focus(published, folder, is_guarded=is_guarded)
+        texts.append((folder / name).read_text("utf-8"))
+        parquet = folder / name.replace(".csv", ".parquet")
+        rows = duckdb.read_parquet(str(parquet)).fetchall()
+        assert "=Suite" in {value for row in rows for value in row}
+    plain, guarded = texts
+    assert ",=Suite," in plain and ",'=Suite," not in plain
+    assert ",'=Suite," in guarded and ",=Suite," not in guarded
+    # Nothing else changes: numbers keep their sign, JSON and ids stay.
+    assert guarded.replace("'=Suite", "=Suite") == plain
+
+
 def test_a_failed_delivery_leaves_the_previous_one(published: DataFolder, tmp_path: Path) -> None:
     before = names(deliver(published, "2026-01").folder)
     wrong = tmp_path / "names.json"
@@ -118,3 +138,41 @@ def test_an_empty_scope_is_refused(published: DataFolder, tmp_path: Path) -> Non
         deliver(published, "2031-05")
     with pytest.raises(NothingPublished):
         deliver(DataFolder(tmp_path))
+
+
+def test_customers_databases_are_all_of_the_version_that_was_exported(
+    published: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "KEPT_SECONDS", 0)
+    link = published.published / "organizations"
+
+    def version_of_databases() -> Path:
+        assert link.is_symlink()
+        assert {path.name for path in link.iterdir()} == {"acme.duckdb"}
+        return link.resolve().parent
+
+    def current() -> Path:
+        return (published.published / "current").resolve()
+
+    deliver(published)
+    exported = current()
+    assert version_of_databases() == exported
+    # Later versions do not remove it, and readers keep one version until the next export.
+    for _ in range(3):
+        publish.publish(published, dbt_runner.read_manifest(), "state")
+    assert version_of_databases() == exported != current()
+    # The export of another organization brings the database along.
+    delivery = deliver(published, organization_id="own use")
+    assert delivery.file_counts["customers' editions"] == 0
+    assert version_of_databases() == current()
+    with duckdb.connect(str(link / "acme.duckdb"), read_only=True) as own:
+        assert own.execute("select count(*) from marts.billing_report").fetchall() == [(2,)]
+    publish.publish(published, dbt_runner.read_manifest(), "state")
+    publish.publish(published, dbt_runner.read_manifest(), "state")
+    assert not exported.exists()
+    # A data folder of Apportion 0.1.0 has a plain folder.
+    link.unlink()
+    link.mkdir()
+    (link / "acme.duckdb").write_text("of an old version")
+    deliver(published)
+    assert version_of_databases() == current()
