@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from test_postings import CLOSED_AT, Books
 
+from dagster_project.__main__ import main
 from dagster_project.errors import LedgerBroken
 from dagster_project.ledger import anchors
 from dagster_project.ledger.anchors import Head
@@ -226,3 +227,45 @@ def test_the_signature_covers_every_field_but_itself(data: DataFolder, key_file:
     signed = json.loads(posting.signed_text())
     written = json.loads(books.lines()[0])
     assert set(written) - set(signed) == {"signature", "entry_hash"}
+
+
+# --- apportion ledger verify ----------------------------------------------------------------------
+
+
+def test_the_command_states_what_the_ledger_was_compared_with(
+    data: DataFolder,
+    seen: Books,
+    log: Path,
+    key_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # The command line sets this variable; monkeypatch restores it.
+    monkeypatch.setenv("APPORTION_DATA", str(data.root))
+    data.landing.mkdir()
+    post(seen, "2025-03", anchors.read_key(data))
+    anchors.remember(data, seen.read())
+    command = ["ledger", "verify", "--data", str(data.root)]
+    assert main(command) == 0
+    shown = capsys.readouterr().out
+    for posting in seen.read():
+        assert Head.of(posting).receipt() in shown
+    for path in (*anchors.anchor_files(data), log):
+        assert f"Head          as recorded in {path}" in shown
+    assert "Signatures    1 checked" in shown
+
+    for path in (*anchors.anchor_files(data), log):
+        path.unlink()
+    monkeypatch.delenv(anchors.ANCHOR_FILE_VARIABLE)
+    monkeypatch.delenv(anchors.KEY_FILE_VARIABLE)
+    assert main(command) == 0
+    shown = capsys.readouterr().out
+    assert f"none outside: {anchors.ANCHOR_FILE_VARIABLE} is not set" in shown
+    assert "not recorded anywhere" in shown and "none checked" in shown
+
+    lose_the_folder(seen)
+    anchors.anchor_files(data)[0].write_text(
+        '{"billing_period": "2025-03", "entry_hash": "ab", "posting_number": 3}'
+    )
+    assert main(command) == 1
+    assert "Restore" in capsys.readouterr().err
