@@ -178,14 +178,15 @@ def show_customers(data: DataFolder) -> None:
         # Apportion 0.1.0 had a plain folder.
         shutil.rmtree(shown)
     with replaced_at_once(shown, is_flushed=False) as building:
-        building.symlink_to(written.relative_to(shown.parent.resolve()))
+        building.symlink_to(written.relative_to(shown.parent))
 
 
 def _databases(data: DataFolder) -> Path:
     """The folder of the databases in the published version, if there are versions."""
     current = data.published / "current"
     if current.is_symlink():
-        return current.resolve() / ORGANIZATIONS
+        # Not resolved: DuckDB is limited to the data folder by its name.
+        return data.published / current.readlink() / ORGANIZATIONS
     return customer_folder(data)
 
 

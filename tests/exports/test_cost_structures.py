@@ -144,7 +144,7 @@ def test_a_customers_files_are_equal(structures: tuple[Company, Company], tmp_pa
     written = []
     for number, company in enumerate(structures):
         folder = tmp_path / str(number)
-        with open_published(company.data) as connection:
+        with open_published(company.data, tmp_path) as connection:
             edition = write_customer_edition(connection, company.data, SCOPE, folder)
             write_focus(connection, SCOPE, folder / "focus")
         assert edition.workbook and edition.statements
