@@ -95,6 +95,29 @@ def _refuse_impossible(
     ).fetchone()
     if unallocated != (0,):
         raise ClosingRefused("some lines are not fully allocated; the checks of a run name them")
+    _require_next(connection, billing_period)
+
+
+def require_closable(data: DataFolder, billing_period: str) -> None:
+    """Check the period by the published results, before anything is waited for or computed.
+
+    Raises NotAPeriodToClose if it is closed, if an older one is open, or if it has no lines and
+    landing has not changed. All is checked again when it is closed.
+    """
+    _require_open_month(billing_period, read_postings(data.ledger))
+    if not data.published_database.exists():
+        return
+    with duckdb.connect(str(data.published_database.resolve()), read_only=True) as connection:
+        is_known = connection.execute(
+            "select count(*) from marts.billing_periods where billing_period = $period",
+            {"period": billing_period},
+        ).fetchone() != (0,)
+        # A file that landed since may have lines of the period.
+        if is_known or run_state.is_published(data, run_state.current(data)):
+            _require_next(connection, billing_period)
+
+
+def _require_next(connection: duckdb.DuckDBPyConnection, billing_period: str) -> None:
     periods = dict(
         connection.execute(
             "select billing_period, max(status) from marts.billing_periods group by billing_period"

@@ -8,12 +8,17 @@ Streamlit: the command line and the web app both call `compare`.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from dagster_project import run_state
 from dagster_project.errors import UsageError
+from dagster_project.exports.scope import open_published
 from dagster_project.settings import DataFolder, Limits
 from dagster_project.what_if.computing import computed
 from dagster_project.what_if.effects import Account, changed_accounts, organizations
 from dagster_project.what_if.notes import Notes, notes
 from dagster_project.what_if.scenario import Scenario, landing_names, require_usable
+
+FEEDS_WITH_ORGANIZATIONS = ("billing_lines", "organizations", "cost_centers")
+"""Feeds of scenarios that can bring or rename an organization."""
 
 
 class UnknownOrganization(UsageError):
@@ -50,17 +55,17 @@ def compare(
     UnknownOrganization, and WarehouseBusy while a run is writing.
     """
     places = landing_names(scenarios, data.landing)
+    if organization_id is not None and not any(
+        each.format.feed in FEEDS_WITH_ORGANIZATIONS for each in scenarios
+    ):
+        _require_published(data, organization_id)
     with computed(data, places, limits or Limits.from_environment(), progress) as (
         connection,
         state_id,
     ):
         row_counts = require_usable(connection, places)
-        known = organizations(connection)
-        if organization_id is not None and organization_id not in known:
-            raise UnknownOrganization(
-                f"no bill has the organization {organization_id!r};"
-                f" known organizations: {', '.join(known) or 'none'}"
-            )
+        if organization_id is not None:
+            _require_known(organization_id, organizations(connection))
         changed = changed_accounts(connection)
         changing = {account.first.organization_id for account in changed}
         return WhatIf(
@@ -76,4 +81,22 @@ def compare(
             else (),
             notes=notes(connection, places, has_effect=bool(changed)),
             state_id=state_id,
+        )
+
+
+def _require_published(data: DataFolder, organization_id: str) -> None:
+    """Check the organization by the published results, which takes no computation."""
+    if data.published_database.exists() and run_state.is_published(data, run_state.current(data)):
+        with open_published(data) as connection:
+            known = connection.execute(
+                "select distinct organization_id from chargeback order by 1"
+            ).fetchall()
+        _require_known(organization_id, [name for (name,) in known])
+
+
+def _require_known(organization_id: str, known: Sequence[str]) -> None:
+    if organization_id not in known:
+        raise UnknownOrganization(
+            f"no bill has the organization {organization_id!r};"
+            f" known organizations: {', '.join(known) or 'none'}"
         )

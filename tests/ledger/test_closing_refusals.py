@@ -1,6 +1,7 @@
 """Closing is refused, with the reason, while amounts are missing, ambiguous or unallocated."""
 
 import gzip
+import shutil
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -10,6 +11,8 @@ import pytest
 from conftest import Company, NewCompany
 from ledger_stories import broker_report, chapter, close, invoice, invoices, land, refusal
 
+from dagster_project.errors import NotAPeriodToClose
+from dagster_project.ledger import closing
 from dagster_project.ledger.postings import read_postings
 
 
@@ -86,6 +89,22 @@ def test_a_period_is_refused_a_second_time_even_before_the_next_run(refusals: Re
     company = chapter(refusals.billed, "closed twice")
     close(company, "2025-01")
     assert "2025-01 is closed already" in refusal(company, "2025-01")
+
+
+def test_a_period_is_refused_before_anything_is_computed(refusals: Refusals) -> None:
+    # Another run may hold the lock for minutes, and a change in landing would need a run first.
+    company = chapter(refusals.january_closed, "published")
+    company.data.published.mkdir()
+    shutil.copyfile(company.data.warehouse, company.data.published_database)
+    for period, message in (
+        ("2025-01", "2025-01 is closed already"),
+        ("2025-03", "2025-02 is still open and comes before 2025-03"),
+    ):
+        with pytest.raises(NotAPeriodToClose, match=message):
+            closing.require_closable(company.data, period)
+    closing.require_closable(company.data, "2025-02")
+    # The results are not those of landing, which may have lines of the period.
+    closing.require_closable(company.data, "2025-09")
 
 
 def test_amounts_in_quarantine_are_refused_and_named(refusals: Refusals) -> None:

@@ -20,7 +20,7 @@ from dagster_project.__main__ import main
 from dagster_project.errors import LedgerBroken
 from dagster_project.ledger import closing
 from dagster_project.settings import FEEDS, DataFolder
-from dagster_project.what_if import WhatIf, compare, report
+from dagster_project.what_if import UnknownOrganization, WhatIf, compare, report
 from dagster_project.what_if.effects import Account, Charge
 from dagster_project.what_if.notes import HINTS
 from dagster_project.what_if.scenario import Scenario, ScenarioRefused
@@ -203,6 +203,17 @@ def test_the_command_shows_one_organization_and_writes_all_decimals(
     assert sum(Decimal(row["cost_after"]) for row in april) == Decimal("1355.26")
     # 18 of 31 seats at 17.60.
     assert {row["cost_center_name"]: row["cost_after"] for row in april}["'=Litigation"] == "316.8"
+
+
+def test_an_unknown_organization_is_refused_before_any_computation(
+    data: DataFolder, tmp_path: Path
+) -> None:
+    steps: list[str] = []
+    with pytest.raises(UnknownOrganization, match="known organizations: alder, brightwater"):
+        compare(
+            data, [Scenario.read(scenario(tmp_path, "a.csv", ALDER))], "nobody", None, steps.append
+        )
+    assert steps == []
 
 
 # --- scenarios without effect -----------------------------------------------------------
