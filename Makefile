@@ -13,7 +13,7 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help run close export focus-example check what-if forget app bench bench-forecast test fuzz lint bandit audit mypy sqlfluff structure dev clean lock
+.PHONY: help run close export focus-example check what-if forget app api bench bench-forecast test fuzz lint bandit audit mypy sqlfluff structure dev clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -88,6 +88,9 @@ structure: .venv/dev.stamp
 app: .venv/app.stamp ## open the web app: [EDIT=1 to change splits] [CUSTOMER=id for one customer's view without cost]
 	@APPORTION_EDIT="$(EDIT)" APPORTION_CUSTOMER="$(CUSTOMER)" exec $(BIN)/streamlit run app/server.py
 
+api: .venv/api.stamp ## serve the published tables over HTTP at http://127.0.0.1:8450 (docs/api.md): [HOST= PORT=]
+	@exec $(APPORTION) api $(if $(HOST),--host "$(HOST)") $(if $(PORT),--port "$(PORT)")
+
 bench: .venv/bench.stamp ## time a run beside other tools on the same files: [SIZE=S|M|L] [GROWTH=3,12,36,60]
 	@$(BIN)/python benchmarks/chargeback.py --size "$(or $(SIZE),S)" $(if $(GROWTH),--growth "$(GROWTH)")
 
@@ -99,9 +102,10 @@ dev: .venv/project.stamp ## Dagster's web UI on this project, at http://127.0.0.
 
 lock: .venv/uv.stamp ## pin the packages in pyproject.toml again, with hashes
 	$(COMPILE) --group setup --output-file requirements/setup.txt
-	$(COMPILE) pyproject.toml --extra dev --extra app --output-file requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra dev --extra app --extra api --output-file requirements/dev.txt
 	$(COMPILE) pyproject.toml --extra app --constraints requirements/dev.txt --output-file requirements/app.txt
 	$(COMPILE) pyproject.toml --extra bench --constraints requirements/dev.txt --output-file requirements/bench.txt
+	$(COMPILE) pyproject.toml --extra api --constraints requirements/dev.txt --output-file requirements/api.txt
 	$(COMPILE) pyproject.toml --constraints requirements/dev.txt --output-file requirements/run.txt
 
 clean: ## remove built files from DATA (never landing or ledger)
@@ -134,6 +138,10 @@ endif
 
 .venv/bench.stamp: .venv/project.stamp requirements/bench.txt
 	@$(INSTALL) --require-hashes --compile-bytecode -r requirements/bench.txt
+	@touch $@
+
+.venv/api.stamp: .venv/project.stamp requirements/api.txt
+	@$(INSTALL) --require-hashes --compile-bytecode -r requirements/api.txt
 	@touch $@
 
 .venv/dev.stamp: .venv/project.stamp requirements/dev.txt

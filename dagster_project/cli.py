@@ -275,6 +275,79 @@ def dev(data: Data = None) -> None:
     raise typer.Exit(commands.serve_web_ui())
 
 
+@app.command(short_help="Serve the published tables over HTTP.")
+def api(
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="The address to listen on.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on.")] = 8450,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", show_default=False, help="A TLS certificate, as PEM."),
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", show_default=False, help="The key of the certificate."),
+    ] = None,
+    per_minute: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Requests a minute for each token.")
+    ] = 300,
+    data: Data = None,
+) -> None:
+    """Serve the published tables over HTTP, read-only, until Ctrl-C.
+
+    Every request needs a token: see `apportion api-token`. Without --host only this machine can
+    connect.
+    """
+    settings = commands.ApiSettings(host, port, certificate, key, per_minute)
+    raise typer.Exit(commands.serve_api(_data_folder(data), settings))
+
+
+token_app = typer.Typer(no_args_is_help=True, help="Tokens of the HTTP service.")
+app.add_typer(token_app, name="api-token")
+
+
+@token_app.command("add", short_help="Issue a token and print it once.")
+def add_token(
+    label: Annotated[str, typer.Argument(metavar="LABEL", help="The program that uses it.")],
+    organization: Annotated[
+        str | None,
+        typer.Option(metavar="ID", show_default=False, help="Its own rows only, without cost."),
+    ] = None,
+    broker: Annotated[
+        bool, typer.Option("--broker", help="All organizations, with cost and margin.")
+    ] = False,
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", show_default=False, help="This dataset only; repeatable."),
+    ] = None,
+    days: Annotated[
+        int | None, typer.Option(min=1, metavar="N", show_default=False, help="Days until it ends.")
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Issue a token for one organization or for the broker, and print it. It is not shown again."""
+    if broker == (organization is not None):
+        raise typer.BadParameter("either --broker or --organization", param_hint="'--broker'")
+    folder = _data_folder(data)
+    raise typer.Exit(commands.add_api_token(folder, label, organization, dataset or [], days))
+
+
+@token_app.command("list", short_help="List the tokens, without their text.")
+def list_tokens(data: Data = None) -> None:
+    """List the tokens: id, scope, label, datasets and last day."""
+    raise typer.Exit(commands.list_api_tokens(_data_folder(data)))
+
+
+@token_app.command("revoke", short_help="Revoke a token.")
+def revoke_token(
+    token_id: Annotated[str, typer.Argument(metavar="ID", help="The id from `list`.")],
+    data: Data = None,
+) -> None:
+    """Revoke a token; the running service refuses it at once."""
+    raise typer.Exit(commands.revoke_api_token(_data_folder(data), token_id))
+
+
 def _data_folder(named: Path | None) -> DataFolder:
     """The data folder, also for processes that are started. Raises NoLandingFolder."""
     if named:

@@ -9,6 +9,9 @@ Imports are inside the functions: dbt, Dagster and PyArrow take seconds, and no 
 import os
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from dagster_project import faults
@@ -78,6 +81,7 @@ def close(data: DataFolder, period: str, reason: str | None) -> int:
     from dagster_project.writer import only_writer
 
     require_landing(data.landing)
+    closing.require_closable(data, period)
     # Nothing may change between the checks, the posting and the run that publishes it.
     with only_writer(data, Limits.from_environment(), progress=print):
         posting = closing.close_published(data, period, reason)
@@ -257,6 +261,84 @@ def serve_web_ui() -> int:
 
     _require_dagster_home()
     return web_server.serve()
+
+
+@dataclass(frozen=True)
+class ApiSettings:
+    """Where the HTTP service listens, and how many requests a minute it answers per token."""
+
+    host: str
+    port: int
+    certificate: Path | None
+    key: Path | None
+    per_minute: int
+
+
+def serve_api(data: DataFolder, settings: ApiSettings) -> int:
+    """Serve the published tables over HTTP until Ctrl-C or SIGTERM."""
+    from dagster_project.api import server, tokens
+
+    path = tokens.path_of(data)
+    if not tokens.read(path).tokens:
+        print("There is no token yet: apportion api-token add LABEL --organization ID", flush=True)
+    return server.serve(data, settings)
+
+
+def add_api_token(
+    data: DataFolder,
+    label: str,
+    organization_id: str | None,
+    datasets: Sequence[str],
+    days: int | None,
+) -> int:
+    """Issue a token and print it. Raises UsageError for an unknown dataset or organization."""
+    from dagster_project.api import tokens
+    from dagster_project.api.datasets import DATASETS
+    from dagster_project.exports.scope import open_published
+
+    for name in datasets:
+        if name not in DATASETS:
+            raise UsageError(
+                f"there is no dataset {name!r}; the datasets are {', '.join(DATASETS)}"
+            )
+    if organization_id is not None:
+        with open_published(data) as connection:
+            known = connection.execute(
+                "select count(*) from chargeback where organization_id = $id",
+                {"id": organization_id},
+            ).fetchone()
+        if known == (0,):
+            raise UsageError(f"no bill of the organization {organization_id!r} is published")
+    expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
+    path = tokens.path_of(data)
+    print(tokens.issue(path, label, organization_id, datasets, expires_at))
+    print(f"Keep it: only its hash is in {path}.", file=sys.stderr)
+    return 0
+
+
+def list_api_tokens(data: DataFolder) -> int:
+    """Print the tokens, one a line."""
+    from dagster_project.api import tokens
+
+    known = tokens.read(tokens.path_of(data)).tokens
+    for token in known:
+        print(
+            f"{token.id}  {token.organization_id or 'broker'}  {token.label}"
+            f"  {', '.join(token.datasets) or 'all datasets'}"
+            f"  {f'until {token.expires_at}' if token.expires_at else 'no end'}"
+        )
+    if not known:
+        print("There are no tokens.")
+    return 0
+
+
+def revoke_api_token(data: DataFolder, token_id: str) -> int:
+    """Remove a token."""
+    from dagster_project.api import tokens
+
+    token = tokens.revoke(tokens.path_of(data), token_id)
+    print(f"Revoked {token.id} ({token.label})")
+    return 0
 
 
 def _require_dagster_home() -> None:
