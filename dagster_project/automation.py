@@ -7,8 +7,14 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from dagster_project import run_state
 from dagster_project.landing.folder import landing_fingerprint
 from dagster_project.settings import DataFolder
+
+LANDING_TAG = "apportion/landing"
+"""The tag of a run with the state of landing that it was started for."""
+
+MOST_ATTEMPTS = 3
 
 chargeback_job = dg.define_asset_job(
     "chargeback",
@@ -34,21 +40,34 @@ monthly_schedule = dg.ScheduleDefinition(
 def landing_sensor(
     context: dg.SensorEvaluationContext,
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """One run per state of landing; waits for files that are still being copied."""
-    landing = DataFolder.from_environment().landing
-    if not landing.is_dir():
-        yield dg.SkipReason(f"no folder {landing}")
+    """One run per state of landing that is not published yet; a failed run is repeated.
+
+    The cursor is the state at the last evaluation. Whether a run is needed is not remembered but
+    read: from what is published, and from the runs that were started for this state.
+    """
+    data = DataFolder.from_environment()
+    if not data.landing.is_dir():
+        yield dg.SkipReason(f"no folder {data.landing}")
         return
-    fingerprint = landing_fingerprint(landing)
-    seen, _, started = (context.cursor or ":").partition(":")
-    if fingerprint == started:
-        yield dg.SkipReason("landing has not changed since the last run")
-    elif fingerprint != seen:
+    landing = landing_fingerprint(data.landing)
+    if landing != context.cursor:
         # A copy in progress changes between two evaluations: start when two of them agree.
-        context.update_cursor(f"{fingerprint}:{started}")
+        context.update_cursor(landing)
         yield dg.SkipReason(
             "landing changed; a run starts if it is unchanged at the next evaluation"
         )
+        return
+    if run_state.is_published(data, run_state.current(data)):
+        yield dg.SkipReason("the published results are those of landing")
+        return
+    started = context.instance.get_runs(dg.RunsFilter(tags={LANDING_TAG: landing}))
+    failed = [run for run in started if run.status is dg.DagsterRunStatus.FAILURE]
+    if len(failed) < len(started):
+        yield dg.SkipReason("a run for this state of landing was started")
+    elif len(failed) >= MOST_ATTEMPTS:
+        yield dg.SkipReason(
+            f"{len(failed)} runs for this state of landing failed, the last one is"
+            f" {failed[0].run_id}: correct its cause, then start a run or change a file"
+        )
     else:
-        context.update_cursor(f"{fingerprint}:{fingerprint}")
-        yield dg.RunRequest(run_key=fingerprint)
+        yield dg.RunRequest(run_key=f"{landing}:{len(failed)}", tags={LANDING_TAG: landing})

@@ -271,8 +271,7 @@ def forget(
 @app.command(short_help="Start Dagster's web UI.")
 def dev(data: Data = None) -> None:
     """Start Dagster's web UI on this project, at http://127.0.0.1:3000, until Ctrl-C."""
-    _data_folder(data)
-    raise typer.Exit(commands.serve_web_ui())
+    raise typer.Exit(commands.serve_web_ui(_data_folder(data)))
 
 
 @app.command(short_help="Serve the published tables over HTTP.")

@@ -6,7 +6,6 @@ the order of steps and what is printed. Does not: arguments and help (cli).
 Imports are inside the functions: dbt, Dagster and PyArrow take seconds, and no command needs all.
 """
 
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from dagster_project import faults
 from dagster_project.errors import UsageError
-from dagster_project.settings import PROJECT_ROOT, DataFolder, Limits
+from dagster_project.settings import DataFolder, Limits
 
 
 def run(data: DataFolder, again: bool = False) -> int:
@@ -47,6 +46,7 @@ def _is_up_to_date(data: DataFolder) -> bool:
 
 def _run_pipeline(data: DataFolder, must_run: bool) -> bool:
     """Whether the results are up to date: by this run, or by one that this run waited for."""
+    from dagster_project import history
     from dagster_project.writer import only_writer
 
     messages: list[str] = []
@@ -55,7 +55,7 @@ def _run_pipeline(data: DataFolder, must_run: bool) -> bool:
         messages.append(message)
         print(message, flush=True)
 
-    _require_dagster_home()
+    history.use_home_of(data)
     with only_writer(data, Limits.from_environment(), progress):
         has_waited = bool(messages)
         if has_waited and not must_run and _is_up_to_date(data):
@@ -68,6 +68,7 @@ def _run_pipeline(data: DataFolder, must_run: bool) -> bool:
         failures = run_pipeline(data)
         if failures and warehouse_file.set_aside_if_damaged(data, print):
             failures = run_pipeline(data)
+        history.remove_old_runs()
     for failure in failures:
         print(failure, file=sys.stderr)
     return not failures
@@ -219,7 +220,7 @@ def inspect(data: DataFolder, file: Path, place: str | None) -> int:
 
 def forget(data: DataFolder, user: str) -> int:
     """Erase a person from the raw tables permanently and build everything again."""
-    from dagster_project import database
+    from dagster_project import database, history
     from dagster_project.feeds.declarations import read_declarations
     from dagster_project.landing import forgetting
     from dagster_project.landing.folder import require_landing
@@ -227,7 +228,7 @@ def forget(data: DataFolder, user: str) -> int:
     from dagster_project.writer import only_writer
 
     require_landing(data.landing)
-    _require_dagster_home()
+    history.use_home_of(data)
     with only_writer(data, Limits.from_environment(), progress=print):
         # Landing is read into memory: the warehouse may not have the newest files yet.
         with database.connect() as connection:
@@ -255,11 +256,11 @@ def forget(data: DataFolder, user: str) -> int:
         return run(data)
 
 
-def serve_web_ui() -> int:
+def serve_web_ui(data: DataFolder) -> int:
     """Run Dagster's web server and daemon until Ctrl-C or SIGTERM; returns the exit code."""
-    from dagster_project import web_server
+    from dagster_project import history, web_server
 
-    _require_dagster_home()
+    history.use_home_of(data)
     return web_server.serve()
 
 
@@ -339,10 +340,3 @@ def revoke_api_token(data: DataFolder, token_id: str) -> int:
     token = tokens.revoke(tokens.path_of(data), token_id)
     print(f"Revoked {token.id} ({token.label})")
     return 0
-
-
-def _require_dagster_home() -> None:
-    """Set DAGSTER_HOME if it is not set. Raises UsageError where it names no folder."""
-    home = Path(os.environ.setdefault("DAGSTER_HOME", str(PROJECT_ROOT / ".dagster")))
-    if not home.is_absolute() or not home.is_dir():
-        raise UsageError(f"DAGSTER_HOME is {home}; it must be the full path of an existing folder")

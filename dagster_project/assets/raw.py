@@ -6,7 +6,7 @@ import dagster as dg
 
 from dagster_project import database, progress, run_state, warehouse_file
 from dagster_project.assets.downloads import BILLING_EXPORT_KEY
-from dagster_project.assets.resources import Warehouse
+from dagster_project.assets.resources import Warehouse, plain_refusals
 from dagster_project.feeds.declarations import read_declarations
 from dagster_project.feeds.formats import FORMATS
 from dagster_project.landing import forgetting, reader_process
@@ -49,7 +49,8 @@ def raw_tables(
     """Read new landing files into the raw tables; remove the rows of deleted files."""
     data = warehouse.data
     warehouse_file.make_usable(data, print)
-    run_state.begin(data)
+    with plain_refusals():
+        run_state.begin(data)
     reading = progress.Step("Reading", "new files")
 
     def log(message: str) -> None:
@@ -58,7 +59,7 @@ def raw_tables(
             file = message.removeprefix(READING)
             reading.ended(file, file)
 
-    with database.connect_for_loading(data.warehouse) as connection:
+    with plain_refusals(), database.connect_for_loading(data.warehouse) as connection:
         postings = load_postings(data.ledger, connection)
         anchors.require_all_seen(data, postings)
         anchors.require_signatures(postings, anchors.read_key(data))

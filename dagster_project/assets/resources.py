@@ -5,8 +5,18 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from dagster_project.errors import ApportionError
 from dagster_project.settings import DataFolder, Limits
 from dagster_project.writer import only_writer
+
+
+@contextmanager
+def plain_refusals() -> Iterator[None]:
+    """Turn a refusal into a failure with its sentence, which the web UI shows without a trace."""
+    try:
+        yield
+    except ApportionError as refusal:
+        raise dg.Failure(description=str(refusal), allow_retries=False) from None
 
 
 class Warehouse(dg.ConfigurableResource):

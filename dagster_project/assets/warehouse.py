@@ -1,7 +1,8 @@
 """The dbt project as assets, its tests as asset checks; dbt runs inside this process."""
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -13,6 +14,7 @@ from dagster_project import compiled_build, database, dbt_runner, progress
 from dagster_project.private_interfaces import asset_events, dbt_selection
 from dagster_project.quoting import sql_identifier
 from dagster_project.settings import DataFolder
+from dagster_project.wording import plain_decimal
 
 MANIFEST = dbt_runner.read_manifest()
 
@@ -171,12 +173,27 @@ def _figures(unique_id: str, connection: duckdb.DuckDBPyConnection) -> dict[str,
         and column in node["columns"]
         and node["name"] != "billing_summary"
     ]
-    selected = ", ".join(["count(*)", *(f"sum({sql_identifier(column)})" for column in sums)])
-    row = connection.execute(
-        f"select {selected} from {sql_identifier(node['schema'], node['name'])}"
-    ).fetchone()
-    count, *totals = row or (0,)
-    return {"dagster/row_count": count} | {
-        column: str(total.normalize()) if total is not None else "none"
-        for column, total in zip(sums, totals, strict=True)
+    table = sql_identifier(node["schema"], node["name"])
+    if not sums:
+        row = connection.execute(f"select count(*) from {table}").fetchone()
+        return {"dagster/row_count": row[0] if row else 0}
+    selected = ", ".join(f"sum({sql_identifier(column)})" for column in sums)
+    # Amounts of different currencies have no sum.
+    currency = "currency" if "currency" in node["columns"] else "''"
+    rows = connection.execute(
+        f"select count(*), {currency}, {selected} from {table} group by 2 order by 2"
+    ).fetchall()
+    return {"dagster/row_count": sum(count for count, *_ in rows)} | {
+        column: _totals([(name, totals[i]) for _, name, *totals in rows])
+        for i, column in enumerate(sums)
     }
+
+
+def _totals(totals: Sequence[tuple[str | None, Decimal | None]]) -> str:
+    """Amounts with their currencies: 90 EUR, 14423.22 USD."""
+    known = [
+        f"{plain_decimal(total)} {currency or ''}".strip()
+        for currency, total in totals
+        if total is not None
+    ]
+    return ", ".join(known) or "none"

@@ -157,7 +157,8 @@ def _quarantine(connection: duckdb.DuckDBPyConnection, billing_period: str) -> l
             from marts.invoice_reconciliation
             group by invoice_number
         )
-        select quarantined.file, count(*), sum(quarantined.total_cost)
+        select
+            quarantined.file, count(*), sum(quarantined.total_cost), quarantined.currency
         from marts.quarantined_rows as quarantined
         left join invoices
             on quarantined.invoice_number = invoices.invoice_number
@@ -172,14 +173,15 @@ def _quarantine(connection: duckdb.DuckDBPyConnection, billing_period: str) -> l
                     )
                 )
             )
-        group by quarantined.file
-        order by quarantined.file
+        group by quarantined.file, quarantined.currency
+        order by quarantined.file, quarantined.currency
         """,
         {"period": billing_period},
     ).fetchall()
     return [
         f"{count} row(s) of {file} are in quarantine, {_money(amount)}"
-        for file, count, amount in rows
+        + (f" {currency}" if amount is not None and currency else "")
+        for file, count, amount, currency in rows
     ]
 
 
