@@ -7,3 +7,8 @@
 {% macro far_future() -%}
     timestamp '9999-12-31 00:00:00'
 {%- endmacro %}
+
+{#- The first day of a billing period, as a date. -#}
+{% macro period_start(billing_period) -%}
+    cast(concat({{ billing_period }}, '-01') as date)
+{%- endmacro %}

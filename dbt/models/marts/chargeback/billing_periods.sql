@@ -38,7 +38,8 @@ final as (
         totals.line_count,
         totals.total_cost,
         totals.total_sales,
-        totals.total_margin
+        totals.total_margin,
+        {{ period_start('totals.billing_period') }} as billing_period_start
     from totals
     left join postings on totals.billing_period = postings.billing_period
 

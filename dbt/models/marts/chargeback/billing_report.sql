@@ -103,7 +103,8 @@ final as (
             when sold_bills.is_sold then coalesce(report_rows.total_sales, 0)
             else report_rows.total_cost
         end as charged_amount,
-        default_cost_centers.cost_center_id is not null as is_default
+        default_cost_centers.cost_center_id is not null as is_default,
+        {{ period_start('report_rows.billing_period') }} as billing_period_start
     from report_rows
     left join units
         on

@@ -177,7 +177,8 @@ final as (
                     then coalesce(summed.total_sales, 0) + coalesce(summed.shared_sales, 0)
                 else summed.total_cost + summed.shared_cost
             end as decimal(28, 10)
-        ) as charged_amount
+        ) as charged_amount,
+        {{ period_start('summed.billing_period') }} as billing_period_start
     from summed
     inner join last_names
         on

@@ -79,8 +79,9 @@ final as (
         cast(paired.charged_amount - paired.previous_amount as decimal(28, 10)) as change,
         {% for part in parts %}
             cast(coalesce(explained.{{ part }}_change, 0) as decimal(28, 10)) as {{ part }}_change
-            {% if not loop.last %},{% endif %}
+            ,
         {% endfor %}
+        {{ period_start('paired.billing_period') }} as billing_period_start
     from paired
     left join explained
         on
