@@ -4,6 +4,7 @@ Belongs here: marks, axes, colors. Does not: Streamlit, queries. Positions on a 
 floats; exact amounts are in the labels and in the table next to every chart.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -196,6 +197,68 @@ def splits(rows: Sequence[Row], last_period: str) -> Chart:
                 {"field": "center", "title": "Cost center"},
                 {"field": "label", "title": "Licenses"},
                 {"field": "from", "type": "temporal", "title": "From", "format": "%-d %b %Y %H:%M"},
+            ],
+        },
+        "height": 300,
+        "config": _CONFIG,
+        "usermeta": _USERMETA,
+    }
+
+
+def stacked_months(rows: Sequence[Row], currency: str) -> Chart:
+    """Bars of twelve months, stacked by series, the largest at the bottom."""
+    known = [row for row in rows if row["currency"] == currency]
+    names = {int(str(row["place"])): str(row["series"] or OTHERS) for row in known}
+    bars = [
+        {
+            "month": wording.short_period(str(row["billing_period"])),
+            # Two organizations may have cost centers of the same name.
+            "place": int(str(row["place"])),
+            "series": str(row["series"] or OTHERS),
+            "amount": _float(row["amount"]),
+            "label": wording.money(_decimal(row["amount"]), currency),
+        }
+        for row in known
+    ]
+    places = sorted(names)
+    labels = ", ".join(f"'{place}': {json.dumps(names[place])}" for place in places)
+    return {
+        "data": {"values": bars},
+        "mark": {"type": "bar", "width": {"band": 0.6}},
+        "encoding": {
+            "x": {
+                "field": "month",
+                "type": "ordinal",
+                "title": None,
+                "sort": None,
+                "scale": {"domain": _every_month(known, ())},
+                "axis": {"labelAngle": 0, "labelOverlap": True},
+            },
+            "y": {
+                "field": "amount",
+                "type": "quantitative",
+                "title": currency,
+                "axis": {"format": ",.0f", "tickCount": 5},
+            },
+            "color": {
+                "field": "place",
+                "type": "nominal",
+                "scale": {
+                    "domain": places,
+                    "range": [COLORS[(place - 1) % len(COLORS)] for place in places],
+                },
+                "legend": {
+                    "title": None,
+                    "orient": "bottom",
+                    "columns": 2,
+                    "labelExpr": f"({{{labels}}})[datum.label]",
+                },
+            },
+            "order": {"field": "place"},
+            "tooltip": [
+                {"field": "month", "title": "Month"},
+                {"field": "series", "title": "Charged to"},
+                {"field": "label", "title": "Amount"},
             ],
         },
         "height": 300,

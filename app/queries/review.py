@@ -66,6 +66,33 @@ def findings(selection: Selection, severity: str | None = None) -> Query:
     )
 
 
+def findings_by_amount(selection: Selection) -> Query:
+    """Findings with an amount at stake, the largest first within each currency."""
+    condition, parameters = _findings_where(selection)
+    return Query(
+        f"""
+        select
+            severity, message, organization_id,
+            coalesce(organization_name, organization_id) as organization_name,
+            amount_at_stake, currency
+        from findings
+        where {condition} and amount_at_stake <> 0
+        order by
+            row_number() over (
+                partition by currency order by abs(amount_at_stake) desc, message
+            ),
+            currency, message, organization_id
+        """,
+        parameters,
+        (
+            Column("severity", "Severity", "status"),
+            Column("message", "Finding"),
+            Column("organization_name", "Organization"),
+            Column("amount_at_stake", "Amount at stake", "amount"),
+        ),
+    )
+
+
 def reconciliation(selection: Selection) -> Query:
     """Invoices of the selected period, for all organizations; unreconciled ones first."""
     return Query(

@@ -1,4 +1,4 @@
-"""This month at a glance: charges, reconciliation, findings, budgets, largest cost centers."""
+"""This month at a glance: charges, twelve months, movers, notices, search."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -6,9 +6,9 @@ from html import escape
 
 import streamlit as st
 
-from app import markup
-from app.queries import budgets, charges, review
-from app.queries.query import Selection
+from app import drawing, markup
+from app.queries import budgets, charges, overview, review
+from app.queries.query import Row, Selection
 from app.screen import ask, columns_of, heading, page_context, show, unpriced_notices
 from dagster_project import wording
 
@@ -49,7 +49,7 @@ def show_notices() -> None:
     notices = []
     if not viewer.is_customer:
         notices += reconciliation_notices() + finding_notices()
-    notices += budget_notices() + unpriced_notices(selection)
+    notices += budget_notices() + owner_notices() + unpriced_notices(selection)
     for row in ask(charges.corrections(viewer, selection)):
         corrected = wording.period(str(row["original_billing_period"]))
         amount = markup.money(row, viewer.line_measures[0][0])
@@ -159,7 +159,114 @@ def largest() -> None:
     st.html(f'<p class="notice">{everything}</p>')
 
 
+def twelve_months() -> None:
+    """Charged amounts of twelve months as a chart per currency."""
+    by: overview.By = "cost_center" if here.organization_id else "organization"
+    rows = ask(overview.months_by(viewer, selection, by))
+    for currency in dict.fromkeys(str(row["currency"]) for row in rows):
+        st.subheader(f"Twelve months, {currency}", anchor=False)
+        sums: dict[str, Decimal] = {}
+        for row in rows:
+            if row["currency"] == currency and isinstance(amount := row["amount"], Decimal):
+                period = str(row["billing_period"])
+                sums[period] = sums.get(period, Decimal()) + amount
+        st.vega_lite_chart(
+            drawing.stacked_months(rows, currency),
+            width="stretch",
+            theme=None,
+            alt=drawing.described(
+                [{"billing_period": period, "amount": sums[period]} for period in sums],
+                "amount",
+                currency,
+            ),
+        )
+
+
+def movers() -> None:
+    """The cost centers with the largest changes; each leads to the parts of its change."""
+    if columns_of("chargeback_changes") is None or not here.earlier_period:
+        return
+    st.subheader("Biggest movers", anchor=False)
+    query = overview.movers(selection)
+    show(
+        "Biggest movers",
+        query.without("organization_name") if here.organization_id else query,
+        empty="No cost center is charged another amount than before.",
+        links=lambda row: {
+            "cost_center_name": markup.link(
+                str(row["cost_center_name"]),
+                "what_changed",
+                period=here.period,
+                organization=None if viewer.is_customer else str(row["organization_id"]),
+                cost_center=str(row["cost_center_id"]),
+                since=str(row["previous_billing_period"]),
+            )
+        },
+    )
+
+
+def owner_notices() -> list[str]:
+    """Amounts that nobody allocated, and amounts in Default, per currency."""
+    notices = []
+    for row in ask(overview.without_owner(viewer, selection)):
+        count = int(str(row["line_count"]))
+        words = f"{markup.money(row, 'in_default')} are in Default"
+        if count:
+            words += (
+                f", {markup.money(row, 'unallocated')} of it without a decision"
+                f" ({wording.counted(count, 'line')})"
+            )
+        notices.append(markup.notice(escape(f"{words}."), "warn" if count else "neutral"))
+    return notices
+
+
+def stakes() -> None:
+    """The findings with the largest amounts at stake."""
+    if viewer.is_customer or columns_of("findings") is None:
+        return
+    query = replace(review.findings_by_amount(selection), most=5)
+    if not ask(query, 1):
+        return
+    st.subheader("Findings by amount", anchor=False)
+    show("Findings by amount", query, empty="")
+
+
+def found(row: Row) -> dict[str, str]:
+    """The link of something that was found, to the page that shows it."""
+    address = {
+        "period": str(row["period"]),
+        "organization": None if viewer.is_customer else str(row["organization_id"]),
+    }
+    for key, name in (("cost_center", "cost_center_id"), ("product", "product_name")):
+        if row[name] is not None:
+            address[key] = str(row[name])
+    if row["line_id"] is not None:
+        address |= {"line": str(row["line_id"]), "billed": str(row["period"])}
+    return {"name": markup.link(str(row["name"] or row["id"]), "chargeback", **address)}
+
+
+def search() -> None:
+    """A field for a name or an id, and what has it."""
+    text = st.text_input(
+        "Search",
+        key="search",
+        max_chars=100,
+        placeholder="organization, cost center, product, subscription or line id",
+    )
+    if text.strip():
+        show(
+            "Found",
+            overview.search(viewer, text, selection),
+            empty=f"Nothing has {text.strip()!r} in its name or id.",
+            links=found,
+        )
+
+
 heading(wording.period(here.period), f"Charges of {here.owner}")
+search()
 money_cards()
 show_notices()
+twelve_months()
+movers()
+stakes()
 largest()

@@ -446,3 +446,20 @@ def test_the_parts_of_a_change_lead_to_cost_centers_and_subscriptions(opened: Op
     # 331.00 + 91.0166667 of January's addition become 650,000.00 of the cycle.
     assert "product=Microsoft+365+E3" in shown
     assert "Moved splits" not in shown
+
+
+def test_the_home_page_shows_twelve_months_movers_default_and_what_is_searched(
+    opened: Open,
+) -> None:
+    app = opened()
+    shown = text(app)
+    assert len(app.get("vega_lite_chart")) == 2, "a chart per currency"
+    assert "Biggest movers" in [header.value for header in app.subheader]
+    assert (
+        "what_changed?period=2026-02&amp;organization=evergreen&amp;cost_center=EVG-SALES" in shown
+    )
+    assert "without a decision" in shown
+    app.text_input(key="search").input("mark").run()
+    assert "cost_center=EVG-MKT" in text(app)
+    app.text_input(key="search").input("nowhere").run()
+    assert "Nothing has &#x27;nowhere&#x27; in its name or id." in text(app)

@@ -20,7 +20,17 @@ from app.published import (
     columns_by_mart,
     tables,
 )
-from app.queries import budgets, changes, charges, licenses, lines, pickers, review, trend
+from app.queries import (
+    budgets,
+    changes,
+    charges,
+    licenses,
+    lines,
+    overview,
+    pickers,
+    review,
+    trend,
+)
 from app.queries.query import Query, Row, Selection, count, every_row, fetch
 from dagster_project.exports.scope import NothingPublished
 from dagster_project.exports.visibility import customer_marts
@@ -64,6 +74,10 @@ def queries(viewer: Viewer) -> list[Query]:
             lines.unpriced(viewer, selection),
             charges.compared_with_earlier(viewer, selection, "2026-01"),
             charges.corrections(viewer, selection),
+            overview.months_by(viewer, selection, "organization"),
+            overview.movers(selection),
+            overview.without_owner(viewer, selection),
+            overview.search(viewer, "SALES", selection),
             changes.totals(selection, "2026-01"),
             changes.parts(selection, "2026-01"),
             changes.by_cost_center(selection, "2026-01"),
@@ -86,6 +100,7 @@ def queries(viewer: Viewer) -> list[Query]:
         asked += [
             review.finding_counts(of_organization),
             review.findings(of_organization, "error"),
+            review.findings_by_amount(of_organization),
             review.reconciliation(FEBRUARY),
             review.quarantine(FEBRUARY),
             licenses.pending_costs(FEBRUARY),
