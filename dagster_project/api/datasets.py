@@ -27,7 +27,8 @@ PERIOD_COLUMNS: Mapping[str, str] = {
 }
 """Columns that may hold the period of a row, with the SQL of the period."""
 
-ORGANIZATION_COLUMNS = ("organization_id", "SubAccountId")
+ORGANIZATION_COLUMNS = ("organization_id", "BillingAccountId")
+"""Columns that may hold the organization of a row."""
 
 
 @dataclass(frozen=True)
