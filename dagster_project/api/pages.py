@@ -23,6 +23,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from dagster_project import database
 from dagster_project.api.datasets import (
     ORGANIZATION_COLUMNS,
     PERIOD_COLUMNS,
@@ -35,7 +36,6 @@ from dagster_project.settings import DataFolder
 
 ROW = "row number of the published table"
 QUERY_SECONDS = 30
-THREADS = 2
 MOST_OPEN = 4
 """Versions that are open at once."""
 
@@ -143,7 +143,7 @@ class Published:
             )
         known = self._open.pop(version, None)
         if known is None:
-            known = duckdb.connect(config={"threads": THREADS})
+            known = database.connect(folders=[path.parent])
             known.execute(f"attach {sql_literal(path)} as published (read_only)")
         self._open[version] = known
         while len(self._open) > MOST_OPEN:

@@ -107,7 +107,7 @@ def require_closable(data: DataFolder, billing_period: str) -> None:
     _require_open_month(billing_period, read_postings(data.ledger))
     if not data.published_database.exists():
         return
-    with duckdb.connect(str(data.published_database.resolve()), read_only=True) as connection:
+    with database.connect(data.published_database.resolve(), is_read_only=True) as connection:
         is_known = connection.execute(
             "select count(*) from marts.billing_periods where billing_period = $period",
             {"period": billing_period},
