@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -286,11 +287,15 @@ def _address(request: Request, **changed: str) -> str:
 # --- OpenAPI ----------------------------------------------------------------------------
 
 
-def _model(dataset: Dataset) -> Mapping[str, Any]:
+@cache
+def _models() -> Mapping[str, Mapping[str, Any]]:
+    """The models of dbt's manifest, which takes a while to read, by name."""
     nodes = dbt_runner.read_manifest()["nodes"].values()
-    return next(
-        node for node in nodes if node["resource_type"] == "model" and node["name"] == dataset.mart
-    )
+    return {node["name"]: node for node in nodes if node["resource_type"] == "model"}
+
+
+def _model(dataset: Dataset) -> Mapping[str, Any]:
+    return _models()[dataset.mart]
 
 
 def _description(dataset: Dataset) -> str:

@@ -38,7 +38,15 @@ def data(made_once: MadeOnce, tmp_path_factory: pytest.TempPathFactory) -> DataF
     """A copy of the published company: tests here publish another version."""
     copy = tmp_path_factory.mktemp("api") / "data"
     shutil.copytree(published_company(made_once).root, copy, symlinks=True)
-    return DataFolder(copy)
+    data = DataFolder(copy)
+    (version,) = (data.published / "versions").glob("0*")
+    if not (data.published / "current").is_symlink():
+        # A copy of a data folder has folders and files instead of links.
+        shutil.rmtree(data.published / "current")
+        data.published_database.unlink()
+        (data.published / "current").symlink_to(Path("versions") / version.name)
+        data.published_database.symlink_to(Path("current") / "apportion.duckdb")
+    return data
 
 
 @pytest.fixture(scope="module")
