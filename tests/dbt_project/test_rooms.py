@@ -38,7 +38,7 @@ def test_an_unknown_room_is_an_error_that_lists_the_rooms() -> None:
     with pytest.raises(rooms.UnknownRoom) as error:
         rooms.tests_of("cellar")
     message = str(error.value)
-    assert message.startswith('there is no room "cellar"; the rooms are app, ')
+    assert message.startswith('there is no room "cellar"; the rooms are api, app, ')
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "--room", "cellar"],
         cwd=PROJECT_ROOT,

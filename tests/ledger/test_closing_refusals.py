@@ -95,6 +95,7 @@ def test_a_period_is_refused_before_anything_is_computed(refusals: Refusals) -> 
     # Another run may hold the lock for minutes, and a change in landing would need a run first.
     company = chapter(refusals.january_closed, "published")
     company.data.published.mkdir()
+    company.data.landing.mkdir(exist_ok=True)
     shutil.copyfile(company.data.warehouse, company.data.published_database)
     for period, message in (
         ("2025-01", "2025-01 is closed already"),
