@@ -39,7 +39,7 @@ floats. Null if a factor is too large, which is far above any bill.
 {%- endmacro %}
 
 {% macro _units(amount) -%}
-    cast({{ amount }} * 10000000000 as hugeint)
+    {{ smallest_units(amount, 'hugeint') }}
 {%- endmacro %}
 
 {#- The result is in units of the tenth decimal again. -#}

@@ -44,7 +44,8 @@ sold as (
         split_lines.total_cost
         - ({{ unrounded_part(
             'split_lines.line_total_cost',
-            'split_lines.low_units', 'split_lines.high_units', 'split_lines.total_units'
+            'split_lines.low_units', 'split_lines.high_units', 'split_lines.total_units',
+            'split_lines.narrow_limit'
         ) }}) as cost_rounding
     from split_lines
     inner join line_sales on split_lines.line_id = line_sales.line_id
