@@ -3,6 +3,7 @@
 import csv
 import functools
 import json
+import tempfile
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -41,16 +42,20 @@ class Written:
             return list(csv.DictReader(file))
 
 
+TEMPORARY = Path(tempfile.gettempdir())
+"""Tests write files beside the data folder, too."""
+
+
 def published(company: Company) -> duckdb.DuckDBPyConnection:
     """A connection to the published tables of the company."""
     publish(company.data, dbt_runner.read_manifest(), "state")
-    return open_published(company.data)
+    return open_published(company.data, TEMPORARY)
 
 
 @functools.cache
 def written_sample(data: DataFolder) -> Written:
     """All periods of the sample company, in both versions and formats."""
-    connection = open_published(data)
+    connection = open_published(data, TEMPORARY)
     folder = data.root / "exports"
     files = (
         *write_focus(connection, ALL_PERIODS, folder, "1.2"),

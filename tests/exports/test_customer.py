@@ -411,7 +411,7 @@ def test_sales_equal_the_published_report(
 def test_the_database_opens_in_old_clients_and_describes_its_columns(
     sample_company: Company, data: DataFolder, tmp_path: Path
 ) -> None:
-    with open_published(sample_company.data) as connection:
+    with open_published(sample_company.data, data.root) as connection:
         edition = write_customer_edition(
             connection, data, Scope(FIRST, LAST, "cobalt", "customer"), tmp_path
         )
