@@ -22,7 +22,8 @@ UNITS = 10**10
 CALLS = {
     "part": "prorated_part('amount', 'low', 'high', 'total', 'narrow')",
     "wide_part": "prorated_part('amount', 'low', 'high', 'total', '0')",
-    "unrounded": "unrounded_part('amount', 'low', 'high', 'total')",
+    "unrounded": "unrounded_part('amount', 'low', 'high', 'total', 'narrow')",
+    "units": "smallest_units('amount', 'hugeint')",
     "limit": "narrow_limit('total')",
     "share": "cumulative_share('high', 'total')",
     "basis": "basis_units('abs(amount)', 'abs(amount)')",
@@ -49,6 +50,7 @@ def expected(case: Case) -> dict[str, object]:
         "part": part,
         "wide_part": part,
         "unrounded": sign * Fraction(half_up(size * (high - low) / total * UNITS), UNITS),
+        "units": int(Fraction(amount) * UNITS),
         "limit": Fraction(max((2**63 - 1) // (2 * max(total, 1)) - 5001, 0), UNITS),
         "share": Fraction(half_up(Fraction(high, total) * UNITS), UNITS),
         "basis": int(size * UNITS) if size < 10**12 else int(size * 100),
@@ -89,6 +91,11 @@ def cases() -> list[Case]:
         # The largest amount that 64 bits hold for this total, and the next one.
         limit = Decimal(max((2**63 - 1) // (2 * total) - 5001, 0)).scaleb(-10)
         found += [(limit, low, high, total), (limit + Decimal("1e-10"), low, high, total)]
+    # Amounts around the limit of floats, with ten decimals.
+    for _ in range(400):
+        whole = source.choice((source.randrange(225_000), source.randrange(2_000_000), 224_999))
+        amount = whole + Decimal(source.randrange(10**10)).scaleb(-10)
+        found.append((amount * source.choice((1, -1)), 1, 2, 7))
     return found
 
 
@@ -167,6 +174,8 @@ CHANGES = {
 
 SAME_RESULT = {
     "when abs({{ amount }}) [<=] {{ narrow_limit }} -> <": "both paths are exact at the limit",
+    "when abs({{ amount }}) [<] 225000 -> <=": "floats are exact beyond the limit too",
+    "when abs({{ amount }}) < [225000] -> 225001": "floats are exact beyond the limit too",
     "case when {{ amount }} [<] 0 then -1 else 1 end -> <=": "the sign of zero",
     "greatest(9223372036854775807 // (2 * greatest({{ total }}, 1)) - 5001, [0]) -> 1": (
         "more units than any split has"
