@@ -8,10 +8,26 @@ line_fates as (
 
 ),
 
+posted_line_ids as (
+
+    select * from {{ ref('int_posted_line_ids') }}
+
+),
+
+with_line_id as (
+
+    select
+        *,
+        {{ surrogate_id(['line_hash', 'occurrence']) }} as computed_line_id
+    from line_fates
+    where fate = 'billed'
+
+),
+
 current_lines as (
 
     select
-        {{ surrogate_id(['line_hash', 'occurrence']) }} as line_id,
+        coalesce(posted_line_ids.posted_line_id, with_line_id.computed_line_id) as line_id,
         file,
         landed_file,
         row_number,
@@ -47,8 +63,9 @@ current_lines as (
         split_cost_center_name,
         occurrence,
         copy_count
-    from line_fates
-    where fate = 'billed'
+    from with_line_id
+    left join posted_line_ids
+        on with_line_id.computed_line_id = posted_line_ids.computed_line_id
 
 )
 

@@ -82,13 +82,15 @@ scoped as (
                     source_format, '|', {{ match_key('seller') }}, '|', scope_period
                 )
         end as scope_key,
+        -- Not the margin: bills print it with any number of decimals. The empty value keeps the
+        -- hashes of bills without margins as they were when the margin was a part.
         {{ surrogate_id([
             'invoice_number', 'billing_date', 'customer_id', 'customer_domain',
             'subscription_id', 'product_id', 'product_name', 'sku_id', 'charge_type',
             'charge_start_date', 'charge_end_date',
             'coalesce(quantity_in_line_id, billed_quantity)', 'unit_price',
-            'total_cost', 'total_sales', 'billed_margin', 'rounding_residual', 'currency',
-            'reference_id',
+            'total_cost', 'total_sales', 'cast(null as varchar)', 'rounding_residual',
+            'currency', 'reference_id',
         ]) }} as line_hash
     from delivered
 

@@ -91,6 +91,7 @@ with_occurrence as (
                 allocated_resource_id,
                 allocated_tags,
                 billing_line_details,
+                billed_margin,
                 landed_file,
                 row_number
         ) as occurrence
