@@ -24,6 +24,7 @@ The split that divides a line, and the cost center's part of the cost:
             "': split of '", plain_instant(row ~ '.snapshot_effective_at'),
             "' ('", row ~ '.snapshot_event', "')'",
         ]) }},
+        {{ _phrase_if(row ~ ".snapshot_id like 'correction:%'", ["' as corrected'"]) }},
         {{ _phrase_if(row ~ '.snapshot_id is not null', [
             "', '", row ~ '.cost_center_name',
             "' has '", plain_number(row ~ '.allocated_quantity'),

@@ -8,6 +8,7 @@ from conftest import Company, NewCompany
 from ledger_stories import (
     chapter,
     close,
+    corrections,
     invoice,
     invoices,
     land,
@@ -36,6 +37,13 @@ SPLITS_RECORDED_TOO_LATE = """
 writer  2024-12-15T20:00:00Z  10  0
 reader  2024-12-15T20:00:00Z   4  0
 """
+CORRECTION_OF_JANUARY = """
+writer  2025-01  sales   2
+writer  2025-01  market  8
+reader  2025-01  sales   3
+reader  2025-01  market  1
+"""
+SECOND_REFUND = "writer  addQuantity  10  -25  2025-01-10  2025-01-14"
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,8 @@ class Refunds:
 
     closed_january: Company
     january_archived: Company
+    january_corrected: Company
+    correction_archived: Company
     open_january: Company
 
 
@@ -70,10 +80,20 @@ def refunds(new_company: NewCompany) -> Refunds:
     closed_january = chapter(company, "february")
     (company.data.landing / "billing_lines/2025-01.csv").unlink()
     company.build()
+    january_archived = chapter(company, "archived")
+    land(company, "corrections/january.csv", corrections(CORRECTION_OF_JANUARY), 3)
+    company.build()
+    january_corrected = chapter(company, "corrected")
+    close(company, "2025-02")
+    (company.data.landing / "corrections/january.csv").unlink()
+    land(company, "billing_lines/2025-03.csv", invoice("G3", SECOND_REFUND), 4)
+    land(company, "invoices/3.csv", invoices("G3  2025-03-07  -25"), 4)
+    company.build()
+    correction_archived = chapter(company, "correction archived")
     twin = new_company()
     charge(twin)
     refund(twin)
-    return Refunds(closed_january, chapter(company, "archived"), twin)
+    return Refunds(closed_january, january_archived, january_corrected, correction_archived, twin)
 
 
 REFUND_COLUMNS = "subscription_id, split_reason, cost_center_id, quantity, total_cost"
@@ -108,6 +128,48 @@ def test_a_refund_of_a_closed_charge_finds_it_when_its_file_is_archived(
 ) -> None:
     found = report(refunds.january_archived, REFUND_COLUMNS, "billing_period = '2025-02'")
     assert found == book(REFUNDS_AS_CHARGED)
+
+
+def test_a_refund_of_a_corrected_charge_uses_the_split_as_corrected(refunds: Refunds) -> None:
+    # The charges were 60 to 40 and 10 to 30; as corrected they are 20 to 80 and 30 to 10.
+    assert report(
+        refunds.january_corrected,
+        REFUND_COLUMNS,
+        "billing_period = '2025-02' and charge_class is null",
+    ) == book(
+        """
+        writer  mirror_original  sales   2  -10
+        writer  mirror_original  market  8  -40
+        reader  full_reversal    sales   3  -30
+        reader  full_reversal    market  1  -10
+        """
+    )
+
+
+def test_the_explanation_of_such_a_refund_names_the_correction(refunds: Refunds) -> None:
+    assert refunds.january_corrected.query(
+        """
+        select explanation from marts.billing_report
+        where split_reason = 'mirror_original' and cost_center_id = 'sales'
+        """
+    ) == [
+        (
+            "refund (cutoff 2025-01-05 00:00 UTC), a refund under the policy mirror_original: the"
+            " split of the refunded charge applies as corrected, sales has 2 of 10, so cost is"
+            " -50 x 2 / 10 = -10; rounding 0",
+        )
+    ]
+
+
+def test_a_posted_correction_counts_when_its_file_is_archived(refunds: Refunds) -> None:
+    assert report(
+        refunds.correction_archived, REFUND_COLUMNS, "billing_period = '2025-03'"
+    ) == book(
+        """
+        writer  mirror_original  sales   2  -5
+        writer  mirror_original  market  8  -20
+        """
+    )
 
 
 def test_a_refund_points_at_the_posted_charge(refunds: Refunds) -> None:

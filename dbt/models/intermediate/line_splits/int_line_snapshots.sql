@@ -24,6 +24,12 @@ ledger_splits as (
 
 ),
 
+corrected_lines as (
+
+    select * from {{ ref('int_corrected_lines') }}
+
+),
+
 tag_rules as (
 
     select * from {{ ref('int_line_tag_rules') }}
@@ -36,13 +42,23 @@ snapshots as (
 
 ),
 
+corrected_splits as (
+
+    select
+        line_id,
+        concat('correction:', correction_id) as split_id
+    from corrected_lines
+
+),
+
 -- The split that was applied to a charge: in a closed period the posted one, regardless of later
--- changes.
+-- changes of the split history, or the one that an approved correction put in its place.
 applied_to_charges as (
 
     select
         coalesce(line_cutoffs.line_id, ledger_splits.line_id) as line_id,
         coalesce(
+            corrected_splits.split_id,
             ledger_splits.split_id,
             line_cutoffs.snapshot_id,
             case
@@ -51,9 +67,15 @@ applied_to_charges as (
             end,
             {{ default_split_id('line_cutoffs.organization_id') }}
         ) as split_id,
-        coalesce(ledger_splits.snapshot_id, line_cutoffs.snapshot_id) as snapshot_id
+        coalesce(
+            corrected_splits.split_id,
+            case when ledger_splits.is_corrected then 'correction:posted' end,
+            ledger_splits.snapshot_id,
+            line_cutoffs.snapshot_id
+        ) as snapshot_id
     from line_cutoffs
     full outer join ledger_splits on line_cutoffs.line_id = ledger_splits.line_id
+    left join corrected_splits on ledger_splits.line_id = corrected_splits.line_id
     left join tag_rules on line_cutoffs.line_id = tag_rules.line_id
 
 ),

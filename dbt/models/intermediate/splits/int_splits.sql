@@ -19,15 +19,9 @@ default_cost_centers as (
 
 ),
 
-ledger_rows as (
+ledger_split_rows as (
 
-    select * from {{ ref('stg_ledger__lines') }}
-
-),
-
-ledger_splits as (
-
-    select * from {{ ref('int_ledger_splits') }}
+    select * from {{ ref('int_ledger_split_rows') }}
 
 ),
 
@@ -83,20 +77,15 @@ of_snapshots as (
 
 ),
 
--- A refund may have to use a posted split that landing no longer contains.
 of_ledger as (
 
     select
-        ledger_splits.split_id,
-        ledger_rows.cost_center_id,
-        ledger_rows.cost_center_name_then as cost_center_name,
-        ledger_rows.allocated_quantity,
-        ledger_rows.is_unallocated
-    from ledger_splits
-    inner join ledger_rows
-        on
-            ledger_splits.line_id = ledger_rows.line_id
-            and ledger_splits.posting_number = ledger_rows.posting_number
+        split_id,
+        cost_center_id,
+        cost_center_name_then as cost_center_name,
+        allocated_quantity,
+        is_unallocated
+    from ledger_split_rows
 
 ),
 
