@@ -133,6 +133,9 @@ def _renamed(rows: LandedRows, columns: dict[str, str]) -> LandedRows:
         typed_cells={
             targets.get(header, header): cells for header, cells in rows.typed_cells.items()
         },
+        long_numbers={
+            targets.get(header, header): cells for header, cells in rows.long_numbers.items()
+        },
     )
 
 

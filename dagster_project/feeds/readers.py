@@ -97,6 +97,9 @@ class LandedRows:
     typed_cells: dict[str, frozenset[int]] = field(default_factory=dict)
     """For a workbook: by header, the rows whose cell holds a number and no text. Declared
     separators are about text."""
+    long_numbers: dict[str, frozenset[int]] = field(default_factory=dict)
+    """For a workbook: by header, the rows whose cell holds a number of more than 15 digits that
+    ends with zeros, as a program writes that keeps 15."""
     next_page: str | None = None
     """For the response of an API: the link to a page that is not in the file."""
     encoding: str | None = None

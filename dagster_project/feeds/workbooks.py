@@ -18,6 +18,7 @@ of a cell (`workbook_cells`), the archive (`archives`) and the meaning of column
 """
 
 import json
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ CELL_LIMIT = 50_000_000
 
 SEARCHED_ROWS = 50
 CHUNK_ROWS = 10_000
+LONG_NUMBER = re.compile(r"\d{15}0+")
 
 
 class SeveralTables(RefusedFile):
@@ -195,6 +197,9 @@ def _read_rows(
                 problems[len(numbers)] = named
             texts.append(row.texts | {at: p.shown for at, p in row.problems.items() if p.shown})
             numbers.append(row.number)
+            for at in row.typed:
+                if LONG_NUMBER.fullmatch(row.texts[at]):
+                    long_numbers.setdefault(at, set()).add(row.number)
             if declared.decimals is not None or declared.thousands is not None:
                 for at in row.typed:
                     typed.setdefault(at, set()).add(row.number)
@@ -202,6 +207,8 @@ def _read_rows(
         if len(numbers) * len(columns) > CELL_LIMIT:
             raise TooLarge(
                 f"the table has {len(columns):,} columns and more rows than fit into the limit "
+    long_numbers: dict[int, set[int]] = {}
+    """By column, the numbers of the rows whose number a program that keeps 15 digits has cut."""
                 f"of {CELL_LIMIT:,} cells"
             )
         arrays = {str(at): pa.array([row.get(at) for row in texts], pa.string()) for at in columns}
@@ -244,6 +251,7 @@ def _reject(
     by_header = {headers[at]: value for at, value in shown.items()}
     return RejectedRow(
         row_number=row_number,
+        long_numbers={headers[column]: frozenset(rows) for column, rows in long_numbers.items()},
         reason=f"sheet {sheet}, cell {get_column_letter(column)}{row_number} {problem.reason}",
         raw_row=json.dumps(by_header, ensure_ascii=False)[:RAW_ROW_LIMIT],
         column_name=headers[column],

@@ -18,6 +18,7 @@ from dagster_project.errors import (
 )
 from dagster_project.feeds import (
     archives,
+    cut_digits,
     formats,
     licenses,
     mapping,
@@ -165,6 +166,8 @@ def understand(
                 " the other, and remove the files of single pages",
             )
         )
+    if cut := cut_digits.note_on_ids(converted.rows, file_format, subscription_header):
+        notes.append(FileNote("id_digits_cut", cut))
     if mapping_done.skipped_count:
         notes.append(
             FileNote(
