@@ -102,6 +102,23 @@ def read_workbook(
             raise UnreadableText(f"the workbook is damaged ({error}); {SAVE_AGAIN}") from error
 
 
+def beginnings(content: bytes, limit: int) -> dict[str, list[Row]]:
+    """The first filled rows of each sheet with content, visible ones first.
+
+    Raises what `read_workbook` raises.
+    """
+    with open_zip(content, limit, "the workbook") as archive:
+        try:
+            book = Workbook(archive)
+            found = {
+                sheet.name: list(islice(sheet.rows(), SEARCHED_ROWS))
+                for sheet in (*book.visible, *book.hidden)
+            }
+        except (ArithmeticError, LookupError, SyntaxError, TypeError, ValueError) as error:
+            raise UnreadableText(f"the workbook is damaged ({error}); {SAVE_AGAIN}") from error
+    return {name: rows for name, rows in found.items() if rows}
+
+
 # --- the table ---------------------------------------------------------------------------
 
 
@@ -187,6 +204,8 @@ def _read_rows(
     """By place of the row in the table, and by column."""
     typed: dict[int, set[int]] = {}
     """By column, the numbers of the rows whose cell is not text, where that makes a difference."""
+    long_numbers: dict[int, set[int]] = {}
+    """By column, the numbers of the rows whose number a program that keeps 15 digits has cut."""
     chunks = [pa.table({str(column): pa.array([], pa.string()) for column in names})]
     below = (row for row in sheet.rows() if row.number > header.number)
     while chunk := list(islice(below, CHUNK_ROWS)):
@@ -207,8 +226,6 @@ def _read_rows(
         if len(numbers) * len(columns) > CELL_LIMIT:
             raise TooLarge(
                 f"the table has {len(columns):,} columns and more rows than fit into the limit "
-    long_numbers: dict[int, set[int]] = {}
-    """By column, the numbers of the rows whose number a program that keeps 15 digits has cut."""
                 f"of {CELL_LIMIT:,} cells"
             )
         arrays = {str(at): pa.array([row.get(at) for row in texts], pa.string()) for at in columns}
@@ -234,6 +251,7 @@ def _read_rows(
         row_numbers,
         tuple(rejected),
         typed_cells={headers[column]: frozenset(rows) for column, rows in typed.items()},
+        long_numbers={headers[column]: frozenset(rows) for column, rows in long_numbers.items()},
     )
     return landed, {headers[column]: letters[column] for column in letters}
 
@@ -251,7 +269,6 @@ def _reject(
     by_header = {headers[at]: value for at, value in shown.items()}
     return RejectedRow(
         row_number=row_number,
-        long_numbers={headers[column]: frozenset(rows) for column, rows in long_numbers.items()},
         reason=f"sheet {sheet}, cell {get_column_letter(column)}{row_number} {problem.reason}",
         raw_row=json.dumps(by_header, ensure_ascii=False)[:RAW_ROW_LIMIT],
         column_name=headers[column],

@@ -67,6 +67,3 @@ NAMES: dict[str, frozenset[str]] = {
     for target in {match_key(each) for each, _ in _NAMES}
 }
 """Usual names of a column by the match key of our name for it."""
-
-TOTALS = ("total", "totals", "grand total", "sum", "summe", "gesamt", "gesamtsumme", "合計", "総計")
-"""First words of rows that contain totals."""

@@ -7,14 +7,16 @@ applying a setting (feeds). A choice that the file leaves open is written as a c
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dagster_project.errors import RefusedFile
-from dagster_project.feeds import conventions, mapping, readers
+from dagster_project.feeds import conventions, mapping, readers, workbooks
 from dagster_project.feeds.declarations import Declaration
 from dagster_project.feeds.formats import DISTRIBUTOR_BILL, FORMATS, FileFormat, match_key
 from dagster_project.feeds.readers import LandedRows
-from dagster_project.inspection.concepts import NAMES, TOTALS, word_key
+from dagster_project.feeds.totals import total_words
+from dagster_project.inspection.concepts import NAMES, word_key
+from dagster_project.settings import Limits
 
 SEARCHED_HEADER_ROWS = 20
 SEARCHED_BYTES = 65_536
@@ -79,7 +81,10 @@ def suggest(
         settings.append(f"encoding = {_text(encoding)}")
         declared = declared.model_copy(update={"encoding": encoding})
         rows = readers.read_rows(content, declared)
-    if file_format is None and (found := _below_a_title(content, rows, declared, feed)):
+    if file_format is None and rows.sheet is not None:
+        place, rows = _on_a_sheet(content, rows, declared, feed)
+        settings += place
+    elif file_format is None and (found := _below_a_title(content, rows, declared, feed)):
         header_row, rows = found
         settings.append(f"header_row = {header_row}")
     mapped = _mapped(rows, declared)
@@ -266,18 +271,13 @@ def _of(target: FileFormat, kind: str) -> list[str]:
 
 def _totals(rows: LandedRows, declared: Declaration) -> list[str]:
     """The first words of rows at the end that sum others up."""
-    words = []
     count = rows.table.num_rows
     ending = [
         next((value for value in row.values() if value and value.strip()), "")
         for row in rows.table.slice(max(0, count - SHOWN_END)).to_pylist()
     ]
     ending += [each.raw_row for each in rows.rejected[-SHOWN_END:]]
-    for first in ending:
-        text = first.strip().casefold()
-        word = max((each for each in TOTALS if text.startswith(each)), key=len, default=None)
-        if word is not None and not text[len(word) : len(word) + 1].isalpha():
-            words.append(first.strip()[: len(word)])
+    words = [words for first in ending if (words := total_words(first))]
     known = {each.casefold() for each in declared.skip_rows}
     return [each for each in dict.fromkeys(words) if each.casefold() not in known]
 
@@ -325,6 +325,34 @@ def _below_a_title(
         if count > best:
             best, found = count, (header_row, below)
     return found
+
+
+def _on_a_sheet(
+    content: bytes, rows: LandedRows, declared: Declaration, feed: str | None
+) -> tuple[list[str], LandedRows]:
+    """The settings of the sheet and the row of the best header, with the rows below it.
+
+    A bill in a workbook is read only if its file is declared, so the sheet is always named.
+    """
+    limit = Limits.from_environment().workbook_bytes
+    best, place = _header_count(rows.headers, feed), (str(rows.sheet), 0)
+    for name, beginning in workbooks.beginnings(content, limit).items():
+        if declared.sheet is not None and name.casefold() != declared.sheet.casefold():
+            continue
+        for row in beginning[:SEARCHED_HEADER_ROWS]:
+            count = _header_count(list(row.texts.values()), feed)
+            if count > best:
+                best, place = count, (name, row.number)
+    settings = []
+    found: dict[str, object] = {}
+    if declared.sheet is None:
+        found["sheet"] = place[0]
+        settings.append(f"sheet = {_text(place[0])}")
+    if place[1] > 1 and declared.header_row is None:
+        found["header_row"] = place[1]
+        settings.append(f"header_row = {place[1]}")
+    book = workbooks.read_workbook(content, limit, declared.model_copy(update=found))
+    return settings, replace(book.rows, sheet=book.sheet, column_letters=book.column_letters)
 
 
 def _header_count(headers: Sequence[str], feed: str | None) -> int:

@@ -24,6 +24,7 @@ from dagster_project.feeds import (
     mapping,
     parquet_files,
     readers,
+    totals,
     workbooks,
 )
 from dagster_project.feeds.conventions import convert
@@ -176,7 +177,8 @@ def understand(
                 f" (skip_rows = {', '.join(declared.skip_rows)})",
             )
         )
-    return UnderstoodFile(file_format, converted.rows, subscription_header, tuple(notes))
+    landed = totals.explain_totals(converted.rows, file_format)
+    return UnderstoodFile(file_format, landed, subscription_header, tuple(notes))
 
 
 def _format_of(rows: readers.LandedRows, feed: str | None, declared: Declaration) -> FileFormat:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import builds
+import openpyxl
 import pytest
 from conftest import SAMPLE, Company
 
@@ -111,6 +112,32 @@ def test_the_suggested_settings_read_a_german_report(company: Company, inspected
     assert "Known         Abonnement (as Subscription ID), Produkt (as ProductName)" in (
         report.as_text(read)
     )
+
+
+def test_the_sheet_and_the_row_of_the_header_are_suggested(
+    company: Company, inspected: Inspect
+) -> None:
+    book = openpyxl.Workbook()
+    cover = book.worksheets[0]
+    cover.append(["Customer", "Contact", "Telephone", "Address"])
+    sheet = book.create_sheet("Lines")
+    # Words in as many cells as the header has.
+    sheet.append(["Invoice", "of", "January", "for", "the", "Vet", "Clinic"])
+    sheet.append([])
+    sheet.append(HEADER.split(","))
+    sheet.append(["office", "E3", 1, 5, "2025-12-28", "2026-01-06", DETAILS])
+    content = io.BytesIO()
+    book.save(content)
+    (refused,) = inspected("bill.xlsx", content.getvalue())
+    assert refused.suggestion is not None
+    assert refused.suggestion.settings == ('sheet = "Lines"', "header_row = 3")
+    company.data.declarations.write_text(
+        refused.suggestion.as_toml("billing_lines/bill.xlsx"), encoding="utf-8"
+    )
+    (read,) = inspected("bill.xlsx", content.getvalue())
+    assert read.is_usable
+    assert read.staged is not None
+    assert read.staged.row_count == 1
 
 
 def test_a_distributors_columns_are_suggested_and_open_ones_left_to_a_person(
