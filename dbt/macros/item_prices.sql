@@ -2,10 +2,10 @@
 The CTEs that find the sales price of every row of the CTE `items`, whose key is the column `key`;
 the last of them, `priced`, has one row per item, whether a price was found or not.
 
-`items` needs the columns organization_id, product_name, product_id, sku_id, currency, pricing_date
-(the day on which the price must be valid), billing_date (the day of the exchange rate),
-has_units (whether a price per unit applies), term_months and cycle_months (of the purchased term
-and of one bill, null if unknown). The model imports int_prices as `prices` and
+`items` needs the columns organization_id, product_name, product_id, sku_id, currency, quantity,
+pricing_date (the day on which the price must be valid), billing_date (the day of the exchange
+rate), has_units (whether a price per unit applies), term_months and cycle_months (of the purchased
+term and of one bill, null if unknown). The model imports int_prices as `prices` and
 int_exchange_rates as `exchange_rates`.
 -#}
 {% macro item_prices(items, key) -%}
@@ -20,7 +20,26 @@ int_exchange_rates as `exchange_rates`.
     'has_units',
     'term_months',
     'cycle_months',
+    'tier_quantity',
 ] -%}
+price_tiers as (
+
+    select coalesce(max(minimum_quantity), 1) > 1 as are_listed
+    from prices
+
+),
+
+-- Prices depend on quantities only if a list has prices for larger ones.
+items_with_tiers as (
+
+    select
+        {{ items }}.*,
+        case when price_tiers.are_listed then {{ items }}.quantity end as tier_quantity
+    from {{ items }}
+    cross join price_tiers
+
+),
+
 -- Items with equal values in all columns that a price depends on are priced once, as a group.
 grouped_items as (
 
@@ -28,7 +47,7 @@ grouped_items as (
         {{ key }},
         {{ surrogate_id(price_grounds) }} as group_id,
         {{ price_grounds | join(',\n        ') }}
-    from {{ items }}
+    from items_with_tiers
 
 ),
 
@@ -111,6 +130,7 @@ candidates as (
                 prices.price_rank,
                 prices.detail_rank,
                 prices.term_months is null,
+                coalesce(prices.minimum_quantity, 1),
                 prices.currency,
                 prices.valid_from_date
         ) > 1 as is_ambiguous,
@@ -136,6 +156,8 @@ candidates as (
             or prices.term_months = coalesce(item_groups.term_months, prices.term_months)
         )
         and (prices.cycle_months is null or prices.cycle_months = item_groups.cycle_months)
+        and coalesce(prices.minimum_quantity, 1)
+        <= greatest(coalesce(item_groups.tier_quantity, 1), 1)
         -- A row for a product and a SKU applies to both.
         and (
             prices.sku_id is null
@@ -246,17 +268,19 @@ priced as (
                 prices.price_rank,
                 prices.detail_rank,
                 prices.term_months is null,
+                coalesce(prices.minimum_quantity, 1),
                 prices.currency
         )
 {%- endmacro %}
 
 {#-
-The order of prices of one rank: the most specific, that of a term, the latest, the file written
-last.
+The order of prices of one rank: the most specific, that of a term, that of the largest quantity, the
+latest, the file written last.
 -#}
 {% macro _newest_price_first() -%}
     prices.detail_rank,
                 case when prices.term_months is null then 2 else 1 end,
+                coalesce(prices.minimum_quantity, 1) desc,
                 prices.valid_from_date desc,
                 prices.currency = item_groups.currency desc,
                 prices.modified_at desc,

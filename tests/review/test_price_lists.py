@@ -28,6 +28,9 @@ BILL = {
     "gum": f"CFQ9,0005,Fax,cycleCharge,4,10,40,USD,s7,{MONTH},,",
     "hazel": "CFQ7,0001,Basic,addQuantity,4,10,20,USD,s8,2026-01-20,2026-02-04,"
     "One-Year commitment for monthly billing,",
+    "ivy": f"CFQ10,0006,Scan,cycleCharge,4,9,36,USD,s9,{MONTH},,",
+    "juniper": f"CFQ10,0006,Scan,cycleCharge,4,10,40,USD,s10,{MONTH},,",
+    "kapok": f"CFQ10,0006,Scan,cycleCharge,4,500,2000,USD,s11,{MONTH},,",
 }
 MICROSOFT = (
     "ProductTitle,ProductId,SkuId,SkuTitle,Publisher,SkuDescription,UnitOfMeasure,TermDuration,"
@@ -36,11 +39,13 @@ MICROSOFT = (
 )
 
 
-def listed(product: str, sku: str, term: str, plan: str, price: str, *, to: str = "") -> str:
-    """A row of Microsoft's list, open at both ends unless `to` is given."""
+def listed(
+    product: str, sku: str, term: str, plan: str, price: str, *, to: str = "", tier: str = ","
+) -> str:
+    """A row of Microsoft's list, open at both ends unless `to` is given. `tier` is its range."""
     end = to or "9999-11-30T23:59:59.0000000Z"
     return (
-        f"{product},{product},{sku},{product},Microsoft,x,,{term},{plan},US,USD,1,,,"
+        f"{product},{product},{sku},{product},Microsoft,x,,{term},{plan},US,USD,1,{tier},"
         f"1753-01-01T00:00:00.0000000Z,{end},License,{price},Commercial"
     )
 
@@ -72,6 +77,10 @@ def priced(new_company: Callable[[], Company]) -> Company:
                     listed("CFQ8", "0002", "P1Y", "Monthly", "60"),
                     listed("CFQ8", "0002", "P1Y", "Monthly", "1", to="2025-12-31T23:59:59Z"),
                     listed("CFQ8", "0002", "forever", "Monthly", "1"),
+                    listed("CFQ10", "0006", "P1M", "Monthly", "6", tier="1,9"),
+                    listed("CFQ10", "0006", "P1M", "Monthly", "5", tier="10,99"),
+                    listed("CFQ10", "0006", "P1M", "Monthly", "4.5", tier="100,"),
+                    listed("CFQ10", "0006", "P1M", "Monthly", "4", tier="many,"),
                 ]
             ),
         ),
@@ -109,6 +118,10 @@ def test_a_price_for_the_term_counts_per_cycle(priced: Company) -> None:
         ("gum", 10, 50),
         # 16 of 31 days: 5 x 10 x 16 / 31.
         ("hazel", 10, Decimal("25.806452")),
+        # Three tiers by quantity: from 1 at 6, from 10 at 5, from 100 at 4.50.
+        ("ivy", 9, 54),
+        ("juniper", 10, 50),
+        ("kapok", 500, 2250),
     ]
 
 
@@ -127,9 +140,12 @@ def test_sales_far_from_cost_and_open_terms_are_findings(priced: Company) -> Non
     assert '"Phone" costs 40 and is sold for 600' in str(findings[1][3])
 
 
-def test_only_an_unknown_term_is_refused(priced: Company) -> None:
-    assert priced.query("select row_number, column_name, value from marts.quarantined_rows") == [
-        (7, "TermDuration", "forever")
+def test_only_an_unknown_term_and_an_unknown_quantity_are_refused(priced: Company) -> None:
+    assert priced.query(
+        "select row_number, column_name, value from marts.quarantined_rows order by 1"
+    ) == [
+        (7, "TermDuration", "forever"),
+        (11, "PricingTierRangeMin", "many"),
     ]
 
 

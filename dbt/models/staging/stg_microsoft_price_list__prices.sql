@@ -23,12 +23,8 @@ with
         ('ERP Price', 'erp_price', 'exact_erp_price < 0', 'is negative'),
         not_too_large('ERP Price', 'erp_price', 'exact_erp_price', 1000000000),
         known_term('TermDuration', 'term_duration'),
-        (
-            'PricingTierRangeMin',
-            'pricing_tier_range_min',
-            'exact_tier_min > 1',
-            'is a price for larger quantities only; these are not supported'
-        ),
+        number_if_given('PricingTierRangeMin', 'pricing_tier_range_min', 'exact_tier_min'),
+        not_too_large('PricingTierRangeMin', 'pricing_tier_range_min', 'exact_tier_min'),
         needs_date('EffectiveStartDate', 'effective_start_date', 'effective_start_day'),
         (
             'EffectiveEndDate',
@@ -60,6 +56,8 @@ renamed as (
             as unit_price,
         {{ term_months('term_duration') }} as term_months,
         {{ cycle_months('billing_plan', term_months('term_duration')) }} as cycle_months,
+        -- The smallest quantity that the price is for.
+        {{ measure('exact_tier_min') }} as minimum_quantity,
         cast(null as decimal(28, 10)) as markup_percent,
         'cost' as percent_base,
         upper({{ given_value('currency') }}) as currency,

@@ -37,6 +37,7 @@ unpriced_charges as (
         expected_charges.product_id,
         expected_charges.sku_id,
         expected_charges.currency,
+        expected_charges.quantity,
         expected_charges.charge_start_date as pricing_date,
         expected_charges.bill_month as billing_date,
         true as has_units,

@@ -71,6 +71,7 @@ unpriced_lines as (
         billing_lines.product_id,
         billing_lines.sku_id,
         billing_lines.currency,
+        billing_lines.quantity,
         line_terms.term_months,
         line_terms.cycle_months,
         coalesce(charge_days.charge_start_date, billing_lines.charge_start_date)
