@@ -71,6 +71,8 @@ counted as (
     select
         states.organization_id,
         states.state_date,
+        states.licenses_date,
+        states.users_date,
         licenses.subscription_id,
         licenses.license_key,
         users.department,
@@ -92,6 +94,8 @@ counted as (
     group by
         states.organization_id,
         states.state_date,
+        states.licenses_date,
+        states.users_date,
         licenses.subscription_id,
         licenses.license_key,
         users.department,

@@ -34,6 +34,8 @@ with_value as (
     select
         directory_counts.organization_id,
         directory_counts.state_date,
+        directory_counts.licenses_date,
+        directory_counts.users_date,
         directory_counts.subscription_id,
         directory_counts.license_key,
         directory_counts.is_in_use,
@@ -81,6 +83,8 @@ summed as (
     select
         organization_id,
         state_date,
+        licenses_date,
+        users_date,
         subscription_id,
         license_key,
         cost_center_id,
@@ -94,6 +98,8 @@ summed as (
     group by
         organization_id,
         state_date,
+        licenses_date,
+        users_date,
         subscription_id,
         license_key,
         cost_center_id,

@@ -7,6 +7,12 @@ seats_in_use as (
 
 ),
 
+count_days as (
+
+    select * from {{ ref('int_directory_count_days') }}
+
+),
+
 organizations as (
 
     select * from {{ ref('int_organizations') }}
@@ -14,10 +20,26 @@ organizations as (
 
 ),
 
-billing_lines as (
+all_billing_lines as (
 
     select * from {{ ref('int_billing_lines') }}
+
+),
+
+billing_lines as (
+
+    select * from all_billing_lines
     where charge_source = 'license'
+
+),
+
+-- A bill that is split already needs no directory.
+organizations_split_by_bill as (
+
+    select organization_id
+    from all_billing_lines
+    group by organization_id
+    having bool_and(split_cost_center_id is not null)
 
 ),
 
@@ -110,6 +132,32 @@ unknown_licenses as (
 
 ),
 
+-- Between two lists a user may have moved or left.
+with_different_dates as (
+
+    select
+        'directory_dates_differ' as kind,
+        seats_in_use.organization_id,
+        cast(null as varchar) as subscription_id,
+        cast(null as varchar) as billing_period,
+        cast(null as varchar) as currency,
+        cast(null as decimal(28, 10)) as amount_at_stake,
+        concat(
+            'licenses of ', cast(seats_in_use.licenses_date as varchar),
+            ' are counted with the users of ', cast(seats_in_use.users_date as varchar),
+            '; export both lists on one day'
+        ) as message
+    from seats_in_use
+    inner join count_days
+        on
+            seats_in_use.organization_id = count_days.organization_id
+            and seats_in_use.state_date = count_days.state_date
+    where seats_in_use.licenses_date <> seats_in_use.users_date
+    group by
+        seats_in_use.organization_id, seats_in_use.licenses_date, seats_in_use.users_date
+
+),
+
 without_directory as (
 
     select
@@ -119,16 +167,23 @@ without_directory as (
         cast(null as varchar) as billing_period,
         cast(null as varchar) as currency,
         cast(null as decimal(28, 10)) as amount_at_stake,
-        'the split source is the directory but no usable snapshot of it has landed: the whole'
-        ' amount is in Default' as message
+        'the split source is the directory but no usable list of users and licenses has landed:'
+        ' charges for licenses are in Default; land the lists in directory/, or change Split Source'
+        ' in the list of organizations to history' as message
     from organizations
     left join latest_states on organizations.organization_id = latest_states.organization_id
-    where latest_states.organization_id is null
+    left join organizations_split_by_bill
+        on organizations.organization_id = organizations_split_by_bill.organization_id
+    where
+        latest_states.organization_id is null
+        and organizations_split_by_bill.organization_id is null
 
 )
 
 select * from unknown_attributes
 union all
 select * from unknown_licenses
+union all
+select * from with_different_dates
 union all
 select * from without_directory
