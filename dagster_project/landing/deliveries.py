@@ -6,7 +6,7 @@ rows (int_deliveries).
 """
 
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -29,6 +29,10 @@ PART = re.compile(
     r"(?<![a-z])(part|page|chunk|slice|blob)[-_ ]?(\d+)([-_]\d{4,})?(?![0-9])|[-_](0\d{3,})$",
     re.IGNORECASE,
 )
+PART_COUNT = re.compile(r"[-_ ]*of[-_ ]*(\d{1,4})(?!\d)", re.IGNORECASE)
+"""The number of all parts, behind the number of a part."""
+MOST_MISSING = 5
+"""Parts that a message names one by one."""
 AGAIN = re.compile(r"( \(\d+\)| - copy( \(\d+\))?|[ _-]copy)+$", re.IGNORECASE)
 """Suffixes that browsers and file managers append to the name of a second copy."""
 ENDINGS = re.compile(r"(\.(csv|tsv|txt|jsonl?|ndjson|parquet|xlsx|snappy|gz|zip))+$", re.IGNORECASE)
@@ -122,6 +126,55 @@ def place_of(name: str) -> Place:
         run_number=_run_number([stem]),
         is_whole_period=False,
         base_name=base_name,
+    )
+
+
+def missing_parts(names: Iterable[str]) -> dict[str, str]:
+    """A sentence by file, for the first file of each bill whose numbered parts have a gap.
+
+    `names` are the files below landing/billing_lines that no manifest lists. Part numbers begin
+    with 0 or 1. A number without a word such as `part` may be that of an invoice, so it shows a gap
+    only if the first one is there too.
+    """
+    numbered: dict[tuple[str, str], dict[int, str]] = {}
+    counts: dict[tuple[str, str], int] = {}
+    worded: set[tuple[str, str]] = set()
+    for name in sorted(names):
+        path = PurePosixPath(name)
+        base_name = AGAIN.sub("", ENDINGS.sub("", path.name)).lower()
+        match = PART.search(base_name)
+        if match is None:
+            continue
+        # Azure writes part_0_0001 and part_1_0001.
+        stem = f"{base_name[: match.start()]}#{match[3] or ''}{base_name[match.end() :]}"
+        bill = (str(path.parent), stem)
+        numbered.setdefault(bill, {}).setdefault(int(match[2] or match[4]), name)
+        if match[2]:
+            worded.add(bill)
+        if count := PART_COUNT.match(base_name, match.end()):
+            counts[bill] = int(count[1])
+    found = {}
+    for bill, files in numbered.items():
+        first, last = min(files), max(files)
+        if bill not in worded and first > 1:
+            continue
+        first = min(first, 1)
+        last = max(last, counts.get(bill, 0) - (0 if first else 1))
+        missing = [each for each in range(first, last + 1) if each not in files]
+        if missing:
+            found[min(files.values())] = _missing_in_words(missing, len(files))
+    return found
+
+
+def _missing_in_words(missing: Sequence[int], present_count: int) -> str:
+    numbers = ", ".join(map(str, missing[:MOST_MISSING]))
+    if len(missing) > MOST_MISSING:
+        numbers += f" and {len(missing) - MOST_MISSING} more"
+    parts, are = ("part", "is") if len(missing) == 1 else ("parts", "are")
+    files = "file is" if present_count == 1 else "files are"
+    return (
+        f"{present_count} numbered {files} there, but {parts} {numbers} {are} missing; land the"
+        " missing files, or rename the files if their numbers are not those of parts"
     )
 
 

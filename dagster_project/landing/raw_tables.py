@@ -65,7 +65,7 @@ def create_tables(
             column_letters varchar, known_columns varchar, part varchar, delivery varchar,
             has_manifest boolean, series varchar, run_group varchar, delivered_at timestamp,
             run_number bigint, is_whole_period boolean, base_name varchar, is_blocking boolean,
-            notes varchar
+            missing_parts varchar, notes varchar
         )
         """
     )

@@ -66,6 +66,8 @@ class LandedFile:
     """The file name without the mark of a second download, such as (1)."""
     is_blocking: bool = False
     """Whether the file blocks publishing, because its amounts would be missing."""
+    missing_parts: str | None = None
+    """A sentence on a gap in the numbers of the parts that the file belongs to."""
     notes: str = "[]"
     """Findings on the file as JSON: objects with `kind` (a finding kind) and `message`."""
 

@@ -6,7 +6,7 @@ transaction: all of landing is read, or nothing changes.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -109,6 +109,8 @@ def _sync(landing: Path, connection: duckdb.DuckDBPyConnection, reading: Reading
             if each.feed == "billing_lines" and each.status == "loaded":
                 each = registry.in_delivery(each, deliveries.place_of(each.file))
             files.append(each)
+    gaps = deliveries.missing_parts(each.file for each in files if each.feed == "billing_lines")
+    files = [replace(each, missing_parts=gaps.get(each.file)) for each in files]
     for export in exports:
         files += billing_exports.read_export(export, landing, connection, reading, known)
     files.sort(key=lambda landed: landed.file)

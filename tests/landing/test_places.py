@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from dagster_project.landing.deliveries import EXPORT_BLOB, Place, place_of
+from dagster_project.landing.deliveries import EXPORT_BLOB, Place, missing_parts, place_of
 
 RUN = "3a9f3d28-8f2f-4a1c-8a56-740bed1165a5"
 OTHER_RUN = "0c1d2e3f-0000-4000-8000-123456789012"
@@ -147,3 +147,38 @@ def test_a_second_download_has_the_base_name_of_the_first(name: str) -> None:
 def test_a_blob_of_a_billing_export_is_known_by_its_name() -> None:
     assert EXPORT_BLOB.fullmatch(f"part-00000-{RUN}.c000.json.gz")
     assert not EXPORT_BLOB.fullmatch("part-00000.json.gz")
+
+
+@pytest.mark.parametrize(
+    ("names", "missing"),
+    [
+        (("G1 part-1.csv", "G1 part-3.csv"), "part 2 is missing"),
+        (("focus-00001.csv", "focus-00004.csv.gz"), "parts 2, 3 are missing"),
+        (("part_0_0001.csv", "part_2_0001.csv"), "part 1 is missing"),
+        (("page-2.json",), "1 numbered file is there, but part 1 is missing"),
+        (("G1-part-1-of-3.csv", "G1-part-2-of-3.csv"), "part 3 is missing"),
+        (("G1 page 0 of 3.csv", "G1 page 1 of 3.csv"), "part 2 is missing"),
+        (("chunk1.csv", "chunk9.csv"), "parts 2, 3, 4, 5, 6 and 2 more are missing"),
+    ],
+)
+def test_a_gap_in_the_numbers_of_parts_is_found(names: tuple[str, ...], missing: str) -> None:
+    ((file, message),) = missing_parts(f"billing_lines/x/{name}" for name in names).items()
+    assert file == f"billing_lines/x/{names[0]}"
+    assert missing in message
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("part_0_0001.csv", "part_1_0001.csv"),
+        ("G1 part 1.csv", "G1 part 2 (1).csv", "G2 part 1.csv"),
+        ("january/part-1.csv", "february/part-1.csv"),
+        # Numbers of invoices.
+        ("bill-00124.csv", "bill-00127.csv"),
+        ("greyport-2026-02.csv", "greyport-2026-04.csv"),
+        # Azure splits a large part again.
+        ("part_0_0001.csv", "part_0_0002.csv"),
+    ],
+)
+def test_other_numbers_show_no_gap(names: tuple[str, ...]) -> None:
+    assert missing_parts(f"billing_lines/{name}" for name in names) == {}

@@ -27,6 +27,21 @@ noted as (
 
 ),
 
+with_gap as (
+
+    select
+        'parts_missing' as kind,
+        cast(null as varchar) as organization_id,
+        cast(null as varchar) as subscription_id,
+        cast(null as varchar) as billing_period,
+        cast(null as varchar) as currency,
+        cast(0 as decimal(28, 10)) as amount_at_stake,
+        concat(file, ': ', missing_parts) as message
+    from files
+    where missing_parts is not null
+
+),
+
 incomplete as (
 
     select
@@ -50,5 +65,7 @@ incomplete as (
 )
 
 select * from noted
+union all
+select * from with_gap
 union all
 select * from incomplete
