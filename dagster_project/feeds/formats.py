@@ -444,6 +444,7 @@ FOCUS_COST_AND_USAGE = FileFormat(
         "SubAccountType",
         "Tags",
         # Our own export, which is split already.
+        "AllocatedMethodId",
         "x_BillingPeriod",
         "x_CostCenterId",
         "x_CostCenterName",
@@ -452,6 +453,7 @@ FOCUS_COST_AND_USAGE = FileFormat(
     ),
     # Columns of FOCUS 1.3 in our own export of FOCUS 1.2.
     also_called=(
+        ("x_AllocatedMethodId", "AllocatedMethodId"),
         ("x_AllocatedResourceId", "AllocatedResourceId"),
         ("x_AllocatedTags", "AllocatedTags"),
     ),

@@ -10,7 +10,7 @@ from dagster_project.settings import PROJECT_ROOT
 EXAMPLE = PROJECT_ROOT / "data" / "focus-example"
 CHARGES = EXAMPLE / "focus-1.4-cost-and-usage-2026-01-to-2026-04.parquet"
 
-KEYS = "billing_period, organization_id, cost_center_id, cost_center_name, currency"
+KEYS = "billing_period, organization_id, cost_center_id, cost_center_name, currency, is_unallocated"
 EXPORTED = f"""
     select
         x_BillingPeriod as billing_period,
@@ -18,6 +18,7 @@ EXPORTED = f"""
         x_CostCenterId as cost_center_id,
         x_CostCenterName as cost_center_name,
         BillingCurrency as currency,
+        x_SplitReason = 'unallocated' as is_unallocated,
         sum(BilledCost) as total_cost,
         sum(x_TotalSales) as total_sales
     from read_parquet('{CHARGES}')

@@ -161,6 +161,7 @@ with_organization as (
         classified.allocated_resource_id,
         classified.split_cost_center_id,
         classified.split_cost_center_name,
+        coalesce(classified.is_split_unallocated, false) as is_split_unallocated,
         classified.copy_count
     from classified
     inner join line_organizations

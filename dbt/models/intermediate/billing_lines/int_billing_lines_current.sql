@@ -61,6 +61,7 @@ current_lines as (
         allocated_resource_id,
         split_cost_center_id,
         split_cost_center_name,
+        is_split_unallocated,
         occurrence,
         copy_count
     from with_line_id

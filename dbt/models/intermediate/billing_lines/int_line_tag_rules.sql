@@ -60,6 +60,7 @@ split_by_bill as (
         'x_CostCenterId' as tag_key,
         split_cost_center_name as cost_center_name,
         true as is_split_by_bill,
+        is_split_unallocated as is_unallocated,
         split_cost_center_id as cost_center_id
     from billing_lines
     where split_cost_center_id is not null
@@ -75,6 +76,7 @@ borne as (
         named.tag_key,
         cast(null as varchar) as cost_center_name,
         false as is_split_by_bill,
+        false as is_unallocated,
         case
             when cost_centers.valid_to <= cast(named.charge_start_date as timestamp)
                 then coalesce(receivers.cost_center_id, default_cost_centers.cost_center_id)
@@ -97,5 +99,8 @@ borne as (
 
 select
     *,
-    {{ cost_center_split_id('organization_id', 'cost_center_id') }} as split_id
+    concat(
+        {{ cost_center_split_id('organization_id', 'cost_center_id') }},
+        case when is_unallocated then ':unallocated' else '' end
+    ) as split_id
 from borne

@@ -58,9 +58,9 @@ all_to_tagged as (
         cost_center_id,
         max(cost_center_name) as cost_center_name,
         cast(1 as decimal(28, 10)) as allocated_quantity,
-        false as is_unallocated
+        is_unallocated
     from tag_rules
-    group by split_id, cost_center_id
+    group by split_id, cost_center_id, is_unallocated
 
 ),
 
