@@ -75,7 +75,9 @@ The extended form with seconds of an instant in another ISO form: the basic form
     regexp_replace(
         regexp_replace(
             regexp_replace(
-                upper(replace(replace(trim({{ column }}), ',', '.'), ' +', '+')),
+                upper(
+                    replace(replace(replace(trim({{ column }}), ',', '.'), ' +', '+'), ' -', '-')
+                ),
                 '^(\d{4})(\d\d)(\d\d)($|T.*)', '\1-\2-\3\4'
             ),
             '^(.{10})[T ](\d\d):?(\d\d):?', '\1T\2:\3:'
