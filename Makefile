@@ -56,11 +56,13 @@ forget: .venv/project.stamp ## erase one person from the raw tables: make forget
 test: .venv/dev.stamp $(if $(ROOM),,lint) ## run every check and test, or one room's tests: [ROOM=splits]
 	$(BIN)/python -m pytest $(SPREAD) $(if $(ROOM),--room "$(ROOM)")
 
-fuzz: .venv/dev.stamp ## damaged files and random histories: [SEED=7] [COUNT=20000] [HISTORIES=20]
+fuzz: .venv/dev.stamp ## damaged files, random histories and deliveries: [SEED=7] [COUNT=20000] [HISTORIES=20] [ORDERS=1000]
 	APPORTION_TEST_SEED="$(or $(SEED),$(shell date +%s))" APPORTION_TEST_COUNT="$(or $(COUNT),20000)" \
 		$(BIN)/python -m pytest $(SPREAD) --dist worksteal -rP tests/landing/test_mutations.py
 	APPORTION_TEST_SEED="$(SEED)" APPORTION_FUZZ_HISTORIES="$(or $(HISTORIES),20)" \
 		$(BIN)/python -m pytest -s tests/ledger/test_random_histories.py
+	APPORTION_FUZZ_ORDERS="$(or $(ORDERS),1000)" $(if $(SEED),APPORTION_SEED="$(SEED)") \
+		$(BIN)/python -m pytest -s tests/deliveries/test_random_deliveries.py
 
 lint: .venv/dev.stamp ## run the linters and the type checker
 	$(BIN)/ruff check .

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from conftest import Company, NewCompany
 
-COMPANIES = 60
+COMPANIES = int(os.environ.get("APPORTION_FUZZ_ORDERS", "60"))
+"""Companies, each with its own order of arrival; `make fuzz` tests 1,000."""
 MODELS = (
     "+delivery_reconciliation",
     "+int_findings_deliveries",
