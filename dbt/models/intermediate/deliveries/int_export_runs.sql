@@ -1,6 +1,7 @@
 {#-
 Runs of exports that contain their whole invoice or billing period to date. The last one counts,
-regardless of the rows of the others.
+regardless of the rows of the others. Runs of different billing accounts are no versions of each
+other: exports of two accounts may be written into one folder.
 -#}
 with
 
@@ -39,6 +40,10 @@ runs as (
         delivered_lines.source_format,
         delivered_lines.scope_period,
         delivered_lines.delivery,
+        case
+            when delivered_lines.source_format = 'focus_cost_and_usage'
+                then delivered_lines.customer_id
+        end as billing_account_id,
         deliveries.delivered_at,
         deliveries.run_number,
         coalesce(deliveries.delivered_at, deliveries.written_at) as made_at,
@@ -51,6 +56,7 @@ runs as (
         delivered_lines.source_format,
         delivered_lines.scope_period,
         delivered_lines.delivery,
+        billing_account_id,
         deliveries.delivered_at,
         deliveries.run_number,
         coalesce(deliveries.delivered_at, deliveries.written_at),
@@ -81,44 +87,42 @@ ranked as (
     select
         *,
         rank() over newest as evidence_rank,
-        row_number() over (
-            partition by series, source_format, scope_period
+        row_number() over newest_file as newest_first,
+        first_value(delivery) over newest_file as newest_delivery
+    from with_evidence
+    window
+        newest as (
+            partition by series, source_format, scope_period, billing_account_id
+            order by
+                by_time desc nulls last,
+                by_number desc nulls last,
+                charges_through desc,
+                made_at desc
+        ),
+        newest_file as (
+            partition by series, source_format, scope_period, billing_account_id
             order by
                 by_time desc nulls last,
                 by_number desc nulls last,
                 charges_through desc,
                 made_at desc,
                 last_file desc
-        ) as newest_first
-    from with_evidence
-    window
-        newest as (
-            partition by series, source_format, scope_period
-            order by
-                by_time desc nulls last,
-                by_number desc nulls last,
-                charges_through desc,
-                made_at desc
         )
 
 ),
 
+-- A run is replaced if a later one contains one of its accounts.
 final as (
 
     select
-        ranked.delivery,
-        ranked.source_format,
-        ranked.scope_period,
-        ranked.evidence_rank,
-        ranked.newest_first,
-        newest_runs.delivery as newest_delivery
+        delivery,
+        source_format,
+        scope_period,
+        max(evidence_rank) as evidence_rank,
+        max(newest_first) as newest_first,
+        max_by(newest_delivery, newest_first) as newest_delivery
     from ranked
-    inner join ranked as newest_runs
-        on
-            ranked.series = newest_runs.series
-            and ranked.source_format = newest_runs.source_format
-            and ranked.scope_period = newest_runs.scope_period
-            and newest_runs.newest_first = 1
+    group by delivery, source_format, scope_period
 
 )
 
