@@ -121,6 +121,15 @@ class FiscalYear(BaseModel):
     first_month: int = Field(default=1, ge=1, le=12)
 
 
+class Reports(BaseModel):
+    """Bills without invoice numbers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    equal_lines: Literal["once", "each"] | None = None
+    """Whether equal lines of two reports are one line, or purchases of which each counts."""
+
+
 class Declarations(BaseModel):
     """The settings of `apportion.toml`."""
 
@@ -130,6 +139,7 @@ class Declarations(BaseModel):
     feeds: dict[str, Declaration] = Field(default_factory=dict)
     files: tuple[FilePattern, ...] = ()
     fiscal_year: FiscalYear = FiscalYear()
+    reports: Reports = Reports()
 
     @field_validator("feeds")
     @classmethod
@@ -190,4 +200,6 @@ def _known_keys(place: tuple[int | str, ...]) -> list[str]:
         return list(Declarations.model_fields)
     if place[0] == "fiscal_year":
         return list(FiscalYear.model_fields)
+    if place[0] == "reports":
+        return list(Reports.model_fields)
     return list(FilePattern.model_fields if place[0] == "files" else Declaration.model_fields)

@@ -51,10 +51,15 @@ def create_tables(
         connection.execute("insert into raw.reader_version values (?)", [reading_version])
     # The settings of apportion.toml that figures depend on, in one row.
     connection.execute(
-        "create or replace table raw.declared_settings (fiscal_year_first_month bigint)"
+        """
+        create or replace table raw.declared_settings (
+            fiscal_year_first_month bigint, equal_lines varchar
+        )
+        """
     )
     connection.execute(
-        "insert into raw.declared_settings values (?)", [declarations.fiscal_year.first_month]
+        "insert into raw.declared_settings values (?, ?)",
+        [declarations.fiscal_year.first_month, declarations.reports.equal_lines],
     )
     connection.execute(
         """

@@ -130,7 +130,7 @@ def put_decided(landing: Landing) -> None:
     landing.put("pc/DETAIL.csv", partner_center("DETAIL", "s1 10\nazure 31"))
     landing.put("pc/DETAIL usage.csv", usage("DETAIL", "3 10\n4 21"))
 
-    # Reports without invoice number that overlap: each line counts once.
+    # Reports without invoice number that overlap: each line counts once, as declared.
     landing.put(
         "broker/1.csv", broker("s1 2026-01-10 1\ns2 2026-01-20 2\ns5 2026-01-20 16"), JANUARY
     )
@@ -180,6 +180,8 @@ DECIDED = """
 @pytest.fixture(scope="module")
 def decided(new_company: NewCompany) -> Company:
     company = new_company()
+    company.data.root.mkdir(parents=True, exist_ok=True)
+    company.data.declarations.write_text('[reports]\nequal_lines = "once"\n', encoding="utf-8")
     put_decided(Landing(company))
     return build(company, expect_success=True)
 
@@ -309,6 +311,8 @@ UNDECIDED = {
     "REPEATS": ("every row of billing_lines/REPEATS-00002.csv is also in",),
     "TWO-FORMATS": ("contain the same invoice in two formats",),
     "BESIDE": ("billing_lines/2026-02-09/BESIDE b.csv", "is not repeated, but other files"),
+    "REPORT": ("REPORT a.csv (USD 3) and billing_lines/REPORT b.csv", 'state equal_lines = "once"'),
+    "TWIN-TIME": ("TWIN-TIME a.csv", 'state equal_lines = "once"'),
     "MISSING": ("blob part-1.json.gz is missing",),
     "NO-MANIFEST": ("without its manifest.json",),
     "CUT": ("the manifest is not JSON",),
@@ -332,6 +336,12 @@ def put_undecided(landing: Landing) -> None:
     landing.put("2026-02-09/BESIDE a.csv", partner_center("BESIDE", "s1 10\ns2 20"))
     landing.put("2026-02-09/BESIDE b.csv", partner_center("BESIDE", "s3 30"))
     landing.put("2026-02-10/BESIDE a.csv", partner_center("BESIDE", "s1 11"))
+
+    # Some equal lines and no invoice number, of different times and of one time.
+    landing.put("REPORT a.csv", broker("s1 2026-01-20 1\ns2 2026-01-20 2"), JANUARY)
+    landing.put("REPORT b.csv", broker("s2 2026-01-20 2\ns3 2026-01-20 4"))
+    landing.put("TWIN-TIME a.csv", broker("s1 2026-01-21 1\ns2 2026-01-21 2"))
+    landing.put("TWIN-TIME b.csv", broker("s2 2026-01-21 2\ns3 2026-01-21 4"))
 
     def export(name: str, parts: dict[str, str], **says: object) -> None:
         manifest = {

@@ -67,6 +67,8 @@ def test_a_later_pattern_overrides_an_earlier_one(declared) -> None:
     ("text", "message"),
     [
         ("[all_files]\ndecimal = 'comma'", "unknown setting all_files.decimal; did you mean"),
+        ("[reports]\nequal_lines = 'twice'", "reports.equal_lines"),
+        ("[reports]\nequal = 'once'", "unknown setting reports.equal"),
         ("[fiscal_year]\nmonth = 4", "unknown setting fiscal_year.month"),
         ("[fiscal_year]\nfirst_month = 13", "fiscal_year.first_month"),
         ("[feeds.bills]\nsheet = 'a'", "'bills' is not a feed"),

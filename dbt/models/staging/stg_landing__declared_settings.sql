@@ -6,4 +6,7 @@ declared_settings as (
 
 )
 
-select fiscal_year_first_month from declared_settings
+select
+    fiscal_year_first_month,
+    equal_lines
+from declared_settings

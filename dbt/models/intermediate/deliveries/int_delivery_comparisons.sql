@@ -77,6 +77,7 @@ compared as (
         or coalesce(layout_repeats.is_in_newer_run, false) as is_in_newer_run,
         coalesce(repeats.is_in_newer_file_of_name, false) as is_in_newer_file_of_name,
         coalesce(repeats.tied_equally_count, 0) as tied_equally_count,
+        coalesce(repeats.tied_count, 0) as tied_count,
         coalesce(repeats.repeated_by, layout_repeats.repeated_by) as repeated_by,
         repeats.tied_with,
         winners.row_count as tied_row_count,

@@ -32,10 +32,17 @@ judged as (
                 and tied_equally_count = row_count
                 and tied_row_count = row_count
                 then 'copy'
+            -- Reports may overlap, or contain equal purchases.
+            when
+                tied_with is not null
+                and not is_tied_run
+                and invoice_number is null
+                and source_format <> 'focus_cost_and_usage'
+                and tied_equally_count = tied_count
+                then 'overlap'
             when tied_with is not null or is_tied_run then 'same_time'
             when repeated_count > 0 and is_in_newer_run then 'later_run'
             when repeated_count > 0 and is_in_newer_file_of_name then 'delivered_again'
-            -- Reports overlap; each line counts once (int_line_fates).
             when
                 repeated_count > 0
                 and invoice_number is null

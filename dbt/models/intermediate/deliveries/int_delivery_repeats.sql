@@ -163,7 +163,8 @@ final as (
             as is_in_newer_file_of_name,
         min(case when repeated_count > 0 then newest_with_charge end) as repeated_by,
         min(case when is_tied then tied_with end) as tied_with,
-        sum(case when is_tied and is_tied_equally then row_count else 0 end) as tied_equally_count
+        sum(case when is_tied and is_tied_equally then row_count else 0 end) as tied_equally_count,
+        sum(case when is_tied then row_count else 0 end) as tied_count
     from counted
     group by scope_key, delivery, invoice_number
 

@@ -20,6 +20,12 @@ delivered_files as (
 
 ),
 
+declared_settings as (
+
+    select * from {{ ref('stg_landing__declared_settings') }}
+
+),
+
 labels as (
 
     select
@@ -131,11 +137,15 @@ stated as (
         judged.reason,
         others.label as other_label,
         case
-            when judged.reason is null or judged.reason = 'overlap' then 'counts'
+            when judged.reason is null then 'counts'
+            -- Equal lines in two reports are one line or two purchases, as declared.
+            when judged.reason = 'overlap' and declared_settings.equal_lines is not null
+                then 'counts'
             when judged.reason in ('later_run', 'delivered_again', 'copy') then 'replaced'
             else 'undecided'
         end as state
     from judged
+    cross join declared_settings
     left join labels as others on judged.other_delivery = others.delivery
 
 )

@@ -16,6 +16,12 @@ deliveries as (
 
 ),
 
+declared_settings as (
+
+    select * from {{ ref('stg_landing__declared_settings') }}
+
+),
+
 with_delivery as (
 
     select
@@ -62,9 +68,11 @@ with_usage as (
             when
                 with_delivery.invoice_number is null
                 and with_delivery.source_format <> 'focus_cost_and_usage'
+                and declared_settings.equal_lines is distinct from 'each'
                 then with_delivery.delivery
         end as report
     from with_delivery
+    cross join declared_settings
     left join usage_in_detail
         on
             with_delivery.provider = usage_in_detail.provider
@@ -76,7 +84,8 @@ with_usage as (
 ),
 
 -- One purchase can create two identical lines with different occurrence numbers. Overlapping
--- reports without invoice numbers repeat a line with the same occurrence number.
+-- reports without invoice numbers repeat a line with the same occurrence number, unless
+-- apportion.toml states that each line counts.
 with_occurrence as (
 
     select

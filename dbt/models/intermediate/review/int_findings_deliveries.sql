@@ -118,6 +118,13 @@ undecided as (
                         ' of the same delivery. Remove the file if it is a copy, or put the'
                         ' manifest of the export into their folder if both are parts'
                     )
+                when 'overlap'
+                    then concat(
+                        label, money, ' and ', other_label, ' contain equal lines and no invoice',
+                        ' number. If one report repeats lines of the other, state equal_lines =',
+                        ' "once" in [reports] of apportion.toml; if all lines are separate',
+                        ' purchases, state "each"; or remove a file'
+                    )
                 when 'two_formats'
                     then concat(
                         label, money, ' and ', other_label,
