@@ -313,6 +313,7 @@ UNDECIDED = {
     "BESIDE": ("billing_lines/2026-02-09/BESIDE b.csv", "is not repeated, but other files"),
     "REPORT": ("REPORT a.csv (USD 3) and billing_lines/REPORT b.csv", 'state equal_lines = "once"'),
     "TWIN-TIME": ("TWIN-TIME a.csv", 'state equal_lines = "once"'),
+    "INCREMENT": ("1 of 2 rows of billing_lines/INCREMENT_20260105.csv",),
     "MISSING": ("blob part-1.json.gz is missing",),
     "NO-MANIFEST": ("without its manifest.json",),
     "CUT": ("the manifest is not JSON",),
@@ -342,6 +343,10 @@ def put_undecided(landing: Landing) -> None:
     landing.put("REPORT b.csv", broker("s2 2026-01-20 2\ns3 2026-01-20 4"))
     landing.put("TWIN-TIME a.csv", broker("s1 2026-01-21 1\ns2 2026-01-21 2"))
     landing.put("TWIN-TIME b.csv", broker("s2 2026-01-21 2\ns3 2026-01-21 4"))
+
+    # The second file brings a new day and restates one of two earlier ones.
+    landing.put("INCREMENT_20260105.csv", focus("INCREMENT", "4 a 10\n5 a 20", account="a9"))
+    landing.put("INCREMENT_20260106.csv", focus("INCREMENT", "5 a 21\n6 a 30", account="a9"))
 
     def export(name: str, parts: dict[str, str], **says: object) -> None:
         manifest = {

@@ -48,10 +48,46 @@ bills as (
         max(source_format) as source_format,
         max(provider) as provider,
         max(billing_date) as billing_date,
+        min(
+            case
+                when source_format in ('focus_cost_and_usage', 'daily_rated_usage')
+                    then charge_start_date
+            end
+        ) as usage_from,
         count(*) as row_count
     from delivered_lines
     where scope_key is not null
     group by delivery, scope_key, invoice_number
+
+),
+
+-- A later run that begins with later usage brings new and restated days only; it does not contain
+-- the days before them.
+runs_in_scopes as (
+
+    select
+        bills.scope_key,
+        delivery_order.series,
+        delivery_order.newest_first,
+        min(bills.usage_from) as usage_from
+    from bills
+    inner join delivery_order
+        on
+            bills.delivery = delivery_order.delivery
+            and bills.scope_key = delivery_order.scope_key
+    where delivery_order.series is not null
+    group by bills.scope_key, delivery_order.series, delivery_order.newest_first
+
+),
+
+newest_runs as (
+
+    select
+        scope_key,
+        series,
+        min_by(usage_from, newest_first) as usage_from
+    from runs_in_scopes
+    group by scope_key, series
 
 ),
 
@@ -73,8 +109,11 @@ compared as (
             coalesce(repeats.repeated_count, 0) + coalesce(layout_repeats.repeated_count, 0)
         ) as repeated_count,
         coalesce(repeats.identical_count, 0) as identical_count,
-        coalesce(repeats.is_in_newer_run, false)
-        or coalesce(layout_repeats.is_in_newer_run, false) as is_in_newer_run,
+        (
+            coalesce(repeats.is_in_newer_run, false)
+            or coalesce(layout_repeats.is_in_newer_run, false)
+        )
+        and coalesce(newest_runs.usage_from <= bills.usage_from, true) as is_in_newer_run,
         coalesce(repeats.is_in_newer_file_of_name, false) as is_in_newer_file_of_name,
         coalesce(repeats.tied_equally_count, 0) as tied_equally_count,
         coalesce(repeats.tied_count, 0) as tied_count,
@@ -102,6 +141,10 @@ compared as (
         on
             bills.delivery = delivery_order.delivery
             and bills.scope_key = delivery_order.scope_key
+    left join newest_runs
+        on
+            bills.scope_key = newest_runs.scope_key
+            and delivery_order.series = newest_runs.series
     left join export_runs
         on
             bills.delivery = export_runs.delivery
