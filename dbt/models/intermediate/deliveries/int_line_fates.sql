@@ -68,7 +68,7 @@ with_usage as (
             when
                 with_delivery.invoice_number is null
                 and with_delivery.source_format <> 'focus_cost_and_usage'
-                and declared_settings.equal_lines is distinct from 'each'
+                and coalesce(declared_settings.equal_lines, 'once') <> 'each'
                 then with_delivery.delivery
         end as report
     from with_delivery
