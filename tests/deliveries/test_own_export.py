@@ -18,7 +18,7 @@ EXPORTED = f"""
         x_CostCenterId as cost_center_id,
         x_CostCenterName as cost_center_name,
         BillingCurrency as currency,
-        x_SplitReason = 'unallocated' as is_unallocated,
+        AllocatedResourceId is null as is_unallocated,
         sum(BilledCost) as total_cost,
         sum(x_TotalSales) as total_sales
     from read_parquet('{CHARGES}')

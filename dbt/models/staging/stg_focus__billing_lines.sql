@@ -159,12 +159,11 @@ renamed as (
         case when is_split then {{ given_value('x_cost_center_id') }} end as split_cost_center_id,
         case when is_split then {{ text_value('x_cost_center_name') }} end
             as split_cost_center_name,
-        -- Licenses that no split allocates have a method and no resource.
-        coalesce(
-            is_split and {{ given_value('allocated_method_id') }} = 'license-split'
-            and {{ given_value('allocated_resource_id') }} is null,
-            false
-        ) as is_split_unallocated,
+        -- A part without a resource is unallocated, or a correction of one.
+        is_split
+        and {{ given_value('allocated_resource_id') }} is null
+        and coalesce({{ given_value('allocated_method_id') }}, '') <> 'approved-correction'
+            as is_split_unallocated,
         {{ charge_key(charge + details, 'exact_billed_cost') }} as charge_key,
         {{ charge_key(charge, 'exact_billed_cost') }} as broad_charge_key,
         -- An invoice belongs to its issuer, even for the charges of other providers.
