@@ -5,8 +5,9 @@ Belongs here: the choice of the objects that are rows. Does not: their columns.
 * JSON lines: every line is an object and a row, with the number of the line. A line that is not
   JSON is rejected alone.
 * Anything else is one document, or several one after the other: an array, an object over several
-  lines, or the response of an API, whose rows are in `items` (Partner Center) or `value` (Microsoft
-  Graph). Row numbers continue over all documents. A truncated document is refused as a whole.
+  lines, or the response of an API, whose rows are in `items` (Partner Center), `value` (Microsoft
+  Graph) or a list of another usual name. Row numbers continue over all documents. A truncated
+  document is refused as a whole.
 
 Numbers keep the text that they have in the file.
 """
@@ -19,7 +20,7 @@ from typing import Any, NamedTuple
 
 from dagster_project.errors import UnreadableText
 
-ROWS_OF_AN_ANSWER = ("items", "value")
+ROWS_OF_AN_ANSWER = ("items", "value", "results", "records", "data")
 NEXT_PAGE = ("nextlink", "@odata.nextlink", "odata.nextlink")
 
 

@@ -6,6 +6,7 @@ license is (staging, and the seed license_skus).
 
 import json
 import re
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -24,6 +25,24 @@ NO_LICENSE = re.compile(
     """,
     re.VERBOSE,
 )
+
+
+SKU_ID = re.compile(r"skuId=([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})", re.IGNORECASE)
+"""PowerShell writes a license as `@{disabledPlans=System.Object[]; skuId=cbdc14ab...}`."""
+
+
+def with_ids(file_format: FileFormat, rows: LandedRows) -> LandedRows:
+    """The rows, with the ids alone where PowerShell wrote licenses as objects."""
+    headers, _ = file_format.assign(rows.headers)
+    header = headers.get("assigned_licenses") if file_format.feed == "directory" else None
+    if header is None:
+        return rows
+    values = rows.table.column(header).to_pylist()
+    if not any(value and SKU_ID.search(value) for value in values):
+        return rows
+    ids = [",".join(SKU_ID.findall(value or "")) or value for value in values]
+    at = rows.table.schema.get_field_index(header)
+    return replace(rows, table=rows.table.set_column(at, header, pa.array(ids, pa.string())))
 
 
 def require_licenses(file_format: FileFormat, rows: LandedRows) -> None:

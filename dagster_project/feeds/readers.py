@@ -304,8 +304,8 @@ def _read_delimited(blocks: Iterator[str], declared: Declaration) -> LandedRows:
         )
     named_delimiter = None
     # Spreadsheet programs name the delimiter in a line above the header, Windows PowerShell the
-    # type of its objects.
-    while named := re.match(r"\s*(?:sep=(.?)|#type )", lines.read[first], re.IGNORECASE):
+    # type of its objects. A program that saves the file again may quote the line.
+    while named := re.match(r'[\s"]*(?:sep=(.?)|#type )', lines.read[first], re.IGNORECASE):
         behind = lines.next_filled(first + 1)
         if behind is None:
             break

@@ -26,7 +26,8 @@ INSTANT = re.compile(
     re.IGNORECASE,
 )
 PART = re.compile(
-    r"(?<![a-z])(part|page|chunk|slice|blob)[-_ ]?(\d+)([-_]\d{4,})?(?![0-9])|[-_](0\d{3,})$",
+    r"(?<![a-z])(part|page|chunk|slice|blob|teil|seite|partie|parte|pagina)[-_ ]?(\d+)([-_]\d{4,})?"
+    r"(?![0-9])|[-_](0\d{3,})$|(?<![0-9a-z])(\d{1,4})(?=[-_ ]?of[-_ ]?\d{1,4}(?![0-9a-z]))",
     re.IGNORECASE,
 )
 PART_COUNT = re.compile(r"[-_ ]*of[-_ ]*(\d{1,4})(?!\d)", re.IGNORECASE)
@@ -148,8 +149,8 @@ def missing_parts(names: Iterable[str]) -> dict[str, str]:
         # Azure writes part_0_0001 and part_1_0001.
         stem = f"{base_name[: match.start()]}#{match[3] or ''}{base_name[match.end() :]}"
         bill = (str(path.parent), stem)
-        numbered.setdefault(bill, {}).setdefault(int(match[2] or match[4]), name)
-        if match[2]:
+        numbered.setdefault(bill, {}).setdefault(int(match[2] or match[4] or match[5]), name)
+        if match[2] or match[5]:
             worded.add(bill)
         if count := PART_COUNT.match(base_name, match.end()):
             counts[bill] = int(count[1])

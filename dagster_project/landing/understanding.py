@@ -148,6 +148,7 @@ def understand(
         file_format = _format_of(rows, feed, declared)
         mapping.require_known_columns(declared, file_format)
         licenses.require_licenses(file_format, rows)
+        rows = licenses.with_ids(file_format, rows)
         subscription_header = mapping.subscription_header(rows, declared)
     except (UnknownFormat, RepeatedColumns) as refusal:
         if feed == "directory":

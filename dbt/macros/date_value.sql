@@ -48,6 +48,7 @@ dates with the month in letters (6 Jan 2026, 06-Jan-26). Dates like 06/01/2026 a
 {#-
 A landed instant as a UTC timestamp, or null where the text is none: any form of ISO 8601 with a
 year, month and day, with or without offset; without one it is UTC, a bare date its first instant.
+A final Z says the same and is removed.
 -#}
 {% macro timestamp_value(column) -%}
     {{ computed_once('iso', extended_iso(column), timestamp_of_extended('iso')) }}
@@ -65,7 +66,8 @@ year, month and day, with or without offset; without one it is UTC, a bare date 
 
 {#-
 The extended form with seconds of an instant in another ISO form: the basic form (20260104T000000Z,
-20260104), without seconds (2026-01-04T00:00Z), with a decimal comma. Other text stays as it is.
+20260104), without seconds or minutes (2026-01-04T00:00Z), with a decimal comma. Other text stays
+as it is.
 -#}
 {% macro extended_iso(column) -%}
     {{ return(adapter.dispatch('extended_iso')(column)) }}
@@ -75,15 +77,21 @@ The extended form with seconds of an instant in another ISO form: the basic form
     regexp_replace(
         regexp_replace(
             regexp_replace(
-                upper(
-                    replace(replace(replace(trim({{ column }}), ',', '.'), ' +', '+'), ' -', '-')
+                regexp_replace(
+                    trim(rtrim(upper({{ _without_spaces(column) }}), 'Z')),
+                    '^(\d{4})(\d\d)(\d\d)($|T.*)', '\1-\2-\3\4'
                 ),
-                '^(\d{4})(\d\d)(\d\d)($|T.*)', '\1-\2-\3\4'
+                '^(.{10}[T ]\d\d)($|[+-].*)', '\1:00\2'
             ),
             '^(.{10})[T ](\d\d):?(\d\d):?', '\1T\2:\3:'
         ),
-        '^(.{17})($|[Z+-].*)', '\1' || '00\2'
+        '^(.{17})($|[+-].*)', '\1' || '00\2'
     )
+{%- endmacro %}
+
+{#- The text with a decimal point, and no space before an offset. -#}
+{% macro _without_spaces(column) -%}
+    replace(replace(replace(trim({{ column }}), ',', '.'), ' +', '+'), ' -', '-')
 {%- endmacro %}
 
 {#- Whether the time of day is followed by an offset other than Z. -#}

@@ -35,6 +35,16 @@ def test_a_file_whose_license_column_holds_no_license_is_refused(
     assert company.query("select count(*) from raw.directory_users") == [(0,)]
 
 
+def test_licenses_that_powershell_wrote_as_objects_are_their_ids(company: Company) -> None:
+    ids = ("cbdc14ab-d96c-4c30-b9f4-6ada7cdc1d46", "639dec6b-bb19-468b-871c-c5c441c4b0cb")
+    objects = " ".join(f"@{{disabledPlans=System.Object[]; skuId={each}}}" for each in ids)
+    company.drop(
+        "directory/users-2026-02-28.csv", f'{USERS}u0,kim@larch.example,Sales,True,"{objects}"\n'
+    )
+    company.ingest()
+    assert company.query("select assigned_licenses from raw.directory_users") == [(",".join(ids),)]
+
+
 @pytest.mark.parametrize("value", READABLE)
 def test_one_row_with_a_license_is_enough(company: Company, value: str) -> None:
     company.drop(

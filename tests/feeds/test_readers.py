@@ -189,6 +189,9 @@ def test_a_tab_can_be_named_as_delimiter() -> None:
     [
         "#TYPE Microsoft.Store.PartnerCenter.PowerShell.Models.Invoices.PSInvoiceLineItem\r\n",
         "\ufeff#TYPE Selected.System.Management.Automation.PSCustomObject\n",
+        '"#TYPE System.Object"\n',
+        "#TYPE System.Object,,\n",
+        '"sep=,"\n',
     ],
 )
 def test_the_type_that_windows_powershell_writes_first_is_passed_over(line: str) -> None:

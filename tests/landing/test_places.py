@@ -34,6 +34,8 @@ def place(name: str) -> Place:
         ("focus-00001.csv", "focus-00002.csv"),
         ("G1 part 1.csv", "G1 part 2.csv"),
         ("page-1.json", "page-2.json"),
+        ("january 1of2.csv", "january 2of2.csv"),
+        ("Rechnung (Teil 1).csv", "Rechnung (Teil 2).csv"),
     ],
 )
 def test_files_that_are_handed_over_at_once_belong_to_one_delivery(names: tuple[str, str]) -> None:
@@ -158,6 +160,7 @@ def test_a_blob_of_a_billing_export_is_known_by_its_name() -> None:
         (("page-2.json",), "1 numbered file is there, but part 1 is missing"),
         (("G1-part-1-of-3.csv", "G1-part-2-of-3.csv"), "part 3 is missing"),
         (("G1 page 0 of 3.csv", "G1 page 1 of 3.csv"), "part 2 is missing"),
+        (("bill_1of3.csv", "bill_3of3.csv"), "part 2 is missing"),
         (("chunk1.csv", "chunk9.csv"), "parts 2, 3, 4, 5, 6 and 2 more are missing"),
     ],
 )
