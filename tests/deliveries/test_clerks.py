@@ -143,7 +143,7 @@ LACKING = [
     ("berlin", "date_order", 2, "state date_order in apportion.toml"),
     ("berlin", "decimals", 2, "with decimals = point and thousands = point"),
     ("berlin", "thousands", 1, "with decimals = comma and thousands = none"),
-    ("berlin", "skip_rows", 1, "is empty"),
+    ("berlin", "skip_rows", 1, 'state skip_rows = ["Summe"] in apportion.toml'),
     ("berlin", "Currency", 1, "missing column Currency"),
     ("vienna", "columns", 1, "map its columns under columns in apportion.toml"),
     ("vienna", "date_order", 2, "state date_order in apportion.toml"),
