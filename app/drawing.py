@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from app.queries.query import Row
-from app.queries.trend import BANDS
+from app.queries.trend import BANDS, PARTS
 from dagster_project import wording
 
 Chart = dict[str, object]
@@ -45,7 +45,7 @@ _USERMETA = {"embedOptions": {"actions": False}}
 
 
 def months(rows: Sequence[Row], measure: str, currency: str, forecast: Sequence[Row] = ()) -> Chart:
-    """Bars of billed amounts; the forecast as a dashed line with its bands."""
+    """Bars of billed amounts; the forecast as stacked parts, with a dashed line and bands."""
     billed = [
         {
             "month": wording.short_period(str(row["billing_period"])),
@@ -86,6 +86,20 @@ def months(rows: Sequence[Row], measure: str, currency: str, forecast: Sequence[
             "encoding": {"x": month, "y": amount, "tooltip": tooltip},
         }
     ]
+    parts = [
+        {
+            "month": wording.short_period(str(row["month"])),
+            "part": title,
+            "place": place,
+            "amount": _float(row[part]),
+            "label": f"{title} {wording.money(_decimal(row[part]), currency)}",
+        }
+        for row in forecast
+        for place, (part, title) in enumerate(PARTS.items())
+        if row.get(part)
+    ]
+    if parts:
+        layers.append(_stacked(parts, month, amount, tooltip))
     if future:
         bands = (("lower_95", "upper_95", 0.18), ("lower_80", "upper_80", 0.3))
         has_bands = all(month["lower_95"] is not None for month in future)
@@ -114,6 +128,32 @@ def months(rows: Sequence[Row], measure: str, currency: str, forecast: Sequence[
             }
         )
     return {"layer": layers, "height": 320, "config": _CONFIG, "usermeta": _USERMETA}
+
+
+def _stacked(
+    parts: Sequence[object],
+    month: Mapping[str, object],
+    amount: Mapping[str, object],
+    tooltip: Sequence[object],
+) -> Chart:
+    """The parts of the forecast as stacked bars; a decline is below zero."""
+    titles = list(PARTS.values())
+    return {
+        "data": {"values": list(parts)},
+        "mark": {"type": "bar", "width": {"band": 0.6}, "opacity": 0.75},
+        "encoding": {
+            "x": month,
+            "y": {**amount, "stack": "zero"},
+            "color": {
+                "field": "part",
+                "type": "nominal",
+                "title": "Forecast",
+                "scale": {"domain": titles, "range": list(COLORS[: len(titles)])},
+            },
+            "order": {"field": "place"},
+            "tooltip": tooltip,
+        },
+    }
 
 
 def _every_month(rows: Sequence[Row], forecast: Sequence[Row]) -> list[str]:

@@ -64,7 +64,7 @@ def main() -> int:
         return 1
 
     started = time.monotonic()
-    forecast = _forecast(training, horizons.pop(), arguments.processes)
+    forecast = _forecast(training, horizons.pop(), arguments.models, arguments.processes)
     seconds = time.monotonic() - started
     _print_errors(_errors(forecast, training, actual), len(actual))
     _print_coverage(forecast, actual)
@@ -84,6 +84,11 @@ def _arguments() -> argparse.Namespace:
         type=_at_least_one,
         default=1,
         help="take every Nth series only, for a quick look (default: all)",
+    )
+    parser.add_argument(
+        "--models",
+        default="accurate",
+        help="fast or accurate, as the setting forecast_models (default: %(default)s)",
     )
     parser.add_argument(
         "--processes",
@@ -106,7 +111,9 @@ def _numbers(text: str) -> np.ndarray:
     return np.array(text.split(), dtype=float)
 
 
-def _forecast(training: dict[str, np.ndarray], horizon: int, processes: int) -> pd.DataFrame:
+def _forecast(
+    training: dict[str, np.ndarray], horizon: int, models: str, processes: int
+) -> pd.DataFrame:
     sys.path.insert(0, str(ROOT))
     from dagster_project.forecasting import forecast_monthly
 
@@ -125,7 +132,7 @@ def _forecast(training: dict[str, np.ndarray], horizon: int, processes: int) -> 
         )
         for series_id, values in training.items()
     )
-    return forecast_monthly(history, horizon, processes=processes, progress=progress)
+    return forecast_monthly(history, horizon, models=models, processes=processes, progress=progress)
 
 
 def _errors(
@@ -163,16 +170,18 @@ def _print_errors(errors: dict[str, tuple[float, float]], count: int) -> None:
 def _print_coverage(forecast: pd.DataFrame, actual: dict[str, np.ndarray]) -> None:
     y = np.concatenate([actual[name] for name in forecast["unique_id"].unique()])
     month_ahead = forecast.groupby("unique_id").cumcount() + 1
-    print(f"\n{'share of actuals inside':<24}{'80 % band':>12}{'95 % band':>12}")
-    stretches = [(1, int(month_ahead.max()))]
-    stretches += [(first, first + 5) for first in range(1, int(month_ahead.max()), 6)]
+    print(f"\n{'share of actuals':<24}{'80 % band':^30}{'95 % band':^30}")
+    print(f"{'':<24}" + 2 * f"{'below':>10}{'inside':>10}{'above':>10}")
+    stretches = [(1, int(month_ahead.max())), (1, 1), (2, 3), (4, 6), (7, 12)]
+    stretches += [(13, int(month_ahead.max()))] if month_ahead.max() > YEAR else []
     for first, last in stretches:
         rows = month_ahead.between(first, last).to_numpy()
-        inside = [
-            np.mean(((forecast[f"lower_{band}"] <= y) & (y <= forecast[f"upper_{band}"]))[rows])
-            for band in (80, 95)
-        ]
-        print(f"{f'months {first} to {last}':<24}{inside[0]:>12.1%}{inside[1]:>12.1%}")
+        line = f"{f'months {first} to {last}':<24}"
+        for band in (80, 95):
+            below = np.mean((y < forecast[f"lower_{band}"])[rows])
+            above = np.mean((y > forecast[f"upper_{band}"])[rows])
+            line += f"{below:>10.1%}{1 - below - above:>10.1%}{above:>10.1%}"
+        print(line)
 
 
 if __name__ == "__main__":

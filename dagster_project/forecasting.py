@@ -4,31 +4,31 @@ Belongs here: choice of models, their weights, width of the bands. Does not belo
 the database, exact amounts (a forecast is an estimate, so it is a float), and known future costs
 such as committed spend.
 
-Each series is forecast independently: other series, the order of the rows and the number of
-processes do not change its result. Importing the library of models (statsforecast) takes seconds,
-so it is imported only for series that are long enough.
+A series of a year or more is forecast independently of all others. The order of the rows and the
+number of processes do not change any result. Importing the library of models (statsforecast) takes
+seconds, so it is imported only for series that need it.
 
-Method: three models with different errors (damped exponential smoothing, the dynamic optimized
-theta method, theta on the series without the STL season) forecast the history from earlier
-origins, up to three years back. Their errors determine the weights of their mean and the width of
-the bands. A weighted mean of a few simple models has outperformed the choice of the best model
-since the M competitions (Petropoulos and Svetunkov 2020, "A simple combination of univariate
-models", for M4). `benchmarks/forecast_m3.py` measures this implementation. AutoARIMA is left out:
-on the held-out ends of M3's training parts it did not improve the mean, and it takes ten times as
-long as the three models together.
+Method: the mean of a few simple models with different errors, which has outperformed the choice of
+the best model since the M competitions (Petropoulos and Svetunkov 2020, "A simple combination of
+univariate models", for M4). Models are the dynamic optimized theta method on the series, on the
+series without its STL season, and on sums of two and three months without their multiplicative
+season (temporal aggregation: Kourentzes, Petropoulos and Trapero 2014), and, in the accurate set,
+damped exponential smoothing. AutoARIMA takes longer than all others together and is left out.
+
+Bands: the errors of a smoothed level from all earlier months of the series measure its
+uncertainty; fixed factors, for each side and horizon, make bands of them. The factors were measured
+on the last 18 months of the training parts of M3, forecast from before them; the test parts were
+not used. `benchmarks/forecast_m3.py` measures errors and bands of this implementation.
 """
 
-import hashlib
 import multiprocessing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from itertools import repeat
-from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,20 +37,10 @@ import pandas as pd  # type: ignore[import-untyped]
 from dagster_project.errors import ApportionError
 
 Values = npt.NDArray[np.float64]
-Model = Callable[[Values, int], Values]
 
 HISTORY_COLUMNS = ["unique_id", "ds", "y"]
 BAND_COLUMNS = ["lower_80", "upper_80", "lower_95", "upper_95"]
 FORECAST_COLUMNS = ["unique_id", "ds", "forecast", *BAND_COLUMNS, "method"]
-EXPECTED_COLUMNS = [*FORECAST_COLUMNS, "history_hash"]
-TEXT_COLUMNS = ["unique_id", "method", "history_hash"]
-
-# Stated, because columns without values have no type.
-EXPECTED_TYPES = {
-    "ds": "datetime64[us]",
-    **dict.fromkeys(["forecast", *BAND_COLUMNS], "float64"),
-    **dict.fromkeys(TEXT_COLUMNS, "string"),
-}
 
 YEAR = 12
 
@@ -64,27 +54,35 @@ SHORTEST_FOR_SEASON = 2 * YEAR
 # Croston 2005, "On the categorization of demand patterns").
 SMALLEST_INTERMITTENT_GAP = 1.32
 
-# Earlier origins: every fourth month, so that they fall on three months of the year. Errors are
-# measured up to 18 months ahead for every horizon, so that a month's forecast does not depend on
-# the number of months after it.
-ORIGIN_STEP = 4
-OLDEST_ORIGIN = 36
-ORIGIN_HORIZON = 18
+# A multiplicative season needs each month of the year at least twice, beside a centered year.
+SHORTEST_FOR_INDICES = 3 * YEAR
 
-# Assumed errors of a series without measured errors; they count as one more origin. The typical
-# monthly change is that of the history and of two more months that change by 0.15 of the level.
-# The error h months ahead is 0.65 (1 + 0.25 sqrt(h)) times the typical change. With these values
-# the bands have about their nominal coverage for the last 1 to 11 months of M3's training parts.
+# Bands measure the errors of the last five years, up to 18 months ahead.
+LATEST_ORIGINS = 60
+ERROR_HORIZON = 18
+FIRST_ORIGIN = 6
+
+# Factors on the mean absolute error of a smoothed level, for 80 and 95 of 100 actuals. An actual
+# far above is more likely many months ahead than soon, so the upper factors grow with each month.
+LOWER_80, LOWER_95 = 1.50, 2.60
+UPPER_80, UPPER_95 = 1.45, 2.70
+UPPER_GROWTH = 0.025
+
+# Changes of a history below a year are completed by three months of the usual relative change of
+# like histories. Without such histories, the usual change is presumed. The error h months ahead is
+# 0.95 (1 + 0.25 sqrt(h)) times the typical change: measured on stretches of 2 to 11 months of the
+# training parts of M3, where 10 % of the actuals are below the 80 % bands and 12 % above.
 PRESUMED_CHANGE = 0.15
-PRESUMED_MONTHS = 2
-PRESUMED_ERROR = 0.65
-PRESUMED_GROWTH = 0.25
+PRESUMED_MONTHS = 3
+FEWEST_LIKE_HISTORIES = 5
+SHORT_ERROR = 0.95
+SHORT_GROWTH = 0.25
 
-# Half-width of the bands for 80 and 95 of 100 actuals, in mean absolute errors. Errors have
-# heavier tails than the normal distribution, which has 1.61 and 2.46. Measured on the last 18
-# months of the training parts of M3, forecast from before them; the test parts were not used.
-BAND_80 = 1.77
-BAND_95 = 3.27
+# To start a process takes longer than to forecast so many series.
+FEWEST_FOR_PROCESSES = 200
+
+# The slope of a short history fades by this factor each month.
+DAMPING = 0.95
 
 
 class HistoryRefused(ApportionError):
@@ -123,13 +121,13 @@ class Method(StrEnum):
     """The method of a forecast."""
 
     COMBINATION = "combination"
-    """Weighted mean of three models, with season. Two years of history or more."""
+    """Mean of models with season. Two years of history or more."""
 
     COMBINATION_WITHOUT_SEASON = "combination_without_season"
-    """Weighted mean of two models. One to two years of history."""
+    """Mean of two models without season. One to two years of history."""
 
     SHORT_HISTORY = "short_history"
-    """Smoothed level, with mostly assumed bands. Less than a year since the first cost."""
+    """Smoothed level and slope, with bands of like histories. Less than a year."""
 
     INTERMITTENT = "intermittent"
     """Average rate; the bands are the spread of the months."""
@@ -139,6 +137,16 @@ class Method(StrEnum):
 
     COMMITTED_SPEND = "committed_spend"
     """The known future cost, because the history is short or intermittent."""
+
+
+class ModelSet(StrEnum):
+    """The models of a forecast: their errors differ little, their time much."""
+
+    FAST = "fast"
+    """Theta models only: about 10 ms a series."""
+
+    ACCURATE = "accurate"
+    """With exponential smoothing: about 50 ms a series."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +165,8 @@ def forecast_monthly(
     history: pd.DataFrame,
     horizon: int,
     *,
+    models: str = ModelSet.ACCURATE,
+    usual_change: float | None = None,
     processes: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> pd.DataFrame:
@@ -168,8 +178,10 @@ def forecast_monthly(
     and ds. lower_95 <= lower_80 <= forecast <= upper_80 <= upper_95. No value is negative if the
     history has no negative value.
 
-    `processes` distributes the series over that many processes; the result is the same.
-    `progress` is called with the number of completed series and the number of all series.
+    `models` is a `ModelSet`. `usual_change` is the monthly change of like histories, as a part of
+    their level, for the bands of series below a year; by default that of the longer series of the
+    history (`usual_change_of`). `processes` distributes the series over that many processes; the
+    result is the same. `progress` is called with the number of completed and of all series.
 
     Raises NoHorizon, and a HistoryRefused that names the series and the month.
     """
@@ -178,7 +190,10 @@ def forecast_monthly(
     series = [one for _, one in _checked(history).groupby("unique_id", sort=True)]
     tables = []
     values = [one["y"].to_numpy() for one in series]
-    for one, forecast in zip(series, _forecasts(values, horizon, processes), strict=True):
+    if usual_change is None:
+        usual_change = usual_change_of(values)
+    forecasts = _forecasts(values, horizon, ModelSet(models), usual_change, processes)
+    for one, forecast in zip(series, forecasts, strict=True):
         first = one["ds"].iloc[-1] + pd.offsets.MonthBegin(1)
         tables.append(_table(one["unique_id"].iloc[0], first, forecast))
         progress(len(tables), len(series))
@@ -187,42 +202,40 @@ def forecast_monthly(
     return pd.concat(tables, ignore_index=True)
 
 
-def forecast_monthly_or_expected(
-    history: pd.DataFrame,
-    expected: pd.DataFrame,
-    earlier: pd.DataFrame | None = None,
-    *,
-    processes: int = 1,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> pd.DataFrame:
-    """Forecast series with a sufficient history; for all others, return `expected` with bands.
+def usual_change_of(histories: list[Values]) -> float:
+    """The median monthly change of the histories of a year or more, as a part of their level.
 
-    `history` has the form of forecast_monthly. `expected` has unique_id, ds, y: the known cost of
-    the months after each history, without gaps. Every series of the history has such months, and a
-    series may have no history. Returns the columns of forecast_monthly, for the months of
-    `expected`. A history shorter than a year since its first cost, or intermittent, is not
-    forecast: its method is COMMITTED_SPEND, its forecast equals `expected` exactly, and its bands
-    have the assumed width for its size and changes.
-
-    The result has a further column history_hash, null for series without a statistical forecast.
-    `earlier` is a previous result: forecasts of the same history by the same code are reused.
-
-    Raises a HistoryRefused that names the series and the month.
+    In whole hundredths, so that a small difference in one history does not change all others.
+    PRESUMED_CHANGE if there are few such histories.
     """
-    known, to_come = _checked(history), _checked(expected)
-    # Expected months follow the history without overlap and without gap.
-    _checked(pd.concat([known, to_come]))
-    # Months before the first cost carry no information about the cost.
-    known = known[known.groupby("unique_id")["y"].transform(_has_begun).astype(bool)]
-    is_long = known.groupby("unique_id")["y"].transform(_is_forecastable).astype(bool)
-    is_forecast = is_long & known["unique_id"].isin(to_come["unique_id"])
-    forecasts = _forecasts_of(known[is_forecast], to_come, earlier, processes, progress)
-    rest = to_come[~to_come["unique_id"].isin(known.loc[is_forecast, "unique_id"])]
-    both = _around(rest, known) if len(rest) else forecasts
-    if len(rest) and len(forecasts):
-        both = pd.concat([forecasts, both])
-    both = both[EXPECTED_COLUMNS].astype(EXPECTED_TYPES)
-    return both.sort_values(["unique_id", "ds"], ignore_index=True)
+    changes = [
+        float(np.abs(np.diff(values)).mean()) / level
+        for values in (np.trim_zeros(one, "f") for one in histories)
+        if len(values) >= SHORTEST_FOR_MODELS and (level := _level(values)) > 0
+    ]
+    if len(changes) < FEWEST_LIKE_HISTORIES:
+        return PRESUMED_CHANGE
+    return round(float(np.median(changes)), 2)
+
+
+def presumed_spread(values: Values, horizon: int, usual_change: float) -> Values:
+    """The mean absolute error to expect for each month ahead of a short history."""
+    changes = np.abs(np.diff(values))
+    presumed = PRESUMED_MONTHS * usual_change * _level(values)
+    change = (presumed + changes.sum()) / (PRESUMED_MONTHS + len(changes))
+    ahead = np.arange(1, horizon + 1)
+    return np.asarray(change * SHORT_ERROR * (1 + SHORT_GROWTH * np.sqrt(ahead)))
+
+
+def band_distances(spread: Values) -> dict[str, Values]:
+    """The distances of the bands from the middle, for a mean absolute error by month ahead."""
+    growth = UPPER_GROWTH * np.arange(len(spread))
+    return {
+        "lower_80": LOWER_80 * spread,
+        "upper_80": UPPER_80 * (1 + growth) * spread,
+        "lower_95": LOWER_95 * spread,
+        "upper_95": UPPER_95 * (1 + growth) * spread,
+    }
 
 
 # --- input and output -------------------------------------------------------------------
@@ -251,13 +264,18 @@ def _checked(history: pd.DataFrame) -> pd.DataFrame:
     rows["y"] = number
 
     rows = rows.sort_values(["unique_id", "ds"], kind="stable", ignore_index=True)
+    refuse_incomplete(rows)
+    return rows
+
+
+def refuse_incomplete(rows: pd.DataFrame) -> None:
+    """Refuse repeated and missing months; the rows are sorted by unique_id and ds."""
     is_repeated = rows.duplicated(["unique_id", "ds"])
     _refuse_first(MonthRepeated, rows, is_repeated, "has more than one value")
 
     month_number = rows["ds"].dt.year * YEAR + rows["ds"].dt.month
     is_after_gap = month_number.groupby(rows["unique_id"]).diff().fillna(1) != 1
     _refuse_first(MonthsMissing, rows, is_after_gap, "does not follow the previous month")
-    return rows
 
 
 def _refuse_first(
@@ -292,24 +310,28 @@ def _table(name: str, first: pd.Timestamp, forecast: Forecast) -> pd.DataFrame:
     )
 
 
-def _forecasts(values: list[Values], horizon: int, processes: int) -> Iterator[Forecast]:
-    if processes < 2 or len(values) < 2:
-        yield from map(_forecast, values, repeat(horizon))
+def _forecasts(
+    values: list[Values], horizon: int, models: ModelSet, usual_change: float, processes: int
+) -> Iterator[Forecast]:
+    arguments = (values, repeat(horizon), repeat(models), repeat(usual_change))
+    if processes < 2 or len(values) < FEWEST_FOR_PROCESSES:
+        yield from map(_forecast, *arguments)
         return
     # Forking a process with threads (such as Dagster) can hang; spawning cannot.
     spawning = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=spawning) as pool:
-        yield from pool.map(_forecast, values, repeat(horizon), chunksize=4)
+        yield from pool.map(_forecast, *arguments, chunksize=16)
 
 
 # --- one series ----------------------------------------------------------------------
 
 
-def _is_intermittent(values: Values) -> bool:
+def is_intermittent(values: Values) -> bool:
+    """Whether many months are without cost."""
     return bool(len(values) > SMALLEST_INTERMITTENT_GAP * np.count_nonzero(values))
 
 
-def _forecast(values: Values, horizon: int) -> Forecast:
+def _forecast(values: Values, horizon: int, models: ModelSet, usual_change: float) -> Forecast:
     """Forecast one series; `values` by month, oldest first, at least one."""
     # Months before the first cost carry no information about the cost.
     since_first_cost = np.trim_zeros(values, "f") if values.any() else values
@@ -318,19 +340,16 @@ def _forecast(values: Values, horizon: int) -> Forecast:
     mean = np.abs(since_first_cost).mean()
     size = 2.0 ** (np.round(np.log2(mean)) - 10) if mean else 1.0
     scaled = since_first_cost / size
+    floor = 0.0 if (values >= 0).all() else -np.inf
 
     # Constant series divide zero by zero in an autocorrelation.
     with np.errstate(all="ignore"):
         if len(scaled) < SHORTEST_FOR_MODELS:
-            forecast = _combination(Method.SHORT_HISTORY, scaled, horizon)
-        elif _is_intermittent(scaled):
+            forecast = _short(scaled, horizon, usual_change, floor)
+        elif is_intermittent(scaled):
             forecast = _intermittent(scaled, horizon)
-        elif len(scaled) < SHORTEST_FOR_SEASON:
-            forecast = _combination(Method.COMBINATION_WITHOUT_SEASON, scaled, horizon)
         else:
-            forecast = _combination(Method.COMBINATION, scaled, horizon)
-
-    floor = 0.0 if (values >= 0).all() else -np.inf
+            forecast = _combination(scaled, horizon, models, floor)
     return Forecast(
         forecast.method,
         *(
@@ -346,88 +365,144 @@ def _forecast(values: Values, horizon: int) -> Forecast:
     )
 
 
+def _with_bands(method: Method, middle: Values, spread: Values, floor: float) -> Forecast:
+    """Bands around the middle, which is not below the floor, so that a decline to zero has one."""
+    middle = np.maximum(middle, floor)
+    distances = band_distances(spread)
+    return Forecast(
+        method,
+        middle,
+        lower_80=middle - distances["lower_80"],
+        upper_80=middle + distances["upper_80"],
+        lower_95=middle - distances["lower_95"],
+        upper_95=middle + distances["upper_95"],
+    )
+
+
+# --- models --------------------------------------------------------------------------
+
+
 @cache
-def _models() -> ModuleType:
+def _library() -> ModuleType:
     """The library of models; the import takes seconds."""
     from statsforecast import models  # type: ignore[import-untyped]
 
     return models  # type: ignore[no-any-return]
 
 
-def _smoothed(values: Values, horizon: int) -> Values:
-    return _mean(_models().SimpleExponentialSmoothing(alpha=0.5), values, horizon)
-
-
-def _average_rate(values: Values, horizon: int) -> Values:
-    return _mean(_models().SimpleExponentialSmoothing(alpha=0.2), values, horizon)
-
-
-def _last_year(values: Values, horizon: int) -> Values:
-    return _mean(_models().SeasonalNaive(season_length=YEAR), values, horizon)
+def _theta(values: Values, horizon: int, season: int = 1) -> Values:
+    return _mean(_library().DynamicOptimizedTheta(season_length=season), values, horizon)
 
 
 def _damped(values: Values, horizon: int) -> Values:
-    return _mean(_models().AutoETS(season_length=YEAR, damped=True), values, horizon)
+    return _mean(_library().AutoETS(season_length=YEAR, damped=True), values, horizon)
 
 
-def _theta(values: Values, horizon: int) -> Values:
-    return _mean(_models().DynamicOptimizedTheta(season_length=YEAR), values, horizon)
-
-
-def _theta_without_season(values: Values, horizon: int) -> Values:
-    return _mean(_models().DynamicOptimizedTheta(season_length=1), values, horizon)
-
-
-def _theta_beside_season(values: Values, horizon: int) -> Values:
-    trend = _models().DynamicOptimizedTheta(season_length=1)
-    return _mean(_models().MSTL(season_length=YEAR, trend_forecaster=trend), values, horizon)
+def _theta_of_sums(values: Values, horizon: int, size: int) -> Values:
+    """The theta method on means of `size` months, which have less noise."""
+    count = len(values) // size
+    means = values[len(values) - count * size :].reshape(count, size).mean(axis=1)
+    return np.repeat(_theta(means, -(-horizon // size)), size)[:horizon]
 
 
 def _mean(model: object, values: Values, horizon: int) -> Values:
     return np.asarray(model.forecast(y=values, h=horizon)["mean"], dtype=np.float64)  # type: ignore[attr-defined]
 
 
-MODELS: Mapping[Method, tuple[Model, ...]] = {
-    Method.COMBINATION: (_damped, _theta, _theta_beside_season),
-    Method.COMBINATION_WITHOUT_SEASON: (_smoothed, _theta_without_season),
-    Method.SHORT_HISTORY: (_smoothed,),
-}
-
-# Months of history before an origin. Less than a year of history has no origins.
-SMALLEST_TRAINING: Mapping[Method, int] = {
-    Method.COMBINATION: 16,
-    Method.COMBINATION_WITHOUT_SEASON: 8,
-    Method.SHORT_HISTORY: YEAR,
-}
+def _attempt(model: Callable[[], Values], horizon: int) -> Values:
+    """The model's forecast; NaN if it finds none."""
+    try:
+        return model()
+    except Exception:  # The library raises plain Exception if no variant of a model fits.
+        return np.full(horizon, np.nan)
 
 
-def _combination(method: Method, values: Values, horizon: int) -> Forecast:
-    """The mean of the models, weighted by the inverse of their mean error from earlier origins."""
-    models = MODELS[method]
-    forecasts = np.array([_attempt(model, values, horizon) for model in models])
-    errors = _errors_from_origins(models, values, SMALLEST_TRAINING[method])
-    has_worked = np.isfinite(forecasts).all(axis=1) & ~np.isinf(errors).any(axis=(0, 2))
-    if not has_worked.any():
-        return _combination(Method.COMBINATION_WITHOUT_SEASON, values, horizon)
-    forecasts, errors = forecasts[has_worked], errors[:, has_worked]
+def _additive_season(values: Values) -> Values:
+    from statsmodels.tsa.seasonal import STL  # type: ignore[import-untyped]
 
-    weights = np.ones(len(forecasts))
-    if len(errors):
-        mean_errors = np.nanmean(np.abs(errors), axis=(0, 2))
-        # Avoids a division by zero: a model without errors gets almost all of the weight.
-        weights = 1 / np.maximum(mean_errors, 1e-9 * mean_errors.max() + np.finfo(float).tiny)
-    weights /= weights.sum()
+    return np.asarray(STL(values, period=YEAR, seasonal=11).fit().seasonal)
 
-    middle = weights @ forecasts
-    spread = _spread(np.einsum("m,omh->oh", weights, errors), values, horizon)
-    return Forecast(
-        method,
-        middle,
-        lower_80=middle - BAND_80 * spread,
-        upper_80=middle + BAND_80 * spread,
-        lower_95=middle - BAND_95 * spread,
-        upper_95=middle + BAND_95 * spread,
-    )
+
+def _multiplicative_season(values: Values) -> Values:
+    """An index for each month of the year, from the first month of the values on.
+
+    Ratios to a centered mean of a year, shrunk towards 1 by their own uncertainty (Miller and
+    Williams 2003, "Shrinkage estimators of time series seasonal factors").
+    """
+    weights = np.ones(YEAR + 1)
+    weights[[0, -1]] = 0.5
+    half = YEAR // 2
+    trend = np.convolve(values, weights / YEAR, "valid")
+    ratios = values[half : len(values) - half] / trend
+    month = np.arange(half, len(values) - half) % YEAR
+    by_month = [ratios[month == number] for number in range(YEAR)]
+    indices = np.array([each.mean() for each in by_month])
+    indices /= indices.mean()
+    noise = np.mean([each.var(ddof=1) / len(each) for each in by_month])
+    signal = max(float(np.mean((indices - 1) ** 2)), np.finfo(float).tiny)
+    shrinkage = max(0.0, 1 - 0.75 * float(noise) / signal)
+    return np.asarray(1 + shrinkage * (indices - 1))
+
+
+def _combination(values: Values, horizon: int, models: ModelSet, floor: float) -> Forecast:
+    """The mean of the models, with bands by the errors of a smoothed level."""
+    has_season = len(values) >= SHORTEST_FOR_SEASON
+    method = Method.COMBINATION if has_season else Method.COMBINATION_WITHOUT_SEASON
+    if np.ptp(values) <= 1e-9 * np.abs(values).max():
+        middle = np.full(horizon, values[-1])
+        return _with_bands(method, middle, _constant_spread(values, horizon), floor)
+    level = values
+    if not has_season:
+        forecasts = [
+            np.full(horizon, _smoothed(values)[-1]),
+            _attempt(lambda: _theta(values, horizon), horizon),
+        ]
+    else:
+        season = _additive_season(values)
+        ahead = season[-YEAR:][np.arange(horizon) % YEAR]
+        level = values - season
+        forecasts = [
+            _attempt(lambda: _theta(values, horizon, YEAR), horizon),
+            _attempt(lambda: ahead + _theta(values - season, horizon), horizon),
+        ]
+        if len(values) >= SHORTEST_FOR_INDICES and (values > 0).all():
+            indices = _multiplicative_season(values)
+            level = values / indices[np.arange(len(values)) % YEAR]
+            to_come = indices[np.arange(len(values), len(values) + horizon) % YEAR]
+            for size in (2, 3) if models is ModelSet.FAST else (3,):
+                of_sums = partial(_theta_of_sums, level, horizon, size)
+                forecasts.append(to_come * _attempt(of_sums, horizon))
+        if models is ModelSet.ACCURATE:
+            forecasts.append(_attempt(lambda: _damped(values, horizon), horizon))
+    worked = [forecast for forecast in forecasts if np.isfinite(forecast).all()]
+    if not worked:
+        worked = [np.full(horizon, _smoothed(values)[-1])]
+    return _with_bands(method, np.mean(worked, axis=0), _spread(level, horizon), floor)
+
+
+def _short(values: Values, horizon: int, usual_change: float, floor: float) -> Forecast:
+    """A smoothed level that continues the slope of a short history, as far as it is certain."""
+    level = _smoothed(values)[-1]
+    changes = np.diff(values)
+    slope = 0.0
+    if len(changes) > 1:
+        mean = changes.mean()
+        noise = changes.var(ddof=1) / len(changes)
+        # Positive-part shrinkage: a slope within its own uncertainty is none.
+        slope = mean * max(0.0, 1 - noise / mean**2) if mean else 0.0
+    # The smoothed level lags behind a slope by one month of it.
+    steps = 1 + np.cumsum(DAMPING ** np.arange(1, horizon + 1))
+    spread = presumed_spread(values, horizon, usual_change)
+    return _with_bands(Method.SHORT_HISTORY, level + slope * steps, spread, floor)
+
+
+def _smoothed(values: Values, weight: float = 0.5) -> Values:
+    """The exponentially smoothed level of each month."""
+    level = np.empty(len(values))
+    level[0] = values[0]
+    for at in range(1, len(values)):
+        level[at] = level[at - 1] + weight * (values[at] - level[at - 1])
+    return level
 
 
 def _intermittent(values: Values, horizon: int) -> Forecast:
@@ -436,17 +511,17 @@ def _intermittent(values: Values, horizon: int) -> Forecast:
     has_come_back = np.sum((now - year_before) ** 2) < np.sum((now - values.mean()) ** 2)
     if len(values) >= SHORTEST_FOR_SEASON and has_come_back:
         method = Method.INTERMITTENT_YEARLY
-        middle = _last_year(values, horizon)
+        middle = values[-YEAR:][np.arange(horizon) % YEAR]
         errors = now - year_before
     else:
         method = Method.INTERMITTENT
-        middle = _average_rate(values, horizon)
-        errors = values[-OLDEST_ORIGIN:] - middle[0]
+        middle = np.full(horizon, _smoothed(values, 0.2)[-1])
+        errors = values[-3 * YEAR :] - middle[0]
     lower_95, lower_80 = np.quantile(errors, [0.025, 0.1], method="lower")
     upper_80, upper_95 = np.quantile(errors, [0.9, 0.975], method="higher")
     # A bill that was the same to the cent every year may still be repriced.
     least_95 = PRESUMED_CHANGE * np.abs(middle)
-    least_80 = least_95 * BAND_80 / BAND_95
+    least_80 = least_95 * LOWER_80 / LOWER_95
     return Forecast(
         method,
         middle,
@@ -457,156 +532,40 @@ def _intermittent(values: Values, horizon: int) -> Forecast:
     )
 
 
-def _errors_from_origins(
-    models: tuple[Model, ...], values: Values, smallest_training: int
-) -> Values:
-    """Actual less forecast, by origin, model and months ahead; NaN after the history's end.
-
-    Infinite if a model failed.
-    """
-    errors = []
-    for months_back in range(ORIGIN_STEP, OLDEST_ORIGIN + 1, ORIGIN_STEP):
-        training, actual = values[:-months_back], values[-months_back:][:ORIGIN_HORIZON]
-        if len(training) < smallest_training:
-            break
-        forecasts = np.array([_attempt(model, training, ORIGIN_HORIZON) for model in models])
-        error = np.full(forecasts.shape, np.nan)
-        error[:, : len(actual)] = actual - forecasts[:, : len(actual)]
-        error[~np.isfinite(forecasts).all(axis=1)] = np.inf
-        errors.append(error)
-    return np.array(errors).reshape(-1, len(models), ORIGIN_HORIZON)
+# --- width of bands -------------------------------------------------------------------
 
 
-def _attempt(model: Model, values: Values, horizon: int) -> Values:
-    """The model's forecast; NaN if it finds none."""
-    try:
-        return model(values, horizon)
-    except Exception:  # The library raises plain Exception if no variant of a model fits.
-        return np.full(horizon, np.nan)
-
-
-def _spread(errors: Values, values: Values, horizon: int) -> Values:
+def _spread(level: Values, horizon: int) -> Values:
     """The mean absolute error to expect for each month ahead, as a + b sqrt(months ahead).
 
-    Based on the errors by origin and months ahead, with the assumed error as one more origin.
+    Measured as the error of the smoothed level, from every month of the history on.
     """
-    ahead = np.arange(1, ORIGIN_HORIZON + 1)
-    count = np.isfinite(errors).sum(axis=0) + 1
-    total = np.nansum(np.abs(errors), axis=0) + _presumed_error(values, ahead)
-    # Errors far ahead are larger and vary more, so they have less weight.
-    weight = np.sqrt(count / ahead)
+    smoothed = _smoothed(level)
+    first = FIRST_ORIGIN if len(level) > 2 * FIRST_ORIGIN else 2
+    ahead, errors, weights = [], [], []
+    for months in range(1, min(ERROR_HORIZON, len(level) - first - 1) + 1):
+        error = np.abs(level[first + months :] - smoothed[first : len(level) - months])
+        error = error[-LATEST_ORIGINS:]
+        ahead.append(months)
+        errors.append(error.mean())
+        # Errors far ahead are larger and vary more, so they have less weight.
+        weights.append(np.sqrt(len(error) / months))
     from scipy.optimize import nnls  # type: ignore[import-untyped]
 
-    terms = np.column_stack([np.ones(ORIGIN_HORIZON), np.sqrt(ahead)])
-    (constant, growth), _ = nnls(terms * weight[:, None], total / count * weight)
-    return np.asarray(constant + growth * np.sqrt(np.arange(1, horizon + 1)))
+    weight = np.array(weights)
+    terms = np.column_stack([np.ones(len(ahead)), np.sqrt(ahead)])
+    (constant, growth), _ = nnls(terms * weight[:, None], np.array(errors) * weight)
+    measured = constant + growth * np.sqrt(np.arange(1, horizon + 1))
+    # One more month of the presumed change: a smooth history is not a certain future.
+    return np.asarray((len(level) * measured + _constant_spread(level, horizon)) / (len(level) + 1))
 
 
-def _presumed_error(values: Values, ahead: npt.NDArray[np.int_]) -> Values:
-    seen = np.abs(np.diff(values))
-    usual_change = _usual_change(_level(values), seen.sum(), len(seen))
-    return np.asarray(usual_change * _growth(ahead))
-
-
-def _usual_change(level: Any, sum_of_changes: Any, change_count: Any) -> Any:
-    """Typical monthly change: observed, and assumed for two more months.
-
-    For one series or, given columns, for many.
-    """
-    presumed = PRESUMED_MONTHS * PRESUMED_CHANGE * level
-    return (presumed + sum_of_changes) / (PRESUMED_MONTHS + change_count)
-
-
-def _growth(ahead: Any) -> Any:
-    return PRESUMED_ERROR * (1 + PRESUMED_GROWTH * np.sqrt(ahead))
+def _constant_spread(values: Values, horizon: int) -> Values:
+    """The mean absolute error to expect of a history without changes."""
+    ahead = np.sqrt(np.arange(1, horizon + 1))
+    change = PRESUMED_MONTHS * PRESUMED_CHANGE * _level(values) / (PRESUMED_MONTHS + len(values))
+    return np.asarray(change * SHORT_ERROR * (1 + SHORT_GROWTH * ahead))
 
 
 def _level(values: Values) -> float:
     return float(np.abs(values[-YEAR:]).mean())
-
-
-# --- many series, some of them without a statistical forecast ---------------------------
-
-
-def _forecasts_of(
-    histories: pd.DataFrame,
-    to_come: pd.DataFrame,
-    earlier: pd.DataFrame | None,
-    processes: int,
-    progress: Callable[[int, int], None],
-) -> pd.DataFrame:
-    """Forecasts of the histories for the future months, reused from `earlier` if available."""
-    wanted = to_come.merge(_hashes(histories), on="unique_id")[["unique_id", "ds", "history_hash"]]
-    keys = ["unique_id", "ds", "history_hash"]
-    known = pd.DataFrame(columns=EXPECTED_COLUMNS)
-    if earlier is not None and len(wanted):
-        known = wanted.merge(earlier.astype(EXPECTED_TYPES), on=keys)
-        # An earlier forecast may have a shorter horizon.
-        month_counts = wanted["unique_id"].map(known["unique_id"].value_counts())
-        is_whole = month_counts == wanted.groupby("unique_id")["ds"].transform("size")
-        known = known[known["unique_id"].isin(wanted.loc[is_whole, "unique_id"])]
-    missing = histories[~histories["unique_id"].isin(known["unique_id"])]
-    if not len(missing):
-        return known
-    horizon = int(to_come.groupby("unique_id").size().max())
-    made = forecast_monthly(missing, horizon, processes=processes, progress=progress)
-    made = made.merge(wanted, on=["unique_id", "ds"])
-    return pd.concat([known, made]) if len(known) else made
-
-
-def _hashes(histories: pd.DataFrame) -> pd.DataFrame:
-    """A hash per series of its months and of the code that forecasts them."""
-    code = hashlib.sha256(Path(__file__).read_bytes()).digest()
-    rows = [
-        (
-            name,
-            hashlib.sha256(code + str(one["ds"].iloc[0]).encode() + one["y"].to_numpy().tobytes()),
-        )
-        for name, one in histories.groupby("unique_id")
-    ]
-    return pd.DataFrame(
-        [(name, digest.hexdigest()) for name, digest in rows], columns=["unique_id", "history_hash"]
-    )
-
-
-def _has_begun(values: "pd.Series[float]") -> "pd.Series[bool]":
-    return (values != 0).cummax()
-
-
-def _is_forecastable(values: "pd.Series[float]") -> bool:
-    return len(values) >= SHORTEST_FOR_MODELS and not _is_intermittent(values.to_numpy())
-
-
-def _around(expected: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
-    """The expected months, with the bands of histories that are too short to measure errors."""
-    # Without a history, the future months are the only data.
-    seen = pd.concat([known, expected[~expected["unique_id"].isin(known["unique_id"])]])
-    by_name = seen.groupby("unique_id")["y"]
-    changes = by_name.diff().abs().groupby(seen["unique_id"])
-    level = seen.groupby("unique_id").tail(YEAR).groupby("unique_id")["y"].agg(_mean_size)
-    usual_change = _usual_change(level, changes.sum(), changes.count())
-    least = pd.concat([seen, expected]).groupby("unique_id")["y"].min()
-
-    name = expected["unique_id"]
-    ahead = expected.groupby("unique_id").cumcount() + 1
-    spread = name.map(usual_change) * _growth(ahead)
-    floor = np.where(name.map(least) >= 0, 0.0, -np.inf)
-    middle = expected["y"]
-    return pd.DataFrame(
-        {
-            "unique_id": name,
-            "ds": expected["ds"],
-            "forecast": middle,
-            "lower_80": np.maximum(middle - BAND_80 * spread, floor),
-            "upper_80": middle + BAND_80 * spread,
-            "lower_95": np.maximum(middle - BAND_95 * spread, floor),
-            "upper_95": middle + BAND_95 * spread,
-            "method": str(Method.COMMITTED_SPEND),
-            "history_hash": None,
-        },
-        columns=EXPECTED_COLUMNS,
-    )
-
-
-def _mean_size(values: "pd.Series[float]") -> float:
-    return float(values.abs().mean())

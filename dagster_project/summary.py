@@ -301,7 +301,8 @@ def _forecast(connection: duckdb.DuckDBPyConnection) -> list[str]:
         """
         select
             currency, strftime(min(month), '%Y-%m'), strftime(max(month), '%Y-%m'), sum(forecast),
-            sum(committed_cost), sum(renewal_cost), sum(usage_cost), sum(sales_forecast)
+            sum(committed_cost), sum(renewal_cost), sum(usage_cost), sum(seat_change_cost),
+            sum(sales_forecast)
         from published.marts.cost_forecast
         group by currency
         order by currency
@@ -310,13 +311,13 @@ def _forecast(connection: duckdb.DuckDBPyConnection) -> list[str]:
     if not rows:
         return []
     table = [
-        ["currency", "cost", "committed", "renewals", "usage", "sales"],
+        ["currency", "cost", "committed", "renewals", "usage", "seats", "sales"],
         *([row[0], *(wording.amount(amount, row[0]) for amount in row[3:])] for row in rows),
     ]
     return [
         f"Forecast {min(row[1] for row in rows)} to {max(row[2] for row in rows)};"
         " by cost center in marts.cost_forecast",
-        *aligned(table, right=range(1, 6)),
+        *aligned(table, right=range(1, 7)),
     ]
 
 

@@ -199,18 +199,21 @@ CHANGE_PARTS: Mapping[str, tuple[str, str]] = {
 """The parts of a change, in their order: title and meaning."""
 
 FORECAST_METHODS: Mapping[str, str] = {
-    "combination": "Based on two or more years of bills: trend and season continue.",
+    "combination": ("Known charges, with the trend and season of two or more years of bills."),
     "combination_without_season": (
-        "Based on one to two years of bills: the trend continues; the history is too short for a"
-        " season."
+        "Known charges, with the trend of one to two years of bills; the history is too short for"
+        " a season."
+    ),
+    "short_history": (
+        "Based on six months to a year of bills: the trend of seats continues; the bands have the"
+        " width of like histories."
     ),
     "committed_spend": (
-        "Based on committed charges, renewals, and the usage of the last three months. A"
-        " statistical forecast needs one year of bills; the bands have the usual width for short"
-        " histories."
+        "Based on committed charges, renewals, and the usage of the last three months. Expected"
+        " changes need half a year of bills; the bands have the width of like histories."
     ),
     "several": (
-        "Each cost center by its own history: a statistical forecast from one year of bills on,"
+        "Each cost center by its own history: expected changes from half a year of bills on,"
         " committed charges otherwise."
     ),
 }

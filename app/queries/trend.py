@@ -12,6 +12,14 @@ from dagster_project.quoting import sql_literal
 AMORTIZED_COST = "amortized_cost"
 """Cost spread over the months it is for; forecasts continue this series."""
 
+PARTS = {
+    "committed_cost": "Committed",
+    "renewal_cost": "Renewals",
+    "usage_cost": "Usage",
+    "seat_change_cost": "Seat changes",
+}
+"""The parts of a forecast, which sum to it, with their titles."""
+
 BANDS = ("lower_80", "upper_80", "lower_95", "upper_95")
 
 
@@ -62,7 +70,7 @@ def bases(selection: Selection) -> Query:
 def forecast(selection: Selection) -> Query:
     """One row per future month and currency: the forecast cost of the selection, with bands.
 
-    The committed, renewal and usage parts are in separate columns.
+    Its parts (`PARTS`) are in separate columns.
     """
     within = replace(selection, period=None)
     level = (
@@ -77,7 +85,8 @@ def forecast(selection: Selection) -> Query:
         with parts as (
             select
                 month, currency, sum(committed_cost) as committed_cost,
-                sum(renewal_cost) as renewal_cost, sum(usage_cost) as usage_cost
+                sum(renewal_cost) as renewal_cost, sum(usage_cost) as usage_cost,
+                sum(seat_change_cost) as seat_change_cost
             from cost_forecast
             where {within.where()}
             group by month, currency
@@ -89,7 +98,7 @@ def forecast(selection: Selection) -> Query:
         )
         select
             strftime(forecasts.month, '%Y-%m') as month, forecasts.* exclude (month),
-            parts.committed_cost, parts.renewal_cost, parts.usage_cost
+            {", ".join(f"parts.{part}" for part in PARTS)}
         from forecasts
         inner join parts
             on forecasts.month = parts.month and forecasts.currency = parts.currency
@@ -103,9 +112,7 @@ def forecast(selection: Selection) -> Query:
             Column("upper_80", "Upper bound (80 %)", "amount"),
             Column("lower_95", "Lower bound (95 %)", "amount"),
             Column("upper_95", "Upper bound (95 %)", "amount"),
-            Column("committed_cost", "Committed", "amount"),
-            Column("renewal_cost", "Renewals", "amount"),
-            Column("usage_cost", "Usage", "amount"),
+            *(Column(part, title, "amount") for part, title in PARTS.items()),
         ),
     )
 

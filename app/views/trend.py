@@ -43,7 +43,8 @@ def show_forecast(query: Query, future: list[Row]) -> None:
     words = [
         *methods,
         "Committed: charges already owed under current terms. Renewals: charges after the term"
-        " ends, if it renews. Usage: usage and taxes at the level of recent months.",
+        " ends, by the organization's renewal rate. Usage: usage and taxes. Seat changes: expected"
+        " growth or decline of the known charges.",
     ]
     st.html("".join(markup.notice(escape(each)) for each in words))
     if columns_of("forecast_accuracy") is not None:
@@ -92,6 +93,7 @@ def caption(has_partial_months: bool) -> str:
         what = "forecast" if viewer.is_customer else f"forecast {basis}"
         words.append(f"Dashed line: {what}, amortized, before shared costs.")
     if future and basis == "cost":
+        words.append("Stacked bars: the parts of the forecast.")
         words.append("The bands are expected to contain the actual cost in 80 % and 95 % of cases.")
     if has_partial_months:
         words.append("A month with a bar and a forecast is not fully billed yet.")

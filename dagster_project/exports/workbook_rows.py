@@ -151,6 +151,7 @@ FORECAST = Listing(
         Column("Committed", "committed_cost", 15, "money"),
         Column("Renewals", "renewal_cost", 15, "money"),
         Column("Usage", "usage_cost", 15, "money"),
+        Column("Seat changes", "seat_change_cost", 15, "money"),
         Column("Sales forecast", "sales_forecast", 15, "money"),
         Column("Method", "method", 32, "code"),
     ),

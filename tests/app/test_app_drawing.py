@@ -51,6 +51,26 @@ def test_bands_are_drawn_only_if_the_forecast_has_them() -> None:
     assert len(layers(drawing.months(BILLED, "total_cost", "USD", without))) == 2
 
 
+def test_the_parts_of_a_forecast_are_stacked() -> None:
+    parts = {
+        "committed_cost": Decimal(20),
+        "renewal_cost": Decimal(13),
+        "usage_cost": Decimal(0),
+        "seat_change_cost": Decimal(-2),
+    }
+    drawn = layers(drawing.months(BILLED, "total_cost", "USD", [{**FORECAST[0], **parts}]))
+    (stacked,) = (layer for layer in drawn if "color" in layer["encoding"])  # type: ignore[operator]
+    assert stacked["encoding"]["y"]["stack"] == "zero"  # type: ignore[index]
+    assert [
+        (row["part"], row["amount"], row["label"])
+        for row in stacked["data"]["values"]  # type: ignore[index]
+    ] == [
+        ("Committed", 20.0, "Committed 20.00 USD"),
+        ("Renewals", 13.0, "Renewals 13.00 USD"),
+        ("Seat changes", -2.0, "Seat changes -2.00 USD"),
+    ]
+
+
 def test_a_chart_is_described_in_sentences() -> None:
     assert drawing.described(BILLED, "total_cost", "USD", FORECAST) == (
         "2 months: highest in January 2026 (30.50 USD), lowest in November 2025 (10.00 USD)."

@@ -86,8 +86,8 @@ def test_periods_days_and_instants_are_unambiguous() -> None:
 
 def test_every_forecast_method_has_a_sentence() -> None:
     for method in (*Method, "several"):
-        if method in (Method.SHORT_HISTORY, Method.INTERMITTENT, Method.INTERMITTENT_YEARLY):
-            # Short histories have the method committed_spend.
+        if method in (Method.INTERMITTENT, Method.INTERMITTENT_YEARLY):
+            # Intermittent histories have the method committed_spend.
             continue
         assert "_" not in wording.forecast_method(method)
         assert not wording.forecast_method(method).startswith("Method:")

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,6 @@ import pytest
 
 from dagster_project import forecasting
 from dagster_project.forecasting import (
-    EXPECTED_COLUMNS,
     FORECAST_COLUMNS,
     HistoryColumnsMissing,
     MonthRepeated,
@@ -20,7 +18,6 @@ from dagster_project.forecasting import (
     NotAMonth,
     NotANumber,
     forecast_monthly,
-    forecast_monthly_or_expected,
 )
 
 SEED = 20260301
@@ -142,8 +139,9 @@ def test_the_order_of_the_rows_does_not_matter(
 
 
 def test_the_number_of_processes_does_not_matter(
-    company: pd.DataFrame, forecast: pd.DataFrame
+    company: pd.DataFrame, forecast: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(forecasting, "FEWEST_FOR_PROCESSES", 2)
     parallel = forecast_monthly(company, 18, processes=2)
     pd.testing.assert_frame_equal(parallel, forecast, check_exact=True)
 
@@ -355,309 +353,40 @@ def test_a_horizon_of_zero_months_is_refused(horizon: int) -> None:
         forecast_monthly(history([1.0, 2.0]), horizon)
 
 
-# --- forecast, or expected months --------------------------------------------------------
+# --- short histories and declines -----------------------------------------------------------------
 
 
-def expected_after(
-    values: Sequence[float], name: str, months: int, start: str = "2022-01-01"
-) -> pd.DataFrame:
-    """Expected values of the months after `months` of history."""
-    first = pd.Timestamp(start) + pd.DateOffset(months=months)
-    return history(values, name, str(first.date()))
+def test_half_a_year_of_growth_continues_and_noise_has_no_slope() -> None:
+    growing = forecast_monthly(history(100 * 1.05 ** np.arange(6)), 6)["forecast"]
+    assert growing.iloc[0] > 100 * 1.05**5
+    assert growing.iloc[-1] > 1.15 * 100 * 1.05**5
+    up_and_down = forecast_monthly(history([100, 110, 95, 105, 90, 101]), 6)["forecast"]
+    assert np.ptp(up_and_down) < 1
 
 
-def one(forecast: pd.DataFrame, name: str) -> pd.DataFrame:
-    return forecast[forecast["unique_id"] == name].reset_index(drop=True)
+@pytest.mark.parametrize("months", [6, 18, 30])
+def test_a_decline_to_zero_has_a_band(months: int) -> None:
+    forecast = forecast_monthly(history(np.linspace(100, 1, months)), 12)
+    assert (forecast["forecast"] >= 0).all() and (forecast["upper_80"] > 0).all()
+    assert (forecast["upper_80"] > forecast["forecast"]).all()
 
 
-Months = tuple[pd.DataFrame, pd.DataFrame]
+def test_the_band_of_a_short_history_has_the_width_of_like_histories() -> None:
+    def width(spread: float, count: int) -> float:
+        like = [history(100 + noise(24, spread), f"like {number}") for number in range(count)]
+        forecast = forecast_monthly(pd.concat([history([100.0, 100.0], "short"), *like]), 1)
+        short = forecast[forecast["unique_id"] == "short"]
+        return float((short["upper_80"] - short["lower_80"]).iloc[0])
+
+    assert width(1.0, 5) < width(20.0, 5)
+    assert width(1.0, 4) == width(20.0, 4), "too few like histories: presumed"
 
 
-@pytest.fixture(scope="module")
-def months() -> Months:
-    """Histories of every kind and the expected months after them."""
-    now_and_then = np.tile([30.0, 0.0, 0.0], 10)
-    late = np.concatenate([np.zeros(20), np.full(11, 40.0)])
-    a_year = np.concatenate([np.zeros(3), 50 + noise(12)])
-    known = [
-        history(100 + noise(30), "steady"),
-        history(a_year, "a_year"),
-        history(late, "late"),
-        history(now_and_then, "now_and_then"),
-        history([80.0, 90.0, 85.0], "short"),
-        history(np.zeros(30), "nothing_yet"),
-    ]
-    to_come = [
-        expected_after([1.0, 2.0, 3.0], "steady", 30),
-        expected_after([1.0], "a_year", 15),
-        expected_after([41.0, 42.0], "late", 31),
-        expected_after([100 / 3, 0.1, 0.0], "now_and_then", 30),
-        expected_after([85.7, 1e9 / 7, 0.3, 0.1 + 0.2], "short", 3),
-        expected_after([0.0, 12.5], "nothing_yet", 30),
-        expected_after([7.7, 7.7, 7.7], "to_begin", 0),
-    ]
-    return pd.concat(known, ignore_index=True), pd.concat(to_come, ignore_index=True)
-
-
-@pytest.fixture(scope="module")
-def made(months: Months) -> pd.DataFrame:
-    return forecast_monthly_or_expected(*months)
-
-
-def test_a_year_of_history_is_forecast_and_shorter_ones_are_committed_spend(
-    made: pd.DataFrame,
-) -> None:
-    assert made.groupby("unique_id")["method"].agg(["unique"])["unique"].str.join(
-        " "
-    ).to_dict() == {
-        "steady": "combination",
-        "a_year": "combination_without_season",
-        "late": "committed_spend",
-        "now_and_then": "committed_spend",
-        "short": "committed_spend",
-        "nothing_yet": "committed_spend",
-        "to_begin": "committed_spend",
-    }
-
-
-def test_there_is_one_row_per_expected_month_in_order(months: Months, made: pd.DataFrame) -> None:
-    assert list(made.columns) == EXPECTED_COLUMNS
-    keys = ["unique_id", "ds"]
-    wanted = months[1].sort_values(keys, ignore_index=True)
-    assert made["unique_id"].tolist() == wanted["unique_id"].tolist()
-    assert made["ds"].tolist() == wanted["ds"].tolist()
-
-
-def test_committed_spend_equals_the_expected_cost_exactly(
-    months: Months, made: pd.DataFrame
-) -> None:
-    committed = made[made["method"] == "committed_spend"]
-    merged = committed.merge(months[1], on=["unique_id", "ds"])
-    assert len(merged) == 14
-    assert merged["forecast"].tolist() == merged["y"].tolist()
-
-
-@pytest.mark.parametrize(("name", "horizon", "first"), [("steady", 3, 0), ("a_year", 1, 3)])
-def test_a_sufficient_history_is_forecast_regardless_of_expected_amounts(
-    months: Months, made: pd.DataFrame, name: str, horizon: int, first: int
-) -> None:
-    since_first_cost = one(months[0], name)[first:]
-    alone = forecast_monthly(since_first_cost, horizon)
-    numbers = ["forecast", "lower_80", "upper_80", "lower_95", "upper_95"]
-    pd.testing.assert_frame_equal(one(made, name)[numbers], alone[numbers], rtol=1e-12)
-
-
-def test_bands_of_expected_costs_are_nested_and_finite(
-    made: pd.DataFrame,
-) -> None:
-    lines = made[["lower_95", "lower_80", "forecast", "upper_80", "upper_95"]].to_numpy()
-    assert np.isfinite(lines).all()
-    assert (np.diff(lines, axis=1) >= 0).all()
-
-
-@pytest.mark.parametrize(
-    ("known", "to_come", "usual_change"),
-    [
-        # Two presumed changes of 0.15 of the level, 200, and none seen: 60 / 2.
-        ([200.0], [300.0, 300.0], 30.0),
-        # The level is 120; a change of 40 is one more: (36 + 40) / 3.
-        ([100.0, 140.0], [300.0, 300.0], 76 / 3),
-        # Without a history the months to come are the level, 100, and their change, 0.
-        ([], [100.0, 100.0], 30 / 3),
-        # Months before the first cost do not count as history.
-        ([0.0, 0.0, 200.0], [300.0, 300.0], 30.0),
-        # A history of zeros does not count as history.
-        ([0.0, 0.0], [100.0, 100.0], 30 / 3),
-        # Credits are as large as the charges that they reverse.
-        ([-200.0], [-300.0, -300.0], 30.0),
-        # The level is that of the last twelve months, 26; all changes count: 10 + 3 x 104.
-        ([10.0, *[0.0, 0.0, 0.0, 104.0] * 3], [9.0, 9.0], (7.8 + 10 + 104 * 5) / 14),
-    ],
-    ids=["one month", "two months", "no history", "late", "zeros", "credits", "now and then"],
-)
-def test_bands_of_expected_costs_have_the_assumed_width(
-    known: list[float], to_come: list[float], usual_change: float
-) -> None:
-    forecast = forecast_monthly_or_expected(
-        history(known), expected_after(to_come, "sales", len(known))
-    )
-    assert method_of(forecast) == "committed_spend"
-    spread = usual_change * 0.65 * (1 + 0.25 * np.sqrt([1, 2]))
-    middle = np.array(to_come)
-    floor = 0 if min(known + to_come) >= 0 else -np.inf
-    assert forecast["upper_80"].to_numpy() == pytest.approx(middle + 1.77 * spread)
-    assert forecast["upper_95"].to_numpy() == pytest.approx(middle + 3.27 * spread)
-    assert forecast["lower_80"].to_numpy() == pytest.approx(
-        np.maximum(middle - 1.77 * spread, floor)
-    )
-    assert forecast["lower_95"].to_numpy() == pytest.approx(
-        np.maximum(middle - 3.27 * spread, floor)
-    )
-
-
-@pytest.mark.parametrize(
-    ("known", "to_come", "below_zero"),
-    [([100.0], [1.0], False), ([100.0, -1.0], [1.0], True), ([100.0], [-1.0], True)],
-)
-def test_bands_are_negative_only_with_credits(
-    known: list[float], to_come: list[float], below_zero: bool
-) -> None:
-    forecast = forecast_monthly_or_expected(
-        history(known), expected_after(to_come, "sales", len(known))
-    )
-    assert bool((forecast["lower_95"] < 0).all()) is below_zero
-    assert bool((forecast["lower_80"] < 0).all()) is below_zero
-
-
-def test_neither_the_order_of_the_rows_nor_the_number_of_processes_matters(
-    months: Months, made: pd.DataFrame
-) -> None:
-    known, to_come = (frame.sample(frac=1, random_state=SEED) for frame in months)
-    shuffled = forecast_monthly_or_expected(known, to_come, processes=2)
-    pd.testing.assert_frame_equal(shuffled, made, check_exact=True)
-
-
-def test_the_given_months_are_not_modified(months: Months, made: pd.DataFrame) -> None:
-    before = [frame.copy(deep=True) for frame in (*months, made)]
-    forecast_monthly_or_expected(*months, made)
-    for frame, as_it_was in zip((*months, made), before, strict=True):
-        pd.testing.assert_frame_equal(frame, as_it_was, check_exact=True)
-
-
-def test_only_statistical_forecasts_have_a_history_hash(made: pd.DataFrame) -> None:
-    is_committed = made["method"] == "committed_spend"
-    assert made.loc[is_committed, "history_hash"].isna().all()
-    hashes = made.loc[~is_committed].groupby("unique_id")["history_hash"].agg(["nunique", "first"])
-    assert hashes["nunique"].tolist() == [1, 1]
-    assert hashes["first"].nunique() == 2
-
-
-# A reused forecast is recognized by a number that no model returns.
-KEPT = 123456.0
-
-
-def marked(made: pd.DataFrame) -> pd.DataFrame:
-    """An earlier result whose numbers show where it is used."""
-    return made.assign(forecast=KEPT)
-
-
-def kept(forecast: pd.DataFrame) -> list[str]:
-    return sorted(forecast.loc[forecast["forecast"] == KEPT, "unique_id"].unique())
-
-
-def test_the_forecast_of_an_unchanged_history_is_reused(months: Months, made: pd.DataFrame) -> None:
-    done: list[tuple[int, int]] = []
-    again = forecast_monthly_or_expected(*months, made, progress=lambda *count: done.append(count))
-    pd.testing.assert_frame_equal(again, made, check_exact=True)
-    assert done == []
-    assert kept(forecast_monthly_or_expected(*months, marked(made))) == ["a_year", "steady"]
-
-
-def test_an_earlier_forecast_is_accepted_with_the_types_of_a_database(
-    months: Months, made: pd.DataFrame
-) -> None:
-    # A column that had no value comes back as whole numbers, months as dates.
-    known, to_come = months
-    none = pd.array([pd.NA] * len(made), dtype="Int32")
-    without_hashes = marked(made).assign(history_hash=none)
-    pd.testing.assert_frame_equal(
-        forecast_monthly_or_expected(known, to_come, without_hashes), made, check_exact=True
-    )
-    as_dates = marked(made).assign(ds=made["ds"].dt.date, method=made["method"].astype(object))
-    assert kept(forecast_monthly_or_expected(known, to_come, as_dates)) == ["a_year", "steady"]
-
-
-def test_a_changed_history_is_forecast_again(months: Months, made: pd.DataFrame) -> None:
-    known, to_come = months
-    changed = known.copy()
-    changed.loc[changed.index[changed["unique_id"] == "steady"][3], "y"] += 0.01
-    assert kept(forecast_monthly_or_expected(changed, to_come, marked(made))) == ["a_year"]
-
-
-def test_the_same_numbers_a_month_later_are_another_history() -> None:
-    # The earlier forecast is of the later months too, and still not of this history.
-    values = 100 + noise(12)
-    made = forecast_monthly_or_expected(history(values), expected_after([1.0, 2.0], "sales", 12))
-    later = history(values, start="2022-02-01")
-    to_come = expected_after([2.0], "sales", 13)
-    assert kept(forecast_monthly_or_expected(later, to_come, marked(made))) == []
-
-
-def test_a_shorter_forecast_is_recomputed_and_a_longer_one_is_cut(
-    months: Months, made: pd.DataFrame
-) -> None:
-    known, to_come = months
-    longer = pd.concat([to_come, expected_after([4.0], "steady", 33)])
-    further = forecast_monthly_or_expected(known, longer, marked(made))
-    assert kept(further) == ["a_year"]
-    assert len(one(further, "steady")) == 4
-    shorter = to_come[~((to_come["unique_id"] == "steady") & (to_come["y"] == 3.0))]
-    cut = forecast_monthly_or_expected(known, shorter, marked(made))
-    assert kept(cut) == ["a_year", "steady"]
-    assert len(one(cut, "steady")) == 2
-
-
-def test_changed_code_forecasts_again(
-    months: Months, made: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    other = tmp_path / "forecasting.py"
-    other.write_bytes(Path(forecasting.__file__).read_bytes() + b"# another word\n")
-    monkeypatch.setattr(forecasting, "__file__", str(other))
-    assert kept(forecast_monthly_or_expected(*months, marked(made))) == []
-
-
-def test_expected_months_may_change_while_the_forecast_stays(
-    months: Months, made: pd.DataFrame
-) -> None:
-    known, to_come = months
-    doubled = to_come.assign(y=2 * to_come["y"])
-    forecast = forecast_monthly_or_expected(known, doubled, made)
-    pd.testing.assert_frame_equal(one(forecast, "steady"), one(made, "steady"), check_exact=True)
-    assert one(forecast, "to_begin")["forecast"].tolist() == [15.4] * 3
-
-
-@pytest.mark.parametrize("earlier", [None, "empty"])
-def test_no_future_months_give_an_empty_result_of_the_same_types(
-    earlier: str | None, made: pd.DataFrame
-) -> None:
-    empty = history([])
-    before = None if earlier is None else made[:0]
-    forecast = forecast_monthly_or_expected(empty, empty, before)
-    assert len(forecast) == 0
-    assert forecast.dtypes.to_dict() == made.dtypes.to_dict()
-
-
-def test_results_of_one_kind_have_the_types_of_both(months: Months, made: pd.DataFrame) -> None:
-    known, to_come = months
-    for name in ("steady", "short", "to_begin"):
-        alone = forecast_monthly_or_expected(one(known, name), one(to_come, name))
-        assert alone.dtypes.to_dict() == made.dtypes.to_dict()
-        pd.testing.assert_frame_equal(
-            alone.drop(columns="history_hash"),
-            one(made, name).drop(columns="history_hash"),
-            rtol=1e-12,
-        )
-
-
-@pytest.mark.parametrize(
-    ("known", "to_come", "error", "words"),
-    [
-        ([1.0, 2.0], expected_after([1.0], "sales", 3), MonthsMissing, "'sales': 2022-04-01"),
-        ([1.0, 2.0], expected_after([1.0], "sales", 1), MonthRepeated, "'sales': 2022-02-01"),
-        (
-            [1.0],
-            expected_after([1.0, 2.0, 3.0], "sales", 1).drop(index=1),
-            MonthsMissing,
-            "'sales': 2022-04-01",
-        ),
-        ([1.0], expected_after([np.nan], "sales", 1), NotANumber, "'sales': 2022-02-01"),
-        ([np.inf], expected_after([1.0], "sales", 1), NotANumber, "'sales': 2022-01-01"),
-        ([1.0], history([1.0]).drop(columns="y"), HistoryColumnsMissing, "lacks y"),
-    ],
-    ids=["gap before", "month twice", "gap within", "no number", "infinite", "column missing"],
-)
-def test_invalid_expected_months_are_refused_by_name(
-    known: list[float], to_come: pd.DataFrame, error: type[Exception], words: str
-) -> None:
-    with pytest.raises(error, match=words):
-        forecast_monthly_or_expected(history(known), to_come)
+@pytest.mark.parametrize("months", [18, 40])
+def test_the_accurate_models_are_another_forecast_of_the_same_form(months: int) -> None:
+    values = history(100 + np.tile(SEASON, 4)[:months] + noise(months))
+    fast, accurate = (forecast_monthly(values, 6, models=name) for name in ("fast", "accurate"))
+    assert list(fast.columns) == list(accurate.columns)
+    assert fast["forecast"].to_numpy() == pytest.approx(accurate["forecast"].to_numpy(), rel=0.1)
+    with pytest.raises(ValueError, match="slow"):
+        forecast_monthly(values, 6, models="slow")

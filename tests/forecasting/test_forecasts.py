@@ -23,7 +23,7 @@ import pandas as pd
 import pytest
 from conftest import Company
 
-from dagster_project.forecasting import forecast_monthly
+from dagster_project.composed_forecast import compose
 from dagster_project.ledger import closing
 from dagster_project.settings import PROJECT_ROOT, DataFolder
 
@@ -420,7 +420,7 @@ def test_the_method_shows_which_histories_were_forecast(story: Story) -> None:
 @pytest.mark.parametrize("cost_center_id", ["A", "B", "M", "N", "W"])
 def test_each_forecast_shows_the_known_cost_of_its_month(story: Story, cost_center_id: str) -> None:
     found = story.company.query(
-        "select month, committed_cost, renewal_cost, usage_cost, method, forecast"
+        "select month, committed_cost, renewal_cost, usage_cost, method, seat_change_cost, forecast"
         " from marts.cost_forecast where cost_center_id = $id order by month",
         {"id": cost_center_id},
     )
@@ -428,31 +428,48 @@ def test_each_forecast_shows_the_known_cost_of_its_month(story: Story, cost_cent
     assert [row[:4] for row in found] == [
         (month, known[month]["committed"], known[month]["renewal"], 0) for month in TO_COME
     ]
-    for _, committed, renewal, _, method, forecast in found:
-        assert (forecast == committed + renewal) or method != "committed_spend"
+    for _, committed, renewal, _, method, seat_change, forecast in found:
+        assert forecast == committed + renewal + seat_change
+        assert seat_change == 0 or method != "committed_spend"
 
 
 @pytest.mark.parametrize("cost_center_id", ["A", "B"])
-def test_a_long_history_is_forecast_statistically(story: Story, cost_center_id: str) -> None:
-    costs = costs_so_far(cost_center_id)
-    history = pd.DataFrame({"unique_id": "it", "ds": pd.to_datetime(MONTHS), "y": costs})
-    numbers = ["forecast", "lower_80", "upper_80", "lower_95", "upper_95"]
+def test_a_forecast_continues_the_known_charges(story: Story, cost_center_id: str) -> None:
+    costs = [float(cost) for cost in costs_so_far(cost_center_id)]
+    known = expected_costs(cost_center_id)
+    nothing, none_to_come = [0.0] * len(MONTHS), [0.0] * len(TO_COME)
+    composed = compose(
+        pd.DataFrame(
+            {
+                "unique_id": "it",
+                "ds": pd.to_datetime([*MONTHS, *TO_COME]),
+                "is_history": [True] * len(MONTHS) + [False] * len(TO_COME),
+                "cost": [*costs, *none_to_come],
+                "recurring_cost": [*costs, *none_to_come],
+                "usage_cost": 0.0,
+                "committed_cost": [*nothing, *(known[month]["committed"] for month in TO_COME)],
+                "renewal_cost": [*nothing, *(known[month]["renewal"] for month in TO_COME)],
+                "renewal_variance": 0.0,
+            }
+        )
+    )
     found = story.company.query(
-        f"select {', '.join(numbers)} from marts.cost_forecast"
+        "select seat_change_cost, upper_80, upper_95 from marts.cost_forecast"
         " where cost_center_id = $id order by month",
         {"id": cost_center_id},
     )
-    by_hand = forecast_monthly(history, 12)[numbers].to_numpy()
-    assert np.array(found, dtype=float) == pytest.approx(by_hand, abs=0.000001)
+    by_hand = composed[["seat_change_cost", "upper_80", "upper_95"]].to_numpy()
+    assert np.array(found, dtype=float) == pytest.approx(by_hand, abs=0.00001)
     assert all(number == number.quantize(MILLIONTH) for row in found for number in row)
 
 
-def test_sales_of_a_forecast_follow_its_cost_as_in_the_last_year(story: Story) -> None:
-    # Office cost 10 and was sold for 13 in all months of it.
-    for forecast, sales in story.company.query(
-        "select forecast, sales_forecast from marts.cost_forecast where cost_center_id = 'A'"
+def test_sales_of_a_forecast_have_the_price_of_the_known_charges(story: Story) -> None:
+    # Office costs 10 and is sold for 13, from October on for 15.
+    for month, forecast, sales in story.company.query(
+        "select month, forecast, sales_forecast from marts.cost_forecast where cost_center_id = 'A'"
     ):
-        assert abs(sales - forecast * 13 / 10) < MILLIONTH
+        price = 13 if month < date(2026, 10, 1) else 15
+        assert abs(sales - forecast * price / 10) < sales / 1000
 
 
 def test_cost_centers_units_organizations_and_the_total_add_up(story: Story) -> None:
@@ -666,12 +683,12 @@ def test_a_forecast_is_kept_until_its_history_changes(story: Story, tmp_path: Pa
     # A reused forecast is recognized by a number that no model returns.
     with duckdb.connect(str(company.data.warehouse)) as connection:
         connection.execute(
-            "update intermediate.int_forecasts set forecast = 123456"
+            "update intermediate.int_forecasts set seat_change_cost = 123456"
             " where method <> 'committed_spend'"
         )
     kept = (
         "select distinct organization_id, cost_center_id from marts.cost_forecast"
-        " where forecast = 123456 order by all"
+        " where seat_change_cost = 123456 order by all"
     )
     company.build("--select", "int_forecasts+")
     assert company.query(kept) == [("alder", "A"), ("alder", "B"), ("birch", "M")]

@@ -16,6 +16,12 @@ expected_prices as (
 
 ),
 
+expected_renewals as (
+
+    select * from {{ ref('int_expected_renewals') }}
+
+),
+
 shares as (
 
     select * from {{ ref('int_split_shares') }}
@@ -26,6 +32,8 @@ with_sales as (
 
     select
         expected_charges.* exclude (billed_sales),
+        expected_renewals.likelihood,
+        expected_renewals.uncertain_likelihood,
         cast(
             case
                 when expected_charges.billed_sales is not null then expected_charges.billed_sales
@@ -45,6 +53,8 @@ with_sales as (
     from expected_charges
     left join expected_prices
         on expected_charges.expected_charge_id = expected_prices.expected_charge_id
+    left join expected_renewals
+        on expected_charges.expected_charge_id = expected_renewals.expected_charge_id
 
 ),
 
@@ -64,6 +74,8 @@ split_charges as (
         with_sales.charge_end_date,
         with_sales.commitment,
         with_sales.term_end_date,
+        with_sales.likelihood,
+        with_sales.uncertain_likelihood,
         shares.cost_center_id,
         shares.share,
         {{ part_for_share('with_sales.quantity', 'shares') }} as quantity,

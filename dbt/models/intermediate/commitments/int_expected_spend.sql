@@ -2,6 +2,7 @@
 Known future cost per cost center and month, for each forecast origin: amounts already billed for
 future months, future cycles, and metered usage at the average of the last three months. Costs are
 recognized like amortized costs: in the month that they apply to, but never before they are billed.
+Renewals count by their likelihood. Their variance is that of charges that are made or lost.
 -#}
 with
 
@@ -39,7 +40,8 @@ billed_ahead as (
         cast(concat(borne_costs.billing_period, '-01') as date) as month,
         'billed' as commitment,
         borne_costs.amortized_cost as expected_cost,
-        borne_costs.amortized_sales as expected_sales
+        borne_costs.amortized_sales as expected_sales,
+        0 as variance
     from borne_costs
     inner join forecast_origins
         on
@@ -63,8 +65,12 @@ charges as (
         charge_start_date,
         charge_end_date,
         commitment,
+        likelihood,
+        uncertain_likelihood,
         sum(total_cost) as total_cost,
-        sum(total_sales) as total_sales
+        sum(total_sales) as total_sales,
+        -- Decimal, so that the sum does not depend on the order of the rows.
+        sum(cast(power(cast(total_cost as double), 2) as decimal(36, 4))) as squared_cost
     from committed_spend
     group by
         origin_month,
@@ -74,7 +80,21 @@ charges as (
         bill_month,
         charge_start_date,
         charge_end_date,
-        commitment
+        commitment,
+        likelihood,
+        uncertain_likelihood
+
+),
+
+likely as (
+
+    select
+        * exclude (total_cost, total_sales),
+        cast({{ part_of_cost('total_cost', 'likelihood', '1') }} as decimal(28, 10))
+            as total_cost,
+        cast({{ part_of_cost('total_sales', 'likelihood', '1') }} as decimal(28, 10))
+            as total_sales
+    from charges
 
 ),
 
@@ -83,7 +103,7 @@ charge_months as (
     select
         *,
         {{ each_month('charge_start_date', 'charge_end_date') }} as charge_month
-    from charges
+    from likely
 
 ),
 
@@ -115,7 +135,13 @@ cycles_to_come as (
         {{ prorated_part(
             'counted.total_sales', 'low_days', 'high_days', 'total_days',
             narrow_limit('total_days')
-        ) }} as expected_sales
+        ) }} as expected_sales,
+        cast(
+            cast(counted.squared_cost as double)
+            * power(cast(counted.high_days - counted.low_days as double) / counted.total_days, 2)
+            * cast(counted.uncertain_likelihood as double)
+            * (1 - cast(counted.uncertain_likelihood as double)) as decimal(36, 4)
+        ) as variance
     from counted
     inner join forecast_origins
         on
@@ -132,7 +158,10 @@ unioned as (
     union all
     select * from cycles_to_come
     union all
-    select * from expected_usage
+    select
+        *,
+        0 as variance
+    from expected_usage
 
 ),
 
@@ -146,7 +175,8 @@ summed as (
         month,
         commitment,
         cast(sum(expected_cost) as decimal(28, 10)) as expected_cost,
-        cast(sum(expected_sales) as decimal(28, 10)) as expected_sales
+        cast(sum(expected_sales) as decimal(28, 10)) as expected_sales,
+        cast(sum(variance) as decimal(38, 4)) as variance
     from unioned
     group by origin_month, organization_id, cost_center_id, currency, month, commitment
 

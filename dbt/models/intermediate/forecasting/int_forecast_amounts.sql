@@ -1,6 +1,7 @@
 {#-
-Forecasts as amounts: known costs are exact, estimates are in whole millionths. Cost centers have
-forecasts of sales, from sales alone. Earlier forecasts of a cost center have the actual in the same row.
+Forecasts as amounts: the sum of known charges, which are exact, and of estimates in whole
+millionths. No band is below the committed cost. Cost centers have forecasts of sales, from sales
+alone. Earlier forecasts of a cost center have the actual in the same row.
 -#}
 with
 
@@ -35,7 +36,8 @@ in_millionths as (
         series_id,
         cast(month as date) as month,
         method,
-        {{ whole_millionths('forecast') }} as forecast,
+        {{ whole_millionths('seat_change_cost') }} as seat_change_cost,
+        {{ whole_millionths('usage_cost') }} as usage_cost,
         {{ whole_millionths('lower_80') }} as lower_80,
         {{ whole_millionths('upper_80') }} as upper_80,
         {{ whole_millionths('lower_95') }} as lower_95,
@@ -59,11 +61,15 @@ with_forecast as (
         in_millionths.method,
         series.cost as expected_cost,
         series.sales as expected_sales,
+        series.committed_cost,
+        series.renewal_cost,
+        in_millionths.seat_change_cost,
+        -- Usage that was not estimated is exact.
         case
-            when in_millionths.method = 'committed_spend' then series.cost
-            else in_millionths.forecast
-        end as forecast,
-        in_millionths.forecast as middle,
+            when {{ whole_millionths('series.usage_cost') }} = in_millionths.usage_cost
+                then series.usage_cost
+            else in_millionths.usage_cost
+        end as usage_cost,
         in_millionths.lower_80,
         in_millionths.upper_80,
         in_millionths.lower_95,
@@ -84,38 +90,37 @@ with_forecast as (
 
 ),
 
+summed as (
+
+    select
+        *,
+        cast(
+            committed_cost + renewal_cost + seat_change_cost + usage_cost as decimal(28, 10)
+        ) as forecast
+    from with_forecast
+
+),
+
 final as (
 
     select
-        with_forecast.series_id,
-        with_forecast.level,
-        with_forecast.origin_month,
-        with_forecast.is_latest,
-        with_forecast.organization_id,
-        with_forecast.business_unit,
-        with_forecast.cost_center_id,
-        with_forecast.currency,
-        with_forecast.month,
-        with_forecast.method,
-        with_forecast.expected_cost,
-        with_forecast.expected_sales,
-        with_forecast.forecast,
-        with_forecast.actual_cost,
-        least(with_forecast.lower_80, with_forecast.forecast) as lower_80,
-        greatest(with_forecast.upper_80, with_forecast.forecast) as upper_80,
-        least(with_forecast.lower_95, with_forecast.forecast) as lower_95,
-        greatest(with_forecast.upper_95, with_forecast.forecast) as upper_95,
+        summed.* exclude (lower_80, upper_80, lower_95, upper_95),
+        {% for band in ['80', '95'] -%}
+            least(greatest(summed.lower_{{ band }}, summed.committed_cost), summed.forecast)
+                as lower_{{ band }},
+            greatest(summed.upper_{{ band }}, summed.forecast) as upper_{{ band }},
+        {% endfor -%}
         cast(
             case
-                when of_sales.method = 'committed_spend' then with_forecast.expected_sales
-                else of_sales.forecast
+                when of_sales.method = 'committed_spend' then summed.expected_sales
+                else coalesce(summed.expected_sales, 0) + of_sales.seat_change_cost
             end as decimal(28, 10)
         ) as sales_forecast
-    from with_forecast
+    from summed
     left join in_millionths as of_sales
         on
-            concat('sales:', with_forecast.series_id) = of_sales.series_id
-            and with_forecast.month = of_sales.month
+            concat('sales:', summed.series_id) = of_sales.series_id
+            and summed.month = of_sales.month
 
 )
 

@@ -47,7 +47,13 @@ placed as (
         known_costs.currency,
         known_costs.month,
         known_costs.cost,
-        known_costs.sales
+        known_costs.sales,
+        known_costs.recurring_cost,
+        known_costs.usage_cost,
+        known_costs.committed_cost,
+        known_costs.renewal_cost,
+        known_costs.renewal_variance,
+        known_costs.committed_sales
     from known_costs
     cross join latest
     inner join forecast_origins
@@ -79,7 +85,13 @@ leveled as (
         month,
         max(horizon_month) as horizon_month,
         cast(sum(cost) as decimal(28, 10)) as cost,
-        cast(sum(sales) as decimal(28, 10)) as sales
+        cast(sum(sales) as decimal(28, 10)) as sales,
+        cast(sum(recurring_cost) as decimal(28, 10)) as recurring_cost,
+        cast(sum(usage_cost) as decimal(28, 10)) as usage_cost,
+        cast(sum(committed_cost) as decimal(28, 10)) as committed_cost,
+        cast(sum(renewal_cost) as decimal(28, 10)) as renewal_cost,
+        cast(sum(renewal_variance) as decimal(38, 4)) as renewal_variance,
+        cast(sum(committed_sales) as decimal(28, 10)) as committed_sales
     from placed
     group by grouping sets (
         (currency, month, is_latest, total_origin_month),
@@ -153,7 +165,13 @@ final as (
         series_months.month,
         series_months.month <= series_months.origin_month as is_history,
         coalesce(with_series.cost, 0) as cost,
-        with_series.sales
+        with_series.sales,
+        coalesce(with_series.recurring_cost, 0) as recurring_cost,
+        coalesce(with_series.usage_cost, 0) as usage_cost,
+        coalesce(with_series.committed_cost, 0) as committed_cost,
+        coalesce(with_series.renewal_cost, 0) as renewal_cost,
+        coalesce(with_series.renewal_variance, 0) as renewal_variance,
+        coalesce(with_series.committed_sales, 0) as committed_sales
     from series_months
     left join with_series
         on

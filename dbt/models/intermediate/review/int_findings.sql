@@ -13,6 +13,7 @@
     'int_findings_directory',
     'int_findings_license_use',
     'int_findings_budgets',
+    'int_findings_forecasts',
     'int_findings_refunds',
     'int_findings_splits',
     'int_findings_split_history',

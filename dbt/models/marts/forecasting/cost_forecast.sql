@@ -7,33 +7,9 @@ forecast_amounts as (
 
 ),
 
-expected_spend as (
-
-    select * from {{ ref('int_expected_spend') }}
-
-),
-
 cost_center_units as (
 
     select * from {{ ref('int_cost_center_units') }}
-
-),
-
--- The known cost of the month, by certainty.
-known_to_come as (
-
-    select
-        origin_month,
-        organization_id,
-        cost_center_id,
-        currency,
-        month,
-        sum(case when commitment in ('billed', 'committed') then expected_cost else 0 end)
-            as committed_cost,
-        sum(case when commitment = 'renewal' then expected_cost else 0 end) as renewal_cost,
-        sum(case when commitment = 'usage' then expected_cost else 0 end) as usage_cost
-    from expected_spend
-    group by origin_month, organization_id, cost_center_id, currency, month
 
 ),
 
@@ -53,22 +29,16 @@ final as (
         forecast_amounts.upper_80,
         forecast_amounts.lower_95,
         forecast_amounts.upper_95,
-        cast(coalesce(known_to_come.committed_cost, 0) as decimal(28, 10)) as committed_cost,
-        cast(coalesce(known_to_come.renewal_cost, 0) as decimal(28, 10)) as renewal_cost,
-        cast(coalesce(known_to_come.usage_cost, 0) as decimal(28, 10)) as usage_cost,
-        forecast_amounts.sales_forecast
+        cast(forecast_amounts.committed_cost as decimal(28, 10)) as committed_cost,
+        cast(forecast_amounts.renewal_cost as decimal(28, 10)) as renewal_cost,
+        cast(forecast_amounts.usage_cost as decimal(28, 10)) as usage_cost,
+        forecast_amounts.sales_forecast,
+        cast(forecast_amounts.seat_change_cost as decimal(28, 10)) as seat_change_cost
     from forecast_amounts
     inner join cost_center_units
         on
             forecast_amounts.organization_id = cost_center_units.organization_id
             and forecast_amounts.cost_center_id = cost_center_units.cost_center_id
-    left join known_to_come
-        on
-            forecast_amounts.origin_month = known_to_come.origin_month
-            and forecast_amounts.organization_id = known_to_come.organization_id
-            and forecast_amounts.cost_center_id = known_to_come.cost_center_id
-            and forecast_amounts.currency = known_to_come.currency
-            and forecast_amounts.month = known_to_come.month
 
 )
 

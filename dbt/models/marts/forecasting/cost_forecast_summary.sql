@@ -1,7 +1,8 @@
 {#-
 Forecasts of business units, organizations and the total of a currency are the sums over their cost
 centers, so that all levels add up. Their bands are as wide as those of a forecast of their own
-history, because errors of cost centers partly offset each other and bands do not add up.
+history, because errors of cost centers partly offset each other and bands do not add up. None is below the
+committed cost.
 -#}
 with
 
@@ -51,6 +52,7 @@ summed as (
         month,
         case when min(method) = max(method) then min(method) else 'several' end as method,
         sum(forecast) as forecast,
+        sum(committed_cost) as committed_cost,
         sum(sales_forecast) as sales_forecast
     from cost_centers
     group by grouping sets (
@@ -77,18 +79,11 @@ final as (
         cast(summed.forecast as decimal(28, 10)) as forecast,
         {% for bound in ['lower_80', 'upper_80', 'lower_95', 'upper_95'] -%}
             cast(
-                case
-                    -- A series that was never negative has no negative band.
-                    when forecast_amounts.lower_95 >= 0 and summed.forecast >= 0
-                        then
-                            greatest(
-                                summed.forecast
-                                + forecast_amounts.{{ bound }} - forecast_amounts.forecast,
-                                0
-                            )
-                    else
-                        summed.forecast + forecast_amounts.{{ bound }} - forecast_amounts.forecast
-                end as decimal(28, 10)
+                greatest(
+                    summed.forecast
+                    + forecast_amounts.{{ bound }} - forecast_amounts.forecast,
+                    least(summed.committed_cost, summed.forecast)
+                ) as decimal(28, 10)
             ) as {{ bound }},
         {% endfor -%}
         cast(summed.sales_forecast as decimal(28, 10)) as sales_forecast

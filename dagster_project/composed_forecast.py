@@ -1,0 +1,321 @@
+"""Forecast of a month, composed of known charges, seat changes and usage.
+
+Belongs here: the composition and its bands. Does not belong here: statistics of a single history
+(forecasting), the known charges (dbt/models/intermediate/commitments), Dagster, the database.
+
+A month is the sum of
+  committed    charges that are owed: certain, without a band
+  renewal      charges after a term, times the organization's renewal rate
+  seat change  growth or decline of seats and price, continued from the recurring cost
+  usage        metered usage, continued from its own history
+One-time charges and refunds of the past are in neither of the two histories.
+
+Known charges determine the level, so that new seats count in full from their first month. The
+statistical forecast only determines the change relative to that level. For this purpose, earlier
+changes of the level (a purchase, a merger, a new price) are removed from the history: months before
+them are scaled to the level after them.
+"""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd  # type: ignore[import-untyped]
+
+from dagster_project import forecasting
+from dagster_project.forecasting import BAND_COLUMNS, YEAR, Method, ModelSet, Values
+
+HISTORY_COLUMNS = ["recurring_cost", "usage_cost"]
+KNOWN_COLUMNS = ["committed_cost", "renewal_cost", "usage_cost", "renewal_variance"]
+INPUT_COLUMNS = [
+    "unique_id",
+    "ds",
+    "is_history",
+    "cost",
+    "recurring_cost",
+    "usage_cost",
+    "committed_cost",
+    "renewal_cost",
+    "renewal_variance",
+]
+COMPOSED_TYPES = {
+    "unique_id": "string",
+    "ds": "datetime64[us]",
+    **dict.fromkeys(["seat_change_cost", "usage_cost", *BAND_COLUMNS], "float64"),
+    "method": "string",
+    "history_hash": "string",
+}
+
+# Half a year shows a direction; a shorter history does not change the known charges.
+SHORTEST_FOR_SEAT_CHANGE = 6
+
+# A change of the level differs from the usual monthly changes: it is more than four times their
+# mean, or there are fewer than three others. A similar change a year before or after is a season.
+LEVEL_CHANGE = 4.0
+FEWEST_USUAL_CHANGES = 3
+LEAST_CHANGE = 0.001
+
+# Standard deviations below the mean that hold 90 and 97.5 of 100 cases of a normal distribution.
+NORMAL_80, NORMAL_95 = 1.2816, 1.9600
+
+Bands = tuple[Values, Values, Values, Values]
+
+
+def compose(
+    months: pd.DataFrame,
+    earlier: pd.DataFrame | None = None,
+    *,
+    models: str = ModelSet.FAST,
+    processes: int = 1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> pd.DataFrame:
+    """The composed forecast of each series, one row per future month.
+
+    `months` has one row per series and month, without gaps: unique_id, ds, is_history; in the
+    history cost (all of it), recurring_cost (of products that are still charged, without one-time
+    charges) and usage_cost; in the future committed_cost, renewal_cost (times the renewal rate),
+    renewal_variance and usage_cost (recent average, for a short history of usage).
+
+    Returns COMPOSED_TYPES: seat_change_cost and usage_cost complete committed_cost and
+    renewal_cost; the bands hold the sum of the four. No band is below the committed cost.
+    `method` is that of the seat change, of usage without one, else COMMITTED_SPEND. `earlier` is a
+    previous result; series with the same history_hash are reused.
+
+    Raises a HistoryRefused that names the series and the month.
+    """
+    rows = months[INPUT_COLUMNS].sort_values(["unique_id", "ds"], ignore_index=True)
+    forecasting.refuse_incomplete(rows[["unique_id", "ds"]])
+    numbers = [column for column in INPUT_COLUMNS if column.endswith(("cost", "variance"))]
+    rows[numbers] = rows[numbers].astype("float64").fillna(0.0)
+    usual_change = forecasting.usual_change_of(
+        [
+            (one["recurring_cost"] + one["usage_cost"]).to_numpy()
+            for _, one in rows[rows["is_history"]].groupby("unique_id", sort=True)
+        ]
+    )
+    hashes = _hashes(rows, numbers, ModelSet(models), usual_change)
+    rows = rows.merge(hashes, on="unique_id")
+    known = _reusable(rows, earlier)
+    missing = rows[~rows["unique_id"].isin(known["unique_id"])]
+    made = [known] if len(known) else []
+    if len(missing):
+        statistics = _statistics(missing, ModelSet(models), usual_change, processes, progress)
+        made += [
+            _one(one, statistics, usual_change)
+            for _, one in missing.groupby("unique_id", sort=True)
+        ]
+    if not made:
+        made = [pd.DataFrame(columns=list(COMPOSED_TYPES))]
+    result = pd.concat(made)[list(COMPOSED_TYPES)].astype(COMPOSED_TYPES)
+    return result.sort_values(["unique_id", "ds"], ignore_index=True)
+
+
+def without_level_changes(values: Values) -> Values:
+    """A recurring cost, scaled so that it has no change of level and ends with its last month.
+
+    Months without cost, or with more refunds than charges, repeat the month before them.
+    """
+    filled = values.copy()
+    for at in np.flatnonzero(filled <= 0):
+        filled[at] = filled[at - 1] if at else 0.0
+    filled = filled[np.argmax(filled > 0) :]
+    changes = np.diff(np.log(filled))
+    sizes = np.abs(changes)
+    is_change = sizes > LEAST_CHANGE
+    others = np.maximum(is_change.sum() - is_change, 1)
+    usual = (sizes[is_change].sum() - sizes * is_change) / others
+    is_level = is_change & ((others < FEWEST_USUAL_CHANGES) | (sizes > LEVEL_CHANGE * usual))
+    is_level &= ~_is_season(changes)
+    # Sums from the end, so that the last month stays.
+    later = np.cumsum(np.where(is_level, changes, 0.0)[::-1])[::-1]
+    return np.asarray(filled * np.exp(np.append(later, 0.0)))
+
+
+def _onto_last_month(level: Values, forecast: float) -> float:
+    """The factor that lets a forecast continue from the last month instead of a smoothed level.
+
+    Known seats are not noise. A first step that differs from the mean change of the last year by
+    no more than twice the usual deviation is replaced by that mean; a larger one, such as the
+    start of a season, is reduced by it.
+    """
+    if forecast <= 0:
+        return 1.0
+    changes = np.diff(np.log(level))
+    usual = 2 * 1.4826 * float(np.median(np.abs(changes - np.median(changes))))
+    step = float(np.log(forecast / level[-1]) - changes[-YEAR:].mean())
+    return float(np.exp(-np.clip(step, -usual, usual)))
+
+
+def _is_season(changes: Values) -> Any:
+    """Whether a change recurs a year before or after, in the same direction and like size."""
+    is_season = np.zeros(len(changes), dtype=bool)
+    now, before = changes[YEAR:], changes[:-YEAR]
+    with np.errstate(all="ignore"):
+        is_alike = (now * before > 0) & (np.abs(np.log(now / before)) < np.log(2))
+    is_season[YEAR:] |= is_alike
+    is_season[:-YEAR] |= is_alike
+    return is_season
+
+
+def _statistics(
+    rows: pd.DataFrame,
+    models: ModelSet,
+    usual_change: float,
+    processes: int,
+    progress: Callable[[int, int], None],
+) -> dict[str, pd.DataFrame]:
+    """The forecasts of the recurring and usage histories, by part and series."""
+    histories = []
+    for name, one in rows.groupby("unique_id", sort=True):
+        past = one[one["is_history"]]
+        for part, values in _histories(past).items():
+            months = pd.date_range(end=past["ds"].iloc[-1], periods=len(values), freq="MS")
+            histories.append(
+                pd.DataFrame({"unique_id": f"{part}:{name}", "ds": months, "y": values})
+            )
+    horizon = int((~rows["is_history"]).groupby(rows["unique_id"]).sum().max())
+    if not histories or not horizon:
+        return {}
+    forecasts = forecasting.forecast_monthly(
+        pd.concat(histories),
+        horizon,
+        models=models,
+        usual_change=usual_change,
+        processes=processes,
+        progress=progress,
+    )
+    return {str(name): one for name, one in forecasts.groupby("unique_id")}
+
+
+def _histories(past: pd.DataFrame) -> dict[str, Values]:
+    """The histories of a series that can be continued."""
+    histories = {}
+    recurring = np.trim_zeros(past["recurring_cost"].to_numpy(), "f")
+    if len(recurring) >= SHORTEST_FOR_SEAT_CHANGE and not forecasting.is_intermittent(recurring):
+        level = without_level_changes(recurring)
+        if len(level) >= SHORTEST_FOR_SEAT_CHANGE:
+            histories["recurring"] = level
+    usage = np.trim_zeros(past["usage_cost"].to_numpy(), "f")
+    if len(usage) >= YEAR and not forecasting.is_intermittent(usage):
+        histories["usage"] = usage
+    return histories
+
+
+def _one(
+    rows: pd.DataFrame, statistics: dict[str, pd.DataFrame], usual_change: float
+) -> pd.DataFrame:
+    """The composed forecast of one series."""
+    name = rows["unique_id"].iloc[0]
+    recurring, usage = statistics.get(f"recurring:{name}"), statistics.get(f"usage:{name}")
+    past, future = rows[rows["is_history"]], rows[~rows["is_history"]]
+    count = len(future)
+    committed = future["committed_cost"].to_numpy()
+    base = committed + future["renewal_cost"].to_numpy()
+    seat_change = np.zeros(count)
+    expected_usage = future["usage_cost"].to_numpy()
+    errors: list[Bands] = []
+    method = Method.COMMITTED_SPEND
+    if usage is not None:
+        expected_usage = usage["forecast"].to_numpy()[:count]
+        errors.append(_around(usage, 1.0, count))
+        method = Method(usage["method"].iloc[0])
+    if recurring is not None:
+        level = without_level_changes(past["recurring_cost"].to_numpy())
+        ratio = base / level[-1] * _onto_last_month(level, recurring["forecast"].iloc[0])
+        # Owed charges cannot decline.
+        seat_change = np.maximum(ratio * recurring["forecast"].to_numpy()[:count], committed) - base
+        errors.append(_around(recurring, ratio, count))
+        method = Method(recurring["method"].iloc[0])
+    # What is not continued has the band of a short history; for all of it, one-time charges count,
+    # too, because they may come again.
+    unknown = [
+        column
+        for column, known in (("recurring_cost", recurring), ("usage_cost", usage))
+        if known is None
+    ]
+    expected = np.zeros(count)
+    expected += base if recurring is None else 0.0
+    expected += expected_usage if usage is None else 0.0
+    if len(unknown) == len(HISTORY_COLUMNS):
+        errors.append(_presumed(past["cost"].to_numpy(), expected, usual_change))
+    elif unknown and expected.any():
+        errors.append(_presumed(past[unknown[0]].to_numpy(), expected, usual_change))
+
+    deviation = np.sqrt(future["renewal_variance"].to_numpy())
+    zeros = np.zeros(count)
+    errors.append((NORMAL_80 * deviation, zeros, NORMAL_95 * deviation, zeros))
+    below_80, above_80, below_95, above_95 = (
+        np.sqrt(sum(error[side] ** 2 for error in errors)) for side in range(4)
+    )
+    total = base + seat_change + expected_usage
+    floor = np.minimum(committed + np.minimum(expected_usage, 0.0), total)
+    return pd.DataFrame(
+        {
+            "unique_id": future["unique_id"],
+            "ds": future["ds"],
+            "seat_change_cost": seat_change,
+            "usage_cost": expected_usage,
+            "lower_80": np.maximum(total - below_80, floor),
+            "upper_80": total + above_80,
+            "lower_95": np.maximum(total - below_95, floor),
+            "upper_95": total + above_95,
+            "method": str(method),
+            "history_hash": future["history_hash"],
+        }
+    )
+
+
+def _around(forecast: pd.DataFrame, ratio: Any, count: int) -> Bands:
+    """The distances of the bands from the forecast: lower and upper 80, lower and upper 95."""
+    middle = forecast["forecast"].to_numpy()
+    distances = [
+        np.abs(forecast[band].to_numpy() - middle)[:count] * ratio for band in BAND_COLUMNS
+    ]
+    return distances[0], distances[1], distances[2], distances[3]
+
+
+def _presumed(history: Values, expected: Values, usual_change: float) -> Bands:
+    """The distances of the bands around a history that is too short to measure errors."""
+    history = np.trim_zeros(history, "f")
+    values = history if len(history) else expected
+    spread = forecasting.presumed_spread(values, len(expected), usual_change)
+    distances = forecasting.band_distances(spread)
+    return tuple(distances[band] for band in BAND_COLUMNS)  # type: ignore[return-value]
+
+
+def _hashes(
+    rows: pd.DataFrame, numbers: list[str], models: ModelSet, usual_change: float
+) -> pd.DataFrame:
+    """A hash per series of its months, the settings and the code that forecasts them.
+
+    The usual change of other histories counts only for series whose own errors are not measured.
+    """
+    files = (Path(__file__), Path(str(forecasting.__file__)))
+    code = b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)
+    code += models.encode()
+    hashes = []
+    for name, one in rows.groupby("unique_id", sort=True):
+        digest = hashlib.sha256(code + str(one["ds"].iloc[0]).encode())
+        digest.update(one["is_history"].to_numpy(dtype=bool).tobytes())
+        digest.update(one[numbers].to_numpy().tobytes())
+        if not _is_measured(one):
+            digest.update(str(usual_change).encode())
+        hashes.append((name, digest.hexdigest()))
+    return pd.DataFrame(hashes, columns=["unique_id", "history_hash"])
+
+
+def _is_measured(rows: pd.DataFrame) -> bool:
+    """Whether the bands of a series follow from its own history alone."""
+    histories = _histories(rows[rows["is_history"]])
+    has_usage = rows["usage_cost"].any()
+    return len(histories.get("recurring", ())) >= YEAR and ("usage" in histories or not has_usage)
+
+
+def _reusable(rows: pd.DataFrame, earlier: pd.DataFrame | None) -> pd.DataFrame:
+    """The rows of an earlier result whose series are unchanged."""
+    if earlier is None or not len(earlier) or not len(rows):
+        return pd.DataFrame(columns=list(COMPOSED_TYPES))
+    keys = ["unique_id", "history_hash"]
+    return earlier.astype(COMPOSED_TYPES).merge(rows[keys].drop_duplicates(), on=keys)
