@@ -24,6 +24,18 @@ cost_center_units as (
 
 ),
 
+refunds as (
+
+    select
+        organization_id,
+        subscription_id,
+        max(charge_end_date) as refunded_through_date
+    from {{ ref('int_billing_lines') }}
+    where charge_kind = 'refund' and subscription_id is not null
+    group by organization_id, subscription_id
+
+),
+
 continued_products as (
 
     select
@@ -36,7 +48,7 @@ continued_products as (
 ),
 
 -- A cycle that is due for up to three months. A product that continues in another subscription was
--- renewed under another id.
+-- renewed under another id, and a refund of the last cycle ended the subscription.
 stopped as (
 
     select
@@ -53,8 +65,14 @@ stopped as (
             last_cycles.organization_id = continued_products.organization_id
             and last_cycles.product_name is not distinct from continued_products.product_name
             and last_cycles.origin_month >= continued_products.next_bill_month
+    left join refunds
+        on
+            last_cycles.organization_id = refunds.organization_id
+            and last_cycles.subscription_id = refunds.subscription_id
+            and last_cycles.charge_end_date <= refunds.refunded_through_date
     where
-        last_cycles.seats > 0
+        refunds.subscription_id is null
+        and last_cycles.seats > 0
         and last_cycles.cycle_cost > 0
         and last_cycles.next_bill_month
         > {{ dbt.dateadd('month', -3, 'last_cycles.origin_month') }}
