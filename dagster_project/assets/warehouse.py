@@ -14,7 +14,7 @@ from dagster_dbt import DagsterDbtTranslator, dbt_assets
 
 from dagster_project import compiled_build, database, dbt_runner, progress
 from dagster_project.private_interfaces import asset_events, dbt_selection
-from dagster_project.quoting import sql_identifier
+from dagster_project.quoting import sql_identifier, sql_literal
 from dagster_project.settings import DataFolder
 from dagster_project.wording import plain_decimal
 
@@ -207,7 +207,7 @@ def _figures(unique_id: str, connection: duckdb.DuckDBPyConnection) -> dict[str,
         return {"dagster/row_count": row[0] if row else 0}
     selected = ", ".join(f"sum({sql_identifier(column)})" for column in sums)
     # Amounts of different currencies have no sum.
-    currency = "currency" if "currency" in node["columns"] else "''"
+    currency = "currency" if "currency" in node["columns"] else sql_literal("")
     rows = connection.execute(
         f"select count(*), {currency}, {selected} from {table} group by 2 order by 2"
     ).fetchall()

@@ -72,6 +72,7 @@ LINE_TYPES = {
     "price_explanation": "varchar",
     "proration_rule": "varchar",
     "provider": "varchar",
+    "is_default": "boolean",
 }
 """Columns of a posted split line."""
 

@@ -251,7 +251,9 @@ def test_budget_states_that_there_is_none(opened: Open, data: DataFolder, tmp_pa
         connection.execute("delete from marts.budget_variance")
     shown = text(opened("budget", mine))
     assert "No budget yet. Add a file to landing/budgets" in shown
-    assert "budget" not in text(opened(of=mine))
+    home = text(opened(of=mine))
+    assert "over its budget" not in home
+    assert "over their budgets" not in home
     with duckdb.connect(str(mine.published_database)) as connection:
         for mart in ("budget_variance", "cost_forecast_summary", "forecast_accuracy"):
             connection.execute(f"drop table marts.{mart}")

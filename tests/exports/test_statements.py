@@ -132,9 +132,8 @@ def test_names_are_escaped_on_the_page(
 def customer_statements(company: Company, organization: str, folder: Path) -> tuple[Path, ...]:
     """The statements of a customer's edition for January 2026."""
     scope = Scope("2026-01", "2026-01", organization, "customer")
-    data = DataFolder(folder / "data")
     with open_published(company.data) as connection:
-        return write_customer_edition(connection, data, scope, folder).statements
+        return write_customer_edition(connection, company.data, scope, folder).statements
 
 
 def test_a_customer_statement_shows_no_cost(company: Company, tmp_path: Path) -> None:

@@ -29,8 +29,14 @@ def apportion(
     *arguments: object, limit: Callable[[], None] | None = None, **variables: object
 ) -> subprocess.CompletedProcess[str]:
     """`python -m dagster_project` in a process of its own, `limit` called before it begins."""
+    return run_python("-m", "dagster_project", *arguments, limit=limit, **variables)
+
+
+def run_python(
+    *arguments: object, limit: Callable[[], None] | None = None, **variables: object
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "dagster_project", *map(str, arguments)],
+        [sys.executable, *map(str, arguments)],
         cwd=PROJECT_ROOT,
         env=os.environ | {name: str(value) for name, value in variables.items()},
         preexec_fn=limit,
@@ -178,11 +184,18 @@ def test_a_wrong_setting_is_named(
 
 def test_a_full_disk_is_explained_and_changes_nothing(data: DataFolder, tmp_path: Path) -> None:
     before = tree(data.landing)
-    # dbt writes the statement of each model that it runs; on /dev/full nothing can be written.
+    # dbt writes the statement of each model that it runs; on /dev/full nothing can be written. No
+    # statements are kept, as after a change of the project, so that dbt builds.
+    program = """
+import sys
+from dagster_project import cli, compiled_build
+compiled_build.kept = lambda: None
+sys.exit(cli.main())
+"""
     statement = data.run_folder / "dbt/run/apportion/models/marts/chargeback/billing_report.sql"
     statement.parent.mkdir(parents=True)
     statement.symlink_to("/dev/full")
-    run = apportion("run", "--data", data.root, DAGSTER_HOME=tmp_path / "dagster")
+    run = run_python("-c", program, "run", "--data", data.root, DAGSTER_HOME=tmp_path / "dagster")
     assert run.returncode == 1
     assert run.stderr == (
         f"The disk is full. {UNHARMED} Free some space and run the command again.\n"

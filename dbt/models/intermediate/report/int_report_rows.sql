@@ -24,6 +24,12 @@ computed_rows as (
 
 ),
 
+default_cost_centers as (
+
+    select * from {{ ref('int_default_cost_centers') }}
+
+),
+
 correction_rows as (
 
     select * from {{ ref('int_correction_rows') }}
@@ -61,6 +67,21 @@ unioned as (
     union all by name
     select * from correction_rows
 
+),
+
+-- Posted rows keep what was posted. Older postings do not say whether a cost center was Default.
+final as (
+
+    select
+        unioned.* exclude (is_default),
+        coalesce(unioned.is_default, default_cost_centers.cost_center_id is not null)
+            as is_default
+    from unioned
+    left join default_cost_centers
+        on
+            unioned.organization_id = default_cost_centers.organization_id
+            and unioned.cost_center_id = default_cost_centers.cost_center_id
+
 )
 
-select * from unioned
+select * from final

@@ -6,12 +6,6 @@ report_rows as (
 
 ),
 
-default_cost_centers as (
-
-    select * from {{ ref('int_default_cost_centers') }}
-
-),
-
 -- Read again, without the columns that the sums do not need.
 whole_lines as (
 
@@ -103,7 +97,7 @@ final as (
             when sold_bills.is_sold then coalesce(report_rows.total_sales, 0)
             else report_rows.total_cost
         end as charged_amount,
-        default_cost_centers.cost_center_id is not null as is_default,
+        report_rows.is_default,
         {{ period_start('report_rows.billing_period') }} as billing_period_start
     from report_rows
     left join units
@@ -115,10 +109,6 @@ final as (
             report_rows.billing_period = sold_bills.billing_period
             and report_rows.organization_id is not distinct from sold_bills.organization_id
             and report_rows.currency = sold_bills.currency
-    left join default_cost_centers
-        on
-            report_rows.organization_id = default_cost_centers.organization_id
-            and report_rows.cost_center_id = default_cost_centers.cost_center_id
 
 )
 
