@@ -73,7 +73,7 @@ bandit: .venv/dev.stamp
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive dagster_project app benchmarks
 
 # Asks the package index about every pinned package. No check of `make test` depends on a network.
-audit: ## list known vulnerabilities of the pinned packages
+audit: ## list known vulnerabilities of the pinned packages: PACKAGE_INDEX_JSON=address of the index
 	@$(PYTHON) .ci/audit
 
 mypy: .venv/dev.stamp
