@@ -15,7 +15,7 @@ dbt itself (dbt_runner).
 import json
 import shutil
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from hashlib import sha256
@@ -31,6 +31,7 @@ from dagster_project.settings import DataFolder
 KEPT_FOLDER = dbt_runner.PARSED_FOLDER / "compiled_build"
 STATEMENTS = "statements.json"
 SEEDS = "seeds.duckdb"
+COMMIT_SECONDS = 1
 
 
 class DbtNeeded(Exception):
@@ -116,6 +117,21 @@ class CompiledBuild:
         in_order = sorted(self.statements, key=lambda each: each.kind != "seed")
         yield from map(partial(_result, connection), in_order)
 
+    def execute_and_commit(self, connection: duckdb.DuckDBPyConnection) -> Iterator[NodeResult]:
+        """Execute all statements, and commit what is done at most once a second, and at the end.
+
+        A commit waits for the disk; 200 small tables spend more time on it than on their rows.
+        """
+        connection.begin()
+        begun = time.monotonic()
+        for result in self.execute(connection):
+            yield result
+            if time.monotonic() - begun >= COMMIT_SECONDS:
+                connection.commit()
+                connection.begin()
+                begun = time.monotonic()
+        connection.commit()
+
 
 def _result(connection: duckdb.DuckDBPyConnection, statement: Statement) -> NodeResult:
     """Execute one statement; raises DbtNeeded if it fails or finds rows that block the build."""
@@ -168,6 +184,28 @@ def _result_of_python_model(code: str, connection: duckdb.DuckDBPyConnection) ->
 def connect(warehouse: Path) -> duckdb.DuckDBPyConnection:
     """A connection that can execute a build on a warehouse."""
     return database.connect(warehouse, folders=(KEPT_FOLDER,))
+
+
+def build_models(
+    warehouse: Path,
+    names: Collection[str],
+    manifest: Mapping[str, Any],
+    on_result: Callable[[int, int], None] = lambda done, total: None,
+) -> bool:
+    """Build models and all that they are made of, without tests; false if dbt must build them.
+
+    `on_result` receives the number of nodes built and of all nodes.
+    """
+    if (complete := kept()) is None:
+        return False
+    compiled = complete.models_for(names, manifest)
+    with connect(warehouse) as connection:
+        try:
+            for done, _ in enumerate(compiled.execute_and_commit(connection), start=1):
+                on_result(done, len(compiled.statements))
+        except DbtNeeded:
+            return False
+    return True
 
 
 # --- keeping ------------------------------------------------------------------------------------

@@ -1,9 +1,7 @@
 """The dbt project as assets, its tests as asset checks; dbt runs inside this process."""
 
 import os
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -19,8 +17,6 @@ from dagster_project.settings import DataFolder
 from dagster_project.wording import plain_decimal
 
 MANIFEST = dbt_runner.read_manifest()
-
-COMMIT_SECONDS = 1
 
 MONEY_COLUMNS = ("total_cost", "total_sales", "total_margin", "variance", "quarantined_total")
 
@@ -69,17 +65,13 @@ def warehouse_models(context: dg.AssetExecutionContext) -> Iterator[Any]:
                 {each.unique_id: each.unique_id.split(".")[2] for each in compiled.statements},
                 progress.seconds_before(data, "building"),
             )
-            with (
-                compiled_build.connect(data.warehouse) as connection,
-                _committed_regularly(connection) as commit_if_due,
-            ):
-                for node in compiled.execute(connection):
+            with compiled_build.connect(data.warehouse) as connection:
+                for node in compiled.execute_and_commit(connection):
                     reported.add(node.unique_id)
                     figures = _figures(node.unique_id, connection)
                     rows = figures.get("dagster/row_count")
                     name = node.unique_id.split(".")[2]
                     step.ended(node.unique_id, f"{name}: {rows:,} rows" if rows else "")
-                    commit_if_due()
                     yield _event(node, figures)
             step.finish()
             progress.remember(data, "building", step.seconds)
@@ -130,26 +122,6 @@ def _build_with_dbt(
             },
             allow_retries=False,
         )
-
-
-@contextmanager
-def _committed_regularly(connection: duckdb.DuckDBPyConnection) -> Iterator[Callable[[], None]]:
-    """Commit when the function is called, at most once a second, and at the end.
-
-    A commit waits for the disk; 200 small tables spend more time on it than on their rows.
-    """
-    begun = time.monotonic()
-
-    def commit_if_due() -> None:
-        nonlocal begun
-        if time.monotonic() - begun >= COMMIT_SECONDS:
-            connection.commit()
-            connection.begin()
-            begun = time.monotonic()
-
-    connection.begin()
-    yield commit_if_due
-    connection.commit()
 
 
 def _event(

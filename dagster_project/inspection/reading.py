@@ -244,15 +244,8 @@ def _staged(copy: DataFolder, format_names: list[str]) -> dict[str, str]:
         and node["depends_on"]["nodes"] == [f"source.apportion.raw.{name}"]
         and "rejection()" in node["raw_code"]
     }
-    if (kept := compiled_build.kept()) is not None:
-        with compiled_build.connect(copy.warehouse) as connection:
-            try:
-                for _ in kept.models_for(models.values(), manifest).execute(connection):
-                    pass
-                return models
-            except compiled_build.DbtNeeded:
-                # dbt says what is wrong.
-                pass
+    if compiled_build.build_models(copy.warehouse, models.values(), manifest):
+        return models
     outcome = dbt_runner.invoke(
         ["run", "--no-write-json", "--select", *models.values()], copy, copy.run_folder / "dbt"
     )

@@ -189,16 +189,9 @@ def build(copy: DataFolder) -> bool:
     except ApportionError as error:
         print(error)
         return False
-    if (kept := compiled_build.kept()) is not None:
-        try:
-            compiled = kept.models_for(MODELS, dbt_runner.read_manifest())
-            with compiled_build.connect(copy.warehouse) as connection:
-                for done, _ in enumerate(compiled.execute(connection), start=1):
-                    progress(done, len(compiled.statements))
-            return True
-        except compiled_build.DbtNeeded:
-            # dbt says what is wrong.
-            pass
+    manifest = dbt_runner.read_manifest()
+    if compiled_build.build_models(copy.warehouse, MODELS, manifest, progress):
+        return True
     outcome = dbt_runner.invoke(
         [
             *("build", "--exclude-resource-type", "unit_test", "--exclude-resource-type", "test"),
