@@ -196,7 +196,7 @@ def run_web_server(middleware: Callable[..., Any]) -> None:
     """Become `dagster-webserver`, with an ASGI middleware in front of all that it answers.
 
     Arguments are those of the process. Dagster documents no way to add a middleware, and its
-    server cannot tell its own pages from those of other sites.
+    server cannot distinguish its own pages from those of other sites.
     """
     from dagster_webserver.app import create_app_from_workspace_process_context
     from dagster_webserver.cli import main

@@ -5,7 +5,7 @@ Belongs here: versions, cursors, and the query of a page. Does not: formats (for
 
 A published version never changes, so the number of a row in its table is a key that needs no
 order, and the pages of one read have the version of the first page. Organizations get the number
-of the row among their own, which tells nothing about the rows of others.
+of the row among their own, which reveals nothing about the rows of others.
 """
 
 import base64

@@ -70,14 +70,14 @@ DESCRIPTION = """
 Rows of the published tables of Apportion.
 
 Every dataset has the columns of its table. Amounts, quantities and shares are text in JSON and CSV,
-because they are decimals. `GET /v1/periods` tells which billing periods are closed; ask for it with
+because they are decimals. `GET /v1/periods` lists which billing periods are closed; ask for it with
 `If-None-Match`. A page has the address of the next one in `next`, and in the header `Link`. All
 pages of one read are of one published version, `version` and header `Apportion-Version`.
 """
 
 
 class Problem(Exception):
-    """An error that the caller is told."""
+    """An error that is reported to the caller."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         """`detail` is a sentence for the caller."""

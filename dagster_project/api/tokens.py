@@ -136,7 +136,7 @@ def revoke(path: Path, token_id: str) -> Token:
 def find(tokens: TokenFile, text: str, now: datetime) -> Token | None:
     """The valid token with this text; None without one.
 
-    All hashes are compared, each in constant time, so that the time tells nothing.
+    All hashes are compared, each in constant time, so that the time reveals nothing.
     """
     wanted = _hash(text)
     found = None

@@ -117,11 +117,11 @@ class _Reader:
                     self._end()
                 return answer
             except (OSError, EOFError) as error:
-                was_ready, told = self._is_ready, self._told()
+                was_ready, reported = self._is_ready, self._reported()
                 status = self._end()
                 if not was_ready:
                     raise ReaderNotStarted(
-                        f"the process that reads files did not start: {told or error}"
+                        f"the process that reads files did not start: {reported or error}"
                     ) from error
                 raise _Died(
                     -signal.SIGXCPU if isinstance(error, TimeoutError) else status
@@ -138,7 +138,7 @@ class _Reader:
         answer: dict[str, Any] = json.loads(received)
         return answer
 
-    def _told(self) -> str:
+    def _reported(self) -> str:
         assert self._errors is not None
         self._errors.seek(0)
         lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()

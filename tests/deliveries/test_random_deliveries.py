@@ -107,7 +107,7 @@ def guid(source: random.Random) -> str:
 
 
 def azure(source: random.Random, month: Month, folder: str) -> None:
-    """Run folders named by random ids; the manifests tell their order."""
+    """Run folders named by random ids; the manifests state their order."""
     for number, run in enumerate(month.runs):
         run_id = guid(source)
         at = f"{folder}/daily/20260101-20260131/{run_id}"
@@ -172,7 +172,7 @@ def run_folders(source: random.Random, month: Month, folder: str) -> None:
 
 
 def one_file_per_run(source: random.Random, month: Month, folder: str) -> None:
-    """Every run in a file of any name: the days of usage tell which one is the last."""
+    """Every run in a file of any name: the days of usage show which one is the last."""
     for run in month.runs:
         name = f"{source.getrandbits(48):012x}.csv"
         (month.files[f"{folder}/{name}"],) = [

@@ -53,19 +53,19 @@ def audit(tmp_path: Path, index: str, pins: str) -> tuple[int, str]:
 
 def test_a_package_with_an_advisory_fails_the_audit(tmp_path: Path, index: str) -> None:
     pins = "broken==2.1 \\\n    --hash=sha256:00\nsound==1.0 ; python_version > '3'\n"
-    code, told = audit(tmp_path, index, pins)
+    code, output = audit(tmp_path, index, pins)
     assert code == 1
-    assert "broken 2.1: PYSEC-2026-1, fixed in 2.2" in told
+    assert "broken 2.1: PYSEC-2026-1, fixed in 2.2" in output
 
 
 def test_packages_without_an_advisory_pass(tmp_path: Path, index: str) -> None:
-    code, told = audit(tmp_path, index, "sound==1.0\ntaken-back==3.0\nunknown==1\n")
+    code, output = audit(tmp_path, index, "sound==1.0\ntaken-back==3.0\nunknown==1\n")
     assert code == 0
-    assert "Not checked: unknown 1 (404)" in told
-    assert "Checked: 3 packages, 0 advisories" in told
+    assert "Not checked: unknown 1 (404)" in output
+    assert "Checked: 3 packages, 0 advisories" in output
 
 
 def test_without_an_index_nothing_fails(tmp_path: Path) -> None:
-    code, told = audit(tmp_path, "http://127.0.0.1:9", "sound==1.0\n")
+    code, output = audit(tmp_path, "http://127.0.0.1:9", "sound==1.0\n")
     assert code == 0
-    assert "Not checked: 1 of 1 packages" in told
+    assert "Not checked: 1 of 1 packages" in output
