@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -26,6 +26,8 @@ NUMERIC_DATE = re.compile(
     r"(\d{1,4})([./-])(\d{1,2})\2(\d{1,4})"
     r"(?:[ T](\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?(?: ?([AaPp])\.?[Mm]\.?)?)?"
 )
+ODATA_DATE = re.compile(r"/Date\((-?\d{1,15})(?:[+-]\d{1,4})?\)/")
+"""Milliseconds since 1970 in UTC, as OData before version 4 writes an instant."""
 KANJI_DATE = re.compile(r"(\d{4})年(\d{1,2})月(\d{1,2})日")
 LOCAL_INSTANT = re.compile(
     r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?|\d{8}T\d{4}(?:\d{2})?"
@@ -217,6 +219,8 @@ Convention = Callable[[str], str]
 
 def _dates_in(order: Order | None, zone: ZoneInfo | None) -> Convention:
     def converted(value: str) -> str:
+        if ticks := ODATA_DATE.fullmatch(value.strip()):
+            return _instant_of(int(ticks[1])) or value
         text = KANJI_DATE.sub(r"\1/\2/\3", value)
         match = NUMERIC_DATE.fullmatch(text.strip())
         # A year of four digits in front leaves nothing to guess.
@@ -236,6 +240,15 @@ def _dates_in(order: Order | None, zone: ZoneInfo | None) -> Convention:
         return text
 
     return converted
+
+
+def _instant_of(milliseconds: int) -> str | None:
+    """An instant as ISO text; None beyond the years that a calendar has."""
+    try:
+        instant = datetime(1970, 1, 1) + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        return None
+    return f"{instant.isoformat()}Z"
 
 
 def _numbers_in(declared: Declaration) -> Convention:

@@ -6,8 +6,8 @@ Belongs here: the choice of the objects that are rows. Does not: their columns.
   JSON is rejected alone.
 * Anything else is one document, or several one after the other: an array, an object over several
   lines, or the response of an API, whose rows are in `items` (Partner Center), `value` (Microsoft
-  Graph) or a list of another usual name. Row numbers continue over all documents. A truncated
-  document is refused as a whole.
+  Graph), `d` (OData before version 4) or a list of another usual name. Row numbers continue over
+  all documents. A truncated document is refused as a whole.
 
 Numbers keep the text that they have in the file.
 """
@@ -21,7 +21,9 @@ from typing import Any, NamedTuple
 from dagster_project.errors import UnreadableText
 
 ROWS_OF_AN_ANSWER = ("items", "value", "results", "records", "data")
-NEXT_PAGE = ("nextlink", "@odata.nextlink", "odata.nextlink")
+NEXT_PAGE = ("nextlink", "@odata.nextlink", "odata.nextlink", "__next")
+OLDER_ODATA = "d"
+"""The only key of a response of OData before version 4: the rows, or an object with `results`."""
 
 
 class JsonRecord(NamedTuple):
@@ -41,7 +43,10 @@ class JsonRecords:
 
 
 def read_records(text: str) -> JsonRecords:
-    """The rows of a JSON text. Raises UnreadableText if a document is truncated or damaged."""
+    """The rows of a JSON text.
+
+    Raises UnreadableText if a document is truncated or damaged, or has two lists of rows.
+    """
     if _is_lines(text):
         return JsonRecords(_read_lines(text))
     try:
@@ -129,21 +134,75 @@ def _rows_of_answer(document: object) -> list[object] | None:
 
     A value of a row may be a list too, but not of objects under one of these names.
     """
-    if isinstance(document, dict):
-        for key, rows in document.items():
-            if (
-                key.lower() in ROWS_OF_AN_ANSWER
-                and isinstance(rows, list)
-                and all(isinstance(row, dict) for row in rows)
-            ):
-                return rows
+    if not isinstance(document, dict):
+        return None
+    content = _without_wrapper(document)
+    if isinstance(content, list):
+        return content if _are_objects(content) else None
+    lists = {
+        key: rows
+        for key, rows in content.items()
+        if key.lower() in ROWS_OF_AN_ANSWER and isinstance(rows, list) and _are_objects(rows)
+    }
+    filled = [key for key, rows in lists.items() if rows]
+    if len(filled) > 1:
+        raise UnreadableText(
+            f"the JSON has rows in {' and in '.join(filled)}, and does not say which list counts;"
+            " save the right list alone"
+        )
+    if lists:
+        return lists[filled[0]] if filled else []
+    # An older OData service wraps a single row too.
+    return None if content is document else [content]
+
+
+def _without_wrapper(document: dict[str, Any]) -> Any:
+    """The content of a response of an older OData service; any other object as it is."""
+    keys = list(document)
+    wrapped = document[keys[0]] if len(keys) == 1 else None
+    is_older = len(keys) == 1 and keys[0].lower() == OLDER_ODATA
+    return wrapped if is_older and isinstance(wrapped, dict | list) else document
+
+
+def _are_objects(rows: list[object]) -> bool:
+    return all(isinstance(row, dict) for row in rows)
+
+
+def unread_rows(row: dict[str, str | None]) -> str | None:
+    """The path of a list of objects in a row, such as `response.lines`; None if there is none.
+
+    A document whose rows are under an unknown name is read as one row. Values are JSON texts.
+    """
+    for key, text in row.items():
+        if not text or not text.startswith(("[", "{")):
+            continue
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            continue
+        if path := _path_of_objects(value):
+            return f"{key}{path}".removesuffix(".")
     return None
+
+
+def _path_of_objects(value: object, depth: int = 3) -> str:
+    """`.` for a filled list of objects, with the keys that lead to it; empty if there is none."""
+    if isinstance(value, list):
+        return "." if value and _are_objects(value) else ""
+    if isinstance(value, dict) and depth:
+        for key, each in value.items():
+            if path := _path_of_objects(each, depth - 1):
+                return f".{key}{path}"
+    return ""
 
 
 def _next_page(answer: object) -> str | None:
     """The link to the next page of an answer, as Partner Center and OData name it."""
     assert isinstance(answer, dict)
-    by_key = {str(key).lower(): value for key, value in answer.items()}
+    content = _without_wrapper(answer)
+    if isinstance(content, list):
+        return None
+    by_key = {str(key).lower(): value for key, value in content.items()}
     links = by_key.get("links")
     link = next((by_key[key] for key in NEXT_PAGE if by_key.get(key)), None) or (
         links.get("next") if isinstance(links, dict) else None

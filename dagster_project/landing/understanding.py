@@ -20,6 +20,7 @@ from dagster_project.feeds import (
     archives,
     cut_digits,
     formats,
+    json_records,
     licenses,
     mapping,
     parquet_files,
@@ -154,6 +155,8 @@ def understand(
         if feed == "directory":
             # In a file without a header, the first row names a person.
             raise type(refusal)("the header matches no format of directory") from None
+        if isinstance(refusal, UnknownFormat) and (envelope := _unread_list(as_they_stand)):
+            raise UnknownFormat(envelope) from refusal
         raise _explained(as_they_stand, refusal, feed) from refusal
     except RefusedFile as refusal:
         raise _explained(as_they_stand, refusal, feed) from refusal
@@ -191,6 +194,21 @@ def _format_of(rows: readers.LandedRows, feed: str | None, declared: Declaration
         file_format = formats.identify(rows.headers)
     formats.require_container(file_format, rows.container, is_declared=bool(declared.stated()))
     return file_format
+
+
+def _unread_list(rows: readers.LandedRows) -> str | None:
+    """The problem of a JSON object that has its rows under a name that is not read."""
+    is_json = rows.container == formats.TEXT and rows.delimiter is None
+    if not is_json or rows.table.num_rows != 1:
+        return None
+    path = json_records.unread_rows(rows.table.to_pylist()[0])
+    if path is None:
+        return None
+    names = ", ".join((*json_records.ROWS_OF_AN_ANSWER, json_records.OLDER_ODATA))
+    return (
+        f"the JSON is one object with a list of objects in {path}; rows are read from an array,"
+        f" from JSON lines, or from a list named {names}: save the list alone, as an array"
+    )
 
 
 def _explained(rows: readers.LandedRows, refusal: RefusedFile, feed: str | None) -> RefusedFile:

@@ -156,6 +156,16 @@ def test_a_japanese_date_is_unambiguous() -> None:
     assert converted.table.column("BillingDate").to_pylist() == ["2026-02-07", "2026-02-08"]
 
 
+def test_an_instant_of_an_older_odata_service_is_unambiguous() -> None:
+    values = ["/Date(1769817600000)/", "/Date(1769817600000+0060)/", "/Date(9999999999999999)/"]
+    converted = convert(landed(BillingDate=values), formats.BROKER_REPORT, Declaration()).rows
+    assert converted.table.column("BillingDate").to_pylist() == [
+        "2026-01-31T00:00:00Z",
+        "2026-01-31T00:00:00Z",
+        "/Date(9999999999999999)/",
+    ]
+
+
 def test_a_number_of_a_workbook_is_no_text_in_a_convention() -> None:
     rows = replace(landed(Cost=["1.234", "1.234"]), typed_cells={"Cost": frozenset({2})})
     declared = Declaration(decimals="comma", thousands="point")

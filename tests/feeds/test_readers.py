@@ -560,8 +560,22 @@ def answer(rows: str, **others: object) -> dict[str, object]:
         json.dumps(answer("1")) + "\n" + json.dumps(answer("2")) + "\n",
         json.dumps(answer("1"), indent=1) + json.dumps(answer("2"), indent=1),
         json.dumps([answer("1"), answer("2")]),
+        json.dumps({"d": answer("12")["items"]}),
+        json.dumps({"d": {"results": answer("12")["items"], "__count": "2"}}, indent=2),
+        json.dumps({"d": {"seat": "1"}}) + "\n" + json.dumps({"d": {"seat": "2"}}),
     ],
-    ids=["one line", "indented", "odata", "row by row", "pages as lines", "pages", "page array"],
+    ids=[
+        "one line",
+        "indented",
+        "odata",
+        "row by row",
+        "pages as lines",
+        "pages",
+        "page array",
+        "older odata",
+        "older odata with results",
+        "older odata, single rows",
+    ],
 )
 def test_the_rows_of_a_response_are_its_wrapped_objects(content: str) -> None:
     rows = read(content)
@@ -582,8 +596,20 @@ def test_the_rows_of_a_response_are_its_wrapped_objects(content: str) -> None:
 def test_a_response_that_links_to_a_next_page_is_incomplete(link: dict[str, object]) -> None:
     rows = read(json.dumps(answer("1", **link)))
     assert rows.next_page == "https://api.example/2"
+    older = {"d": {"results": [{"seat": "1"}], "__next": "https://api.example/2"}}
+    assert read(json.dumps(older)).next_page == "https://api.example/2"
     both = json.dumps(answer("1", **link)) + "\n" + json.dumps(answer("2", nextLink=None))
     assert read(both).next_page is None
+
+
+def test_a_response_with_two_lists_of_rows_is_refused() -> None:
+    with pytest.raises(UnreadableText, match="rows in items and in value"):
+        read(json.dumps(answer("1", value=[{"seat": "2"}])))
+    assert landed(read(json.dumps(answer("1", value=[])))) == [(1, "1")]
+
+
+def test_a_key_d_among_others_is_a_column() -> None:
+    assert landed(read('{"d": [{"a": "1"}], "seat": "1"}')) == [(1, '[{"a": "1"}]', "1")]
 
 
 def test_a_list_inside_a_row_is_a_value() -> None:
