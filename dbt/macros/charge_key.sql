@@ -9,7 +9,7 @@ sign of the money is part of the key, since one change can give a refund and a c
 
 {#- A text in a key, without regard to case. -#}
 {% macro key_text(column) -%}
-    {{ return('lower(' ~ given_value(column) ~ ')') }}
+    {{ return('lower(' ~ given_id(column) ~ ')') }}
 {%- endmacro %}
 
 {#- A day in a key: as read, so that 2026-01-05 and 5 Jan 2026 are equal, else unchanged. -#}

@@ -1,6 +1,6 @@
 {#- The user of a directory row: the id or the sign-in name, in lower case. -#}
 {% macro user_key() -%}
-    lower(coalesce({{ given_value('user_id') }}, {{ text_value('user_principal_name') }}))
+    lower(coalesce({{ given_id('user_id') }}, {{ text_value('user_principal_name') }}))
 {%- endmacro %}
 
 {#- The part of a sign-in name after the @, which is the organization's domain. -#}
@@ -25,7 +25,7 @@ name.
         (
             'User ID',
             'user_id',
-            'coalesce(' ~ given_value('user_id') ~ ', ' ~ text_value('user_principal_name')
+            'coalesce(' ~ given_id('user_id') ~ ', ' ~ text_value('user_principal_name')
             ~ ') is null',
             'is empty'
         ),

@@ -53,7 +53,7 @@ it is unusable.
 {%- endmacro %}
 
 {% macro needs_id(column, value) -%}
-    {{ return((column, value, given_value(value) ~ ' is null', 'is empty')) }}
+    {{ return((column, value, given_id(value) ~ ' is null', 'is empty')) }}
 {%- endmacro %}
 
 {#- The settings that these reasons name are those of docs/reading-files.md. -#}

@@ -34,9 +34,9 @@ renamed as (
         row_number,
         content_hash,
         {{ text_value('organization') }} as organization,
-        {{ given_value('cost_center_id') }} as cost_center_id,
+        {{ given_id('cost_center_id') }} as cost_center_id,
         month_start as month,
-        upper({{ given_value('currency') }}) as currency,
+        upper({{ given_id('currency') }}) as currency,
         {{ measure('exact_amount') }} as amount,
         {{ rejection() }}
     from checked

@@ -45,7 +45,7 @@ renamed as (
         content_hash,
         {{ id_value('subscription_id') }} as subscription_id,
         trim(billing_period) as billing_period,
-        {{ given_value('cost_center_id') }} as cost_center_id,
+        {{ given_id('cost_center_id') }} as cost_center_id,
         {{ measure('exact_allocated_quantity') }} as allocated_quantity,
         {{ text_value('approved_by') }} as approved_by,
         {{ text_value('reason') }} as reason,

@@ -10,7 +10,7 @@ with
         (
             'Subscription ID',
             'subscription_id',
-            given_value('subscription_id') ~ ' is null and ' ~ given_value('sku')
+            given_id('subscription_id') ~ ' is null and ' ~ given_id('sku')
             ~ ' is null',
             'and SKU are empty'
         ),

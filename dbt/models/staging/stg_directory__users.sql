@@ -31,7 +31,7 @@ renamed as (
         {{ domain_of('user_principal_name') }} as user_domain,
         {{ text_value('department') }} as department,
         {{ text_value('office_location') }} as location,
-        {{ given_value('charge_code') }} as charge_code,
+        {{ given_id('charge_code') }} as charge_code,
         coalesce(is_enabled_flag, not is_blocked_flag, true) as is_enabled,
         -- The admin center's export joins products by plus signs; Graph lists ids.
         {{ text_value('licenses') }} as license_names,

@@ -35,7 +35,7 @@ with
         (
             'Invoice Number',
             'invoice_number',
-            given_value('invoice_number') ~ ' is null and ' ~ given_value('billing_date')
+            given_id('invoice_number') ~ ' is null and ' ~ given_value('billing_date')
             ~ ' is null',
             'is empty, and so is Billing Date'
         ),
@@ -69,16 +69,16 @@ renamed as (
         file,
         row_number,
         content_hash,
-        {{ given_value('invoice_number') }} as invoice_number,
+        {{ given_id('invoice_number') }} as invoice_number,
         billing_day as billing_date,
         coalesce({{ id_value('customer_id') }}, {{ text_value('organization') }}) as customer_id,
         {{ text_value('customer_domain') }} as customer_domain,
         coalesce({{ text_value('customer_name') }}, {{ text_value('organization') }})
             as customer_name,
         {{ declared_subscription(id_value('subscription_id')) }} as subscription_id,
-        {{ given_value('product_id') }} as product_id,
+        {{ given_id('product_id') }} as product_id,
         {{ text_value('product_name') }} as product_name,
-        {{ given_value('sku_id') }} as sku_id,
+        {{ given_id('sku_id') }} as sku_id,
         {{ text_value('charge_type') }} as charge_type,
         charge_start_day as charge_start_date,
         charge_end_day as charge_end_date,
@@ -90,13 +90,13 @@ renamed as (
         {{ measure('exact_total_sales') }} as total_sales,
         {{ measure('exact_total_margin') }} as billed_margin,
         exact_total_cost - {{ measure('exact_total_cost') }} as rounding_residual,
-        upper({{ given_value('currency') }}) as currency,
-        {{ given_value('reference_id') }} as reference_id,
+        upper({{ given_id('currency') }}) as currency,
+        {{ given_id('reference_id') }} as reference_id,
         cast(null as varchar) as tags,
         {{ charge_key(charge + details, 'exact_total_cost') }} as charge_key,
         {{ charge_key(charge, 'exact_total_cost') }} as broad_charge_key,
-        {{ given_value('distributor') }} as provider,
-        {{ given_value('distributor') }} as seller,
+        {{ given_id('distributor') }} as provider,
+        {{ given_id('distributor') }} as seller,
         cast(null as varchar) as period_key,
         {{ rejection() }}
     from checked

@@ -22,8 +22,8 @@ renamed as (
         file,
         row_number,
         content_hash,
-        upper({{ given_value('from_currency') }}) as from_currency,
-        upper({{ given_value('to_currency') }}) as to_currency,
+        upper({{ given_id('from_currency') }}) as from_currency,
+        upper({{ given_id('to_currency') }}) as to_currency,
         rate_day as rate_date,
         {{ measure('exact_rate') }} as rate,
         {{ rejection() }}

@@ -43,9 +43,9 @@ with_texts as (
             {{ given_value('contracted_unit_price') }}, {{ given_value('list_unit_price') }}
         ) as unit_price_text,
         -- A row of our own export is the part of one cost center.
-        {{ given_value('x_line_id') }} is not null
+        {{ given_id('x_line_id') }} is not null
         and {{ given_value('x_billing_period') }} is not null
-        and {{ given_value('x_cost_center_id') }} is not null as is_split
+        and {{ given_id('x_cost_center_id') }} is not null as is_split
     from landed
 
 ),
@@ -110,13 +110,13 @@ renamed as (
         file,
         row_number,
         content_hash,
-        {{ given_value('invoice_id') }} as invoice_number,
+        {{ given_id('invoice_id') }} as invoice_number,
         -- The end of the billing period; for an invoice, its date counts. A split
         -- bill stays in its period.
         case
             when is_split
                 then cast({{ dbt.dateadd('day', -1, 'billing_period_end_day') }} as date)
-            when {{ given_value('invoice_id') }} is null then billing_period_end_day
+            when {{ given_id('invoice_id') }} is null then billing_period_end_day
         end as billing_date,
         {{ id_value('billing_account_id') }} as customer_id,
         cast(null as varchar) as customer_domain,
@@ -125,7 +125,7 @@ renamed as (
         {{ text_value('service_name') }} as product_id,
         -- The description is left out, because providers print prices in it.
         coalesce({{ text_value('service_name') }}, charge_type) as product_name,
-        {{ given_value('sku_id') }} as sku_id,
+        {{ given_id('sku_id') }} as sku_id,
         charge_type,
         charge_start_day as charge_start_date,
         charge_end_day as charge_end_date,
@@ -141,45 +141,45 @@ renamed as (
         -- Tax is a charge of its own.
         cast(0 as decimal(28, 10)) as tax_total,
         exact_billed_cost - {{ measure('exact_billed_cost') }} as rounding_residual,
-        upper({{ given_value('billing_currency') }}) as currency,
+        upper({{ given_id('billing_currency') }}) as currency,
         case
             when is_split
                 then
                     concat_ws(
                         '/',
                         {{ given_value('x_billing_period') }},
-                        {{ given_value('x_line_id') }},
-                        {{ given_value('x_cost_center_id') }}
+                        {{ given_id('x_line_id') }},
+                        {{ given_id('x_cost_center_id') }}
                     )
-            else {{ given_value('resource_id') }}
+            else {{ given_id('resource_id') }}
         end as reference_id,
         {{ text_value('tags') }} as tags,
         {{ text_value('allocated_tags') }} as allocated_tags,
-        {{ given_value('allocated_resource_id') }} as allocated_resource_id,
-        case when is_split then {{ given_value('x_cost_center_id') }} end as split_cost_center_id,
+        {{ given_id('allocated_resource_id') }} as allocated_resource_id,
+        case when is_split then {{ given_id('x_cost_center_id') }} end as split_cost_center_id,
         case when is_split then {{ text_value('x_cost_center_name') }} end
             as split_cost_center_name,
         -- A part without a resource is unallocated, or a correction of one.
         is_split
-        and {{ given_value('allocated_resource_id') }} is null
-        and coalesce({{ given_value('allocated_method_id') }}, '') <> 'approved-correction'
+        and {{ given_id('allocated_resource_id') }} is null
+        and coalesce({{ given_id('allocated_method_id') }}, '') <> 'approved-correction'
             as is_split_unallocated,
         {{ charge_key(charge + details, 'exact_billed_cost') }} as charge_key,
         {{ charge_key(charge, 'exact_billed_cost') }} as broad_charge_key,
         -- An invoice belongs to its issuer, even for the charges of other providers.
         coalesce(
             case
-                when {{ given_value('invoice_id') }} is not null
-                    then {{ given_value('invoice_issuer_name') }}
+                when {{ given_id('invoice_id') }} is not null
+                    then {{ given_id('invoice_issuer_name') }}
             end,
-            {{ given_value('provider_name') }},
-            {{ given_value('service_provider_name') }},
-            {{ given_value('invoice_issuer_name') }}
+            {{ given_id('provider_name') }},
+            {{ given_id('service_provider_name') }},
+            {{ given_id('invoice_issuer_name') }}
         ) as provider,
         coalesce(
-            {{ given_value('provider_name') }},
-            {{ given_value('service_provider_name') }},
-            {{ given_value('invoice_issuer_name') }}
+            {{ given_id('provider_name') }},
+            {{ given_id('service_provider_name') }},
+            {{ given_id('invoice_issuer_name') }}
         ) as seller,
         coalesce(
             {{ key_day(date_value('billing_period_start'), 'billing_period_start') }},

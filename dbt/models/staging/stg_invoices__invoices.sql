@@ -81,10 +81,10 @@ renamed as (
         file,
         row_number,
         content_hash,
-        {{ given_value('provider') }} as provider,
-        {{ given_value('invoice_number') }} as invoice_number,
+        {{ given_id('provider') }} as provider,
+        {{ given_id('invoice_number') }} as invoice_number,
         invoice_day as invoice_date,
-        upper({{ given_value('currency') }}) as currency,
+        upper({{ given_id('currency') }}) as currency,
         {{ measure('exact_subtotal') }} as subtotal,
         exact_subtotal,
         -- 12.5 has one decimal, so the invoice was rounded to one decimal.

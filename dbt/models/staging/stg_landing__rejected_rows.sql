@@ -20,14 +20,14 @@ with_known_values as (
         reason,
         raw_row,
         coalesce(
-            {{ given_value(json_text('known_values', 'invoice_number')) }},
-            {{ given_value(json_text('known_values', 'invoice_id')) }}
+            {{ given_id(json_text('known_values', 'invoice_number')) }},
+            {{ given_id(json_text('known_values', 'invoice_id')) }}
         ) as invoice_number,
         {{ date_value(json_text('known_values', 'billing_date')) }} as billing_date,
         upper(
             coalesce(
-                {{ given_value(json_text('known_values', 'currency')) }},
-                {{ given_value(json_text('known_values', 'billing_currency')) }}
+                {{ given_id(json_text('known_values', 'currency')) }},
+                {{ given_id(json_text('known_values', 'billing_currency')) }}
             )
         ) as currency,
         coalesce(

@@ -50,7 +50,7 @@ renamed as (
         content_hash,
         cast(null as varchar) as organization,
         cast(null as varchar) as product_name,
-        concat(coalesce({{ given_value('product_id') }}, ''), {{ given_value('sku_id') }})
+        concat(coalesce({{ given_id('product_id') }}, ''), {{ given_id('sku_id') }})
             as sku_id,
         {{ measure(price_per_cycle('exact_erp_price', 'billing_plan', 'term_duration')) }}
             as unit_price,
@@ -60,7 +60,7 @@ renamed as (
         {{ measure('exact_tier_min') }} as minimum_quantity,
         cast(null as decimal(28, 10)) as markup_percent,
         'cost' as percent_base,
-        upper({{ given_value('currency') }}) as currency,
+        upper({{ given_id('currency') }}) as currency,
         effective_start_day as valid_from_date,
         -- The last day on which the price is in force.
         effective_end_day as valid_to_date,

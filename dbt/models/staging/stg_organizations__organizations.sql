@@ -43,7 +43,7 @@ renamed as (
         {{ text_value('name') }} as organization_name,
         {{ id_value('tenant_id') }} as tenant_id,
         {{ text_value('domain') }} as domain,
-        upper({{ given_value('currency') }}) as currency,
+        upper({{ given_id('currency') }}) as currency,
         coalesce(lower({{ text_value('refund_policy') }}), 'as_documented') as refund_policy,
         case when split_source_key = 'directory' then 'directory' else 'history' end
             as split_source,

@@ -13,7 +13,7 @@ with
         'has_no_end': has_open_end('valid_to'),
         'percent_base': 'coalesce(lower(' ~ text_value('percent_of') ~ "), 'cost')",
         'is_for_all_products':
-            'coalesce(' ~ text_value('product') ~ ", '*') = '*' and " ~ given_value('sku') ~ ' is null',
+            'coalesce(' ~ text_value('product') ~ ", '*') = '*' and " ~ given_id('sku') ~ ' is null',
     },
     checks=[
         needs_id('Currency', 'currency'),
@@ -76,14 +76,14 @@ renamed as (
         content_hash,
         {{ text_value('organization') }} as organization,
         case when not is_for_all_products then {{ text_value('product') }} end as product_name,
-        {{ given_value('sku') }} as sku_id,
+        {{ given_id('sku') }} as sku_id,
         {{ measure(price_per_cycle('exact_unit_price', 'billing_plan', 'term_duration')) }}
             as unit_price,
         {{ term_months('term_duration') }} as term_months,
         {{ cycle_months('billing_plan', term_months('term_duration')) }} as cycle_months,
         {{ measure('exact_markup_percent') }} as markup_percent,
         percent_base,
-        upper({{ given_value('currency') }}) as currency,
+        upper({{ given_id('currency') }}) as currency,
         valid_from_day as valid_from_date,
         -- Valid To is the last day on which the price is in force.
         case when not has_no_end then valid_to_day end as valid_to_date,

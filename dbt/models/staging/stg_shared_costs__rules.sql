@@ -24,28 +24,28 @@ with
         (
             'Shared Cost Center ID',
             'shared_cost_center_id',
-            'coalesce(' ~ given_value('shared_cost_center_id') ~ ', '
-            ~ given_value('subscription_id') ~ ', ' ~ text_value('product') ~ ') is null',
+            'coalesce(' ~ given_id('shared_cost_center_id') ~ ', '
+            ~ given_id('subscription_id') ~ ', ' ~ text_value('product') ~ ') is null',
             'and Subscription ID and Product are empty'
         ),
         (
             'Shared Cost Center ID',
             'shared_cost_center_id',
-            given_value('shared_cost_center_id') ~ ' is not null and coalesce('
-            ~ given_value('subscription_id') ~ ', ' ~ text_value('product') ~ ') is not null',
+            given_id('shared_cost_center_id') ~ ' is not null and coalesce('
+            ~ given_id('subscription_id') ~ ', ' ~ text_value('product') ~ ') is not null',
             'is not the only source; give one cost center, subscription or product per row'
         ),
         (
             'Subscription ID',
             'subscription_id',
-            given_value('subscription_id') ~ ' is not null and '
+            given_id('subscription_id') ~ ' is not null and '
             ~ text_value('product') ~ ' is not null',
             'is not the only source; give one cost center, subscription or product per row'
         ),
         (
             'Cost Center ID',
             'cost_center_id',
-            "method_key = 'percent' and " ~ given_value('cost_center_id') ~ ' is null',
+            "method_key = 'percent' and " ~ given_id('cost_center_id') ~ ' is null',
             'is empty; a percentage needs a receiving cost center'
         ),
         (
@@ -96,17 +96,17 @@ renamed as (
         content_hash,
         {{ text_value('organization') }} as organization,
         case
-            when {{ given_value('shared_cost_center_id') }} is not null then 'cost_center'
-            when {{ given_value('subscription_id') }} is not null then 'subscription'
+            when {{ given_id('shared_cost_center_id') }} is not null then 'cost_center'
+            when {{ given_id('subscription_id') }} is not null then 'subscription'
             when {{ text_value('product') }} is not null then 'product'
         end as source_kind,
         coalesce(
-            {{ given_value('shared_cost_center_id') }},
+            {{ given_id('shared_cost_center_id') }},
             {{ id_value('subscription_id') }},
             {{ text_value('product') }}
         ) as source_id,
         case when method_key = 'directcost' then 'direct_cost' else method_key end as method,
-        {{ given_value('cost_center_id') }} as cost_center_id,
+        {{ given_id('cost_center_id') }} as cost_center_id,
         cast(exact_percent as decimal(18, 8)) as percent,
         valid_from_day as valid_from,
         case when not has_no_end then valid_to_day end as valid_to,

@@ -42,7 +42,7 @@ with
         (
             'Cost Center',
             'cost_center',
-            text_value('cost_center') ~ ' is null and ' ~ given_value('cost_center_id')
+            text_value('cost_center') ~ ' is null and ' ~ given_id('cost_center_id')
             ~ ' is null and exact_allocated_quantity is not null',
             'is empty but a quantity is allocated'
         ),
@@ -76,7 +76,7 @@ renamed as (
         coalesce(recorded_instant, effective_instant) as recorded_at,
         {{ measure('exact_sequence') }} as event_sequence,
         {{ measure('exact_total_quantity') }} as total_quantity,
-        {{ given_value('cost_center_id') }} as cost_center_id,
+        {{ given_id('cost_center_id') }} as cost_center_id,
         {{ text_value('cost_center') }} as cost_center_name,
         {{ measure('exact_allocated_quantity') }} as allocated_quantity,
         {{ text_value('organization') }} as organization,
