@@ -1,8 +1,8 @@
 """Manifests of billing exports: which files make up one delivery.
 
-Three providers write one: Partner Center's billing export, Azure Cost Management and AWS Data
-Exports. Belongs here: reading a manifest's bytes. Does not: finding the files it lists, which
-landing does.
+Three providers write one: Partner Center's billing export, Azure Cost Management, and AWS for Data
+Exports and for Cost and Usage Reports. Belongs here: reading a manifest's bytes. Does not: finding
+the files it lists, which landing does.
 """
 
 import json
@@ -58,7 +58,7 @@ def is_manifest(data: bytes, name: str) -> bool:
         return True
     return len(data) <= MAX_MANIFEST_BYTES and (
         data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
-        and re.search(rb'"(blobs|dataFiles)"\s*:\s*\[', data, re.IGNORECASE) is not None
+        and re.search(rb'"(blobs|dataFiles|reportKeys)"\s*:\s*\[', data, re.IGNORECASE) is not None
     )
 
 
@@ -72,17 +72,22 @@ def read_manifest(data: bytes) -> Manifest:
 
     Raises BrokenManifest where it is cut, contradicts itself, or names a file by an unsafe path.
     Sources: Partner Center billing export API, resource `manifest`; Azure Cost Management,
-    export manifest 2024-04-01; AWS Data Exports user guide, manifest file reference.
+    export manifest 2024-04-01; AWS Data Exports user guide, manifest file reference; AWS Cost and
+    Usage Reports user guide, report manifest.
     """
     try:
         parsed = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise BrokenManifest(f"the manifest is not JSON ({error})") from error
+        raise BrokenManifest(
+            f"the manifest is truncated or damaged ({error}); download the export again"
+        ) from error
     manifest = _by_key(parsed)
     if isinstance(manifest.get("resourcelocation"), dict):
         manifest = _by_key(manifest["resourcelocation"])
     if "datafiles" in manifest:
-        return _aws(manifest)
+        return _aws(manifest, "datafiles", version="executionid", export="exportarn")
+    if "reportkeys" in manifest:
+        return _aws(manifest, "reportkeys", version="assemblyid", export="reportid")
     if "exportconfig" in manifest or "runinfo" in manifest:
         return _azure(manifest)
     return partner_center_manifest(manifest)
@@ -158,18 +163,18 @@ def _azure(manifest: Mapping[str, Any]) -> Manifest:
     )
 
 
-def _aws(manifest: Mapping[str, Any]) -> Manifest:
+def _aws(manifest: Mapping[str, Any], files: str, *, version: str, export: str) -> Manifest:
     paths = [
         _storage_path(re.sub(r"^s3[an]?://[^/]+/", "", str(each), flags=re.IGNORECASE))
-        for each in _listed(manifest, "datafiles")
+        for each in _listed(manifest, files)
     ]
     blobs = tuple(Blob(path, size_bytes=None, row_count=None) for path in paths)
     _require_count(manifest, blobs)
     return Manifest(
-        export_id=str(manifest.get("exportarn") or ""),
-        version=str(manifest.get("executionid") or ""),
+        export_id=str(manifest.get(export) or ""),
+        version=str(manifest.get(version) or ""),
         created_at=None,
-        # The folder BILLING_PERIOD=YYYY-MM says which export and period it is a run of.
+        # The folder BILLING_PERIOD=YYYY-MM or YYYYMMDD-YYYYMMDD names the export and the period.
         series=None,
         is_whole_period=True,
         blobs=blobs,
@@ -185,7 +190,7 @@ def _by_key(value: object) -> dict[str, Any]:
 def _listed(manifest: Mapping[str, Any], key: str) -> list[Any]:
     listed = manifest.get(key)
     if not isinstance(listed, list):
-        raise BrokenManifest("the manifest lists no blobs")
+        raise BrokenManifest("the manifest lists no files (blobs, dataFiles or reportKeys)")
     return listed
 
 

@@ -1,7 +1,7 @@
 """Billing exports in landing: a manifest and its blobs, loaded completely or not at all."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
@@ -27,6 +27,8 @@ class Export:
     manifest_path: Path
     manifest: Manifest | None
     blob_paths: tuple[Path, ...] = ()
+    manifest_copies: tuple[Path, ...] = ()
+    """AWS writes the manifest of a report's last run into the folder of the period too."""
     left_over: tuple[Path, ...] = ()
     problem: str | None = None
     """The reason for which the export cannot be used."""
@@ -34,7 +36,7 @@ class Export:
     @property
     def paths(self) -> tuple[Path, ...]:
         """All files of the export, and the files that no manifest lists."""
-        return (self.manifest_path, *self.blob_paths, *self.left_over)
+        return (self.manifest_path, *self.manifest_copies, *self.blob_paths, *self.left_over)
 
 
 @dataclass
@@ -57,10 +59,15 @@ def find_exports(landing: Path, paths: Sequence[Path], limits: Limits) -> list[E
     files = _Files(by_name={})
     for path in bills:
         files.by_name.setdefault(path.name, []).append(path)
+    manifest_bytes = {
+        path: data for path in bills if (data := _manifest_bytes(path, limits)) is not None
+    }
     exports = [
-        _find_blobs(path, data, files)
-        for path in bills
-        if (data := _manifest_bytes(path, limits)) is not None
+        replace(
+            _find_blobs(originals[0], manifest_bytes[originals[0]], landing, files),
+            manifest_copies=tuple(originals[1:]),
+        )
+        for originals in _copies_together(manifest_bytes, files)
     ]
     taken = {path for export in exports for path in export.paths}
     found = []
@@ -78,6 +85,37 @@ def find_exports(landing: Path, paths: Sequence[Path], limits: Limits) -> list[E
     return found
 
 
+def _copies_together(manifest_bytes: Mapping[Path, bytes], files: _Files) -> list[list[Path]]:
+    """The manifests, each with its copies in a folder above it that has none of its files."""
+    found: list[list[Path]] = []
+    for path in sorted(manifest_bytes, key=lambda path: (-len(path.parts), path)):
+        original = next(
+            (
+                each
+                for each in found
+                if path.parent in each[0].parents
+                and path.name == each[0].name
+                and manifest_bytes[path] == manifest_bytes[each[0]]
+                and not _has_blob_beside(path, manifest_bytes[path], files)
+            ),
+            None,
+        )
+        if original is None:
+            found.append([path])
+        else:
+            original.append(path)
+    return sorted(found)
+
+
+def _has_blob_beside(path: Path, data: bytes, files: _Files) -> bool:
+    try:
+        blobs = manifests.read_manifest(data).blobs
+    except BrokenManifest:
+        # Each damaged manifest is a problem of its own.
+        return True
+    return any(path.parent / blob.name in files.by_name.get(blob.name, ()) for blob in blobs)
+
+
 def _manifest_bytes(path: Path, limits: Limits) -> bytes | None:
     try:
         if path.suffix.lower() != ".json":
@@ -91,11 +129,12 @@ def _manifest_bytes(path: Path, limits: Limits) -> bytes | None:
     return data if manifests.is_manifest(data, path.name) else None
 
 
-def _find_blobs(manifest_path: Path, data: bytes, files: _Files) -> Export:
+def _find_blobs(manifest_path: Path, data: bytes, landing: Path, files: _Files) -> Export:
     try:
         manifest = manifests.read_manifest(data)
     except BrokenManifest as refusal:
-        return Export(manifest_path, None, problem=str(refusal))
+        name = folder.name_of(manifest_path, landing)
+        return Export(manifest_path, None, problem=f"{name}: {refusal}")
     found: list[Path] = []
     problem = None
     for blob in manifest.blobs:
@@ -205,13 +244,13 @@ def _read_parts(
     ]
     hashes = sorted(file.file_hash for file in read)
     place = _place_of(export, manifest, landing, hashes)
-    here = registry.as_read(
-        folder.name_of(export.manifest_path, landing),
-        "billing_lines",
-        folder.examine(export.manifest_path, reading.limits),
-    )
-    here = replace(here, format="export_manifest", file_hash=None, content_hash=place.delivery)
-    loaded = [registry.in_delivery(here, place, has_manifest=True)]
+    loaded: list[LandedFile] = []
+    for path in (export.manifest_path, *export.manifest_copies):
+        here = registry.as_read(
+            folder.name_of(path, landing), "billing_lines", folder.examine(path, reading.limits)
+        )
+        here = replace(here, format="export_manifest", file_hash=None, content_hash=place.delivery)
+        loaded.append(registry.in_delivery(here, place, has_manifest=True))
     for blob, path, file in zip(manifest.blobs, export.blob_paths, read, strict=True):
         here = registry.as_read(folder.name_of(path, landing), "billing_lines", file)
         try:

@@ -6,6 +6,7 @@ in `undecided` none is. The expected result is next to each case.
 
 import gzip
 import json
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -51,6 +52,31 @@ def put_listed(landing: Landing, invoice: str, parts: list[str]) -> None:
     landing.put(f"azure/{invoice}/manifest.json", azure_manifest(invoice, contents))
 
 
+def cur_runs() -> Iterator[tuple[str, str]]:
+    """Files of AWS Cost and Usage Reports by name: the last run is that of the assembly `c9`."""
+    period = "cur/CUR/20260101-20260201"
+    runs = {"b1": ["4 a 1", "5 a 2"], "c9": ["4 a 10", "6 a 40"]}
+    manifest = ""
+    for number, (assembly, parts) in enumerate(runs.items()):
+        names = [f"{period}/{assembly}/CUR-{at}.csv" for at in (1, 2)]
+        for name, rows in zip(names, parts, strict=True):
+            yield name, focus("CUR", f"{rows}\n{7 + number} a 0", account="a9")
+        manifest = json.dumps(
+            {
+                "assemblyId": assembly,
+                "account": "123456789012",
+                "reportId": "r1",
+                "reportName": "CUR",
+                "billingPeriod": {"start": "20260101T000000.000Z", "end": "20260201T000000.000Z"},
+                "bucket": "b",
+                "compression": "GZIP",
+                "reportKeys": names,
+            }
+        )
+        yield f"{period}/{assembly}/CUR-Manifest.json", manifest
+    yield f"{period}/CUR-Manifest.json", manifest
+
+
 def put_decided(landing: Landing) -> None:
     # Parts of one invoice that do not repeat each other's rows all count.
     for number, rows in enumerate(["4 a 200", "6 a 25"], start=1):
@@ -81,6 +107,9 @@ def put_decided(landing: Landing) -> None:
             f"aws2/metadata/{execution}/focus-Manifest.json",
             json.dumps({"dataFiles": [f"s3://b/aws2/data/{execution}/focus-00001.csv"]}),
         )
+    # Two runs of a Cost and Usage Report: each with its manifest, the last one's also above them.
+    for name, manifest in cur_runs():
+        landing.put(name, manifest)
     # A part that is the same in two runs is a part of both.
     for run in (1, 2):
         landing.put(f"x/run-{run}/a.csv", focus("SHARED", "4 a 10", account="a3"), MARCH - run)
@@ -158,6 +187,7 @@ DECIDED = """
     TWINS      Northwind     14    14    0
     TO-DATE    Northwind     171   81    90
     AGAIN      Northwind     3     2     1
+    CUR        Northwind     53    50    3
     SHARED     Northwind     23    12    11
     USAGE      Northwind     92    62    30
     NUMBERED   Northwind     31    31    0
@@ -316,7 +346,10 @@ UNDECIDED = {
     "INCREMENT": ("1 of 2 rows of billing_lines/INCREMENT_20260105.csv",),
     "MISSING": ("blob part-1.json.gz is missing",),
     "NO-MANIFEST": ("without its manifest.json",),
-    "CUT": ("the manifest is not JSON",),
+    "CUT": ("billing_lines/CUT/manifest.json: the manifest is truncated or damaged",),
+    "AZURE-DAMAGED": ("20260101-20260131/r1/manifest.json: the manifest is truncated or damaged",),
+    "AWS-DAMAGED": ("2026-01/focus-Manifest.json: the manifest is truncated or damaged",),
+    "CUR-DAMAGED": ("20260101-20260201/a1/cur-Manifest.json: the manifest is truncated",),
     "UNLISTED": ("whose manifest does not list it",),
     "BYTES": ("bytes, the manifest says 1",),
     "ROWS": ("has 1 rows, the manifest says 2",),
@@ -367,6 +400,25 @@ def put_undecided(landing: Landing) -> None:
     )
     export("CUT", {"part-0.json.gz": partner_center_json("CUT", "s1 10")})
     landing.put("CUT/manifest.json", '{"eTag": "1", "blo')
+    # Manifests end in the middle of the list of their files; AWS writes them to another folder.
+    content = focus("AZURE-DAMAGED", "4 a 10", account="a10")
+    folder = "AZURE-DAMAGED/20260101-20260131/r1"
+    landing.put(f"{folder}/part_0_0001.csv", content)
+    manifest = azure_manifest("damaged", {"part_0_0001.csv": content})
+    landing.put(f"{folder}/manifest.json", manifest[: manifest.index("part_0_0001")])
+    period = "BILLING_PERIOD=2026-01"
+    landing.put(
+        f"AWS-DAMAGED/data/{period}/focus-00001.csv", focus("AWS-DAMAGED", "4 a 10", account="a11")
+    )
+    landing.put(
+        f"AWS-DAMAGED/metadata/{period}/focus-Manifest.json",
+        f'{{"executionId": "e", "dataFiles": ["s3://b/AWS-DAMAGED/data/{period}/foc',
+    )
+    folder = "CUR-DAMAGED/20260101-20260201/a1"
+    landing.put(f"{folder}/cur-1.csv", focus("CUR-DAMAGED", "4 a 10", account="a12"))
+    landing.put(
+        f"{folder}/cur-Manifest.json", f'{{"reportKeys": ["{folder}/cur-1.csv", "{folder}/c'
+    )
     export("UNLISTED", {"part-0.json.gz": partner_center_json("UNLISTED", "s1 10")})
     landing.put("UNLISTED/more.csv", partner_center("UNLISTED", "s2 20"))
     export("BYTES", {"part-0.json.gz": partner_center_json("BYTES", "s1 10")}, size=1)

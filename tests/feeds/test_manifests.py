@@ -45,6 +45,24 @@ AWS = {
     ],
 }
 
+COST_AND_USAGE_REPORT = {
+    "assemblyId": "a1",
+    "account": "123456789012",
+    "columns": [{"category": "identity", "name": "LineItemId"}],
+    "charset": "UTF-8",
+    "compression": "GZIP",
+    "contentType": "text/csv",
+    "reportId": "r1",
+    "reportName": "cur",
+    "billingPeriod": {"start": "20260101T000000.000Z", "end": "20260201T000000.000Z"},
+    "bucket": "bucket",
+    "reportKeys": [
+        "/reports/cur/20260101-20260201/a1/cur-1.csv.gz",
+        "reports/cur/20260101-20260201/a1/cur-2.csv.gz",
+    ],
+    "additionalArtifactKeys": [],
+}
+
 
 def read(manifest: dict[str, Any]) -> Manifest:
     return read_manifest(json.dumps(manifest).encode())
@@ -114,6 +132,16 @@ def test_a_manifest_of_aws_lists_its_files_by_address() -> None:
     assert manifest.is_whole_period
 
 
+def test_a_manifest_of_a_cost_and_usage_report_lists_its_files_by_key() -> None:
+    manifest = read(COST_AND_USAGE_REPORT)
+    assert [str(blob.path) for blob in manifest.blobs] == [
+        "reports/cur/20260101-20260201/a1/cur-1.csv.gz",
+        "reports/cur/20260101-20260201/a1/cur-2.csv.gz",
+    ]
+    assert (manifest.export_id, manifest.version) == ("r1", "a1")
+    assert manifest.is_whole_period
+
+
 @pytest.mark.parametrize(
     ("manifest", "reason"),
     [
@@ -123,7 +151,7 @@ def test_a_manifest_of_aws_lists_its_files_by_address() -> None:
         (PARTNER_CENTER | {"blobs": [{"name": "../x"}], "blobCount": 1}, "outside of its folder"),
         (PARTNER_CENTER | {"blobs": [{"name": "/x"}], "blobCount": 1}, "outside of its folder"),
         (PARTNER_CENTER | {"blobs": ["a", "a"]}, "lists a blob twice: a"),
-        (PARTNER_CENTER | {"blobs": None}, "lists no blobs"),
+        (PARTNER_CENTER | {"blobs": None}, "lists no files"),
         (PARTNER_CENTER | {"blobs": [7], "blobCount": 1}, "is not a JSON object"),
         (AZURE | {"blobCount": 1}, "states blobCount 1 and lists 2"),
         (AZURE | {"byteCount": 31}, "states 31 bytes, its blobs add up to 30"),
@@ -133,7 +161,10 @@ def test_a_manifest_of_aws_lists_its_files_by_address() -> None:
             "not a file in storage",
         ),
         (AWS | {"dataFiles": ["s3://bucket/"]}, "not a file in storage"),
-        ({"blobCount": 0}, "lists no blobs"),
+        (COST_AND_USAGE_REPORT | {"reportKeys": None}, "lists no files"),
+        (COST_AND_USAGE_REPORT | {"reportKeys": ["a/../b.csv"]}, "not a file in storage"),
+        (COST_AND_USAGE_REPORT | {"reportKeys": ["a.csv", "a.csv"]}, "lists a blob twice"),
+        ({"blobCount": 0}, "lists no files"),
     ],
 )
 def test_a_manifest_that_contradicts_itself_is_broken(
@@ -152,6 +183,7 @@ def test_a_truncated_manifest_is_broken(data: bytes) -> None:
 def test_a_manifest_is_known_by_its_content_or_its_name() -> None:
     assert is_manifest(json.dumps(AZURE).encode(), "x.json")
     assert is_manifest(json.dumps(AWS).encode(), "x.json")
+    assert is_manifest(json.dumps(COST_AND_USAGE_REPORT).encode(), "x.json")
     assert is_manifest(b"cut", "manifest.json")
     assert is_manifest(b"cut", "focus-Manifest.json")
     assert not is_manifest(b'{"items": []}', "page.json")
