@@ -104,7 +104,7 @@ def by_cost_center(selection: Selection, since: str) -> Query:
 def by_subscription(selection: Selection, since: str) -> Query:
     """One row per product, subscription, part and currency; the largest change first.
 
-    Seats and amounts per seat are those of the ends of the range.
+    Quantities and amounts per unit are those of cycle charges at the ends of the range.
     """
     condition, parameters = _within(selection, since)
 
@@ -119,7 +119,9 @@ def by_subscription(selection: Selection, since: str) -> Query:
             {ends("min", "previous_quantity")} as before_quantity,
             {ends("max", "quantity")} as now_quantity,
             {ends("min", "previous_unit_amount")} as before_unit,
-            {ends("max", "unit_amount")} as now_unit
+            {ends("max", "unit_amount")} as now_unit,
+            case when min(quantity_unit) = max(quantity_unit) then min(quantity_unit) end
+                as quantity_unit
         from chargeback_change_details
         where {condition}
         group by currency, product_name, subscription_id, part
@@ -131,10 +133,11 @@ def by_subscription(selection: Selection, since: str) -> Query:
             Column("product_name", "Product"),
             Column("part", "Part", "change_part"),
             Column("change", "Change", "amount"),
-            Column("before_quantity", "Seats before", "quantity"),
-            Column("now_quantity", "Seats now", "quantity"),
-            Column("before_unit", "Per seat before", "exact"),
-            Column("now_unit", "Per seat now", "exact"),
+            Column("before_quantity", "Quantity before", "quantity"),
+            Column("now_quantity", "Quantity now", "quantity"),
+            Column("quantity_unit", "Unit"),
+            Column("before_unit", "Per unit before", "exact"),
+            Column("now_unit", "Per unit now", "exact"),
             Column("subscription_id", "Subscription"),
         ),
     )

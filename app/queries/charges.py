@@ -10,7 +10,16 @@ from typing import Literal
 
 from app.published import Viewer
 from app.queries.pickers import ChargebackView
-from app.queries.query import Column, Measures, Query, Selection, money_columns, sums
+from app.queries.query import (
+    QUANTITY,
+    Column,
+    Measures,
+    Query,
+    Selection,
+    money_columns,
+    quantity_sum,
+    sums,
+)
 from dagster_project.exports.scope import shared_cost_sides
 
 
@@ -102,12 +111,11 @@ def totals_by(
     shown = measures(viewer, view, is_shared)
     rank = shown[0][0]
     named = "" if key == name else f"coalesce(any_value({name}), {key}) as {name}, "
-    billed = (Column("quantity", "Quantity billed", "quantity"),) if by == "product" else ()
+    billed = QUANTITY if by == "product" else ()
     return Query(
         f"""
         with grouped as (
-            select {key}, {named}currency, sum(quantity) as quantity,
-                {sums(shown)}
+            select {key}, {named}currency, {quantity_sum()}, {sums(shown)}
             from {view}
             where {selection.where()}
             group by {key}, currency

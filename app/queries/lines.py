@@ -4,7 +4,7 @@ Belongs here: rows of the mart billing_report. Does not: sums of them (charges).
 """
 
 from app.published import Viewer
-from app.queries.query import Column, Query, Selection, money_columns, sums
+from app.queries.query import QUANTITY, Column, Query, Selection, money_columns, sums
 
 
 def billing_lines(viewer: Viewer, selection: Selection, is_corrected: bool = False) -> Query:
@@ -21,7 +21,7 @@ def billing_lines(viewer: Viewer, selection: Selection, is_corrected: bool = Fal
             charge_start_date, charge_end_date,
             charge_type || if(charge_class is null, '', ' (' || lower(charge_class) || ')')
                 as charge_type,
-            subscription_id, quantity, share, currency, split_reason, {unit_cost}
+            subscription_id, quantity, quantity_unit, share, currency, split_reason, {unit_cost}
             {", ".join(name for name, _ in viewer.line_measures)}
         from billing_report
         where {selection.where(_period_column(is_corrected))}
@@ -34,7 +34,7 @@ def billing_lines(viewer: Viewer, selection: Selection, is_corrected: bool = Fal
             Column("charge_start_date", "From", "day"),
             Column("charge_end_date", "To", "day"),
             Column("cost_center_name", "Cost center"),
-            Column("quantity", "Quantity", "quantity"),
+            *QUANTITY,
             Column("share", "Share", "share"),
             *(() if viewer.is_customer else (Column("unit_cost", "Unit cost", "exact"),)),
             *money_columns(viewer.line_measures),
@@ -68,7 +68,7 @@ def billing_line(viewer: Viewer, line_id: str, period: str) -> Query:
             charge_type, charge_kind, charge_start_date, charge_end_date, billing_date,
             refund_of_line_id, snapshot_effective_at, split_reason, charge_class,
             original_billing_period,
-            cost_center_id, cost_center_name, quantity, share, currency,
+            cost_center_id, cost_center_name, quantity, quantity_unit, share, currency,
             {", ".join(name for name, _ in viewer.line_measures)}{broker_only}
         from billing_report
         where line_id = $line_id and billing_period = $period
@@ -77,7 +77,7 @@ def billing_line(viewer: Viewer, line_id: str, period: str) -> Query:
         (("line_id", line_id), ("period", period)),
         (
             Column("cost_center_name", "Cost center"),
-            Column("quantity", "Quantity", "quantity"),
+            *QUANTITY,
             Column("share", "Share", "share"),
             *money_columns(viewer.line_measures, "exact"),
         ),

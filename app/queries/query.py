@@ -149,3 +149,21 @@ def sums(measures: Measures) -> str:
 def money_columns(measures: Measures, kind: Kind = "amount") -> tuple[Column, ...]:
     """Amount columns that are shown."""
     return tuple(Column(name, title, kind) for name, title in measures)
+
+
+QUANTITY: tuple[Column, ...] = (
+    Column("quantity", "Quantity", "quantity"),
+    Column("quantity_unit", "Unit"),
+)
+"""A quantity that is shown, and its unit."""
+
+
+def quantity_sum() -> str:
+    """SQL that sums `quantity`; null for several units, because their sum has no meaning."""
+    # A sum of a mart has no unit if its lines have several; a quantity of zero needs none.
+    several = "count(*) filter (quantity <> 0 and quantity_unit is null) > 0"
+    one = f"min(quantity_unit) is not distinct from max(quantity_unit) and not ({several})"
+    return (
+        f"case when {one} then sum(quantity) end as quantity,"
+        f" case when {one} then min(quantity_unit) end as quantity_unit"
+    )

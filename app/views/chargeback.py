@@ -222,7 +222,10 @@ def show_line(line_id: str) -> None:
     if first["charge_class"]:
         facts.append(("Corrected period", wording.period(str(first["original_billing_period"]))))
     st.html(markup.pairs(facts))
-    total: dict[str, object] = {"currency": first["currency"]}
+    total: dict[str, object] = {
+        "currency": first["currency"],
+        "quantity_unit": first["quantity_unit"],
+    }
     for name in ("quantity", "share", *(name for name, _ in viewer.line_measures)):
         parts = [row[name] for row in rows]
         known = [part for part in parts if isinstance(part, Decimal)]

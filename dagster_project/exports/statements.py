@@ -40,6 +40,7 @@ class Line:
     details: str | None
     share: Decimal
     quantity: Decimal | None
+    quantity_unit: str | None
     amount: Decimal | None
 
 
@@ -284,7 +285,7 @@ def _lines(
         f"""
         select
             if(charge_class = 'Correction', '{CORRECTION_KEY}', charge_kind),
-            product_name, billing_line_details, share, quantity, {amount}
+            product_name, billing_line_details, share, quantity, quantity_unit, {amount}
         from billing_report
         where {ACCOUNT_CONDITION}
             and (quantity <> 0 or {amount} <> 0 or {amount} is null and share <> 0)
@@ -326,6 +327,7 @@ def _shared_lines(connection: duckdb.DuckDBPyConnection, account: Account) -> li
             product_name,
             _shared_details(counterparty, source_kind, source_name, method),
             share,
+            None,
             None,
             amount,
         )

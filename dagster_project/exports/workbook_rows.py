@@ -68,6 +68,7 @@ DETAIL = (
     Column("Cost center ID", "cost_center_id", 17),
     Column("Cost center", "cost_center_name", 24),
     Column("Quantity", "quantity", 11, "quantity"),
+    Column("Unit", "quantity_unit", 10),
     Column("Share", "share", 10, "share"),
     Column("Unit cost", "unit_cost", 12, "unit_amount"),
     Column("Unit price", "unit_price", 12, "unit_amount"),

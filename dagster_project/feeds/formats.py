@@ -482,6 +482,7 @@ DISTRIBUTOR_BILL = FileFormat(
         "Subscription ID",
         "Product ID",
         "SKU ID",
+        "Unit",
         "Unit Price",
         "Total Sales",
         "Total Margin",

@@ -73,6 +73,7 @@ LINE_TYPES = {
     "proration_rule": "varchar",
     "provider": "varchar",
     "is_default": "boolean",
+    "quantity_unit": "varchar",
 }
 """Columns of a posted split line."""
 

@@ -31,7 +31,7 @@ from app.queries import (
     review,
     trend,
 )
-from app.queries.query import Query, Row, Selection, count, every_row, fetch
+from app.queries.query import Query, Row, Selection, count, every_row, fetch, quantity_sum
 from dagster_project.exports.scope import NothingPublished
 from dagster_project.exports.visibility import customer_marts
 from dagster_project.settings import DataFolder
@@ -272,7 +272,7 @@ def test_customer_lines_omit_the_provider_description(data: DataFolder) -> None:
         "utf-8-sig"
     )
     header = text.splitlines()[0]
-    assert header == "Charge,From,To,Cost center,Quantity,Share,Amount,Split basis,Currency"
+    assert header == "Charge,From,To,Cost center,Quantity,Unit,Share,Amount,Split basis,Currency"
     assert "1234567.891234" not in text
 
 
@@ -482,3 +482,26 @@ def test_a_new_version_is_read_while_old_connections_keep_the_old_one(
 def test_an_unpublished_data_folder_raises(tmp_path: Path) -> None:
     with pytest.raises(NothingPublished, match="make run"):
         Version.now(DataFolder(tmp_path))
+
+
+def test_quantities_of_several_units_have_no_sum() -> None:
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            f"""
+            select name, {quantity_sum()}
+            from (
+                values
+                ('hours', 24.5, 'Hours'), ('hours', 12, 'Hours'), ('hours', 0, null),
+                ('mixed', 24, 'Hours'), ('mixed', 3, 'GB'),
+                ('mixed before', 24, 'Hours'), ('mixed before', 27, null),
+                ('none', 0, null)
+            ) as given(name, quantity, quantity_unit)
+            group by name order by name
+            """
+        ).fetchall()
+    assert rows == [
+        ("hours", Decimal("36.5"), "Hours"),
+        ("mixed", None, None),
+        ("mixed before", None, None),
+        ("none", Decimal(0), None),
+    ]

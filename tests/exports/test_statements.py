@@ -115,8 +115,8 @@ def test_a_page_shows_sections_rounded_and_lines_exactly(
     assert ["Charges in advance (whole billing cycles)", "33.33"] in rows
     assert ["Refunds", "-3.33"] in rows
     assert ["Total", "30.00"] in rows
-    assert ["Suite", CYCLE, "33.33 %", "1", "33.333333"] in rows
-    assert ["Suite", EXTRA, "33.33 %", "1", "-3.333333"] in rows
+    assert ["Suite", CYCLE, "33.33 %", "1", "Licenses", "33.333333"] in rows
+    assert ["Suite", EXTRA, "33.33 %", "1", "Licenses", "-3.333333"] in rows
 
 
 def test_names_are_escaped_on_the_page(
@@ -244,12 +244,13 @@ def test_a_statement_lists_shared_costs_with_their_counterparty(
         "to IT, fixed percentage (shared product Archive)",
         "50.00 %",
         "",
+        "",
         "-5.00",
     ] in (pages["A"])
-    assert ["Archive", "from IT, equal parts", "50.00 %", "", "2.50"] in pages["A"]
+    assert ["Archive", "from IT, equal parts", "50.00 %", "", "", "2.50"] in pages["A"]
     assert [section, "-90.00"] in pages["I"]
     assert ["Total", "0.00"] in pages["I"]
-    assert ["Suite", "to <b>Books</b>, equal parts", "50.00 %", "", "-45.00"] in pages["I"]
+    assert ["Suite", "to <b>Books</b>, equal parts", "50.00 %", "", "", "-45.00"] in pages["I"]
     # Books has a statement although no billing line has it.
     assert pages["B"][1:3] == [[section, "47.50"], ["Total", "47.50"]]
     with (tmp_path / "shared_costs.csv").open(encoding="utf-8-sig", newline="") as file:

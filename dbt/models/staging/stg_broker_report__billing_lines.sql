@@ -106,6 +106,7 @@ renamed as (
         period_end_day as charge_end_date,
         trim(billing_line_details) as billing_line_details,
         {{ measure('exact_quantity') }} as billed_quantity,
+        cast(null as varchar) as billed_unit,
         cast(null as decimal(28, 10)) as unit_price,
         {{ measure('exact_total_cost') }} as total_cost,
         {{ measure('exact_total_sales') }} as total_sales,

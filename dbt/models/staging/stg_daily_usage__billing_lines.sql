@@ -77,6 +77,7 @@ renamed as (
             {{ text_value('resource_group') }}
         ) as billing_line_details,
         {{ measure('coalesce(exact_quantity, 0)') }} as billed_quantity,
+        coalesce({{ given_value('unit') }}, {{ given_value('unit_type') }}) as billed_unit,
         {{ measure('exact_unit_price') }} as unit_price,
         {{ measure('exact_pre_tax_total') }} as total_cost,
         cast(null as decimal(28, 10)) as total_sales,

@@ -85,6 +85,7 @@ renamed as (
         {{ line_details('trim(charge_type)', 'charge_start_day', 'charge_end_day') }}
             as billing_line_details,
         {{ measure('coalesce(exact_quantity, 0)') }} as billed_quantity,
+        {{ given_value('unit') }} as billed_unit,
         {{ measure('exact_unit_price') }} as unit_price,
         {{ measure('exact_total_cost') }} as total_cost,
         {{ measure('exact_total_sales') }} as total_sales,

@@ -134,6 +134,12 @@ renamed as (
             {{ line_details('charge_type', 'charge_start_day', 'charge_end_day') }}
         ) as billing_line_details,
         {{ measure('coalesce(exact_quantity, 0)') }} as billed_quantity,
+        -- The unit of the quantity that is read.
+        case
+            when {{ given_value('pricing_quantity') }} is not null
+                then {{ given_value('pricing_unit') }}
+            else {{ given_value('consumed_unit') }}
+        end as billed_unit,
         {{ measure('exact_unit_price') }} as unit_price,
         {{ measure('exact_billed_cost') }} as total_cost,
         case when is_split then {{ measure('exact_total_sales') }} end as total_sales,

@@ -16,8 +16,6 @@ renamed as (
             {{ text_value('service_provider_name') }}, {{ text_value('provider_name') }}
         ) as service_provider_name,
         {{ text_value('service_category') }} as service_category,
-        coalesce({{ text_value('pricing_unit') }}, {{ text_value('consumed_unit') }})
-            as quantity_unit,
         {{ focus_subscription_name() }} as subscription_name
     from landed
 

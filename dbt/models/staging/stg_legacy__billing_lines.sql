@@ -72,6 +72,7 @@ renamed as (
         {{ line_details('trim(charge_type)', 'charge_start_day', 'charge_end_day') }}
             as billing_line_details,
         {{ measure('coalesce(exact_quantity, 0)') }} as billed_quantity,
+        cast(null as varchar) as billed_unit,
         {{ measure('exact_unit_price') }} as unit_price,
         -- After discounts and before tax.
         {{ measure('exact_subtotal') }} as total_cost,

@@ -74,6 +74,17 @@ renamed as (
             as billed_quantity,
         -- Line ids existed before BillableQuantity counted.
         {{ measure('coalesce(exact_quantity, 0)') }} as quantity_in_line_id,
+        -- Licenses are billable as bought. Another billable quantity is metered, and a reservation
+        -- is a machine.
+        coalesce(
+            {{ given_value('unit_type') }},
+            case
+                when
+                    {{ given_value('reservation_order_id') }} is not null
+                    or abs(nullif(exact_billable_quantity, 0)) <> abs(exact_quantity)
+                    then 'Units'
+            end
+        ) as billed_unit,
         {{ measure('exact_unit_price') }} as unit_price,
         {{ measure('exact_subtotal') }} as total_cost,
         cast(null as decimal(28, 10)) as total_sales,

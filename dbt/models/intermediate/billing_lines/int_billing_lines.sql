@@ -30,6 +30,16 @@ charge_types as (
 
 ),
 
+quantity_units as (
+
+    select
+        {{ match_key('billed_unit') }} as billed_unit_key,
+        min(quantity_unit) as quantity_unit
+    from {{ ref('quantity_units') }}
+    group by {{ match_key('billed_unit') }}
+
+),
+
 other_charge_types as (
 
     select * from charge_types
@@ -147,6 +157,11 @@ with_organization as (
         -- positive and the amount is signed.
         abs(classified.billed_quantity) as quantity,
         classified.billed_quantity,
+        coalesce(
+            quantity_units.quantity_unit,
+            classified.billed_unit,
+            {{ default_quantity_unit('classified') }}
+        ) as quantity_unit,
         classified.unit_price,
         classified.total_cost,
         classified.total_sales,
@@ -164,6 +179,8 @@ with_organization as (
         coalesce(classified.is_split_unallocated, false) as is_split_unallocated,
         classified.copy_count
     from classified
+    left join quantity_units
+        on {{ match_key('classified.billed_unit') }} = quantity_units.billed_unit_key
     inner join line_organizations
         on
             classified.customer_id is not distinct from line_organizations.customer_id

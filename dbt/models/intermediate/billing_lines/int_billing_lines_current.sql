@@ -49,6 +49,7 @@ current_lines as (
         charge_end_date,
         billing_line_details,
         billed_quantity,
+        billed_unit,
         unit_price,
         total_cost,
         total_sales,

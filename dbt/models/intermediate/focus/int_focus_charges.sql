@@ -63,7 +63,7 @@ invoices as (
 categorized as (
 
     select
-        allocations.*,
+        allocations.* exclude (quantity_unit),
         -- FOCUS bills distinguish adjustments from credits; the charge kind does not.
         case
             when allocations.charge_kind = 'credit' and allocations.charge_type = 'Adjustment'
@@ -73,7 +73,7 @@ categorized as (
         charge_categories.charge_frequency,
         case
             when charge_categories.quantity_unit is not null
-                then coalesce(line_details.quantity_unit, charge_categories.quantity_unit)
+                then coalesce(allocations.quantity_unit, charge_categories.quantity_unit)
         end as quantity_unit,
         coalesce(line_details.service_category, products.service_category) as service_category,
         case

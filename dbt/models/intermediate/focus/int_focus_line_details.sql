@@ -26,7 +26,6 @@ details as (
         {{ json_object_or_null('billing_lines.tags') }} as tags,
         focus_bills.invoice_issuer_name,
         focus_bills.service_provider_name,
-        focus_bills.quantity_unit,
         focus_bills.subscription_name,
         service_categories.service_category,
         service_categories.other_subcategory

@@ -129,6 +129,7 @@ approved_rows as (
         corrected_lines.file,
         corrected_lines.row_number,
         corrected_lines.product_id,
+        corrected_lines.quantity_unit,
         corrected_lines.unit_price,
         corrected_lines.price_source,
         corrected_lines.price_explanation,

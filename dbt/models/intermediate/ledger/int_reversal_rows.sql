@@ -68,6 +68,7 @@ reversal_rows as (
         withdrawn_lines.row_number,
         withdrawn_lines.snapshot_id,
         withdrawn_lines.product_id,
+        withdrawn_lines.quantity_unit,
         withdrawn_lines.unit_price,
         withdrawn_lines.price_source,
         withdrawn_lines.price_explanation,

@@ -54,6 +54,7 @@ parts as (
         billing_lines.charge_start_date,
         billing_lines.charge_end_date,
         billing_lines.billing_line_details,
+        billing_lines.quantity_unit,
         billing_lines.unit_price,
         billing_lines.currency,
         billing_lines.source_format,

@@ -91,6 +91,7 @@ final as (
         row_number,
         snapshot_id,
         product_id,
+        quantity_unit,
         unit_price,
         allocated_quantity,
         price_source,

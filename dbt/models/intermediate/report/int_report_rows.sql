@@ -41,8 +41,9 @@ correction_rows as (
 posted_rows as (
 
     select
-        ledger_rows.* exclude (provider),
-        coalesce(billing_lines.provider, ledger_rows.provider) as provider
+        ledger_rows.* exclude (provider, quantity_unit),
+        coalesce(billing_lines.provider, ledger_rows.provider) as provider,
+        coalesce(ledger_rows.quantity_unit, billing_lines.quantity_unit) as quantity_unit
     from ledger_rows
     left join billing_lines
         on
@@ -69,11 +70,13 @@ unioned as (
 
 ),
 
--- Posted rows keep what was posted. Older postings do not say whether a cost center was Default.
+-- Posted rows keep what was posted. Older postings have no unit, and do not say whether a cost
+-- center was Default.
 final as (
 
     select
-        unioned.* exclude (is_default),
+        unioned.* exclude (is_default, quantity_unit),
+        coalesce(unioned.quantity_unit, {{ default_quantity_unit('unioned') }}) as quantity_unit,
         coalesce(unioned.is_default, default_cost_centers.cost_center_id is not null)
             as is_default
     from unioned

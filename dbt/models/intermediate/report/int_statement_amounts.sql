@@ -134,6 +134,7 @@ side_by_side as (
         costs.line_count,
         costs.unpriced_line_count,
         costs.quantity,
+        costs.quantity_unit,
         costs.total_cost,
         costs.total_sales,
         costs.amount_basis,

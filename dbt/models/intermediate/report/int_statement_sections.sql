@@ -62,6 +62,7 @@ of_lines as (
         count(distinct line_id) as line_count,
         count(distinct case when total_sales is null then line_id end) as unpriced_line_count,
         cast(sum(quantity) as decimal(28, 10)) as quantity,
+        {{ unit_of_sum() }} as quantity_unit,
         cast(sum(total_cost) as decimal(28, 10)) as total_cost,
         cast(sum(total_sales) as decimal(28, 10)) as total_sales
     from in_sections
@@ -92,6 +93,7 @@ of_sharing as (
         cast(0 as bigint) as line_count,
         cast(0 as bigint) as unpriced_line_count,
         cast(0 as decimal(28, 10)) as quantity,
+        cast(null as varchar) as quantity_unit,
         cast(sum(shared_balances.shared_cost) as decimal(28, 10)) as total_cost,
         cast(sum(shared_balances.shared_sales) as decimal(28, 10)) as total_sales
     from shared_balances

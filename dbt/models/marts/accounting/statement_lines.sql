@@ -28,7 +28,8 @@ final as (
         billed_cost,
         total_sales,
         billed_sales,
-        currency_decimals
+        currency_decimals,
+        quantity_unit
     from statement_amounts
 
 )

@@ -98,7 +98,8 @@ final as (
             else report_rows.total_cost
         end as charged_amount,
         report_rows.is_default,
-        {{ period_start('report_rows.billing_period') }} as billing_period_start
+        {{ period_start('report_rows.billing_period') }} as billing_period_start,
+        report_rows.quantity_unit
     from report_rows
     left join units
         on

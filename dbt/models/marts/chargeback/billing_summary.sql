@@ -25,7 +25,8 @@ rolled_up as (
         cast(sum(quantity) as decimal(28, 10)) as quantity,
         cast(sum(total_cost) as decimal(28, 10)) as total_cost,
         cast(sum(total_sales) as decimal(28, 10)) as total_sales,
-        cast(sum(total_margin) as decimal(28, 10)) as total_margin
+        cast(sum(total_margin) as decimal(28, 10)) as total_margin,
+        {{ unit_of_sum() }} as quantity_unit
     from billing_report
     group by grouping sets (
         (billing_period, billing_date, currency),

@@ -38,6 +38,7 @@ unioned as (
         product_name,
         currency,
         quantity,
+        quantity_unit,
         total_cost,
         total_sales,
         total_margin,
@@ -53,6 +54,7 @@ unioned as (
         borne_costs.product_name,
         borne_costs.currency,
         0 as quantity,
+        null as quantity_unit,
         0 as total_cost,
         null as total_sales,
         null as total_margin,
@@ -72,6 +74,7 @@ unioned as (
         product_name,
         currency,
         0 as quantity,
+        null as quantity_unit,
         0 as total_cost,
         null as total_sales,
         null as total_margin,
@@ -91,6 +94,7 @@ summed as (
         product_name,
         currency,
         sum(quantity) as quantity,
+        {{ unit_of_sum() }} as quantity_unit,
         sum(total_cost) as total_cost,
         sum(total_sales) as total_sales,
         sum(total_margin) as total_margin,
@@ -178,7 +182,8 @@ final as (
                 else summed.total_cost + summed.shared_cost
             end as decimal(28, 10)
         ) as charged_amount,
-        {{ period_start('summed.billing_period') }} as billing_period_start
+        {{ period_start('summed.billing_period') }} as billing_period_start,
+        summed.quantity_unit
     from summed
     inner join last_names
         on

@@ -25,7 +25,8 @@ charged as (
             coalesce(sum(total_cost) filter (where charge_class = 'Correction'), 0)
             as decimal(28, 10)
         ) as corrected_cost,
-        cast(sum(charged_amount) as decimal(28, 10)) as charged_amount
+        cast(sum(charged_amount) as decimal(28, 10)) as charged_amount,
+        {{ unit_of_sum() }} as quantity_unit
     from billing_report
     group by
         original_billing_period,

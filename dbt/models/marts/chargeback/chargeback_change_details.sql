@@ -40,6 +40,7 @@ charges as (
         product_name,
         {{ charge_group() }} as charge_group,
         quantity,
+        quantity_unit,
         charged_amount as amount,
         amount_basis
     from billing_report
@@ -55,6 +56,7 @@ charges as (
         product_name,
         'shared' as charge_group,
         0 as quantity,
+        null as quantity_unit,
         case when amount_basis = 'sales' then shared_sales else shared_cost end as amount,
         amount_basis
     from chargeback
@@ -71,6 +73,8 @@ summed as (
         {{ latest_name('cost_center_name') }} as cost_center_name,
         max(amount_basis) as amount_basis,
         sum(quantity) as quantity,
+        min(quantity_unit) as first_unit,
+        max(quantity_unit) as last_unit,
         sum(amount) as amount
     from charges
     group by billing_period, {{ keys }}
@@ -87,6 +91,7 @@ paired as (
         max_by(organization_name, side_period) as organization_name,
         max_by(cost_center_name, side_period) as cost_center_name,
         min(amount_basis) as amount_basis,
+        case when min(first_unit) = max(last_unit) then min(first_unit) end as quantity_unit,
         {{ sum_of_side('previous', 'quantity') }} as previous_quantity,
         {{ sum_of_side('now', 'quantity') }} as quantity,
         {{ sum_of_side('previous', 'amount') }} as previous_amount,
@@ -174,7 +179,8 @@ final as (
         unit_amount,
         previous_amount,
         amount,
-        amount_basis
+        amount_basis,
+        quantity_unit
     from parts
     where change <> 0
 

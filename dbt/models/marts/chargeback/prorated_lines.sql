@@ -39,7 +39,8 @@ final as (
             as decimal(28, 10)
         ) as expected_cost,
         proration.proration_rule,
-        proration.proration_variance
+        proration.proration_variance,
+        billing_lines.quantity_unit
     from proration
     inner join billing_lines on proration.line_id = billing_lines.line_id
 

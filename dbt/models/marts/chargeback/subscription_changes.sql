@@ -29,6 +29,8 @@ billed as (
         {{ latest_name('organization_name') }} as organization_name,
         max(amount_basis) as amount_basis,
         sum(case when charge_group = 'cycle' then quantity end) as quantity,
+        min(case when charge_group = 'cycle' then quantity_unit end) as first_unit,
+        max(case when charge_group = 'cycle' then quantity_unit end) as last_unit,
         sum(case when charge_group = 'cycle' then charged_amount end) as amount,
         count(distinct case when charge_group = 'cycle' then charge_start_date end)
             as cycle_count,
@@ -64,6 +66,7 @@ paired as (
         max_by(organization_name, side_period) as organization_name,
         min(amount_basis) as amount_basis,
         min(first_billing_period) as first_billing_period,
+        case when min(first_unit) = max(last_unit) then min(first_unit) end as quantity_unit,
         {{ sum_of_side('previous', 'quantity') }} as previous_quantity,
         {{ sum_of_side('now', 'quantity') }} as quantity,
         {{ sum_of_side('previous', 'amount') }} as previous_amount,
@@ -129,7 +132,8 @@ final as (
         cast({{ amount_per_unit('previous_amount', 'previous_quantity') }} as decimal(28, 10))
             as previous_unit_amount,
         cast({{ amount_per_unit('amount', 'quantity') }} as decimal(28, 10)) as unit_amount,
-        amount_basis
+        amount_basis,
+        quantity_unit
     from with_currencies
 
 )
