@@ -25,6 +25,7 @@ FEEDS = (
     "budgets",
     "exchange_rates",
     "shared_costs",
+    "license_skus",
 )
 
 

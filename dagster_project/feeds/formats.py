@@ -675,6 +675,15 @@ EXCHANGE_RATES = FileFormat(
     needed=("From Currency", "To Currency", "Date", "Rate"),
 )
 
+LICENSE_LIST = FileFormat(
+    name="license_list",
+    feed="license_skus",
+    description="Microsoft's list of product names and service plan identifiers for licensing.",
+    also_in=(WORKBOOK,),
+    needed=("Product_Display_Name", "String_Id", "GUID"),
+    optional=("Service_Plan_Name", "Service_Plan_Id", "Service_Plans_Included_Friendly_Names"),
+)
+
 SHARED_COSTS = FileFormat(
     name="shared_costs",
     feed="shared_costs",
@@ -704,6 +713,7 @@ FORMATS: tuple[FileFormat, ...] = (
     BUDGETS,
     EXCHANGE_RATES,
     SHARED_COSTS,
+    LICENSE_LIST,
 )
 
 

@@ -1,7 +1,7 @@
 """License columns of a list of users: whether a file says which licenses its users have.
 
 Belongs here: telling licenses from what programs write in their place. Does not: which product a
-license is (staging, and the seed license_skus).
+license is (int_license_names).
 """
 
 import json

@@ -44,6 +44,9 @@ HINTS = {
         "A rule applies from the billing period that starts on or after its Valid From, if its"
         " source has costs and no newer rule of the same source exists."
     ),
+    "license_skus": (
+        "The names of licenses apply to directories that list them by id or part number."
+    ),
     "corrections": (
         "A correction applies to a closed period; to change an open period, change the split"
         " history."

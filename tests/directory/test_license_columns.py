@@ -5,6 +5,8 @@ from collections.abc import Callable
 import pytest
 from conftest import Company
 
+from dagster_project.seeds import seed
+
 USERS = "Id,UserPrincipalName,Department,AccountEnabled,AssignedLicenses\n"
 UNREADABLE = [
     '"[object Object],[object Object]"',
@@ -75,3 +77,33 @@ def test_the_date_of_a_snapshot_is_in_the_name_of_the_file(
             "select file, cast(snapshot_date as varchar) from staging.stg_directory__users"
         )
     ) == {f"directory/{name}": day for name, day in names.items()}
+
+
+def test_microsofts_list_of_licenses_as_downloaded_names_the_licenses_of_a_directory(
+    new_company: Callable[[], Company],
+) -> None:
+    company = new_company()
+    flow = "f30db892-07e9-47e9-837c-80727f46fd3d"
+    company.drop(
+        "license_skus/Product names and service plan identifiers for licensing.csv",
+        "\ufeffProduct_Display_Name,String_Id,GUID,Service_Plan_Name,Service_Plan_Id,"
+        "Service_Plans_Included_Friendly_Names\r\n"
+        f"Power Automate Free,FLOW_FREE,{flow},DYN365_CDS_VIRAL,17ab22cd,Common Data Service\r\n"
+        f"Power Automate Free,FLOW_FREE,{flow},FLOW_P2_VIRAL,50e68c76,Flow Free\r\n"
+        ",NAMELESS,0c266dff-15dd-4b49-8397-2bb16070ed52,MCOMEETADV,3e26ee1f,Audio\r\n",
+    )
+    company.build()
+    assert company.query(
+        "select license_word, product_name from intermediate.int_license_names"
+        " where product_name like 'Power Auto%' order by all"
+    ) == [(flow, "Power Automate Free"), ("flow_free", "Power Automate Free")]
+    assert company.query(
+        "select row_number, reason from staging.int_unusable_rows where feed = 'license_skus'"
+    ) == [(4, "Product_Display_Name is empty")]
+
+
+def test_the_seed_has_the_ids_that_microsoft_publishes() -> None:
+    part_numbers = {row["sku_id"]: row["sku_part_number"] for row in seed("license_skus")}
+    assert part_numbers["05e9a617-0261-4cee-bb44-138d3ef5d965"] == "SPE_E3"
+    assert part_numbers["06ebc4ee-1bb5-47dd-8120-11324bc54e06"] == "SPE_E5"
+    assert part_numbers["6fd2c87f-b296-42f0-b197-1e91e994b900"] == "ENTERPRISEPACK"

@@ -16,9 +16,9 @@ assigned as (
 
 ),
 
-license_skus as (
+license_names as (
 
-    select * from {{ ref('license_skus') }}
+    select * from {{ ref('int_license_names') }}
 
 ),
 
@@ -100,18 +100,12 @@ named as (
             when all_licenses.subscription_id is null
                 then
                     lower(
-                        coalesce(
-                            by_id.product_name,
-                            by_part_number.product_name,
-                            trim(all_licenses.license_word)
-                        )
+                        coalesce(license_names.product_name, trim(all_licenses.license_word))
                     )
         end as license_key
     from all_licenses
-    left join license_skus as by_id
-        on lower(trim(all_licenses.license_word)) = by_id.sku_id
-    left join license_skus as by_part_number
-        on lower(trim(all_licenses.license_word)) = lower(by_part_number.sku_part_number)
+    left join license_names
+        on lower(trim(all_licenses.license_word)) = license_names.license_word
     where all_licenses.organization_id is not null
     group by
         all_licenses.organization_id,

@@ -124,6 +124,7 @@ unusable_rows_of_other_feeds as (
         ('budgets', 'stg_budgets__budgets'),
         ('exchange_rates', 'stg_exchange_rates__rates'),
         ('shared_costs', 'stg_shared_costs__rules'),
+        ('license_skus', 'stg_license_list__skus'),
     ] %}
         select
             '{{ feed }}' as feed,
