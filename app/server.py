@@ -1,6 +1,6 @@
 """The app with security headers, for `streamlit run app/server.py`.
 
-Belongs here: what every answer of the server carries. Does not: the pages (main).
+Belongs here: which requests are answered, and what answers carry. Does not: the pages (main).
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -10,6 +10,8 @@ from typing import Any
 
 import streamlit as st
 from starlette.middleware import Middleware
+
+from dagster_project.web_server import OWN_HOSTS, OwnPagesOnly
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
@@ -73,4 +75,18 @@ class SecurityHeaders:
         await self.app(scope, receive, sent)
 
 
-app = st.App(Path(__file__).with_name("main.py"), middleware=[Middleware(SecurityHeaders)])
+def own_hosts() -> frozenset[str]:
+    """The names of the server: this machine's, and those that .streamlit/config.toml states."""
+    stated = (st.get_option("server.address"), st.get_option("browser.serverAddress"))
+    return OWN_HOSTS | {str(each).lower() for each in stated if each}
+
+
+app = st.App(
+    Path(__file__).with_name("main.py"),
+    middleware=[Middleware(SecurityHeaders), Middleware(OwnPagesOnly, hosts=own_hosts())],
+)
+"""The pages of the app; `streamlit run app/server.py` shows them with security headers.
+
+A page of another site can neither read an answer nor open a session: requests name this server as
+their host and come from its own pages.
+"""

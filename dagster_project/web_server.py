@@ -42,13 +42,15 @@ class OwnPagesOnly:
     """
 
     app: App
+    hosts: frozenset[str] = OWN_HOSTS
+    """The names of the server, without port."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or pass it on."""
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        reason = refusal(scope)
+        reason = refusal(scope, self.hosts)
         if reason is None:
             await self.app(scope, receive, _with_frame_ban(send))
         elif scope["type"] == "websocket":
@@ -60,14 +62,14 @@ class OwnPagesOnly:
             await send({"type": "http.response.body", "body": body})
 
 
-def refusal(scope: Scope) -> str | None:
+def refusal(scope: Scope, own_hosts: frozenset[str] = OWN_HOSTS) -> str | None:
     """Why a request is refused, in a sentence; None if it is not."""
     headers: dict[str, list[str]] = {}
     for name, value in scope["headers"]:
         headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
     hosts = headers.get("host", [])
-    if len(hosts) != 1 or _host_name(hosts[0]) not in OWN_HOSTS:
-        return "The request names another host. Open the address that `apportion dev` prints."
+    if len(hosts) != 1 or _host_name(hosts[0]) not in own_hosts:
+        return "The request names another host. Open the address that the server prints."
     for origin in headers.get("origin", []):
         if origin.lower() not in (f"http://{hosts[0]}".lower(), f"https://{hosts[0]}".lower()):
             return "The request comes from a page of another site."

@@ -3,6 +3,7 @@
 Needs the Debian package chromium. Screenshots of all pages stay in the temporary folder of pytest.
 """
 
+import http.client
 import os
 import shutil
 import socket
@@ -240,11 +241,30 @@ def test_every_page_works_without_errors_and_without_other_hosts(
         assert len(saved.read_text(encoding="utf-8-sig").splitlines()) == 7
 
 
+WEBSOCKET = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
+
+def asked(host: str, path: str, **headers: str) -> int:
+    """The status of an answer to a request with these headers."""
+    connection = http.client.HTTPConnection(host, timeout=20)
+    try:
+        connection.request("GET", path, headers=headers)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
 def test_a_customer_cannot_reach_others_through_the_address(
     data: DataFolder, new_tab: Callable[[], Tab]
 ) -> None:
-    with served(data, "--customer", "evergreen", APPORTION_EDIT="1") as address:
+    with served(data, APPORTION_CUSTOMER="evergreen", APPORTION_EDIT="1") as address:
         tab = new_tab()
+        downloads: list[str] = []
         for path in ("", "chargeback", "trend", "budget", "findings", "change_split"):
             tab.page.goto(f"{address}/{path}?organization=harbor&period=2026-02&currency=EUR")
             tab.settle()
@@ -252,4 +272,23 @@ def test_a_customer_cannot_reach_others_through_the_address(
             for unseen in ("Harbor", "Dock", "1,236,403.89", "Margin", "Findings", "EUR"):
                 assert unseen not in shown, (path, unseen)
             tab.photograph(f"customer-{path or 'this-month'}")
+            # A dialog says that a page of the broker does not exist.
+            buttons = tab.page.get_by_role("button", name="(CSV)").all()
+            for button in buttons if tab.page.get_by_role("dialog").count() == 0 else ():
+                with tab.page.expect_download() as download:
+                    button.click()
+                saved = download.value.path().read_text(encoding="utf-8-sig")
+                for unseen in ("Harbor", "EUR", "Cost,", "Margin", "1234567.891234", "529.6,"):
+                    assert unseen not in saved, (path, unseen)
+                downloads.append(saved)
         assert tab.outside == []
+        assert any("1300000" in saved for saved in downloads)
+
+        # Pages of other sites, also under a name of theirs that leads to this machine.
+        own = urlsplit(address).netloc
+        assert asked(own, "/") == 200
+        assert asked(own, "/", Host="evil.example") == 403
+        for path in ("/", "/_stcore/host-config", "/_stcore/stream"):
+            assert asked(own, path, Origin="https://evil.example") == 403
+        assert asked(own, "/_stcore/stream", **WEBSOCKET, Origin="https://evil.example") == 403
+        assert asked(own, "/_stcore/stream", **WEBSOCKET, Origin=address) == 101

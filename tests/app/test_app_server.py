@@ -1,10 +1,11 @@
-"""Security headers on every answer of the app's server."""
+"""The hosts of the app's server, and security headers on every answer."""
 
 import asyncio
 from typing import Any
 
 import pytest
 
+from app import server
 from app.server import HEADERS, SecurityHeaders
 
 
@@ -50,3 +51,19 @@ def test_no_other_site_can_show_the_app_or_run_code_in_it() -> None:
     assert "frame-ancestors 'none'" in policy
     assert "default-src 'self'" in policy
     assert not any("*" in rule or "http" in rule for rule in policy)
+
+
+def test_the_names_of_the_server_are_those_of_this_machine_and_the_stated_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stated = {"server.address": "10.0.0.7", "browser.serverAddress": "Costs.Example.com"}
+    monkeypatch.setattr(server.st, "get_option", stated.get)
+    assert server.own_hosts() == {
+        "127.0.0.1",
+        "localhost",
+        "[::1]",
+        "10.0.0.7",
+        "costs.example.com",
+    }
+    monkeypatch.setattr(server.st, "get_option", lambda name: None)
+    assert "costs.example.com" not in server.own_hosts()

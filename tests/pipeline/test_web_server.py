@@ -18,7 +18,7 @@ from dagster_project.web_server import LOCATION, refusal, run_together
 
 OWN = "127.0.0.1:3000"
 OTHER_SITE = "The request comes from a page of another site."
-OTHER_HOST = "The request names another host. Open the address that `apportion dev` prints."
+OTHER_HOST = "The request names another host. Open the address that the server prints."
 
 
 def scope(method: str, path: str = "/graphql", kind: str = "http", **headers: str) -> dict:
