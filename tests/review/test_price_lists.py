@@ -4,12 +4,15 @@ Each organization has one case. The expected result is next to each case.
 """
 
 import io
+import shutil
 import zipfile
 from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
 from conftest import Company
+
+from dagster_project.settings import PROJECT_ROOT
 
 BILL_COLUMNS = (
     "CustomerId,InvoiceNumber,ProductId,SkuId,ProductName,ChargeType,UnitPrice,Quantity,Subtotal,"
@@ -164,3 +167,28 @@ def test_a_line_that_is_sold_below_its_cost_is_a_finding(company: Company) -> No
         where kind = 'sold_below_cost'
         """
     ) == [("warning", "elm", Decimal("1692.67"))]
+
+
+def test_the_example_has_the_prices_and_findings_of_its_readme(
+    new_company: Callable[[], Company],
+) -> None:
+    company = new_company()
+    shutil.copytree(PROJECT_ROOT / "data" / "price-example" / "landing", company.data.landing)
+    company.build()
+    amounts = company.query(
+        """
+        select product_name, sum(quantity), round(sum(total_cost), 2), round(sum(total_sales), 2)
+        from marts.billing_report group by product_name order by product_name
+        """
+    )
+    assert amounts == [
+        ("Microsoft 365 Business Premium", 12, Decimal("211.20"), 264),
+        ("Microsoft 365 Copilot", 3, 72, 63),
+        ("Power BI Pro", 3, Decimal("33.60"), 42),
+        ("Visio Plan 2", 1, 12, None),
+    ]
+    assert company.query(
+        "select kind, amount_at_stake from marts.findings where severity <> 'info' order by kind"
+    ) == [("no_price", 12), ("sold_below_cost", 9)]
+    assert company.query("select status from marts.invoice_reconciliation") == [("reconciled",)]
+    assert company.query("select file from marts.quarantined_rows") == []
