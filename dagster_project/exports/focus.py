@@ -262,15 +262,21 @@ def _select_billing_periods(connection: duckdb.DuckDBPyConnection) -> None:
 
         -- A customer's bill has the reseller as its issuer.
         issuers as (
-            select x_BillingPeriod, InvoiceIssuerName
+            select
+                BillingPeriodStart,
+                BillingPeriodEnd,
+                InvoiceIssuerName,
+                max(x_BillingPeriod) as x_BillingPeriod
             from focus_cost_and_usage_rows
-            group by x_BillingPeriod, InvoiceIssuerName
+            group by BillingPeriodStart, BillingPeriodEnd, InvoiceIssuerName
         ),
 
         periods as (
             select
-                issuers.x_BillingPeriod,
+                issuers.BillingPeriodStart,
+                issuers.BillingPeriodEnd,
                 issuers.InvoiceIssuerName,
+                issuers.x_BillingPeriod,
                 coalesce(
                     max(periods.BillingPeriodLastUpdated) filter (
                         where periods.InvoiceIssuerName = issuers.InvoiceIssuerName
@@ -278,13 +284,14 @@ def _select_billing_periods(connection: duckdb.DuckDBPyConnection) -> None:
                     max(periods.BillingPeriodLastUpdated)
                 ) as BillingPeriodLastUpdated,
                 any_value(periods.BillingPeriodCreated) as BillingPeriodCreated,
-                any_value(periods.BillingPeriodStart) as BillingPeriodStart,
-                any_value(periods.BillingPeriodEnd) as BillingPeriodEnd,
-                any_value(periods.BillingPeriodStatus) as BillingPeriodStatus
+                -- Of several issuers, one may have charges in an open month.
+                max(periods.BillingPeriodStatus) as BillingPeriodStatus
             from issuers
             inner join focus_billing_period as periods
-                on issuers.x_BillingPeriod = periods.x_BillingPeriod
-            group by issuers.x_BillingPeriod, issuers.InvoiceIssuerName
+                on
+                    issuers.BillingPeriodStart = periods.BillingPeriodStart
+                    and issuers.BillingPeriodEnd = periods.BillingPeriodEnd
+            group by all
         )
 
         select

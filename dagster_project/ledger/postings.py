@@ -74,8 +74,15 @@ LINE_TYPES = {
     "provider": "varchar",
     "is_default": "boolean",
     "quantity_unit": "varchar",
+    "billed_cost": "decimal(38,18)",
+    "effective_cost": "decimal(38,18)",
+    "list_cost": "decimal(38,18)",
+    "contracted_cost": "decimal(38,18)",
+    "billing_period_start": "timestamp",
+    "billing_period_end": "timestamp",
 }
-"""Columns of a posted split line."""
+"""Columns of a posted split line. FOCUS amounts are null where they equal total_cost, and in older
+postings; the bounds of the billing period are null unless the provider states them."""
 
 SHARED_COST_TYPES = {
     "shared_step": "integer",

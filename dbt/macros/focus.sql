@@ -41,6 +41,15 @@
     cast({{ day }} as timestamp)
 {%- endmacro %}
 
+{#- The first instant of the month of a day, and that of the month after it. -#}
+{% macro month_of(day) -%}
+    cast({{ dbt.date_trunc('month', day) }} as timestamp)
+{%- endmacro %}
+
+{% macro start_of_next_month(day) -%}
+    cast({{ dbt.dateadd('month', 1, dbt.date_trunc('month', day)) }} as timestamp)
+{%- endmacro %}
+
 {% macro start_of_next_day(day) -%}
     cast({{ dbt.dateadd('day', 1, day) }} as timestamp)
 {%- endmacro %}

@@ -178,7 +178,11 @@ def test_every_column_is_restored_as_posted(books: Books) -> None:
             source_format = 'broker_report', row_number = 9007199254740993,
             snapshot_id = 'split', allocated_quantity = 2.5, product_id = 'CFQ7', unit_price = 12.5,
                 price_source = 'offer', price_explanation = 'offer from 2025-01-01',
-                proration_rule = 'line_cut', is_default = true, quantity_unit = 'Hours'
+                proration_rule = 'line_cut', is_default = true, quantity_unit = 'Hours',
+                    billed_cost = 0.000000000000000001, effective_cost = 14.97651418586,
+                    list_cost = 440, contracted_cost = 20.52,
+                    billing_period_start = timestamp '2024-09-01',
+                    billing_period_end = timestamp '2024-10-01'
         """
     )
     posted = "select * replace (1 as posting_number) from intermediate.int_report_rows"

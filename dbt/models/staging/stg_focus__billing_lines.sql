@@ -45,7 +45,8 @@ with_texts as (
         -- A row of our own export is the part of one cost center.
         {{ given_id('x_line_id') }} is not null
         and {{ given_value('x_billing_period') }} is not null
-        and {{ given_id('x_cost_center_id') }} is not null as is_split
+        and {{ given_id('x_cost_center_id') }} is not null as is_split,
+        concat({{ given_value('x_billing_period') }}, '-01') as report_month_text
     from landed
 
 ),
@@ -59,7 +60,12 @@ with_texts as (
         'exact_total_sales': decimal_value('x_total_sales'),
         'charge_start_instant': instant_value('charge_period_start'),
         'charge_end_instant': instant_value('charge_period_end'),
+        'exact_effective_cost': decimal_value('effective_cost'),
+        'exact_list_cost': decimal_value('list_cost'),
+        'exact_contracted_cost': decimal_value('contracted_cost'),
+        'billing_period_start_day': date_value('billing_period_start'),
         'billing_period_end_day': date_value('billing_period_end'),
+        'report_month': date_value('report_month_text'),
     },
     checks=[
         needs_id('BillingAccountId', 'billing_account_id'),
@@ -71,6 +77,12 @@ with_texts as (
         not_too_large('x_TotalSales', 'x_total_sales', 'exact_total_sales'),
         not_too_large('BilledCost', 'billed_cost', 'exact_billed_cost'),
         not_too_large('PricingQuantity', 'quantity_text', 'exact_quantity'),
+        number_if_given('EffectiveCost', 'effective_cost', 'exact_effective_cost'),
+        not_too_large('EffectiveCost', 'effective_cost', 'exact_effective_cost'),
+        number_if_given('ListCost', 'list_cost', 'exact_list_cost'),
+        not_too_large('ListCost', 'list_cost', 'exact_list_cost'),
+        number_if_given('ContractedCost', 'contracted_cost', 'exact_contracted_cost'),
+        not_too_large('ContractedCost', 'contracted_cost', 'exact_contracted_cost'),
         needs_date('ChargePeriodStart', 'charge_period_start', 'charge_start_instant'),
         needs_date('ChargePeriodEnd', 'charge_period_end', 'charge_end_instant'),
         (
@@ -80,6 +92,19 @@ with_texts as (
             'the period ends before ChargePeriodStart'
         ),
         needs_date('BillingPeriodEnd', 'billing_period_end', 'billing_period_end_day'),
+        date_if_given('BillingPeriodStart', 'billing_period_start', 'billing_period_start_day'),
+        (
+            'BillingPeriodEnd',
+            'billing_period_end',
+            'billing_period_end_day <= billing_period_start_day',
+            'the period ends before BillingPeriodStart'
+        ),
+        (
+            'x_BillingPeriod',
+            'x_billing_period',
+            'is_split and report_month is null',
+            'is not a month; write 2026-01'
+        ),
     ],
 ) }},
 
@@ -112,10 +137,14 @@ renamed as (
         content_hash,
         {{ given_id('invoice_id') }} as invoice_number,
         -- The end of the billing period; for an invoice, its date counts. A split
-        -- bill stays in its period.
+        -- bill stays in the period in which it was reported.
         case
             when is_split
-                then cast({{ dbt.dateadd('day', -1, 'billing_period_end_day') }} as date)
+                then
+                    cast(
+                        {{ dbt.dateadd('day', -1, dbt.dateadd('month', 1, 'report_month')) }}
+                        as date
+                    )
             when {{ given_id('invoice_id') }} is null then billing_period_end_day
         end as billing_date,
         {{ id_value('billing_account_id') }} as customer_id,
@@ -188,7 +217,8 @@ renamed as (
             {{ given_id('invoice_issuer_name') }}
         ) as seller,
         coalesce(
-            {{ key_day(date_value('billing_period_start'), 'billing_period_start') }},
+            case when is_split then cast(report_month as varchar) end,
+            {{ key_day('billing_period_start_day', 'billing_period_start') }},
             {{ key_day('billing_period_end_day', 'billing_period_end') }}
         ) as period_key,
         {{ rejection() }}

@@ -16,7 +16,15 @@ renamed as (
             {{ text_value('service_provider_name') }}, {{ text_value('provider_name') }}
         ) as service_provider_name,
         {{ text_value('service_category') }} as service_category,
-        {{ focus_subscription_name() }} as subscription_name
+        {{ focus_subscription_name() }} as subscription_name,
+        {{ decimal_value('effective_cost') }} as effective_cost,
+        {{ decimal_value('list_cost') }} as list_cost,
+        {{ decimal_value('contracted_cost') }} as contracted_cost,
+        {{ decimal_value('pricing_quantity') }} as pricing_quantity,
+        {{ decimal_value('list_unit_price') }} as list_unit_price,
+        {{ decimal_value('contracted_unit_price') }} as contracted_unit_price,
+        {{ instant_value('billing_period_start') }} as billing_period_start,
+        {{ instant_value('billing_period_end') }} as billing_period_end
     from landed
 
 )

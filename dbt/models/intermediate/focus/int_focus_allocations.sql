@@ -93,6 +93,8 @@ with_line as (
         *,
         cast(sum(total_cost) over (partition by billing_period, line_id) as decimal(28, 10))
             as line_total_cost,
+        {{ exact_sum('billed_cost', ' over (partition by billing_period, line_id)') }}
+            as line_billed_cost,
         sum(share) over (partition by billing_period, line_id) as line_share,
         bool_and(allocated_resource_id is not null)
             over (partition by billing_period, line_id) as is_all_allocated

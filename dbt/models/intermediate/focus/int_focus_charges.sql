@@ -106,7 +106,19 @@ categorized as (
         line_details.tags,
         line_commitments.commitment_id,
         postings.closed_at,
-        cast(concat(allocations.billing_period, '-01') as date) as period_start_date,
+        -- Only FOCUS bills state a billing period. Other charges have that of their first day.
+        coalesce(
+            allocations.billing_period_start,
+            {{ month_of('coalesce(allocations.charge_start_date, allocations.billing_date)') }}
+        ) as period_start,
+        coalesce(
+            allocations.billing_period_end,
+            {{ start_of_next_month(
+                'coalesce('
+                ~ 'allocations.billing_period_start, allocations.charge_start_date, '
+                ~ 'allocations.billing_date)'
+            ) }}
+        ) as period_end,
         -- FOCUS requires a negative quantity on refunds. Bills print refunds with either sign, so
         -- the sign is that of the line's amount.
         cast(
@@ -151,7 +163,7 @@ final as (
             when invoice_id is not null
                 then
                     {{ surrogate_id([
-                        'invoice_id', 'billing_period', 'currency', 'organization_id',
+                        'invoice_id', 'billing_period', 'period_start', 'currency', 'organization_id',
                         'invoice_issuer_name', 'subscription_id', 'service_name', 'sku_id',
                         'charge_category',
                     ]) }}

@@ -39,9 +39,14 @@ approved_parts as (
         shares.cost_center_id,
         shares.share,
         shares.allocated_quantity,
-    {%- for measure in ['quantity', 'total_cost', 'total_sales'] %}
-        {{ part_for_share('corrected_lines.line_' ~ measure, 'shares') }}
-            as {{ measure }}{{ ',' if not loop.last }}
+        {%- for measure in ['quantity', 'total_cost', 'total_sales'] %}
+            {{ part_for_share('corrected_lines.line_' ~ measure, 'shares') }}
+                as {{ measure }},
+        {%- endfor %}
+    {%- for amount in exact_amounts() %}
+        {{ exact_part_for_share(
+            'corrected_lines.line_' ~ amount, 'corrected_lines.rounded_' ~ amount, 'shares'
+        ) }} as {{ amount }}{{ ',' if not loop.last }}
     {%- endfor %}
     from corrected_lines
     inner join shares
@@ -62,11 +67,19 @@ differences as (
         cast(
             coalesce(approved_parts.allocated_quantity, 0) as decimal(28, 10)
         ) as allocated_quantity,
-    {%- for measure in ['quantity', 'total_cost', 'total_sales'] %}
-        cast(
-            coalesce(approved_parts.{{ measure }}, 0)
-            - coalesce(ledger_balances.{{ measure }}, 0) as decimal(28, 10)
-        ) as {{ measure }}{{ ',' if not loop.last }}
+        {%- for measure in ['quantity', 'total_cost', 'total_sales'] %}
+            cast(
+                coalesce(approved_parts.{{ measure }}, 0)
+                - coalesce(ledger_balances.{{ measure }}, 0) as decimal(28, 10)
+            ) as {{ measure }},
+        {%- endfor %}
+    {%- for amount in exact_amounts() %}
+        case
+            when coalesce(approved_parts.{{ amount }}, ledger_balances.{{ amount }}) is not null
+                then
+                    coalesce(approved_parts.{{ amount }}, approved_parts.total_cost, 0)
+                    - coalesce(ledger_balances.{{ amount }}, ledger_balances.total_cost, 0)
+        end as {{ amount }}{{ ',' if not loop.last }}
     {%- endfor %}
     from approved_parts
     full outer join ledger_balances
@@ -108,6 +121,9 @@ approved_rows as (
         differences.allocated_quantity,
         differences.quantity,
         differences.total_cost,
+        {%- for amount in exact_amounts() %}
+            differences.{{ amount }},
+        {%- endfor %}
         case
             when corrected_lines.line_total_sales is not null then differences.total_sales
         end as total_sales,
@@ -134,6 +150,8 @@ approved_rows as (
         corrected_lines.price_source,
         corrected_lines.price_explanation,
         corrected_lines.proration_rule,
+        corrected_lines.billing_period_start,
+        corrected_lines.billing_period_end,
         {{ correction_explanation(
             'corrected_lines.original_billing_period',
             'corrected_lines.approved_by',
@@ -151,6 +169,9 @@ approved_rows as (
         differences.quantity <> 0
         or differences.total_cost <> 0
         or differences.total_sales <> 0
+        {%- for amount in exact_amounts() %}
+            or differences.{{ amount }} <> 0
+        {%- endfor %}
 
 )
 

@@ -35,6 +35,9 @@ line_totals as (
         line_id,
         sum(quantity) as quantity,
         sum(total_cost) as total_cost,
+        {%- for amount in exact_amounts() %}
+            {{ exact_sum(amount) }} as {{ amount }},
+        {%- endfor %}
         sum(total_sales) as total_sales
     from ledger_balances
     group by line_id
@@ -63,6 +66,10 @@ corrected_lines as (
         correction_sets.correction_id,
         correction_sets.approved_by,
         correction_sets.reason,
+        {%- for amount in exact_amounts() %}
+            line_totals.{{ amount }} as line_{{ amount }},
+            {{ measure('line_totals.' ~ amount) }} as rounded_{{ amount }},
+        {%- endfor %}
         cast(line_totals.quantity as decimal(28, 10)) as line_quantity,
         cast(line_totals.total_cost as decimal(28, 10)) as line_total_cost,
         cast(line_totals.total_sales as decimal(28, 10)) as line_total_sales

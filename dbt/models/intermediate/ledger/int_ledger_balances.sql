@@ -19,6 +19,9 @@ balances as (
         arg_min(allocated_quantity, posting_number) as allocated_quantity,
         cast(sum(quantity) as decimal(28, 10)) as quantity,
         cast(sum(total_cost) as decimal(28, 10)) as total_cost,
+        {%- for amount in exact_amounts() %}
+            {{ exact_sum(amount) }} as {{ amount }},
+        {%- endfor %}
         cast(sum(total_sales) as decimal(28, 10)) as total_sales,
         cast(sum(total_margin) as decimal(28, 10)) as total_margin
     from ledger_rows

@@ -55,6 +55,9 @@ reversal_rows as (
         ledger_balances.allocated_quantity,
         -ledger_balances.quantity as quantity,
         -ledger_balances.total_cost as total_cost,
+        {%- for amount in exact_amounts() %}
+            -ledger_balances.{{ amount }} as {{ amount }},
+        {%- endfor %}
         -ledger_balances.total_sales as total_sales,
         -ledger_balances.total_margin as total_margin,
         ledger_balances.share,
@@ -73,6 +76,8 @@ reversal_rows as (
         withdrawn_lines.price_source,
         withdrawn_lines.price_explanation,
         withdrawn_lines.proration_rule,
+        withdrawn_lines.billing_period_start,
+        withdrawn_lines.billing_period_end,
         {{ reversal_explanation(
             'withdrawn_lines.original_billing_period',
             'ledger_balances.cost_center_name',

@@ -35,6 +35,12 @@ proration as (
 
 ),
 
+line_costs as (
+
+    select * from {{ ref('int_focus_line_costs') }}
+
+),
+
 -- One row per billing line before the join with shares, one per line and cost center after it.
 parts as (
 
@@ -90,7 +96,14 @@ parts as (
         shares.total_units,
         shares.narrow_limit,
         {{ part_for_share('billing_lines.quantity', 'shares') }} as quantity,
-        {{ part_for_share('billing_lines.total_cost', 'shares') }} as total_cost
+        {{ part_for_share('billing_lines.total_cost', 'shares') }} as total_cost,
+        {%- for amount in exact_amounts() %}
+        {{ exact_part_for_share(
+            'line_costs.' ~ amount, 'line_costs.rounded_' ~ amount, 'shares'
+        ) }} as {{ amount }},
+        {%- endfor %}
+        line_costs.billing_period_start,
+        line_costs.billing_period_end
     from billing_lines
     inner join line_snapshots on billing_lines.line_id = line_snapshots.line_id
     inner join shares on line_snapshots.split_id = shares.split_id
@@ -99,6 +112,7 @@ parts as (
             billing_lines.organization_id = cost_centers.organization_id
             and shares.cost_center_id = cost_centers.cost_center_id
     left join proration on billing_lines.line_id = proration.line_id
+    left join line_costs on billing_lines.line_id = line_costs.line_id
 
 )
 

@@ -76,6 +76,7 @@ final as (
         cost_center_name,
         quantity,
         total_cost,
+        {{ exact_amounts() | join(',\n        ') }},
         total_sales,
         cast(total_sales - total_cost as decimal(28, 10)) as total_margin,
         currency,
@@ -97,6 +98,8 @@ final as (
         price_source,
         price_explanation,
         proration_rule,
+        billing_period_start,
+        billing_period_end,
         line_state,
         {{ split_explanation('sold') }} as explanation
     from sold

@@ -9,22 +9,22 @@ charges as (
 final as (
 
     select
-        {{ start_of_day('period_start_date') }} as BillingPeriodCreated,
-        cast({{ dbt.dateadd('month', 1, 'period_start_date') }} as timestamp)
-            as BillingPeriodEnd,
+        period_start as BillingPeriodCreated,
+        period_end as BillingPeriodEnd,
         -- Dates come from the bills, not from the clock, so the same files give the same rows on
         -- any day.
         greatest(
             {{ start_of_day('max(billing_date)') }},
-            {{ start_of_day('period_start_date') }},
-            coalesce(max(closed_at), {{ start_of_day('period_start_date') }})
+            period_start,
+            coalesce(max(closed_at), period_start)
         ) as BillingPeriodLastUpdated,
-        {{ start_of_day('period_start_date') }} as BillingPeriodStart,
-        case when max(closed_at) is null then 'Open' else 'Closed' end as BillingPeriodStatus,
+        period_start as BillingPeriodStart,
+        -- Its charges may be in the reports of several months.
+        case when count(*) = count(closed_at) then 'Closed' else 'Open' end as BillingPeriodStatus,
         invoice_issuer_name as InvoiceIssuerName,
-        billing_period as x_BillingPeriod
+        max(billing_period) as x_BillingPeriod
     from charges
-    group by period_start_date, billing_period, invoice_issuer_name
+    group by period_start, period_end, invoice_issuer_name
 
 )
 

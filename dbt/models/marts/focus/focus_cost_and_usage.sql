@@ -42,13 +42,12 @@ final as (
                         '}'
                     )
         end as AllocatedTags,
-        total_cost as BilledCost,
+        {{ exact_or_cost('billed_cost') }} as BilledCost,
         organization_id as BillingAccountId,
         organization_name as BillingAccountName,
         currency as BillingCurrency,
-        cast({{ dbt.dateadd('month', 1, 'period_start_date') }} as timestamp)
-            as BillingPeriodEnd,
-        {{ start_of_day('period_start_date') }} as BillingPeriodStart,
+        period_end as BillingPeriodEnd,
+        period_start as BillingPeriodStart,
         charge_category as ChargeCategory,
         charge_class as ChargeClass,
         billing_line_details as ChargeDescription,
@@ -69,14 +68,13 @@ final as (
                         ',"ContractCommitmentAppliedUnit":"Licenses"}]}'
                     )
         end as ContractApplied,
-        -- The bill has one amount, the agreed one, without list price or separate discount.
-        total_cost as ContractedCost,
-        total_cost as EffectiveCost,
+        {{ exact_or_cost('contracted_cost') }} as ContractedCost,
+        {{ exact_or_cost('effective_cost') }} as EffectiveCost,
         service_provider_name as HostProviderName,
         invoice_detail_id as InvoiceDetailId,
         invoice_id as InvoiceId,
         invoice_issuer_name as InvoiceIssuerName,
-        total_cost as ListCost,
+        {{ exact_or_cost('list_cost') }} as ListCost,
         pricing_quantity as PricingQuantity,
         case when pricing_quantity is not null then quantity_unit end as PricingUnit,
         service_category as ServiceCategory,
@@ -93,13 +91,14 @@ final as (
         corrects_line_id as x_CorrectsLineId,
         cost_center_id as x_CostCenterId,
         cost_center_name as x_CostCenterName,
-        line_total_cost as x_LineBilledCost,
+        {{ exact_or_cost('line_billed_cost', 'line_total_cost') }} as x_LineBilledCost,
         line_id as x_LineId,
         original_billing_period as x_OriginalBillingPeriod,
         invoice_number as x_ProviderInvoiceId,
         refund_of_line_id as x_RefundOfLineId,
         case
-            when is_all_allocated and allocated_ratio is not null then line_total_cost
+            when is_all_allocated and allocated_ratio is not null
+                then {{ exact_or_cost('line_billed_cost', 'line_total_cost') }}
         end as x_SplitOriginCost,
         case
             when is_all_allocated and allocated_ratio is not null

@@ -13,7 +13,8 @@ details as (
         invoice_detail_id,
         invoice_id,
         billing_period,
-        period_start_date,
+        period_start,
+        period_end,
         organization_id,
         currency,
         charge_category,
@@ -24,13 +25,14 @@ details as (
         max(billing_date) as billing_date,
         max(payment_days) as payment_days,
         max(closed_at) as closed_at,
-        cast(sum(total_cost) as decimal(28, 10)) as total_cost
+        cast(sum({{ exact_or_cost('billed_cost') }}) as decimal(38, 18)) as billed_cost
     from charges
     group by
         invoice_detail_id,
         invoice_id,
         billing_period,
-        period_start_date,
+        period_start,
+        period_end,
         organization_id,
         currency,
         charge_category,
@@ -44,12 +46,11 @@ details as (
 final as (
 
     select
-        total_cost as BilledCost,
+        billed_cost as BilledCost,
         organization_id as BillingAccountId,
         currency as BillingCurrency,
-        cast({{ dbt.dateadd('month', 1, 'period_start_date') }} as timestamp)
-            as BillingPeriodEnd,
-        {{ start_of_day('period_start_date') }} as BillingPeriodStart,
+        period_end as BillingPeriodEnd,
+        period_start as BillingPeriodStart,
         charge_category as ChargeCategory,
         {{ start_of_day('billing_date') }} as InvoiceDetailCreated,
         service_name as InvoiceDetailDescription,
