@@ -1,4 +1,3 @@
-{{ config(materialized='view') }}
 {%- set models = [
     'int_findings_files',
     'int_findings_names',
