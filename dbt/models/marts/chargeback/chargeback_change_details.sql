@@ -120,10 +120,14 @@ measured as (
             paired.billing_period = subscription_changes.billing_period
             and paired.organization_id = subscription_changes.organization_id
             and paired.currency = subscription_changes.currency
-            and coalesce(paired.subscription_id, '')
+            -- A condition on one side alone would compare all rows of an organization with each
+            -- other.
+            and case
+                when paired.charge_group in ('cycle', 'prorated')
+                    then coalesce(paired.subscription_id, '')
+            end
             = coalesce(subscription_changes.subscription_id, '')
             and coalesce(paired.product_name, '') = coalesce(subscription_changes.product_name, '')
-            and paired.charge_group in ('cycle', 'prorated')
     window
         subscription as (
             partition by
