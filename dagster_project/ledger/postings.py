@@ -101,6 +101,17 @@ SHARED_COST_TYPES = {
 ROW_TYPES = LINE_TYPES | SHARED_COST_TYPES
 """Columns of a posted row. New columns are null for older postings; none may be removed."""
 
+POSTING_TYPES = {
+    "posting_number": "bigint",
+    "billing_period": "varchar",
+    "closed_at": "timestamp",
+    "closed_by": "varchar",
+    "override_reason": "varchar",
+    "row_count": "bigint",
+    "entry_hash": "varchar",
+}
+"""Columns of raw.ledger_postings."""
+
 POSTED_ROWS = f"""
     select
         cast({{number}} as bigint) as posting_number,
@@ -284,28 +295,32 @@ def complete_interrupted(folder: Path) -> None:
 def load_postings(folder: Path, connection: duckdb.DuckDBPyConnection) -> tuple[Posting, ...]:
     """Check the ledger and fill raw.ledger_postings and raw.ledger_lines with it.
 
+    All files are checked. Rows of postings that were loaded before stay: postings never change.
     The caller holds the writer's lock.
     """
     # Imported here because a run without changes does not need it.
     import pyarrow.parquet
 
     complete_interrupted(folder)
-    postings = []
-    connection.execute("create schema if not exists raw")
-    connection.execute(
-        """
-        create or replace table raw.ledger_postings (
-            posting_number bigint, billing_period varchar, closed_at timestamp,
-            closed_by varchar, override_reason varchar, row_count bigint
-        )
-        """
-    )
-    columns = ", ".join(f"{name} {kind}" for name, kind in ROW_TYPES.items())
-    connection.execute(f"create or replace table raw.ledger_lines ({columns})")
-    for posting, content in _checked_postings(folder):
+    checked = _checked_postings(folder)
+    postings: list[Posting] = []
+    for entry_hash in _loaded(connection):
+        posting, _ = next(checked, (None, b""))
+        if posting is None or posting.entry_hash != entry_hash:
+            # Another ledger, or an older copy of this one.
+            postings, checked = [], _checked_postings(folder)
+            break
         postings.append(posting)
+    if not postings:
+        _create_tables(connection)
+    for posting, content in checked:
+        postings.append(posting)
+        # The checked bytes are loaded. DuckDB would read a path as a pattern.
+        connection.register("posted", pyarrow.parquet.read_table(io.BytesIO(content)))
+        connection.execute("insert into raw.ledger_lines by name select * from posted")
+        connection.unregister("posted")
         connection.execute(
-            "insert into raw.ledger_postings values (?, ?, ?, ?, ?, ?)",
+            "insert into raw.ledger_postings values (?, ?, ?, ?, ?, ?, ?)",
             [
                 posting.posting_number,
                 posting.billing_period,
@@ -313,13 +328,42 @@ def load_postings(folder: Path, connection: duckdb.DuckDBPyConnection) -> tuple[
                 posting.closed_by,
                 posting.override_reason,
                 posting.row_count,
+                posting.entry_hash,
             ],
         )
-        # The checked bytes are loaded. DuckDB would read a path as a pattern.
-        connection.register("posted", pyarrow.parquet.read_table(io.BytesIO(content)))
-        connection.execute("insert into raw.ledger_lines by name select * from posted")
-        connection.unregister("posted")
     return tuple(postings)
+
+
+def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("create schema if not exists raw")
+    for table, types in (("ledger_postings", POSTING_TYPES), ("ledger_lines", ROW_TYPES)):
+        columns = ", ".join(f"{name} {kind}" for name, kind in types.items())
+        connection.execute(f"create or replace table raw.{table} ({columns})")
+
+
+def _loaded(connection: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
+    """The hashes of the entries whose rows are in the warehouse, in order.
+
+    Empty if the tables are not as this version fills them, or an interrupted load left a part.
+    """
+    for table, types in (("ledger_postings", POSTING_TYPES), ("ledger_lines", ROW_TYPES)):
+        columns = connection.execute(
+            "select column_name, data_type from duckdb_columns()"
+            " where schema_name = 'raw' and table_name = ? order by column_index",
+            [table],
+        ).fetchall()
+        if columns != [(name, kind.upper()) for name, kind in types.items()]:
+            return ()
+    postings = connection.execute(
+        "select posting_number, row_count, entry_hash from raw.ledger_postings"
+        " order by posting_number"
+    ).fetchall()
+    lines = connection.execute(
+        "select posting_number, count(*) from raw.ledger_lines group by all order by all"
+    ).fetchall()
+    if lines != [(number, row_count) for number, row_count, _ in postings if row_count]:
+        return ()
+    return tuple(entry_hash for _, _, entry_hash in postings)
 
 
 def append_posting(

@@ -321,6 +321,51 @@ def test_loading_twice_loads_once(closed_books: Books) -> None:
     assert closed_books.rows("select count(*) from raw.ledger_postings") == [(3,)]
 
 
+def test_rows_that_are_loaded_stay_and_new_postings_are_added(books: Books) -> None:
+    books.post("2025-01")
+    books.load()
+    # A mark that only rows that are not loaded again keep.
+    books.connection.execute("update raw.ledger_lines set file = 'loaded before'")
+    books.post("2025-02")
+    assert [posting.billing_period for posting in books.load()] == ["2025-01", "2025-02"]
+    assert books.rows(
+        "select posting_number, count(*), count(file) from raw.ledger_lines group by all order by 1"
+    ) == [(1, 3, 3), (2, 3, 0)]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "delete from raw.ledger_lines where posting_number = 2",
+        "delete from raw.ledger_postings where posting_number = 2",
+        "delete from raw.ledger_postings where posting_number = 3",
+        "insert into raw.ledger_lines select * from raw.ledger_lines where posting_number = 1",
+        "update raw.ledger_postings set entry_hash = 'of another ledger' where posting_number = 2",
+        "alter table raw.ledger_lines drop column file",
+        "alter table raw.ledger_postings drop column entry_hash",
+        "drop table raw.ledger_lines",
+    ],
+)
+def test_a_damaged_or_interrupted_load_is_repeated(closed_books: Books, damage: str) -> None:
+    closed_books.load()
+    loaded = closed_books.rows("select * from raw.ledger_lines order by all")
+    closed_books.connection.execute(damage)
+    closed_books.load()
+    assert closed_books.rows("select * from raw.ledger_lines order by all") == loaded
+    assert closed_books.rows("select count(*) from raw.ledger_postings") == [(3,)]
+
+
+def test_an_older_copy_of_the_ledger_replaces_what_was_loaded(closed_books: Books) -> None:
+    closed_books.load()
+    (closed_books.folder / "000003-2025-03.parquet").unlink()
+    closed_books.write_lines(closed_books.lines()[:2])
+    closed_books.load()
+    assert closed_books.rows("select distinct posting_number from raw.ledger_lines order by 1") == [
+        (1,),
+        (2,),
+    ]
+
+
 def test_reading_changes_no_byte(closed_books: Books) -> None:
     before = closed_books.contents()
     closed_books.load()
