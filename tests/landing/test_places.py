@@ -29,6 +29,12 @@ def place(name: str) -> Place:
             f"azure/daily/20260101-20260131/202601050600/{RUN}/part_0_0001.csv",
             f"azure/daily/20260101-20260131/202601050600/{RUN}/part_1_0001.csv",
         ),
+        # The folder of a run below its period has any name, and its files may be named by ids.
+        ("cur/20260101-20260201/b1/CUR-1.csv", "cur/20260101-20260201/b1/CUR-2.csv"),
+        (
+            f"azure/20260101-20260131/{RUN}/a_{RUN}.csv",
+            f"azure/20260101-20260131/{RUN}/b_{RUN}.csv",
+        ),
         ("azure/run/a.csv", "azure/run/b.csv"),
         ("run-2/eu/a.csv", "run-2/us/b.csv"),
         ("focus-00001.csv", "focus-00002.csv"),
@@ -73,6 +79,7 @@ def test_any_other_file_is_a_delivery_of_its_own(name: str) -> None:
             True,
         ),
         ("x/run-2/a.csv", "x/run-10/b.csv", False),
+        ("x/version 20/run-2/a.csv", "x/version 20/run-10/a.csv", False),
         ("x/2026-02-09/a.csv", "x/2026-02-10/b.csv", False),
         ("x/2026-02-09T0600/a.csv", "x/2026-02-09T1800/b.csv", False),
         ("usage_20260105.csv", "usage_20260106.csv", False),
@@ -88,6 +95,13 @@ def test_runs_of_one_export_are_a_series_in_order(
     order = [(each.delivered_at or datetime.min, each.run_number or 0) for each in (first, second)]
     assert order[0] < order[1]
     assert {first.is_whole_period, second.is_whole_period} == {is_whole_period}
+
+
+def test_runs_of_a_cost_and_usage_report_in_folders_of_any_name_are_runs_without_order() -> None:
+    first, second = (place(f"cur/20260101-20260201/{run}/CUR-1.csv") for run in ("b1", "c9"))
+    assert first.series == second.series == "cur/20260101-20260201"
+    assert first.delivery != second.delivery
+    assert first.is_whole_period
 
 
 def test_exports_of_azure_in_one_file_each_are_runs_without_order() -> None:
@@ -117,6 +131,7 @@ def test_runs_of_other_exports_are_another_series(name: str, other: str) -> None
         ("x/202601311230/y.csv", "2026-01-31 12:30:00"),
         ("x/20260131T123003Z/y.csv", "2026-01-31 12:30:03"),
         ("x/2026-01-31/1830/y.csv", "2026-01-31 00:00:00"),
+        ("x/2026-02-30/2026-01-31/y.csv", "2026-01-31 00:00:00"),
         ("usage 2026-01-31.csv", "2026-01-31 00:00:00"),
     ],
 )
