@@ -17,7 +17,9 @@ them are scaled to the level after them.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +65,49 @@ NORMAL_80, NORMAL_95 = 1.2816, 1.9600
 Bands = tuple[Values, Values, Values, Values]
 
 
+@dataclass(frozen=True)
+class _Series:
+    """One series: an array element per month, oldest first; amounts by column."""
+
+    name: str
+    months: Any
+    is_history: Any
+    amounts: Mapping[str, Values]
+
+    def past(self, column: str) -> Values:
+        """The amounts of the months of the history."""
+        return np.asarray(self.amounts[column][self.is_history])
+
+    def future(self, column: str) -> Values:
+        """The amounts of the months to forecast."""
+        return np.asarray(self.amounts[column][~self.is_history])
+
+    @cached_property
+    def histories(self) -> dict[str, Values]:
+        """The histories that can be continued."""
+        histories = {}
+        recurring = np.trim_zeros(self.past("recurring_cost"), "f")
+        if len(recurring) >= SHORTEST_FOR_SEAT_CHANGE and not forecasting.is_intermittent(
+            recurring
+        ):
+            level = without_level_changes(recurring)
+            if len(level) >= SHORTEST_FOR_SEAT_CHANGE:
+                histories["recurring"] = level
+        usage = np.trim_zeros(self.past("usage_cost"), "f")
+        if len(usage) >= YEAR and not forecasting.is_intermittent(usage):
+            histories["usage"] = usage
+        return histories
+
+
+@dataclass(frozen=True)
+class _Statistics:
+    """The statistical forecast of a history, an array element per month."""
+
+    method: str
+    middle: Values
+    bands: Mapping[str, Values]
+
+
 def compose(
     months: pd.DataFrame,
     earlier: pd.DataFrame | None = None,
@@ -89,27 +134,44 @@ def compose(
     forecasting.refuse_incomplete(rows[["unique_id", "ds"]])
     numbers = [column for column in INPUT_COLUMNS if column.endswith(("cost", "variance"))]
     rows[numbers] = rows[numbers].astype("float64").fillna(0.0)
+    all_series = list(_each_series(rows, numbers))
     usual_change = forecasting.usual_change_of(
-        [
-            (one["recurring_cost"] + one["usage_cost"]).to_numpy()
-            for _, one in rows[rows["is_history"]].groupby("unique_id", sort=True)
-        ]
+        [one.past("recurring_cost") + one.past("usage_cost") for one in all_series]
     )
-    hashes = _hashes(rows, numbers, ModelSet(models), usual_change)
-    rows = rows.merge(hashes, on="unique_id")
-    known = _reusable(rows, earlier)
-    missing = rows[~rows["unique_id"].isin(known["unique_id"])]
+    hashes = _hashes(all_series, ModelSet(models), usual_change)
+    known = _reusable(hashes, earlier)
+    known_names = set(known["unique_id"])
+    missing = [one for one in all_series if one.name not in known_names]
     made = [known] if len(known) else []
-    if len(missing):
+    if missing:
         statistics = _statistics(missing, ModelSet(models), usual_change, processes, progress)
-        made += [
-            _one(one, statistics, usual_change)
-            for _, one in missing.groupby("unique_id", sort=True)
-        ]
+        columns = [_one(one, statistics, usual_change, hashes[one.name]) for one in missing]
+        made.append(
+            pd.DataFrame(
+                {name: np.concatenate([each[name] for each in columns]) for name in COMPOSED_TYPES}
+            )
+        )
     if not made:
         made = [pd.DataFrame(columns=list(COMPOSED_TYPES))]
     result = pd.concat(made)[list(COMPOSED_TYPES)].astype(COMPOSED_TYPES)
     return result.sort_values(["unique_id", "ds"], ignore_index=True)
+
+
+def _each_series(rows: pd.DataFrame, numbers: list[str]) -> Iterator[_Series]:
+    """The series of rows that are sorted by series and month.
+
+    Slices of arrays: a data frame for each of thousands of series would take most of the time.
+    """
+    months = rows["ds"].to_numpy()
+    is_history = rows["is_history"].to_numpy(dtype=bool)
+    amounts = {name: rows[name].to_numpy() for name in numbers}
+    for name, part in forecasting.slices_of(rows["unique_id"]):
+        yield _Series(
+            name,
+            months[part],
+            is_history[part],
+            {column: values[part] for column, values in amounts.items()},
+        )
 
 
 def without_level_changes(values: Values) -> Values:
@@ -160,74 +222,79 @@ def _is_season(changes: Values) -> Any:
 
 
 def _statistics(
-    rows: pd.DataFrame,
+    series: list[_Series],
     models: ModelSet,
     usual_change: float,
     processes: int,
     progress: Callable[[int, int], None],
-) -> dict[str, pd.DataFrame]:
+) -> dict[str, _Statistics]:
     """The forecasts of the recurring and usage histories, by part and series."""
-    histories = []
-    for name, one in rows.groupby("unique_id", sort=True):
-        past = one[one["is_history"]]
-        for part, values in _histories(past).items():
-            months = pd.date_range(end=past["ds"].iloc[-1], periods=len(values), freq="MS")
-            histories.append(
-                pd.DataFrame({"unique_id": f"{part}:{name}", "ds": months, "y": values})
-            )
-    horizon = int((~rows["is_history"]).groupby(rows["unique_id"]).sum().max())
+    histories = [
+        (
+            f"{part}:{one.name}",
+            forecasting.months_until(one.months[one.is_history][-1], len(values)),
+            values,
+        )
+        for one in series
+        for part, values in one.histories.items()
+    ]
+    horizon = max(int((~one.is_history).sum()) for one in series)
     if not histories or not horizon:
         return {}
     forecasts = forecasting.forecast_monthly(
-        pd.concat(histories),
+        pd.DataFrame(
+            {
+                "unique_id": np.repeat(
+                    np.array([name for name, _, _ in histories], dtype=object),
+                    [len(values) for _, _, values in histories],
+                ),
+                "ds": np.concatenate([months for _, months, _ in histories]),
+                "y": np.concatenate([values for _, _, values in histories]),
+            }
+        ),
         horizon,
         models=models,
         usual_change=usual_change,
         processes=processes,
         progress=progress,
     )
-    return {str(name): one for name, one in forecasts.groupby("unique_id")}
-
-
-def _histories(past: pd.DataFrame) -> dict[str, Values]:
-    """The histories of a series that can be continued."""
-    histories = {}
-    recurring = np.trim_zeros(past["recurring_cost"].to_numpy(), "f")
-    if len(recurring) >= SHORTEST_FOR_SEAT_CHANGE and not forecasting.is_intermittent(recurring):
-        level = without_level_changes(recurring)
-        if len(level) >= SHORTEST_FOR_SEAT_CHANGE:
-            histories["recurring"] = level
-    usage = np.trim_zeros(past["usage_cost"].to_numpy(), "f")
-    if len(usage) >= YEAR and not forecasting.is_intermittent(usage):
-        histories["usage"] = usage
-    return histories
+    methods = forecasts["method"].to_numpy()
+    middle = forecasts["forecast"].to_numpy()
+    bands = {band: forecasts[band].to_numpy() for band in BAND_COLUMNS}
+    return {
+        name: _Statistics(
+            str(methods[part][0]),
+            middle[part],
+            {band: values[part] for band, values in bands.items()},
+        )
+        for name, part in forecasting.slices_of(forecasts["unique_id"])
+    }
 
 
 def _one(
-    rows: pd.DataFrame, statistics: dict[str, pd.DataFrame], usual_change: float
-) -> pd.DataFrame:
-    """The composed forecast of one series."""
-    name = rows["unique_id"].iloc[0]
-    recurring, usage = statistics.get(f"recurring:{name}"), statistics.get(f"usage:{name}")
-    past, future = rows[rows["is_history"]], rows[~rows["is_history"]]
-    count = len(future)
-    committed = future["committed_cost"].to_numpy()
-    base = committed + future["renewal_cost"].to_numpy()
+    series: _Series, statistics: dict[str, _Statistics], usual_change: float, history_hash: str
+) -> dict[str, Any]:
+    """The composed forecast of one series: an array of each of COMPOSED_TYPES."""
+    recurring = statistics.get(f"recurring:{series.name}")
+    usage = statistics.get(f"usage:{series.name}")
+    count = int((~series.is_history).sum())
+    committed = series.future("committed_cost")
+    base = committed + series.future("renewal_cost")
     seat_change = np.zeros(count)
-    expected_usage = future["usage_cost"].to_numpy()
+    expected_usage = series.future("usage_cost")
     errors: list[Bands] = []
     method = Method.COMMITTED_SPEND
     if usage is not None:
-        expected_usage = usage["forecast"].to_numpy()[:count]
+        expected_usage = usage.middle[:count]
         errors.append(_around(usage, 1.0, count))
-        method = Method(usage["method"].iloc[0])
+        method = Method(usage.method)
     if recurring is not None:
-        level = without_level_changes(past["recurring_cost"].to_numpy())
-        ratio = base / level[-1] * _onto_last_month(level, recurring["forecast"].iloc[0])
+        level = without_level_changes(series.past("recurring_cost"))
+        ratio = base / level[-1] * _onto_last_month(level, float(recurring.middle[0]))
         # Owed charges cannot decline.
-        seat_change = np.maximum(ratio * recurring["forecast"].to_numpy()[:count], committed) - base
+        seat_change = np.maximum(ratio * recurring.middle[:count], committed) - base
         errors.append(_around(recurring, ratio, count))
-        method = Method(recurring["method"].iloc[0])
+        method = Method(recurring.method)
     # What is not continued has the band of a short history; for all of it, one-time charges count,
     # too, because they may come again.
     unknown = [
@@ -239,11 +306,11 @@ def _one(
     expected += base if recurring is None else 0.0
     expected += expected_usage if usage is None else 0.0
     if len(unknown) == len(HISTORY_COLUMNS):
-        errors.append(_presumed(past["cost"].to_numpy(), expected, usual_change))
+        errors.append(_presumed(series.past("cost"), expected, usual_change))
     elif unknown and expected.any():
-        errors.append(_presumed(past[unknown[0]].to_numpy(), expected, usual_change))
+        errors.append(_presumed(series.past(unknown[0]), expected, usual_change))
 
-    deviation = np.sqrt(future["renewal_variance"].to_numpy())
+    deviation = np.sqrt(series.future("renewal_variance"))
     zeros = np.zeros(count)
     errors.append((NORMAL_80 * deviation, zeros, NORMAL_95 * deviation, zeros))
     below_80, above_80, below_95, above_95 = (
@@ -251,27 +318,24 @@ def _one(
     )
     total = base + seat_change + expected_usage
     floor = np.minimum(committed + np.minimum(expected_usage, 0.0), total)
-    return pd.DataFrame(
-        {
-            "unique_id": future["unique_id"],
-            "ds": future["ds"],
-            "seat_change_cost": seat_change,
-            "usage_cost": expected_usage,
-            "lower_80": np.maximum(total - below_80, floor),
-            "upper_80": total + above_80,
-            "lower_95": np.maximum(total - below_95, floor),
-            "upper_95": total + above_95,
-            "method": str(method),
-            "history_hash": future["history_hash"],
-        }
-    )
+    return {
+        "unique_id": np.full(count, series.name, dtype=object),
+        "ds": series.months[~series.is_history],
+        "seat_change_cost": seat_change,
+        "usage_cost": expected_usage,
+        "lower_80": np.maximum(total - below_80, floor),
+        "upper_80": total + above_80,
+        "lower_95": np.maximum(total - below_95, floor),
+        "upper_95": total + above_95,
+        "method": np.full(count, str(method), dtype=object),
+        "history_hash": np.full(count, history_hash, dtype=object),
+    }
 
 
-def _around(forecast: pd.DataFrame, ratio: Any, count: int) -> Bands:
+def _around(forecast: _Statistics, ratio: Any, count: int) -> Bands:
     """The distances of the bands from the forecast: lower and upper 80, lower and upper 95."""
-    middle = forecast["forecast"].to_numpy()
     distances = [
-        np.abs(forecast[band].to_numpy() - middle)[:count] * ratio for band in BAND_COLUMNS
+        np.abs(forecast.bands[band] - forecast.middle)[:count] * ratio for band in BAND_COLUMNS
     ]
     return distances[0], distances[1], distances[2], distances[3]
 
@@ -285,9 +349,7 @@ def _presumed(history: Values, expected: Values, usual_change: float) -> Bands:
     return tuple(distances[band] for band in BAND_COLUMNS)  # type: ignore[return-value]
 
 
-def _hashes(
-    rows: pd.DataFrame, numbers: list[str], models: ModelSet, usual_change: float
-) -> pd.DataFrame:
+def _hashes(series: list[_Series], models: ModelSet, usual_change: float) -> dict[str, str]:
     """A hash per series of its months, the settings and the code that forecasts them.
 
     The usual change of other histories counts only for series whose own errors are not measured.
@@ -295,27 +357,29 @@ def _hashes(
     files = (Path(__file__), Path(str(forecasting.__file__)))
     code = b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)
     code += models.encode()
-    hashes = []
-    for name, one in rows.groupby("unique_id", sort=True):
-        digest = hashlib.sha256(code + str(one["ds"].iloc[0]).encode())
-        digest.update(one["is_history"].to_numpy(dtype=bool).tobytes())
-        digest.update(one[numbers].to_numpy().tobytes())
+    hashes = {}
+    for one in series:
+        digest = hashlib.sha256(code + str(one.months[0]).encode())
+        digest.update(one.is_history.tobytes())
+        for values in one.amounts.values():
+            digest.update(values.tobytes())
         if not _is_measured(one):
             digest.update(str(usual_change).encode())
-        hashes.append((name, digest.hexdigest()))
-    return pd.DataFrame(hashes, columns=["unique_id", "history_hash"])
+        hashes[one.name] = digest.hexdigest()
+    return hashes
 
 
-def _is_measured(rows: pd.DataFrame) -> bool:
+def _is_measured(series: _Series) -> bool:
     """Whether the bands of a series follow from its own history alone."""
-    histories = _histories(rows[rows["is_history"]])
-    has_usage = rows["usage_cost"].any()
-    return len(histories.get("recurring", ())) >= YEAR and ("usage" in histories or not has_usage)
+    has_usage = series.amounts["usage_cost"].any()
+    return len(series.histories.get("recurring", ())) >= YEAR and (
+        "usage" in series.histories or not has_usage
+    )
 
 
-def _reusable(rows: pd.DataFrame, earlier: pd.DataFrame | None) -> pd.DataFrame:
+def _reusable(hashes: Mapping[str, str], earlier: pd.DataFrame | None) -> pd.DataFrame:
     """The rows of an earlier result whose series are unchanged."""
-    if earlier is None or not len(earlier) or not len(rows):
+    if earlier is None or not len(earlier):
         return pd.DataFrame(columns=list(COMPOSED_TYPES))
-    keys = ["unique_id", "history_hash"]
-    return earlier.astype(COMPOSED_TYPES).merge(rows[keys].drop_duplicates(), on=keys)
+    rows = earlier[list(COMPOSED_TYPES)].astype(COMPOSED_TYPES)
+    return rows[rows["unique_id"].map(hashes).fillna("") == rows["history_hash"]]

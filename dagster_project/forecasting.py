@@ -28,8 +28,9 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, partial
-from itertools import repeat
+from itertools import pairwise, repeat
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -188,19 +189,50 @@ def forecast_monthly(
     """
     if not isinstance(horizon, int) or isinstance(horizon, bool) or horizon < 1:
         raise NoHorizon(f"cannot forecast {horizon!r} months: give a whole number from 1")
-    series = [one for _, one in _checked(history).groupby("unique_id", sort=True)]
-    tables = []
-    values = [one["y"].to_numpy() for one in series]
+    rows = _checked(history)
+    series = list(slices_of(rows["unique_id"]))
+    amounts, months = rows["y"].to_numpy(), rows["ds"].to_numpy()
+    values = [amounts[part] for _, part in series]
     if usual_change is None:
         usual_change = usual_change_of(values)
-    forecasts = _forecasts(values, horizon, ModelSet(models), usual_change, processes)
-    for one, forecast in zip(series, forecasts, strict=True):
-        first = one["ds"].iloc[-1] + pd.offsets.MonthBegin(1)
-        tables.append(_table(one["unique_id"].iloc[0], first, forecast))
-        progress(len(tables), len(series))
-    if not tables:
+    forecasts = []
+    for forecast in _forecasts(values, horizon, ModelSet(models), usual_change, processes):
+        forecasts.append(forecast)
+        progress(len(forecasts), len(series))
+    if not forecasts:
         return pd.DataFrame(columns=FORECAST_COLUMNS)
-    return pd.concat(tables, ignore_index=True)
+    names = np.array([name for name, _ in series], dtype=object)
+    last_months = months[[part.stop - 1 for _, part in series]].astype("datetime64[M]")
+    ahead = last_months[:, None] + np.arange(1, horizon + 1)
+    return pd.DataFrame(
+        {
+            "unique_id": np.repeat(names, horizon),
+            "ds": ahead.ravel().astype("datetime64[us]"),
+            "forecast": np.concatenate([each.middle for each in forecasts]),
+            **{
+                band: np.concatenate([getattr(each, band) for each in forecasts])
+                for band in BAND_COLUMNS
+            },
+            "method": np.repeat([str(each.method) for each in forecasts], horizon),
+        },
+        columns=FORECAST_COLUMNS,
+    )
+
+
+def slices_of(names: "pd.Series[str]") -> Iterator[tuple[str, slice]]:
+    """Each name of a sorted column with the slice of its rows."""
+    values = names.to_numpy(dtype=object)
+    if not len(values):
+        return
+    starts = np.flatnonzero(np.append(True, values[1:] != values[:-1])).tolist()
+    for start, stop in pairwise([*starts, len(values)]):
+        yield str(values[start]), slice(start, stop)
+
+
+def months_until(last_month: Any, count: int) -> Any:
+    """The first days of `count` months, of which `last_month` is the last."""
+    last = np.datetime64(last_month, "M")
+    return np.arange(last - count + 1, last + 1).astype("datetime64[us]")
 
 
 def usual_change_of(histories: list[Values]) -> float:
@@ -293,22 +325,6 @@ def _refuse_first(
     value = f": {row[show]!r}" if show else ""
     others = f" ({is_wrong.sum()} rows in total)" if is_wrong.sum() > 1 else ""
     raise error(f"series {row['unique_id']!r}: {month} {fact}{value}{others}")
-
-
-def _table(name: str, first: pd.Timestamp, forecast: Forecast) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "unique_id": name,
-            "ds": pd.date_range(first, periods=len(forecast.middle), freq="MS"),
-            "forecast": forecast.middle,
-            "lower_80": forecast.lower_80,
-            "upper_80": forecast.upper_80,
-            "lower_95": forecast.lower_95,
-            "upper_95": forecast.upper_95,
-            "method": str(forecast.method),
-        },
-        columns=FORECAST_COLUMNS,
-    )
 
 
 def _forecasts(

@@ -52,5 +52,6 @@ def model(dbt, session):
 
 
 def _tell(done, total):
-    if done % 50 == 0 or (done == total and total > 50):
+    # About twenty lines, however many series there are.
+    if total > 50 and (done % max(50, total // 20) == 0 or done == total):
         print(f"Forecasting   {done:,} of {total:,} series", flush=True)
