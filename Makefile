@@ -13,7 +13,7 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help run close export focus-example check what-if forget app api bench bench-forecast test fuzz lint bandit audit mypy sqlfluff structure dev clean lock
+.PHONY: help run close notify export focus-example check what-if forget app api bench bench-forecast test fuzz lint bandit audit mypy sqlfluff structure dev clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -24,6 +24,9 @@ run: .venv/project.stamp ## run the pipeline on data/sample, or on DATA=/my/fold
 close: .venv/project.stamp ## close a billing period: make close PERIOD=2026-01 [REASON="..."]
 	@test -n "$(PERIOD)" || { echo 'PERIOD is missing. Example: make close PERIOD=2026-01'; exit 2; }
 	@$(APPORTION) close "$(PERIOD)" $(if $(REASON),--reason "$(REASON)")
+
+notify: .venv/project.stamp ## mail the statements of a closed period: PERIOD=2026-01 [DRY=1 to write .eml files]
+	@$(APPORTION) notify $(PERIOD) $(if $(DRY),--dry-run)
 
 export: .venv/project.stamp ## write statements, workbook, journal, FOCUS: [PERIOD=2026-01 | FROM= TO=] [ORGANIZATION=]
 	@$(APPORTION) export $(if $(PERIOD),--period "$(PERIOD)") $(if $(FROM),--from "$(FROM)") \
@@ -104,10 +107,12 @@ dev: .venv/project.stamp ## Dagster's web UI on this project, at http://127.0.0.
 
 lock: .venv/uv.stamp ## pin the packages in pyproject.toml again, with hashes
 	$(COMPILE) --group setup --output-file requirements/setup.txt
-	$(COMPILE) pyproject.toml --extra dev --extra app --extra api --output-file requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra dev --extra app --extra api --extra alerts --output-file requirements/dev.txt
 	$(COMPILE) pyproject.toml --extra app --constraints requirements/dev.txt --output-file requirements/app.txt
 	$(COMPILE) pyproject.toml --extra bench --constraints requirements/dev.txt --output-file requirements/bench.txt
 	$(COMPILE) pyproject.toml --extra api --constraints requirements/dev.txt --output-file requirements/api.txt
+	$(COMPILE) pyproject.toml --extra app --extra api --extra alerts --extra service \
+		--constraints requirements/dev.txt --output-file requirements/service.txt
 	$(COMPILE) pyproject.toml --constraints requirements/dev.txt --output-file requirements/run.txt
 
 clean: ## remove built files from DATA (never landing or ledger)

@@ -1,6 +1,7 @@
-"""Automatic runs: the job, its monthly schedule, and the sensor on landing.
+"""Automatic runs: the job, its monthly schedule, the sensor on landing, and alerts after runs.
 
-Schedule and sensor are off until they are switched on in the web UI (Automation).
+Schedule and sensor are off until they are switched on in the web UI (Automation). Alerts are on if
+they have a recipient.
 """
 
 from collections.abc import Iterator
@@ -8,7 +9,9 @@ from collections.abc import Iterator
 import dagster as dg
 
 from dagster_project import run_state
+from dagster_project.errors import ApportionError
 from dagster_project.landing.folder import landing_fingerprint
+from dagster_project.mail import alerts
 from dagster_project.settings import DataFolder
 
 LANDING_TAG = "apportion/landing"
@@ -71,3 +74,38 @@ def landing_sensor(
         )
     else:
         yield dg.RunRequest(run_key=f"{landing}:{len(failed)}", tags={LANDING_TAG: landing})
+
+
+def _alerts_by_default() -> dg.DefaultSensorStatus:
+    """Running if alerts have a recipient. Damaged settings are reported when an alert is sent."""
+    try:
+        is_on = alerts.is_configured(DataFolder.from_environment())
+    except ApportionError:
+        is_on = True
+    return dg.DefaultSensorStatus.RUNNING if is_on else dg.DefaultSensorStatus.STOPPED
+
+
+@dg.run_failure_sensor(
+    name="alert_of_failed_run",
+    default_status=_alerts_by_default(),
+    description="Sends an alert when a run failed.",
+)
+def failure_alert(context: dg.RunFailureSensorContext) -> None:
+    """One alert per failed run."""
+    run = context.dagster_run
+    errors = [event.step_failure_data.error for event in context.get_step_failure_events()]
+    reasons = [(error.cause or error).message for error in errors if error]
+    reason = (reasons or [context.failure_event.message or "see Dagster's web UI"])[0].strip()
+    alerts.send(DataFolder.from_environment(), alerts.failed_run(run.job_name, run.run_id, reason))
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    monitored_jobs=[chargeback_job],
+    name="alert_of_new_findings",
+    default_status=_alerts_by_default(),
+    description="Sends an alert of new findings when a run succeeded.",
+)
+def findings_alert(context: dg.RunStatusSensorContext) -> None:
+    """One alert per run that has new findings."""
+    alerts.send_new_findings(DataFolder.from_environment())

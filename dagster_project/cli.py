@@ -134,6 +134,41 @@ def close(
     raise typer.Exit(commands.close(_data_folder(data), period, reason))
 
 
+@app.command(short_help="Mail statements of a closed period to their recipients.")
+def notify(
+    period: Annotated[
+        str,
+        typer.Argument(metavar="PERIOD", callback=_month, help="A closed period, like 2026-01."),
+    ],
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Write .eml files to exports/mail/ and send nothing."),
+    ] = False,
+    again: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ADDRESS", show_default=False, help="Send to it again; repeatable."),
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Mail a closed period: statements to owners and organizations, a summary to the broker.
+
+    Recipients and mail server are in delivery.toml of the data folder. Each recipient gets a
+    posting once, however often the command runs.
+    """
+    raise typer.Exit(commands.notify(_data_folder(data), period, dry_run, again or []))
+
+
+@app.command(short_help="Alert of new findings and exceeded budgets.")
+def alert(
+    test: Annotated[
+        bool, typer.Option("--test", help="Send a test message instead of new findings.")
+    ] = False,
+    data: Data = None,
+) -> None:
+    """Alert of findings that no earlier alert had, to APPORTION_ALERT_URLS and by mail."""
+    raise typer.Exit(commands.alert(_data_folder(data), test))
+
+
 ledger_app = typer.Typer(no_args_is_help=True, help="The ledger of closed periods.")
 app.add_typer(ledger_app, name="ledger")
 

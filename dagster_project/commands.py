@@ -105,6 +105,48 @@ def close(data: DataFolder, period: str, reason: str | None) -> int:
     return exit_code
 
 
+def notify(data: DataFolder, period: str, is_dry_run: bool, again: Sequence[str]) -> int:
+    """Mail what is not sent yet for a closed period; print what became of each message."""
+    from dagster_project.mail import notify as mail
+    from dagster_project.writer import only_writer
+
+    def show(message: str) -> None:
+        print(message, flush=True)
+
+    with only_writer(data, Limits.from_environment(), progress=show):
+        outcome = mail.notify(data, period, is_dry_run=is_dry_run, again=again, progress=show)
+    for path in outcome.written:
+        print(f"Written       {path}")
+    print(f"Sent          {len(outcome.sent)}" if not is_dry_run else "Sent          nothing")
+    if outcome.earlier:
+        print(f"Sent earlier  {len(outcome.earlier)}")
+    for each in outcome.skipped:
+        print(f"Skipped       {each.address}: {each.reason}")
+    for fault in outcome.refused:
+        print(f"Refused       {fault}", file=sys.stderr)
+    for fault in outcome.unknown:
+        print(f"Unknown       {fault}", file=sys.stderr)
+    return 1 if outcome.refused or outcome.unknown else 0
+
+
+def alert(data: DataFolder, is_test: bool) -> int:
+    """Send alerts of new findings, or a test message; print how many."""
+    from dagster_project.mail import alerts
+    from dagster_project.mail.settings import ALERT_URLS_VARIABLE
+
+    if not alerts.is_configured(data):
+        raise UsageError(
+            f"alerts have no recipient: set {ALERT_URLS_VARIABLE}, or mail_to in [alerts] of"
+            f" {data.delivery}"
+        )
+    if is_test:
+        count = alerts.send(data, alerts.Alert("Apportion: test", "Alerts reach this recipient."))
+        print(f"Sent          a test message to {count} recipients")
+    else:
+        print(f"Sent          {alerts.send_new_findings(data)} new findings")
+    return 0
+
+
 def verify_ledger(data: DataFolder) -> int:
     """Check the ledger and print the records that it was compared with."""
     from dagster_project.ledger import anchors

@@ -18,7 +18,7 @@ defs = dg.Definitions(
     ],
     jobs=[automation.chargeback_job, closing.close_period],
     schedules=[automation.monthly_schedule],
-    sensors=[automation.landing_sensor],
+    sensors=[automation.landing_sensor, automation.failure_alert, automation.findings_alert],
     resources={"warehouse": Warehouse()},
     executor=dg.in_process_executor,
 )

@@ -82,6 +82,16 @@ class DataFolder:
         return self.root / "exports"
 
     @property
+    def delivery(self) -> Path:
+        """The mail server, the recipients of statements, and alerts; optional."""
+        return self.root / "delivery.toml"
+
+    @property
+    def sent_mail(self) -> Path:
+        """The record of mail that was sent; append-only."""
+        return self.root / "sent_mail.jsonl"
+
+    @property
     def run_folder(self) -> Path:
         """Housekeeping of runs: the writer's lock, dbt's logs and compiled SQL."""
         return self.root / ".run"

@@ -111,7 +111,7 @@ def write_customer_database(
     """Write the database of an organization that has a bill; returns its path."""
     name = organization_file_names(connection)[organization_id]
     path = _databases(data) / f"{name}.duckdb"
-    _write_database(connection, organization_id, path)
+    write_customer_tables(connection, organization_id, path)
     return path
 
 
@@ -212,10 +212,13 @@ def organization_file_names(connection: duckdb.DuckDBPyConnection) -> dict[str, 
     }
 
 
-def _write_database(
+def write_customer_tables(
     connection: duckdb.DuckDBPyConnection, organization_id: str, path: Path
 ) -> None:
-    """Write the customer's tables to a new file and switch it in one step."""
+    """Write the customer's tables to a new file and switch it in one step.
+
+    `connection` has the published tables and may write to the folder of `path`.
+    """
     try:
         with replaced_at_once(path) as building, _attached(connection, building):
             connection.execute(

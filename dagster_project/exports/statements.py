@@ -136,13 +136,8 @@ def write_statements(
     files = [folder / "statements.csv"]
     if _write_table(connection, "shared_costs", scope, folder / "shared_costs.csv"):
         files.append(folder / "shared_costs.csv")
-    template = _environment().get_template("statement.html.jinja")
-    bills = _bills(connection, scope)
     taken: set[Path] = set()
-    for statement in _statements(connection, scope):
-        if not any(section.lines for section in statement.sections):
-            # A cost center without licenses and amounts gets no page; the CSV has its zeros.
-            continue
+    for statement, page in statement_pages(connection, scope):
         account = statement.account
         path = _free_name(
             folder / "statements" / file_name(account.organization_id),
@@ -150,17 +145,35 @@ def write_statements(
             f"-{file_name(account.currency)}",
             taken,
         )
-        page = template.render(
-            statement=statement,
-            account=account,
-            bill=bills[account.billing_period, account.organization_id, account.currency],
-            period=wording.period(account.billing_period),
-        )
         # There are thousands of pages, and an export can be made again.
         with replaced_at_once(path, is_flushed=False) as building:
             building.write_text(page, encoding="utf-8")
         files.append(path)
     return tuple(files)
+
+
+def statement_pages(
+    connection: duckdb.DuckDBPyConnection, scope: Scope
+) -> Iterator[tuple[Statement, str]]:
+    """Each statement in scope with its page as HTML; raises StatementDiffers.
+
+    A cost center without licenses and amounts has no page.
+    """
+    template = _environment().get_template("statement.html.jinja")
+    bills = _bills(connection, scope)
+    for statement in _statements(connection, scope):
+        if not any(section.lines for section in statement.sections):
+            continue
+        account = statement.account
+        yield (
+            statement,
+            template.render(
+                statement=statement,
+                account=account,
+                bill=bills[account.billing_period, account.organization_id, account.currency],
+                period=wording.period(account.billing_period),
+            ),
+        )
 
 
 def _write_table(
