@@ -81,6 +81,9 @@ def test_a_ledger_with_fewer_postings_is_refused_by_either_anchor(
     with pytest.raises(LedgerBroken) as broken:
         anchors.verify(data)
     assert f"records {Head.of(last).receipt()}" in str(broken.value)
+    there = read_postings(data.ledger)
+    ends_with = Head.of(there[-1]).receipt() if there else "no posting"
+    assert f"{data.ledger} ends with {ends_with}." in str(broken.value)
     assert f"Restore {data.ledger} from a backup" in str(broken.value)
 
 
@@ -114,6 +117,10 @@ def test_the_log_outside_has_a_line_per_posting_and_only_grows(
     before = log.read_text()
     heads = [json.loads(line) for line in before.splitlines()]
     assert [Head(**each) for each in heads] == [Head.of(each) for each in seen.read()]
+    first = seen.read()[0]
+    # Programs that keep the log compare its text.
+    hashed = f'"entry_hash": "{first.entry_hash}"'
+    assert before.startswith(f'{{"billing_period": "2025-01", {hashed}, "posting_number": 1}}\n')
     anchors.remember(data, seen.read())
     assert log.read_text() == before
     seen.post("2025-03")

@@ -579,6 +579,16 @@ def test_an_edited_entry_is_found(closed_books: Books, edited: str, line: int) -
     assert str(closed_books.folder) in str(broken.value)
 
 
+@pytest.mark.parametrize("number", [1, 3])
+def test_an_entry_with_the_number_of_another_place_is_found(books: Books, number: int) -> None:
+    books.post("2025-01")
+    books.post("2025-02")
+    second = dataclasses.replace(books.read()[1], posting_number=number)
+    books.write_lines([books.lines()[0], second.as_line()])
+    with pytest.raises(LedgerBroken, match=r"line 2 does not follow from the line before"):
+        books.read()
+
+
 def test_the_only_entry_of_a_ledger_is_protected_too(books: Books) -> None:
     books.post("2025-01")
     entry = json.loads(books.lines()[0]) | {"closed_at": "2030-01-01T00:00:00"}
