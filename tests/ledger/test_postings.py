@@ -589,6 +589,21 @@ def test_an_entry_with_the_number_of_another_place_is_found(books: Books, number
         books.read()
 
 
+@pytest.mark.parametrize("is_greater", [True, False], ids=["greater hash", "smaller hash"])
+def test_an_entry_rewritten_with_its_own_hash_does_not_fit_the_next_one(
+    books: Books, is_greater: bool
+) -> None:
+    books.post("2025-01")
+    books.post("2025-02")
+    first, second = books.read()
+    names = (f"somebody else {number}" for number in range(1000))
+    forged = (dataclasses.replace(first, closed_by=name) for name in names)
+    found = next(each for each in forged if (each.entry_hash > first.entry_hash) == is_greater)
+    books.write_lines([found.as_line(), second.as_line()])
+    with pytest.raises(LedgerBroken, match=r"line 2 does not follow from the line before"):
+        books.read()
+
+
 def test_the_only_entry_of_a_ledger_is_protected_too(books: Books) -> None:
     books.post("2025-01")
     entry = json.loads(books.lines()[0]) | {"closed_at": "2030-01-01T00:00:00"}
