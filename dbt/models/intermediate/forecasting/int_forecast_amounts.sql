@@ -82,9 +82,10 @@ with_forecast as (
             and series.month = in_millionths.month
     left join actuals
         on
-            series.level = 'cost_center'
-            and series.organization_id = actuals.organization_id
-            and series.cost_center_id = actuals.cost_center_id
+            series.organization_id = actuals.organization_id
+            -- A condition on one side alone would compare all rows with each other.
+            and case when series.level = 'cost_center' then series.cost_center_id end
+            = actuals.cost_center_id
             and series.currency = actuals.currency
             and series.month = actuals.month
 
