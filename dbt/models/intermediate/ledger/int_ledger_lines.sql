@@ -35,35 +35,38 @@ reversals_of_lines as (
 
 ),
 
--- One row of the line's last posting has the attributes of the line.
-described as (
+totals_of_lines as (
 
     select
-        ledger_rows.*,
-        row_number() over (
-            partition by ledger_rows.line_id
-            order by ledger_rows.cost_center_id
-        ) as any_row,
+        line_id,
+        posting_number,
+        -- The row of one cost center has the attributes of the line.
+        min(cost_center_id) as cost_center_id,
     {%- for measure in ['quantity', 'total_cost', 'total_sales'] %}
-        cast(
-            sum(ledger_rows.{{ measure }}) over (partition by ledger_rows.line_id)
-            as decimal(28, 10)
-        ) as line_{{ measure }}{{ ',' if not loop.last }}
+        cast(sum({{ measure }}) as decimal(28, 10)) as line_{{ measure }}{{ ',' if not loop.last }}
     {%- endfor %}
     from ledger_rows
-    inner join ledger_splits
-        on
-            ledger_rows.line_id = ledger_splits.line_id
-            and ledger_rows.posting_number = ledger_splits.posting_number
+    group by line_id, posting_number
 
 )
 
 select
-    described.* exclude (any_row),
+    ledger_rows.* exclude (explanation),
+    totals_of_lines.line_quantity,
+    totals_of_lines.line_total_cost,
+    totals_of_lines.line_total_sales,
     coalesce(reversals_of_lines.reversal_count, 0) as reversal_count,
     postings_of_lines.posting_count > coalesce(reversals_of_lines.reversal_count, 0)
         as is_standing
-from described
-inner join postings_of_lines on described.line_id = postings_of_lines.line_id
-left join reversals_of_lines on described.line_id = reversals_of_lines.line_id
-where described.any_row = 1
+from ledger_rows
+inner join ledger_splits
+    on
+        ledger_rows.line_id = ledger_splits.line_id
+        and ledger_rows.posting_number = ledger_splits.posting_number
+inner join totals_of_lines
+    on
+        ledger_rows.line_id = totals_of_lines.line_id
+        and ledger_rows.posting_number = totals_of_lines.posting_number
+        and ledger_rows.cost_center_id = totals_of_lines.cost_center_id
+inner join postings_of_lines on ledger_rows.line_id = postings_of_lines.line_id
+left join reversals_of_lines on ledger_rows.line_id = reversals_of_lines.line_id

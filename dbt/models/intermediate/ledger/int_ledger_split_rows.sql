@@ -1,6 +1,6 @@
 {#-
-A refund may have to use a posted split that landing no longer contains. A posted correction names
-only the cost centers whose amounts it changed; the others keep their shares.
+The posted splits that other lines use: a refund may need one that landing no longer contains. A posted
+correction names only the cost centers whose amounts it changed; the others keep their shares.
 -#}
 {{ config(materialized='view') }}
 with
@@ -11,9 +11,25 @@ ledger_rows as (
 
 ),
 
+line_snapshots as (
+
+    select * from {{ ref('int_line_snapshots') }}
+
+),
+
+used_splits as (
+
+    select split_id from line_snapshots
+    union
+    select original_split_id from line_snapshots
+
+),
+
 ledger_splits as (
 
-    select * from {{ ref('int_ledger_splits') }}
+    select ledger_splits.*
+    from {{ ref('int_ledger_splits') }} as ledger_splits
+    inner join used_splits on ledger_splits.split_id = used_splits.split_id
 
 ),
 

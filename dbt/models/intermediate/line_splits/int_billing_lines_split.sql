@@ -1,7 +1,7 @@
 {#-
-Every billing line divided over the cost centers of its split: its quantity and its cost. The columns
-of the line stay on each part, so that no later model joins the lines again. Sales are divided in
-int_computed_rows: cost does not wait for prices.
+Every billing line that is not posted, divided over the cost centers of its split: its quantity and its
+cost. The columns of the line stay on each part, so that no later model joins the lines again. Sales are
+divided in int_computed_rows: cost does not wait for prices.
 -#}
 with
 

@@ -9,7 +9,7 @@ with
 
 billing_lines as (
 
-    select * from {{ ref('int_billing_lines') }}
+    select * from {{ ref('int_unposted_lines') }}
 
 ),
 

@@ -1,9 +1,9 @@
-{#- The list price of every line whose bill has no sales, as of the day the line is priced on. -#}
+{#- The list price of every line to split whose bill has no sales, as of the day the line is priced on. -#}
 with
 
 billing_lines as (
 
-    select * from {{ ref('int_billing_lines') }}
+    select * from {{ ref('int_unposted_lines') }}
 
 ),
 

@@ -1,12 +1,12 @@
 {#-
-The sales of every billing line: the bill's own, else the list price, prorated by the same share of
+The sales of every billing line to split: the bill's own, else the list price, prorated by the same share of
 the cycle as the cost. A line without a price has no sales, never sales of zero.
 -#}
 with
 
 billing_lines as (
 
-    select * from {{ ref('int_billing_lines') }}
+    select * from {{ ref('int_unposted_lines') }}
 
 ),
 
