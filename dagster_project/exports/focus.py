@@ -6,7 +6,7 @@ values. Does not: charges (the marts focus_*, with the columns of FOCUS 1.4), vi
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -27,19 +27,56 @@ COST_AND_USAGE = "focus_cost_and_usage"
 UNNAMED_RESELLER = "Reseller"
 """Issuer of a customer's bill if unknown: the reseller's own name is in no file."""
 
-COLUMNS_SINCE_1_2 = frozenset(
-    {
-        "AllocatedMethodDetails",
-        "AllocatedMethodId",
-        "AllocatedResourceId",
-        "AllocatedResourceName",
-        "AllocatedTags",
-        "ContractApplied",
-        "HostProviderName",
-        "InvoiceDetailId",
-    }
-)
-"""Columns of the mart that FOCUS added after 1.2: in a file of 1.2 they are custom columns."""
+
+@dataclass(frozen=True)
+class FocusVersion:
+    """How a version of FOCUS differs from the marts, which have the columns of the latest one."""
+
+    datasets: frozenset[str]
+    later_columns: frozenset[str] = frozenset()
+    """Columns of Cost and Usage that FOCUS added later: custom columns here."""
+    replaced_columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """For a column of the mart, those of this version, each with its column of the mart."""
+
+
+VERSIONS: Mapping[Version, FocusVersion] = {
+    "1.2": FocusVersion(
+        datasets=frozenset({COST_AND_USAGE}),
+        later_columns=frozenset(
+            {
+                "AllocatedMethodDetails",
+                "AllocatedMethodId",
+                "AllocatedResourceId",
+                "AllocatedResourceName",
+                "AllocatedTags",
+                "ContractApplied",
+                "HostProviderName",
+                "InvoiceDetailId",
+            }
+        ),
+        # The provider offers a service (a reseller too), the publisher makes it.
+        replaced_columns={
+            "ServiceProviderName": {
+                "ProviderName": "InvoiceIssuerName",
+                "PublisherName": "ServiceProviderName",
+            }
+        },
+    ),
+    "1.4": FocusVersion(
+        datasets=frozenset(
+            {
+                COST_AND_USAGE,
+                "focus_billing_period",
+                "focus_contract_commitment",
+                "focus_invoice_detail",
+            }
+        )
+    ),
+}
+"""The versions that are written. A new version is an entry here and in `Version`, and columns of
+the marts; the versions before it then name them as their later columns."""
+
+LATEST: Version = "1.4"
 
 SALES = "charges.x_TotalSales"
 LINE_SALES = """
@@ -85,7 +122,7 @@ def write_focus(
     connection: duckdb.DuckDBPyConnection,
     scope: Scope,
     folder: Path,
-    version: Version = "1.4",
+    version: Version = LATEST,
     file_formats: tuple[FileFormat, ...] = ("csv", "parquet"),
     reseller_name: str = UNNAMED_RESELLER,
     *,
@@ -111,7 +148,7 @@ def write_focus(
         f'"{name}" as "{column}"' for column, name in _columns_of(connection, version).items()
     )
     datasets = {COST_AND_USAGE: f"select {columns} from focus_cost_and_usage_rows"}
-    if version == "1.4":
+    if VERSIONS[version].datasets > {COST_AND_USAGE}:
         _select_billing_periods(connection)
         _select_contract_commitments(connection, scope, reseller_name)
         datasets["focus_billing_period"] = "select * from focus_billing_period_rows"
@@ -332,11 +369,11 @@ def _select_contract_commitments(
 def _columns_of(connection: duckdb.DuckDBPyConnection, version: Version) -> dict[str, str]:
     """The columns of a file of charges in order, each with its name in the mart."""
     columns: dict[str, str] = {}
+    written = VERSIONS[version]
     for name in _types(connection, "select * from focus_cost_and_usage_rows"):
-        if version == "1.2" and name == "ServiceProviderName":
-            # In 1.2 the provider offers a service (a reseller too), the publisher makes it.
-            columns |= {"ProviderName": "InvoiceIssuerName", "PublisherName": name}
-        elif version == "1.2" and name in COLUMNS_SINCE_1_2:
+        if name in written.replaced_columns:
+            columns |= written.replaced_columns[name]
+        elif name in written.later_columns:
             columns[f"x_{name}"] = name
         else:
             columns[name] = name

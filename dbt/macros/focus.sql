@@ -20,6 +20,26 @@
     end
 {%- endmacro %}
 
+{#- Texts under keys as a JSON object, without those that are null; null without any. -#}
+{% macro json_object_of(texts) -%}
+    nullif(
+        concat(
+            '{',
+            concat_ws(
+                ','
+                {%- for key, text in texts.items() -%}
+                    , case
+                        when {{ text }} is not null
+                            then concat('"{{ key }}":', {{ json_string(text) }})
+                    end
+                {%- endfor %}
+            ),
+            '}'
+        ),
+        '{}'
+    )
+{%- endmacro %}
+
 {#- A text if it is a JSON object, else null. FOCUS allows tags in this form only. -#}
 {% macro json_object_or_null(text) -%}
     {{ return(adapter.dispatch('json_object_or_null')(text)) }}
@@ -52,4 +72,21 @@
 
 {% macro start_of_next_day(day) -%}
     cast({{ dbt.dateadd('day', 1, day) }} as timestamp)
+{%- endmacro %}
+
+{#-
+The SKU of a charge. In Partner Center a SKU is one of a product: 0001 is the first SKU of many
+products. FOCUS requires a SKU on usage and purchases; without one on the bill it is the product.
+-#}
+{% macro focus_sku_id() -%}
+    case
+        when charge_category = 'Tax' then null
+        when
+            source_format in ('new_commerce_reconciliation', 'daily_rated_usage')
+            and product_id is not null
+            then concat_ws(':', product_id, billed_sku_id)
+        when charge_category in ('Usage', 'Purchase')
+            then coalesce(billed_sku_id, product_id, service_name)
+        else billed_sku_id
+    end
 {%- endmacro %}

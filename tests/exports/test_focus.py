@@ -235,7 +235,8 @@ def test_parts_sum_to_their_charge_and_have_its_dimensions(sample: Written) -> N
     own = {
         *("AllocatedMethodDetails", "AllocatedResourceId", "AllocatedResourceName"),
         *("AllocatedTags", "BilledCost", "ConsumedQuantity", "ContractApplied", "ContractedCost"),
-        *("EffectiveCost", "ListCost", "PricingQuantity", "x_CostCenterId", "x_CostCenterName"),
+        *("ContractedUnitPrice", "EffectiveCost", "ListCost", "ListUnitPrice", "PricingQuantity"),
+        *("x_CostCenterId", "x_CostCenterName"),
         *("x_SplitReason", "x_TotalMargin", "x_TotalSales"),
     }
     parts: dict[tuple[str, str], list[dict[str, str]]] = defaultdict(list)
@@ -327,6 +328,34 @@ def test_a_reservation_keeps_its_effective_cost_of_zero(sample: Written) -> None
     (row,) = (row for row in sample.rows("cost_and_usage") if row["PricingUnit"] == "Reservations")
     costs = ("BilledCost", "EffectiveCost", "ListCost", "ContractedCost")
     assert [row[name] for name in costs] == ["498", "0", "498", "498"]
+
+
+def test_a_sku_of_partner_center_is_one_of_a_product(sample: Written) -> None:
+    products: dict[str, set[str]] = defaultdict(set)
+    for row in sample.rows("cost_and_usage"):
+        if row["ChargeCategory"] in ("Usage", "Purchase"):
+            assert row["SkuId"] and row["SkuPriceId"] and row["SkuMeter"]
+            products[row["SkuId"]].add(row["ServiceName"])
+    assert products["CFQ7TTC0LFLX:0001"] == {"Microsoft 365 E3"}
+    assert products["CFQ7TTC0MM8R:0001"] == {"Microsoft 365 Copilot"}
+    assert [names for names in products.values() if len(names) > 1] == []
+
+
+def test_prices_times_quantity_are_the_costs(sample: Written) -> None:
+    shown: Counter[str] = Counter()
+    for row in sample.rows("cost_and_usage"):
+        for price, cost in (
+            ("ListUnitPrice", "ListCost"),
+            ("ContractedUnitPrice", "ContractedCost"),
+        ):
+            if row["SkuPriceId"]:
+                shown[row["ChargeCategory"]] += 1
+                product = Decimal(row[price]) * Decimal(row["PricingQuantity"])
+                allowed = Decimal("0.000000001") * max(abs(Decimal(row[cost])), 1)
+                assert abs(product - Decimal(row[cost])) <= allowed
+            else:
+                assert not row[price]
+    assert shown.keys() == {"Usage", "Purchase"}
 
 
 def test_refunds_have_negative_quantities(sample: Written) -> None:

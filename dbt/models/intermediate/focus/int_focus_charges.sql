@@ -63,7 +63,8 @@ invoices as (
 categorized as (
 
     select
-        allocations.* exclude (quantity_unit),
+        allocations.* exclude (quantity_unit, sku_id),
+        allocations.sku_id as billed_sku_id,
         -- FOCUS bills distinguish adjustments from credits; the charge kind does not.
         case
             when allocations.charge_kind = 'credit' and allocations.charge_type = 'Adjustment'
@@ -104,6 +105,14 @@ categorized as (
         focus_sources.payment_days,
         invoices.invoice_number as invoice_id,
         line_details.tags,
+        line_details.pricing_category,
+        line_details.sku_meter,
+        line_details.sku_price_id,
+        line_details.sku_price_details,
+        line_details.list_unit_price,
+        line_details.contracted_unit_price,
+        line_details.commitment_discount_id,
+        line_details.commitment_discount_status,
         line_commitments.commitment_id,
         postings.closed_at,
         -- Only FOCUS bills state a billing period. Other charges have that of their first day.
@@ -155,6 +164,18 @@ categorized as (
 
 ),
 
+-- Price x quantity is the cost of each row.
+priced as (
+
+    select
+        * exclude (list_unit_price, contracted_unit_price),
+        {{ focus_sku_id() }} as sku_id,
+        {{ unit_price_of('list_unit_price', 'list_cost') }} as list_unit_price,
+        {{ unit_price_of('contracted_unit_price', 'contracted_cost') }} as contracted_unit_price
+    from categorized
+
+),
+
 final as (
 
     select
@@ -168,7 +189,7 @@ final as (
                         'charge_category',
                     ]) }}
         end as invoice_detail_id
-    from categorized
+    from priced
 
 )
 

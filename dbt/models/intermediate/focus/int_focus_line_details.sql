@@ -1,9 +1,16 @@
-{#- Services and tags as stated on the bill, while its file exists. -#}
+{#- Services, tags, SKUs and prices as stated on the bill, while its file exists. -#}
 with
 
 billing_lines as (
 
-    select * from {{ ref('int_billing_lines') }}
+    select
+        line_id,
+        source_format,
+        file,
+        row_number,
+        tags,
+        currency
+    from {{ ref('int_billing_lines') }}
 
 ),
 
@@ -13,9 +20,36 @@ focus_bills as (
 
 ),
 
+new_commerce as (
+
+    select * from {{ ref('stg_new_commerce__prices') }}
+
+),
+
+daily_usage as (
+
+    select * from {{ ref('stg_daily_usage__prices') }}
+
+),
+
 service_categories as (
 
     select * from {{ ref('focus_service_categories') }}
+
+),
+
+-- FOCUS has unit prices in the currency of the bill only.
+partner_center as (
+
+    select
+        'new_commerce_reconciliation' as source_format,
+        *
+    from new_commerce
+    union all by name
+    select
+        'daily_rated_usage' as source_format,
+        *
+    from daily_usage
 
 ),
 
@@ -27,6 +61,31 @@ details as (
         focus_bills.invoice_issuer_name,
         focus_bills.service_provider_name,
         focus_bills.subscription_name,
+        focus_bills.commitment_discount_id,
+        focus_bills.commitment_discount_status,
+        case
+            when focus_bills.pricing_category in ('Standard', 'Dynamic', 'Committed', 'Other')
+                then focus_bills.pricing_category
+            when focus_bills.pricing_category is not null then 'Other'
+        end as pricing_category,
+        coalesce(focus_bills.sku_meter, partner_center.sku_meter) as sku_meter,
+        coalesce(focus_bills.sku_price_id, partner_center.sku_price_id) as sku_price_id,
+        coalesce(focus_bills.sku_price_details, partner_center.sku_price_details)
+            as sku_price_details,
+        coalesce(
+            focus_bills.list_unit_price,
+            case
+                when coalesce(partner_center.pricing_currency = billing_lines.currency, true)
+                    then abs(partner_center.unit_price)
+            end
+        ) as list_unit_price,
+        coalesce(
+            focus_bills.contracted_unit_price,
+            case
+                when coalesce(partner_center.pricing_currency = billing_lines.currency, true)
+                    then abs(partner_center.effective_unit_price)
+            end
+        ) as contracted_unit_price,
         service_categories.service_category,
         service_categories.other_subcategory
     from billing_lines
@@ -35,6 +94,11 @@ details as (
             billing_lines.source_format = 'focus_cost_and_usage'
             and billing_lines.file = focus_bills.file
             and billing_lines.row_number = focus_bills.row_number
+    left join partner_center
+        on
+            billing_lines.source_format = partner_center.source_format
+            and billing_lines.file = partner_center.file
+            and billing_lines.row_number = partner_center.row_number
     left join service_categories
         on focus_bills.service_category = service_categories.service_category
 

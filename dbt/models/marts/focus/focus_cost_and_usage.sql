@@ -2,7 +2,13 @@ with
 
 charges as (
 
-    select * from {{ ref('int_focus_charges') }}
+    select
+        *,
+        -- FOCUS requires unit prices with a price id, and their product with the quantity.
+        list_unit_price is not null and contracted_unit_price is not null as is_priced,
+        charge_category = 'Usage'
+        and coalesce(commitment_discount_status, '') <> 'Unused' as is_consumed
+    from {{ ref('int_focus_charges') }}
 
 ),
 
@@ -55,8 +61,11 @@ final as (
         {{ start_of_next_day('coalesce(charge_end_date, charge_start_date, billing_date)') }}
             as ChargePeriodEnd,
         {{ start_of_day('coalesce(charge_start_date, billing_date)') }} as ChargePeriodStart,
-        case when charge_category = 'Usage' then pricing_quantity end as ConsumedQuantity,
-        case when charge_category = 'Usage' then quantity_unit end as ConsumedUnit,
+        commitment_discount_id as CommitmentDiscountId,
+        commitment_discount_status as CommitmentDiscountStatus,
+        case when is_consumed then pricing_quantity end as ConsumedQuantity,
+        case when is_consumed and pricing_quantity is not null then quantity_unit end
+            as ConsumedUnit,
         case
             when commitment_id is not null
                 then
@@ -69,19 +78,31 @@ final as (
                     )
         end as ContractApplied,
         {{ exact_or_cost('contracted_cost') }} as ContractedCost,
+        case when is_priced then contracted_unit_price end as ContractedUnitPrice,
         {{ exact_or_cost('effective_cost') }} as EffectiveCost,
         service_provider_name as HostProviderName,
         invoice_detail_id as InvoiceDetailId,
         invoice_id as InvoiceId,
         invoice_issuer_name as InvoiceIssuerName,
         {{ exact_or_cost('list_cost') }} as ListCost,
+        case when is_priced then list_unit_price end as ListUnitPrice,
+        case
+            when charge_category in ('Usage', 'Purchase')
+                then coalesce(pricing_category, 'Standard')
+            when charge_category <> 'Tax' then pricing_category
+        end as PricingCategory,
         pricing_quantity as PricingQuantity,
         case when pricing_quantity is not null then quantity_unit end as PricingUnit,
         service_category as ServiceCategory,
         service_name as ServiceName,
         service_provider_name as ServiceProviderName,
         service_subcategory as ServiceSubcategory,
-        case when charge_category <> 'Tax' then sku_id end as SkuId,
+        sku_id as SkuId,
+        -- What a license is measured in, where the bill names no meter.
+        case when sku_id is not null then coalesce(sku_meter, quantity_unit, service_name) end
+            as SkuMeter,
+        case when is_priced then sku_price_details end as SkuPriceDetails,
+        case when is_priced then coalesce(sku_price_id, sku_id) end as SkuPriceId,
         subscription_id as SubAccountId,
         subscription_name as SubAccountName,
         tags as Tags,
