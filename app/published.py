@@ -1,16 +1,16 @@
 """The viewer of the app, and the published tables that a viewer may see.
 
 Belongs here: the viewer, the version of the published file, the connection of a viewer. Does not:
-queries (queries), Streamlit.
+queries (queries), who is which viewer (roles), Streamlit.
 
 The connection of a customer has only views of the rows and columns that are visible to that
-organization. A page that asks for more fails.
+organization, and that of an owner only views of own cost centers. A page that asks for more fails.
 """
 
 import argparse
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -54,10 +54,22 @@ class UnknownOrganization(ApportionError):
 
 @dataclass(frozen=True)
 class Viewer:
-    """The viewer: the broker, or with `customer_id` one customer. Customers never edit."""
+    """The viewer: the broker, or with `customer_id` one customer. Customers never edit.
+
+    With `cost_center_ids` the viewer owns these cost centers of the customer and sees no others;
+    an empty tuple shows nothing.
+    """
 
     customer_id: str | None = None
     may_edit: bool = False
+    cost_center_ids: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for an owner without an organization, and a customer who may edit."""
+        if self.cost_center_ids is not None and self.customer_id is None:
+            raise ValueError("cost centers need their organization")
+        if self.may_edit and self.customer_id is not None:
+            raise ValueError("customers never edit")
 
     @classmethod
     def from_start(cls, arguments: Sequence[str]) -> "Viewer":
@@ -142,24 +154,51 @@ def tables(data: DataFolder, viewer: Viewer) -> Iterator[duckdb.DuckDBPyConnecti
     connection = open_published(data)
     try:
         if viewer.customer_id is not None:
-            _narrow(connection, viewer.customer_id)
+            _narrow(connection, viewer.customer_id, viewer.cost_center_ids)
         yield connection
     finally:
         connection.close()
 
 
-def _narrow(connection: duckdb.DuckDBPyConnection, customer_id: str) -> None:
-    """Replace the default schema with views of what one organization may see."""
+OWN_COST_CENTER = "list_contains(getvariable('cost_centers'), {})"
+
+OWNER_ROWS: Mapping[str, str] = {
+    "billing_periods": "true",
+    "dim_organization": "true",
+    "dim_subscription": "subscription_id in (select subscription_id from billing_report)",
+    "shared_costs": f"{OWN_COST_CENTER.format('from_cost_center_id')}"
+    f" or {OWN_COST_CENTER.format('to_cost_center_id')}",
+}
+"""SQL of the rows that an owner sees, of marts without a cost center per row. An owner sees own
+rows of marts with cost_center_id, and no row of any other mart."""
+
+
+def _owner_rows(mart: str, columns: Collection[str]) -> str | None:
+    """SQL of the rows of a mart that an owner sees; None for none."""
+    if mart in OWNER_ROWS:
+        return OWNER_ROWS[mart]
+    return OWN_COST_CENTER.format("cost_center_id") if "cost_center_id" in columns else None
+
+
+def _narrow(
+    connection: duckdb.DuckDBPyConnection,
+    customer_id: str,
+    cost_center_ids: Sequence[str] | None = None,
+) -> None:
+    """Replace the default schema with views of what one organization or one owner may see."""
     published = columns_by_mart(connection)
     connection.execute("use memory.main")
     connection.execute("set variable organization = $customer", {"customer": customer_id})
-    for mart in customer_marts():
+    connection.execute("set variable cost_centers = $ids::varchar[]", {"ids": cost_center_ids})
+    # billing_report first: the rows of another mart depend on it.
+    for mart in sorted(customer_marts(), key=lambda each: each.name):
         columns = mart.values(MASKS, published.get(mart.name, {}))
-        if columns:
+        own_rows = "true" if cost_center_ids is None else _owner_rows(mart.name, mart.columns)
+        if columns and own_rows is not None:
             selected = ", ".join(f"{value} as {column}" for column, value in columns.items())
             connection.execute(
                 f"create view {mart.name} as select {selected} from published.marts.{mart.name}"
-                f" where {mart.condition('published.marts.chargeback')}"
+                f" where ({mart.condition('published.marts.chargeback')}) and ({own_rows})"
             )
 
 

@@ -14,16 +14,26 @@ from html import escape
 from pathlib import Path
 
 import streamlit as st
+from streamlit.errors import StreamlitAuthError
 
 from app import markup
-from app.published import UnknownOrganization, Version, Viewer, columns_by_mart, tables
+from app.published import (
+    UnknownArgument,
+    UnknownOrganization,
+    Version,
+    Viewer,
+    columns_by_mart,
+    tables,
+)
 from app.queries import lines, pickers
 from app.queries.query import Query, Row, Selection, every_row, fetch
 from app.queries.query import count as count_rows
+from app.roles import read_roles
 from dagster_project import wording
 from dagster_project.errors import ApportionError
 from dagster_project.files import file_name, write_csv
 from dagster_project.settings import DataFolder
+from dagster_project.web_server import OWN_HOSTS
 
 APP_FOLDER = Path(__file__).resolve().parent
 PAGE_ROWS = 50
@@ -119,7 +129,7 @@ def open_app() -> None:
     st.html(APP_FOLDER / "style.css")
     data = DataFolder.from_environment()
     try:
-        viewer = Viewer.from_start(sys.argv[1:])
+        viewer = _viewer(data)
         version = Version.now(data)
         page = st.navigation(_pages(viewer))
         st.session_state["page_context"] = _sidebar(data, viewer, version)
@@ -127,6 +137,57 @@ def open_app() -> None:
         problem(str(error))
         st.stop()
     page.run()
+
+
+def _viewer(data: DataFolder) -> Viewer:
+    """The viewer: by the role of the person who signed in, else by the start of the app.
+
+    Without a role nothing is shown. Raises RolesInvalid, and UnknownArgument if the start of the
+    app names a viewer although there are roles.
+    """
+    started = Viewer.from_start(sys.argv[1:])
+    roles = read_roles(data)
+    if roles is None:
+        with st.sidebar:
+            st.caption(_access())
+        return started
+    if started != Viewer():
+        raise UnknownArgument(
+            "roles.toml decides who sees what: start the app without --customer, APPORTION_CUSTOMER"
+            " and APPORTION_EDIT"
+        )
+    if not st.user.to_dict().get("is_logged_in"):
+        heading("Apportion", "Sign in to see your costs")
+        st.button("Sign in", on_click=_sign_in, type="primary")
+        st.stop()
+    claims = st.user.to_dict()
+    found = roles.of(claims)
+    with st.sidebar:
+        st.caption(f"Signed in as {claims.get('email') or claims.get('name') or claims.get('sub')}")
+        st.button("Sign out", on_click=st.logout, type="tertiary")
+        if len(found) > 1:
+            names = {str(number): role.words for number, role in enumerate(found)}
+            return found[int(pick("Role", "role", names, stays=True))].viewer
+    if not found:
+        problem("You are signed in, and have no role here. Ask the people who run Apportion.")
+        st.stop()
+    return found[0].viewer
+
+
+def _access() -> str:
+    """Who reaches the app while there is no sign-in."""
+    address = str(st.get_option("server.address") or "every address of this machine")
+    if address in OWN_HOSTS:
+        return "No sign-in is set up: the app answers this machine only."
+    return f"No sign-in is set up: everyone who reaches {address} sees this."
+
+
+def _sign_in() -> None:
+    """Go to the identity provider, or say that none is set up."""
+    try:
+        st.login()
+    except StreamlitAuthError as error:
+        problem(f"Sign-in is not set up: {error}. See docs/sign-in.md.")
 
 
 def _pages(viewer: Viewer) -> dict[str, list[st.Page]]:

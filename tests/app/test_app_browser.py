@@ -138,12 +138,19 @@ def data(made_once: MadeOnce) -> DataFolder:
     return published_company(made_once)
 
 
-@contextmanager
-def served(data: DataFolder, *arguments: str, **environment: str) -> Iterator[str]:
-    """Serve the app and return its address."""
+def free_port() -> int:
+    """A port that no process listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def served(
+    data: DataFolder, *arguments: str, port: int | None = None, **environment: str
+) -> Iterator[str]:
+    """Serve the app and return its address."""
+    port = port or free_port()
     kept = {name: text for name, text in os.environ.items() if not name.startswith("APPORTION_")}
     process = subprocess.Popen(
         [

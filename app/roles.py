@@ -1,0 +1,126 @@
+"""Who may see what: `roles.toml` of the data folder, for people who sign in.
+
+Belongs here: the file, and the viewers of a person. Does not: the sign-in (screen), what a viewer
+sees (published).
+
+A person without a role sees nothing. Names are compared exactly, but for the case of an e-mail
+address. An address counts only if the identity provider has verified it: at some providers, people
+can write any address into their profile.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from app.published import Viewer
+from dagster_project.errors import ApportionError
+from dagster_project.settings import DataFolder
+
+
+class RolesInvalid(ApportionError):
+    """roles.toml is not TOML, or has a setting that cannot be used: nobody sees anything."""
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class Role(_Settings):
+    """A role, and the people and groups that have it."""
+
+    people: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    broker: bool = False
+    may_edit: bool = False
+    organization: str | None = Field(default=None, min_length=1)
+    cost_centers: tuple[str, ...] | None = None
+
+    @model_validator(mode="after")
+    def _one_scope(self) -> Self:
+        if not any(self.people) and not any(self.groups):
+            raise ValueError("name people or groups")
+        if "" in self.people or "" in self.groups:
+            raise ValueError("a name is empty")
+        if self.broker == (self.organization is not None):
+            raise ValueError("give either broker = true or organization")
+        if self.cost_centers is not None and self.organization is None:
+            raise ValueError("cost_centers need their organization")
+        if self.cost_centers is not None and not all(self.cost_centers or ("",)):
+            raise ValueError("cost_centers is empty")
+        if self.may_edit and not self.broker:
+            raise ValueError("may_edit is for the broker")
+        return self
+
+    @property
+    def viewer(self) -> Viewer:
+        """The viewer that the role makes of a person."""
+        return Viewer(self.organization, self.may_edit, self.cost_centers)
+
+    @property
+    def words(self) -> str:
+        """The role in words."""
+        if self.organization is None:
+            return "Broker"
+        return f"{self.organization}: {', '.join(self.cost_centers or ('all cost centers',))}"
+
+
+class Roles(_Settings):
+    """The settings of roles.toml."""
+
+    person_claim: str = "email"
+    """Claim of the identity provider that names a person, e.g. email, oid or sub."""
+    groups_claim: str = "groups"
+    roles: tuple[Role, ...] = ()
+
+    def of(self, claims: Mapping[str, Any]) -> tuple[Role, ...]:
+        """The roles of the person with these claims, in the order of the file."""
+        person = self._person(claims)
+        found = claims.get(self.groups_claim)
+        named = found if isinstance(found, list | tuple) else ()
+        groups = {each for each in named if isinstance(each, str)}
+        return tuple(
+            role
+            for role in self.roles
+            if groups & {*role.groups}
+            or (person is not None and person in {self._name(each) for each in role.people})
+        )
+
+    def _person(self, claims: Mapping[str, Any]) -> str | None:
+        value = claims.get(self.person_claim)
+        if not isinstance(value, str) or not value:
+            return None
+        if self.person_claim == "email" and claims.get("email_verified") is not True:
+            return None
+        return self._name(value)
+
+    def _name(self, name: str) -> str:
+        return name.lower() if self.person_claim == "email" else name
+
+
+def path_of(data: DataFolder) -> Path:
+    """The file of roles."""
+    return data.root / "roles.toml"
+
+
+def read_roles(data: DataFolder) -> Roles | None:
+    """The roles of a data folder; None without a file. Raises RolesInvalid."""
+    path = path_of(data)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RolesInvalid(f"{path.name} cannot be read: {error}") from error
+    try:
+        return Roles.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise RolesInvalid(f"{path.name} is not valid TOML: {error}") from error
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, each['loc']))}: {each['msg'].removeprefix('Value error, ')}"
+            for each in error.errors()
+        )
+        raise RolesInvalid(f"{path.name}: {problems}") from error

@@ -1,0 +1,161 @@
+"""Signing in with a real OpenID Connect provider, in a real browser: each role and what it sees."""
+
+import secrets
+from collections.abc import Iterator
+
+import oidc_provider_mock
+import pytest
+from conftest import MadeOnce
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from published_company import copied, published_company
+from test_app_browser import CHROMIUM, free_port, served
+
+from dagster_project.settings import DataFolder
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None,
+    reason="NOT TESTED IN A BROWSER: there is no chromium (apt-get install chromium)",
+)
+ROLES = """
+[[roles]]
+people = ["ann@broker.example"]
+broker = true
+
+[[roles]]
+groups = ["evergreen-finance"]
+organization = "evergreen"
+
+[[roles]]
+people = ["sam@evergreen.example"]
+organization = "evergreen"
+cost_centers = ["EVG-SALES"]
+"""
+PEOPLE = (
+    ("ann", {"email": "ann@broker.example", "email_verified": True}),
+    ("kim", {"email": "kim@evergreen.example", "groups": ["evergreen-finance"]}),
+    ("sam", {"email": "sam@evergreen.example", "email_verified": True}),
+    ("eve", {"email": "ann@broker.example", "email_verified": False}),
+)
+CUSTOMER_PAGES = (
+    "Chargeback", "What changed", "Trend", "Budget", "License pool", "Cost center history",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def address(made_once: MadeOnce, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The app with roles, on a provider that knows four people."""
+    folder = tmp_path_factory.mktemp("sign_in")
+    data: DataFolder = copied(published_company(made_once), folder / "data")
+    (data.root / "roles.toml").write_text(ROLES)
+    users = [oidc_provider_mock.User(sub=sub, claims=claims) for sub, claims in PEOPLE]
+    with oidc_provider_mock.run_server_in_thread(user_claims=users) as provider:
+        port = free_port()
+        settings = folder / "secrets.toml"
+        settings.write_text(
+            f"""
+            [auth]
+            redirect_uri = "http://127.0.0.1:{port}/oauth2callback"
+            cookie_secret = "{secrets.token_hex(32)}"
+            client_id = "apportion"
+            client_secret = "apportion"
+            server_metadata_url =
+                "http://127.0.0.1:{provider.server_port}/.well-known/openid-configuration"
+            """.replace("url =\n                ", "url = ")
+        )
+        with served(data, port=port, STREAMLIT_SECRETS_FILES=str(settings)) as app:
+            yield app
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
+        )
+        expect.set_options(timeout=60_000)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context()
+    yield context.new_page()
+    context.close()
+
+
+def sign_in(page: Page, address: str, name: str) -> None:
+    page.goto(address)
+    expect(page.locator("h1.page")).to_have_text("Apportion")
+    # Before the sign-in, nothing is shown.
+    assert page.get_by_test_id("stSidebarNav").count() == 0 and "Evergreen" not in page.content()
+    page.get_by_role("button", name="Sign in").click()
+    page.locator("input[name=sub]").fill(name)
+    page.get_by_role("button", name="Authorize").click()
+    expect(page.get_by_text("Signed in as")).to_be_visible()
+
+
+def settle(page: Page) -> None:
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    assert page.get_by_test_id("stException").count() == 0
+
+
+def test_the_broker_sees_costs_of_all_organizations(page: Page, address: str) -> None:
+    sign_in(page, address, "ann")
+    expect(page.get_by_role("link", name="Reconciliation")).to_be_visible()
+    page.get_by_role("link", name="Chargeback", exact=True).click()
+    expect(page.locator("h1.page")).to_have_text("Chargeback")
+    settle(page)
+    assert "Harbor" in page.content() and "Margin" in page.content()
+
+
+def test_an_owner_sees_own_cost_centers_on_every_page(page: Page, address: str) -> None:
+    sign_in(page, address, "sam")
+    for name in ("", *CUSTOMER_PAGES):
+        if name:
+            page.get_by_test_id("stSidebarNav").get_by_role("link", name=name, exact=True).click()
+            expect(page.locator("h1.page")).to_have_text(name)
+        settle(page)
+        shown = page.locator("body").inner_text()
+        assert not any(word in shown for word in ("Marketing", "Harbor", "Margin")), name
+    for name in ("Findings to review", "Reconciliation", "Change a split"):
+        assert page.get_by_role("link", name=name).count() == 0
+    # Addresses of what belongs to others.
+    for query in ("organization=harbor", "organization=evergreen&cost_center=EVG-MKT"):
+        page.goto(f"{address}/chargeback?period=2026-01&{query}")
+        expect(page.locator("h1.page")).to_have_text("Chargeback")
+        settle(page)
+        shown = page.locator("body").inner_text()
+        assert "Harbor" not in shown and "Marketing" not in shown, query
+    page.goto(f"{address}/findings")
+    expect(page.get_by_test_id("stSidebarNav")).to_be_visible()
+    settle(page)
+    assert "Findings" not in page.locator("h1.page").inner_text()
+
+
+def test_a_group_has_the_role_of_its_organization(page: Page, address: str) -> None:
+    sign_in(page, address, "kim")
+    page.get_by_role("link", name="Chargeback", exact=True).click()
+    expect(page.locator("h1.page")).to_have_text("Chargeback")
+    settle(page)
+    shown = page.locator("body").inner_text()
+    assert "Marketing" in shown and "Harbor" not in shown and "Margin" not in shown
+
+
+def test_a_person_without_a_role_sees_nothing(page: Page, address: str) -> None:
+    sign_in(page, address, "eve")
+    expect(page.get_by_text("have no role here")).to_be_visible()
+    settle(page)
+    assert page.get_by_test_id("stSidebarNav").count() == 0
+    assert "Evergreen" not in page.content()
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="End session").click()
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def test_a_cookie_that_the_app_did_not_sign_is_no_sign_in(page: Page, address: str) -> None:
+    value = '"2|1:0|10:1700000000|15:_streamlit_user|8:eyJhIjoxfQ==|aaaa"'
+    page.context.add_cookies([{"name": "_streamlit_user", "value": value, "url": address}])
+    page.goto(address)
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    assert "Evergreen" not in page.content()
