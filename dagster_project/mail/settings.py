@@ -23,7 +23,7 @@ from pydantic import (
 from dagster_project.errors import UsageError
 from dagster_project.settings import DataFolder
 
-PASSWORD_VARIABLE = "APPORTION_SMTP_PASSWORD"
+LOGIN_VARIABLE = "APPORTION_SMTP_PASSWORD"
 CA_VARIABLE = "APPORTION_SMTP_CA_FILE"
 ALERT_URLS_VARIABLE = "APPORTION_ALERT_URLS"
 OWN_MACHINE = ("localhost", "127.0.0.1", "::1")
@@ -142,7 +142,7 @@ def required_server(data: DataFolder, delivery: Delivery) -> MailServer:
 
 def password() -> str | None:
     """The password of the mail server, from the environment."""
-    return os.environ.get(PASSWORD_VARIABLE) or None
+    return os.environ.get(LOGIN_VARIABLE) or None
 
 
 def ca_file() -> Path | None:

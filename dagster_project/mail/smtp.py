@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from email.message import EmailMessage
 
 from dagster_project.errors import ApportionError
-from dagster_project.mail.settings import PASSWORD_VARIABLE, MailServer, ca_file, password
+from dagster_project.mail.settings import LOGIN_VARIABLE, MailServer, ca_file, password
 
 
 class MailNotSent(ApportionError):
@@ -56,7 +56,7 @@ def _signed_in(server: MailServer) -> smtplib.SMTP:
         if server.user is not None:
             secret = password()
             if secret is None:
-                raise MailNotSent(f"the mail server needs a password: set {PASSWORD_VARIABLE}")
+                raise MailNotSent(f"the mail server needs a password: set {LOGIN_VARIABLE}")
             connection.login(server.user, secret)
     except BaseException:
         connection.close()
