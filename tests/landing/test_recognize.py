@@ -3,6 +3,7 @@
 import gzip
 import io
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,9 @@ def zipped(*contents: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, zipped], ids=["plain", "gzip", "zip"])
-def test_the_content_of_a_file_is_returned_unpacked(tmp_path: Path, pack) -> None:
+def test_the_content_of_a_file_is_returned_unpacked(
+    tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
     content, file_format = recognize(written(tmp_path, pack(RATES + RATE)))
     assert (content, file_format.name) == (RATES + RATE, "exchange_rates")
 
