@@ -45,6 +45,20 @@ def test_only_the_marts_are_published(published: Company) -> None:
     assert not list(published.data.published.rglob("*.building*"))
 
 
+def test_the_published_state_is_that_of_the_current_version(
+    tmp_path: Path,
+) -> None:
+    data = DataFolder(tmp_path)
+    assert publish.published_state(data) is None
+    current = data.published / "current"
+    current.mkdir(parents=True)
+    assert publish.published_state(data) is None
+    (current / publish.STATE).write_text('{"state_id": "3f9a51c0"}\n')
+    assert publish.published_state(data) == "3f9a51c0"
+    (current / publish.STATE).write_text('{"state')
+    assert publish.published_state(data) is None
+
+
 def test_parquet_and_duckdb_contain_the_same_rows(published: Company) -> None:
     with duckdb.connect(str(published.data.published_database), read_only=True) as connection:
         for table in tables(published.data):
