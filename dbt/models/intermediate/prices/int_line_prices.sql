@@ -1,4 +1,4 @@
-{#- The list price of every line to split whose bill has no sales, as of the day the line is priced on. -#}
+{#- The list price of each unposted line without sales on its bill, as of the day it is priced on. -#}
 with
 
 billing_lines as (

@@ -1,6 +1,6 @@
 {#-
-The sales of every billing line to split: the bill's own, else the list price, prorated by the same share of
-the cycle as the cost. A line without a price has no sales, never sales of zero.
+The sales of every unposted billing line: the bill's own, else the list price, prorated by the same
+share of the cycle as the cost. A line without a price has no sales, never sales of zero.
 -#}
 with
 
