@@ -147,6 +147,12 @@ def _viewer(data: DataFolder) -> Viewer:
     """
     started = Viewer.from_start(sys.argv[1:])
     roles = read_roles(data)
+    if roles is None and _has_provider():
+        # A deleted file must not show everything to everybody.
+        problem(
+            "Sign-in is set up, but roles.toml is missing from the data folder: nobody has a role."
+        )
+        st.stop()
     if roles is None:
         with st.sidebar:
             st.caption(_access())
@@ -172,6 +178,11 @@ def _viewer(data: DataFolder) -> Viewer:
         problem("You are signed in, and have no role here. Ask the people who run Apportion.")
         st.stop()
     return found[0].viewer
+
+
+def _has_provider() -> bool:
+    """Whether an identity provider is configured."""
+    return bool(st.secrets.load_if_toml_exists()) and "auth" in st.secrets
 
 
 def _access() -> str:

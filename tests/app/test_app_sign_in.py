@@ -42,11 +42,17 @@ CUSTOMER_PAGES = (
 
 
 @pytest.fixture(scope="module")
-def address(made_once: MadeOnce, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The app with roles, on a provider that knows four people."""
-    folder = tmp_path_factory.mktemp("sign_in")
-    data: DataFolder = copied(published_company(made_once), folder / "data")
+def data(made_once: MadeOnce, tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
+    """A published company with roles."""
+    data = copied(published_company(made_once), tmp_path_factory.mktemp("sign_in") / "data")
     (data.root / "roles.toml").write_text(ROLES)
+    return data
+
+
+@pytest.fixture(scope="module")
+def address(data: DataFolder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The app, on a provider that knows four people."""
+    folder = tmp_path_factory.mktemp("provider")
     users = [oidc_provider_mock.User(sub=sub, claims=claims) for sub, claims in PEOPLE]
     with oidc_provider_mock.run_server_in_thread(user_claims=users) as provider:
         port = free_port()
@@ -159,3 +165,17 @@ def test_a_cookie_that_the_app_did_not_sign_is_no_sign_in(page: Page, address: s
     page.goto(address)
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
     assert "Evergreen" not in page.content()
+
+
+def test_without_the_file_of_roles_nobody_sees_anything(
+    page: Page, data: DataFolder, address: str
+) -> None:
+    roles = data.root / "roles.toml"
+    roles.rename(data.root / "deleted.toml")
+    try:
+        page.goto(address)
+        expect(page.get_by_text("the data folder has no roles.toml")).to_be_visible()
+        assert page.get_by_test_id("stSidebarNav").count() == 0
+        assert "Evergreen" not in page.content()
+    finally:
+        (data.root / "deleted.toml").rename(roles)
