@@ -382,4 +382,6 @@ def _reusable(hashes: Mapping[str, str], earlier: pd.DataFrame | None) -> pd.Dat
     if earlier is None or not len(earlier):
         return pd.DataFrame(columns=list(COMPOSED_TYPES))
     rows = earlier[list(COMPOSED_TYPES)].astype(COMPOSED_TYPES)
-    return rows[rows["unique_id"].map(hashes).fillna("") == rows["history_hash"]]
+    # A map of no hashes would be a column of floats.
+    present = [hashes.get(name) for name in rows["unique_id"]]
+    return rows[[old == new for old, new in zip(rows["history_hash"], present, strict=True)]]
