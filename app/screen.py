@@ -149,9 +149,7 @@ def _viewer(data: DataFolder) -> Viewer:
     roles = read_roles(data)
     if roles is None and _has_provider():
         # A deleted file must not show everything to everybody.
-        problem(
-            "Sign-in is set up, but roles.toml is missing from the data folder: nobody has a role."
-        )
+        problem("Sign-in is set up, but the data folder has no roles.toml: nobody has a role.")
         st.stop()
     if roles is None:
         with st.sidebar:

@@ -92,6 +92,16 @@ it is unusable.
     {{ return((column, value, 'abs(' ~ parsed ~ ') >= ' ~ (limit or number_limit()), 'is too large')) }}
 {%- endmacro %}
 
+{#- The checks of optional amounts: each a tuple of column, value and parsed value. -#}
+{% macro amounts_if_given(amounts) -%}
+    {%- set checks = [] -%}
+    {%- for column, value, parsed in amounts -%}
+        {%- do checks.append(number_if_given(column, value, parsed)) -%}
+        {%- do checks.append(not_too_large(column, value, parsed)) -%}
+    {%- endfor -%}
+    {{ return(checks) }}
+{%- endmacro %}
+
 {% macro number_if_given(column, value, parsed) -%}
     {{ return((
         column,

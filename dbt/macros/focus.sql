@@ -90,3 +90,38 @@ products. FOCUS requires a SKU on usage and purchases; without one on the bill i
         else billed_sku_id
     end
 {%- endmacro %}
+
+{#- The parts of a key that identifies a charge of a FOCUS bill, except its amount. -#}
+{% macro focus_charge_parts() -%}
+    {{ return([
+        key_text('billing_account_id'),
+        key_text('sub_account_id'),
+        key_text('charge_category'),
+        key_day('charge_start_instant', 'charge_period_start'),
+        key_day('charge_end_instant', 'charge_period_end'),
+        key_text('service_name'),
+        key_text('billing_currency'),
+    ]) }}
+{%- endmacro %}
+
+{#- Further parts of a key, which two charges with the same amount may differ in. -#}
+{% macro focus_detail_parts() -%}
+    {{ return([
+        key_text('charge_class'),
+        key_text('charge_frequency'),
+        key_text('sku_id'),
+        key_text('sku_price_id'),
+        key_text('resource_id'),
+        key_text('region_id'),
+        key_text('availability_zone'),
+        key_text('pricing_category'),
+        key_text('commitment_discount_id'),
+        key_text('commitment_discount_status'),
+        key_text('publisher_name'),
+        key_text('allocated_resource_id'),
+        key_text('x_line_id'),
+        key_text('x_cost_center_id'),
+        key_text('pricing_unit'),
+        key_text('consumed_unit'),
+    ]) }}
+{%- endmacro %}

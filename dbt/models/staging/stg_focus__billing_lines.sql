@@ -1,30 +1,5 @@
-{%- set charge = [
-    key_text('billing_account_id'),
-    key_text('sub_account_id'),
-    key_text('charge_category'),
-    key_day('charge_start_instant', 'charge_period_start'),
-    key_day('charge_end_instant', 'charge_period_end'),
-    key_text('service_name'),
-    key_text('billing_currency'),
-] -%}
-{%- set details = [
-    key_text('charge_class'),
-    key_text('charge_frequency'),
-    key_text('sku_id'),
-    key_text('sku_price_id'),
-    key_text('resource_id'),
-    key_text('region_id'),
-    key_text('availability_zone'),
-    key_text('pricing_category'),
-    key_text('commitment_discount_id'),
-    key_text('commitment_discount_status'),
-    key_text('publisher_name'),
-    key_text('allocated_resource_id'),
-    key_text('x_line_id'),
-    key_text('x_cost_center_id'),
-    key_text('pricing_unit'),
-    key_text('consumed_unit'),
-] -%}
+{%- set charge = focus_charge_parts() -%}
+{%- set details = focus_detail_parts() -%}
 with
 
 landed as (
@@ -77,12 +52,11 @@ with_texts as (
         not_too_large('x_TotalSales', 'x_total_sales', 'exact_total_sales'),
         not_too_large('BilledCost', 'billed_cost', 'exact_billed_cost'),
         not_too_large('PricingQuantity', 'quantity_text', 'exact_quantity'),
-        number_if_given('EffectiveCost', 'effective_cost', 'exact_effective_cost'),
-        not_too_large('EffectiveCost', 'effective_cost', 'exact_effective_cost'),
-        number_if_given('ListCost', 'list_cost', 'exact_list_cost'),
-        not_too_large('ListCost', 'list_cost', 'exact_list_cost'),
-        number_if_given('ContractedCost', 'contracted_cost', 'exact_contracted_cost'),
-        not_too_large('ContractedCost', 'contracted_cost', 'exact_contracted_cost'),
+    ] + amounts_if_given([
+        ('EffectiveCost', 'effective_cost', 'exact_effective_cost'),
+        ('ListCost', 'list_cost', 'exact_list_cost'),
+        ('ContractedCost', 'contracted_cost', 'exact_contracted_cost'),
+    ]) + [
         needs_date('ChargePeriodStart', 'charge_period_start', 'charge_start_instant'),
         needs_date('ChargePeriodEnd', 'charge_period_end', 'charge_end_instant'),
         (
@@ -140,11 +114,7 @@ renamed as (
         -- bill stays in the period in which it was reported.
         case
             when is_split
-                then
-                    cast(
-                        {{ dbt.dateadd('day', -1, dbt.dateadd('month', 1, 'report_month')) }}
-                        as date
-                    )
+                then {{ dbt.last_day('report_month', 'month') }}
             when {{ given_id('invoice_id') }} is null then billing_period_end_day
         end as billing_date,
         {{ id_value('billing_account_id') }} as customer_id,

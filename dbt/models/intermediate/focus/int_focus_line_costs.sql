@@ -27,18 +27,6 @@ focus_bills as (
 
 ),
 
-new_commerce as (
-
-    select * from {{ ref('stg_new_commerce__prices') }}
-
-),
-
-daily_usage as (
-
-    select * from {{ ref('stg_daily_usage__prices') }}
-
-),
-
 -- Without its cost, a FOCUS row has unit price x quantity, else BilledCost.
 stated_by_focus as (
 
@@ -71,12 +59,12 @@ prices as (
     select
         'new_commerce_reconciliation' as source_format,
         *
-    from new_commerce
+    from {{ ref('stg_new_commerce__prices') }}
     union all by name
     select
         'daily_rated_usage' as source_format,
         *
-    from daily_usage
+    from {{ ref('stg_daily_usage__prices') }}
 
 ),
 
