@@ -1,4 +1,4 @@
-{#- The list price of each unposted line without sales on its bill, as of the day it is priced on. -#}
+{#- The list price of each unposted line without sales on its bill, as of the day it is priced. -#}
 with
 
 billing_lines as (
