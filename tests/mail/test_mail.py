@@ -93,7 +93,9 @@ class Mailbox:
 
 def is_known(server: SMTP, session: Session, envelope: Envelope, kind: str, data: object) -> object:
     assert isinstance(data, LoginPassword)
-    return AuthResult(success=(data.login, data.password) == (b"apportion", PASSWORD.encode()))
+    is_right = (data.login, data.password) == (b"apportion", PASSWORD.encode())
+    # The server itself answers an unsuccessful sign-in only if it is not handled.
+    return AuthResult(success=is_right, handled=is_right)
 
 
 @pytest.fixture(scope="module")
@@ -292,11 +294,16 @@ def test_an_open_period_is_not_mailed(data: DataFolder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("password", "certificates"), [("wrong", True), (None, True), (PASSWORD, False)]
+    ("password", "certificates", "reason"),
+    [
+        ("wrong", True, "535"),
+        (None, True, "APPORTION_SMTP_PASSWORD"),
+        (PASSWORD, False, "CERTIFICATE_VERIFY_FAILED"),
+    ],
 )
 def test_nothing_is_sent_without_sign_in_and_a_known_certificate(
     data: DataFolder, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch,
-    password: str | None, certificates: bool,
+    password: str | None, certificates: bool, reason: str,
 ) -> None:  # fmt: skip
     if password is None:
         monkeypatch.delenv("APPORTION_SMTP_PASSWORD")
@@ -304,7 +311,7 @@ def test_nothing_is_sent_without_sign_in_and_a_known_certificate(
         monkeypatch.setenv("APPORTION_SMTP_PASSWORD", password)
     if not certificates:
         monkeypatch.delenv("APPORTION_SMTP_CA_FILE")
-    with pytest.raises(ApportionError) as refused:
+    with pytest.raises(ApportionError, match=reason) as refused:
         notify(data, "2026-01")
     assert PASSWORD not in str(refused.value)
     assert not mailbox.received and not data.sent_mail.exists()

@@ -734,7 +734,7 @@ def test_an_operation_that_succeeded_without_a_manifest_is_refused(
         ({"eTag": " "}, "has no eTag"),
         ({"eTag": 7}, "has no eTag"),
         ({"dataFormat": "csv"}, "data format 'csv'"),
-        ({"blobs": None}, "lists no blobs"),
+        ({"blobs": None}, "lists no files"),
         ({"blobs": [], "blobCount": 0}, "lists no blobs"),
         ({"blobCount": 3}, "blobCount 3 and lists 2"),
         ({"blobCount": None}, "has no blobCount"),
