@@ -155,8 +155,8 @@ A whole charge keeps the price of its FOCUS bill.
 {%- endmacro %}
 
 {#- The sum of an exact amount over rows, null where it equals the sum of total_cost on all. -#}
-{% macro exact_sum(amount, over='') -%}
+{% macro exact_sum(amount) -%}
     cast(
-        sum(total_cost){{ over }} + sum({{ amount }} - total_cost){{ over }} as decimal(38, 18)
+        sum(total_cost) + sum({{ amount }} - total_cost) as decimal(38, 18)
     )
 {%- endmacro %}

@@ -5,11 +5,10 @@ whole charges without a split or rule. Default has a resource if a split or a ru
 -#}
 with
 
+-- Explanations are left out: they are most of a row's bytes, and no FOCUS column needs them.
 report_rows as (
 
     select
-        -- Explanations are left out: they are most of a row's bytes, and no FOCUS column needs
-        -- them.
         * exclude (explanation, price_explanation),
         coalesce(product_name, product_id, charge_type, 'Unnamed') as service_name
     from {{ ref('int_report_rows') }}
@@ -22,24 +21,45 @@ default_cost_centers as (
 
 ),
 
+-- Read again, with the columns that decide on the allocation: sums over wide rows take several
+-- times as long.
+amounts as (
+
+    select
+        billing_period,
+        line_id,
+        corrects_line_id,
+        organization_id,
+        cost_center_id,
+        split_reason,
+        snapshot_id,
+        is_unallocated,
+        allocated_quantity,
+        share,
+        total_cost,
+        billed_cost
+    from {{ ref('int_report_rows') }}
+
+),
+
 -- Without a snapshot, either a tag identified the cost center or everything is in Default.
 with_method as (
 
     select
-        report_rows.*,
+        amounts.*,
         case
-            when report_rows.split_reason = 'corrected' then 'approved-correction'
-            when report_rows.snapshot_id is not null then 'license-split'
-            when report_rows.split_reason = 'tag_rule' then 'tag-rule'
-            when report_rows.split_reason in ('no_snapshot', 'not_a_license', 'zero_total')
+            when amounts.split_reason = 'corrected' then 'approved-correction'
+            when amounts.snapshot_id is not null then 'license-split'
+            when amounts.split_reason = 'tag_rule' then 'tag-rule'
+            when amounts.split_reason in ('no_snapshot', 'not_a_license', 'zero_total')
                 then null
             when default_cost_centers.cost_center_id is null then 'tag-rule'
         end as own_method_id
-    from report_rows
+    from amounts
     left join default_cost_centers
         on
-            report_rows.organization_id = default_cost_centers.organization_id
-            and report_rows.cost_center_id = default_cost_centers.cost_center_id
+            amounts.organization_id = default_cost_centers.organization_id
+            and amounts.cost_center_id = default_cost_centers.cost_center_id
 
 ),
 
@@ -47,8 +67,7 @@ with_own_part as (
 
     select
         *,
-        own_method_id is not null and not is_unallocated as is_own_part_allocated,
-        max(own_method_id) over (partition by billing_period, line_id) as allocated_method_id
+        own_method_id is not null and not is_unallocated as is_own_part_allocated
     from with_method
 
 ),
@@ -69,7 +88,7 @@ not_allocated_before as (
 with_resource as (
 
     select
-        with_own_part.* exclude (own_method_id, is_own_part_allocated),
+        with_own_part.*,
         case
             when not with_own_part.is_own_part_allocated then null
             when
@@ -87,33 +106,48 @@ with_resource as (
 
 ),
 
-with_line as (
+lines as (
 
     select
-        *,
-        cast(sum(total_cost) over (partition by billing_period, line_id) as decimal(28, 10))
-            as line_total_cost,
-        {{ exact_sum('billed_cost', ' over (partition by billing_period, line_id)') }}
-            as line_billed_cost,
-        sum(share) over (partition by billing_period, line_id) as line_share,
-        bool_and(allocated_resource_id is not null)
-            over (partition by billing_period, line_id) as is_all_allocated
+        billing_period,
+        line_id,
+        max(own_method_id) as allocated_method_id,
+        cast(sum(total_cost) as decimal(28, 10)) as line_total_cost,
+        {{ exact_sum('billed_cost') }} as line_billed_cost,
+        sum(share) as line_share,
+        bool_and(allocated_resource_id is not null) as is_all_allocated
     from with_resource
+    group by billing_period, line_id
 
 ),
 
 -- If corrections were reversed as well, rows are differences, and their shares are not ratios.
-with_ratio as (
+final as (
 
     select
-        * exclude (line_share),
+        report_rows.*,
+        lines.allocated_method_id,
+        with_resource.allocated_resource_id,
+        lines.line_total_cost,
+        lines.line_billed_cost,
+        lines.is_all_allocated,
         case
             when
-                allocated_method_id in ('license-split', 'tag-rule') and line_share = 1
-                then share
+                lines.allocated_method_id in ('license-split', 'tag-rule')
+                and lines.line_share = 1
+                then report_rows.share
         end as allocated_ratio
-    from with_line
+    from report_rows
+    inner join with_resource
+        on
+            report_rows.billing_period = with_resource.billing_period
+            and report_rows.line_id = with_resource.line_id
+            and report_rows.cost_center_id = with_resource.cost_center_id
+    inner join lines
+        on
+            report_rows.billing_period = lines.billing_period
+            and report_rows.line_id = lines.line_id
 
 )
 
-select * from with_ratio
+select * from final
