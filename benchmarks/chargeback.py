@@ -27,6 +27,8 @@ from pathlib import Path
 import company
 import duckdb
 
+from dagster_project.settings import DataFolder
+
 ROOT = Path(__file__).resolve().parents[1]
 PEERS_FILE = Path(__file__).with_name("peers.py")
 RESULTS = Path(__file__).with_name("results.md")
@@ -128,7 +130,7 @@ def benchmark(arguments: argparse.Namespace, folder: Path) -> str:
             works[name].measures.append(measure)
             print(f"{measure.seconds:,.1f} s", flush=True)
             if name == "apportion":
-                steps = steps_of(measure)
+                steps = steps_of(measure, DataFolder(folder / name))
         if number == 0:
             compare(folder, list(works))
     parts = [table(works, shape.line_count)]
@@ -307,7 +309,7 @@ def table_of_steps(steps: Sequence[Step]) -> str:
     return "Steps of our last run:\n\n" + markdown(("step", "seconds"), rows)
 
 
-def steps_of(measure: Measure) -> list[Step]:
+def steps_of(measure: Measure, data: DataFolder) -> list[Step]:
     """The seconds between two printed steps, then those of rooms and of the slowest models."""
     printed: list[tuple[float, str]] = []
     for second, line in measure.lines:
@@ -324,7 +326,7 @@ def steps_of(measure: Measure) -> list[Step]:
         for (second, line), end in zip(printed, ends, strict=True)
         if end - second >= 0.05
     ]
-    models = list(_times_of_models())
+    models = list(_times_of_models(data))
     rooms: dict[str, float] = {}
     for step in models:
         room = _room(step.name)
@@ -338,13 +340,12 @@ def steps_of(measure: Measure) -> list[Step]:
     return steps + [Step(f"model {step.name}", step.seconds) for step in slowest]
 
 
-def _times_of_models() -> Iterator[Step]:
+def _times_of_models(data: DataFolder) -> Iterator[Step]:
     """The seconds of each seed and model in the newest run, and of all data tests together."""
     import dagster as dg
 
-    os.environ["DAGSTER_HOME"] = str(ROOT / ".dagster")
     test_seconds = 0.0
-    with dg.DagsterInstance.get() as instance:
+    with dg.DagsterInstance.from_config(str(data.run_folder / "dagster")) as instance:
         (run,) = instance.get_runs(limit=1)
         for entry in instance.all_logs(run.run_id):
             event = entry.dagster_event

@@ -19,13 +19,14 @@ sources as (
 ),
 
 -- In a format without invoice numbers and billing dates, a file is a bill, dated on the assumed day
--- of the month after its last charge starts.
+-- of the month after its last charge starts. Read directly: the engine would store `landed_lines`
+-- with all columns if it were read twice.
 assumed_dates as (
 
     select
         content_hash,
         {{ assumed_invoice_date('max(charge_start_date)') }} as bill_date
-    from landed_lines
+    from {{ ref('int_billing_lines_unioned') }}
     where source_format = 'legacy_license_based' and rejected_reason is null
     group by content_hash
 

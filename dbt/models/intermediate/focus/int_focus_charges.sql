@@ -48,13 +48,13 @@ postings as (
 ),
 
 -- An issued invoice never changes. A correction belongs to an invoice only if it was issued with
--- it.
+-- it. Read directly: the engine would store `allocations` with all columns if it were read twice.
 invoices as (
 
     select
         invoice_number,
         min(billing_period) as billing_period
-    from allocations
+    from {{ ref('int_focus_allocations') }}
     where invoice_number is not null
     group by invoice_number
 
@@ -184,9 +184,9 @@ final as (
             when invoice_id is not null
                 then
                     {{ surrogate_id([
-                        'invoice_id', 'billing_period', 'period_start', 'currency', 'organization_id',
-                        'invoice_issuer_name', 'subscription_id', 'service_name', 'sku_id',
-                        'charge_category',
+                        'invoice_id', 'billing_period', 'period_start', 'currency',
+                        'organization_id', 'invoice_issuer_name', 'subscription_id',
+                        'service_name', 'sku_id', 'charge_category',
                     ]) }}
         end as invoice_detail_id
     from priced
