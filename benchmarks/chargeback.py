@@ -322,7 +322,11 @@ def steps_of(measure: Measure, data: DataFolder) -> list[Step]:
     steps = [Step("start of the process", printed[0][0])] if printed else []
     steps += [
         # The time in a step's own line is that of the run; the row has it already.
-        Step(" ".join(line.split())[:60], end - second)
+        # The first line names the data folder, which is a temporary one.
+        Step(
+            "Apportion" if line.startswith("Apportion ") else " ".join(line.split())[:60],
+            end - second,
+        )
         for (second, line), end in zip(printed, ends, strict=True)
         if end - second >= 0.05
     ]
