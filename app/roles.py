@@ -8,27 +8,23 @@ address. An address counts only if the identity provider has verified it: at som
 can write any address into their profile.
 """
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from app.published import Viewer
 from dagster_project.errors import ApportionError
 from dagster_project.settings import DataFolder
+from dagster_project.settings_file import Settings, read_settings
 
 
 class RolesInvalid(ApportionError):
     """roles.toml is not TOML, or has a setting that cannot be used: nobody sees anything."""
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
-
-
-class Role(_Settings):
+class Role(Settings):
     """A role, and the people and groups that have it."""
 
     people: tuple[str, ...] = ()
@@ -67,7 +63,7 @@ class Role(_Settings):
         return f"{self.organization}: {', '.join(self.cost_centers or ('all cost centers',))}"
 
 
-class Roles(_Settings):
+class Roles(Settings):
     """The settings of roles.toml."""
 
     person_claim: str = "email"
@@ -107,20 +103,4 @@ def path_of(data: DataFolder) -> Path:
 
 def read_roles(data: DataFolder) -> Roles | None:
     """The roles of a data folder; None without a file. Raises RolesInvalid."""
-    path = path_of(data)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise RolesInvalid(f"{path.name} cannot be read: {error}") from error
-    try:
-        return Roles.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise RolesInvalid(f"{path.name} is not valid TOML: {error}") from error
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, each['loc']))}: {each['msg'].removeprefix('Value error, ')}"
-            for each in error.errors()
-        )
-        raise RolesInvalid(f"{path.name}: {problems}") from error
+    return read_settings(path_of(data), Roles, RolesInvalid)

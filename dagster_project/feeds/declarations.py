@@ -5,28 +5,26 @@ errors. Does not: applying them (conventions.py converts values, readers.py deco
 """
 
 import codecs
-import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from dagster_project.errors import DeclarationInvalid, did_you_mean
 from dagster_project.settings import FEEDS
+from dagster_project.settings_file import Settings, message_of, read_settings
 
 DateOrder = Literal["DMY", "MDY", "YMD"]
 
 
-class Declaration(BaseModel):
+class Declaration(Settings):
     """Declarations about files: settings that the files themselves leave open.
 
     Every setting is optional. A setting of a file pattern overrides that of its feed, which
     overrides that of the folder.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
     format: str | None = None
     """Name of the format to read the file as, where its header alone does not decide."""
@@ -167,17 +165,7 @@ def read_declarations(path: Path) -> Declarations:
 
     Raises DeclarationInvalid with the position, the value and the allowed values.
     """
-    if not path.exists():
-        return NO_DECLARATIONS
-    try:
-        parsed = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DeclarationInvalid(f"{path.name} is not valid TOML: {error}") from error
-    try:
-        return Declarations.model_validate(parsed)
-    except ValidationError as error:
-        problems = "; ".join(_problem(each) for each in error.errors())
-        raise DeclarationInvalid(f"{path.name}: {problems}") from error
+    return read_settings(path, Declarations, DeclarationInvalid, _problem) or NO_DECLARATIONS
 
 
 def _problem(error: Any) -> str:
@@ -189,7 +177,7 @@ def _problem(error: Any) -> str:
         return f"unknown setting {place}" + did_you_mean(
             key, known, otherwise=f"; known are {', '.join(known)}"
         )
-    message = error["msg"].removeprefix("Value error, ")
+    message = message_of(error)
     given = error["input"]
     shown = f" (it is {given!r})" if isinstance(given, str | int | float | bool) else ""
     return f"{place}: {message}{shown}" if place else f"{message}{shown}"

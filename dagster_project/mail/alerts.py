@@ -1,6 +1,6 @@
 """Alerts: failed runs, and new findings such as exceeded budgets, by address and by mail.
 
-Belongs here: what alerts say, and to whom they go. Does not: statements, Dagster (automation).
+Belongs here: the texts and the recipients of alerts. Does not: statements, Dagster (automation).
 
 Addresses are those of `APPORTION_ALERT_URLS`: a web address gets `{"text": ...}` by POST, as Slack,
 Mattermost and others take it; every other form is sent by the optional package Apprise. Addresses

@@ -6,22 +6,15 @@ needs no run.
 """
 
 import os
-import tomllib
 from email.headerregistry import Address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, model_validator
 
 from dagster_project.errors import UsageError
 from dagster_project.settings import DataFolder
+from dagster_project.settings_file import Settings, read_settings
 
 LOGIN_VARIABLE = "APPORTION_SMTP_PASSWORD"
 CA_VARIABLE = "APPORTION_SMTP_CA_FILE"
@@ -48,11 +41,7 @@ def _address(text: str) -> str:
 MailAddress = Annotated[str, AfterValidator(_address)]
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
-
-
-class MailServer(_Settings):
+class MailServer(Settings):
     """The SMTP server. The password is in APPORTION_SMTP_PASSWORD only."""
 
     host: str = Field(min_length=1)
@@ -80,7 +69,7 @@ class MailServer(_Settings):
         return self.port or usual[self.security]
 
 
-class Recipient(_Settings):
+class Recipient(Settings):
     """A recipient: the owner of a cost center, an organization, or the broker."""
 
     address: MailAddress
@@ -101,14 +90,14 @@ class Recipient(_Settings):
         return self
 
 
-class Alerts(_Settings):
+class Alerts(Settings):
     """Recipients of alerts by mail, and the lowest severity of findings that alerts."""
 
     mail_to: tuple[MailAddress, ...] = ()
     findings: Literal["error", "warning"] = "error"
 
 
-class Delivery(_Settings):
+class Delivery(Settings):
     """The settings of delivery.toml."""
 
     mail: MailServer | None = None
@@ -118,19 +107,7 @@ class Delivery(_Settings):
 
 def read_delivery(data: DataFolder) -> Delivery:
     """The settings of a data folder; none without a file. Raises DeliveryInvalid."""
-    path = data.delivery
-    if not path.exists():
-        return Delivery()
-    try:
-        return Delivery.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DeliveryInvalid(f"{path.name} is not valid TOML: {error}") from error
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, each['loc']))}: {each['msg'].removeprefix('Value error, ')}"
-            for each in error.errors()
-        )
-        raise DeliveryInvalid(f"{path.name}: {problems}") from error
+    return read_settings(data.delivery, Delivery, DeliveryInvalid) or Delivery()
 
 
 def required_server(data: DataFolder, delivery: Delivery) -> MailServer:
