@@ -289,7 +289,7 @@ def _one(
         errors.append(_around(usage, 1.0, count))
         method = Method(usage.method)
     if recurring is not None:
-        level = without_level_changes(series.past("recurring_cost"))
+        level = series.histories["recurring"]
         ratio = base / level[-1] * _onto_last_month(level, float(recurring.middle[0]))
         # Owed charges cannot decline.
         seat_change = np.maximum(ratio * recurring.middle[:count], committed) - base
