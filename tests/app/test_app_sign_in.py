@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import oidc_provider_mock
 import pytest
 from conftest import MadeOnce
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from published_company import copied, published_company
-from test_app_browser import CHROMIUM, free_port, served
+from test_app_browser import CHROMIUM, chromium, free_port, served
 
 from dagster_project.settings import DataFolder
 
@@ -74,13 +74,8 @@ def address(data: DataFolder, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
-        )
-        expect.set_options(timeout=60_000)
+    with chromium() as launched:
         yield launched
-        launched.close()
 
 
 @pytest.fixture
