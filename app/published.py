@@ -54,10 +54,10 @@ class UnknownOrganization(ApportionError):
 
 @dataclass(frozen=True)
 class Viewer:
-    """The viewer: the broker, or with `customer_id` one customer. Customers never edit.
+    """The viewer: the broker, or with `customer_id` one customer.
 
     With `cost_center_ids` the viewer owns these cost centers of the customer and sees no others;
-    an empty tuple shows nothing.
+    an empty tuple shows nothing. Owners never edit.
     """
 
     customer_id: str | None = None
@@ -65,11 +65,11 @@ class Viewer:
     cost_center_ids: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Raise ValueError for an owner without an organization, and a customer who may edit."""
+        """Raise ValueError for an owner without an organization, and an owner who may edit."""
         if self.cost_center_ids is not None and self.customer_id is None:
             raise ValueError("cost centers need their organization")
-        if self.may_edit and self.customer_id is not None:
-            raise ValueError("customers never edit")
+        if self.may_edit and self.cost_center_ids is not None:
+            raise ValueError("owners never edit")
 
     @classmethod
     def from_start(cls, arguments: Sequence[str]) -> "Viewer":
@@ -92,6 +92,11 @@ class Viewer:
         customer_id = known.customer or os.environ.get("APPORTION_CUSTOMER") or None
         may_edit = os.environ.get("APPORTION_EDIT") == "1" and customer_id is None
         return cls(customer_id, may_edit)
+
+    @property
+    def may_run(self) -> bool:
+        """Whether the viewer may ask for a run, which publishes what landed for everybody."""
+        return self.may_edit and not self.is_customer
 
     @property
     def is_customer(self) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from app.published import Viewer
+from app.records import LONGEST_NAME, Person, one_line
 from dagster_project.errors import ApportionError
 from dagster_project.settings import DataFolder
 from dagster_project.settings_file import Settings, read_settings
@@ -46,8 +47,8 @@ class Role(Settings):
             raise ValueError("cost_centers need their organization")
         if self.cost_centers is not None and not all(self.cost_centers or ("",)):
             raise ValueError("cost_centers is empty")
-        if self.may_edit and not self.broker:
-            raise ValueError("may_edit is for the broker")
+        if self.may_edit and self.cost_centers is not None:
+            raise ValueError("may_edit is for the broker and organizations, not for cost_centers")
         return self
 
     @property
@@ -69,7 +70,24 @@ class Roles(Settings):
     person_claim: str = "email"
     """Claim of the identity provider that names a person, e.g. email, oid or sub."""
     groups_claim: str = "groups"
+    two_people: tuple[str, ...] = ()
+    """Organizations whose changes of splits a second person approves; `*` is all of them."""
     roles: tuple[Role, ...] = ()
+
+    def need_approval(self, organization_id: str) -> bool:
+        """Whether a second person approves the changes of an organization's splits."""
+        return "*" in self.two_people or organization_id in self.two_people
+
+    def person(self, claims: Mapping[str, Any]) -> Person:
+        """The person with these claims, for records.
+
+        The id is the provider's own (`sub`): a name or an address that is not verified can be
+        anybody's.
+        """
+        subject = one_line(str(claims.get("sub") or ""), LONGEST_NAME)
+        shown = self._person(claims) or claims.get("name")
+        name = one_line(shown, LONGEST_NAME) if isinstance(shown, str) else ""
+        return Person(name or subject, subject)
 
     def of(self, claims: Mapping[str, Any]) -> tuple[Role, ...]:
         """The roles of the person with these claims, in the order of the file."""

@@ -8,7 +8,7 @@ import hashlib
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
@@ -28,7 +28,8 @@ from app.published import (
 from app.queries import lines, pickers
 from app.queries.query import Query, Row, Selection, every_row, fetch
 from app.queries.query import count as count_rows
-from app.roles import read_roles
+from app.records import LONGEST_NAME, Person, one_line
+from app.roles import Roles, read_roles
 from dagster_project import wording
 from dagster_project.errors import ApportionError
 from dagster_project.files import file_name, write_csv
@@ -53,6 +54,9 @@ class PageContext:
     period: str
     organizations: Mapping[str, str]
     organization_id: str | None
+    person: Person | None = None
+    """The person who signed in; None without sign-in."""
+    roles: Roles | None = None
 
     @property
     def selection(self) -> Selection:
@@ -64,6 +68,10 @@ class PageContext:
         """The billing period before the selected one."""
         later_to_earlier = self.periods[self.periods.index(self.period) + 1 :]
         return later_to_earlier[0] if later_to_earlier else None
+
+    def need_approval(self, organization_id: str) -> bool:
+        """Whether a second person approves the changes of an organization's splits."""
+        return self.roles is not None and self.roles.need_approval(organization_id)
 
     @property
     def owner(self) -> str:
@@ -129,18 +137,21 @@ def open_app() -> None:
     st.html(APP_FOLDER / "style.css")
     data = DataFolder.from_environment()
     try:
-        viewer = _viewer(data)
+        viewer, person, roles = _viewer(data)
         version = Version.now(data)
         page = st.navigation(_pages(viewer))
-        st.session_state["page_context"] = _sidebar(data, viewer, version)
+        context = _sidebar(data, viewer, version)
+        st.session_state["page_context"] = replace(context, person=person, roles=roles)
     except ApportionError as error:
         problem(str(error))
         st.stop()
     page.run()
 
 
-def _viewer(data: DataFolder) -> Viewer:
+def _viewer(data: DataFolder) -> tuple[Viewer, Person | None, Roles | None]:
     """The viewer: by the role of the person who signed in, else by the start of the app.
+
+    Then the person and the roles; None without sign-in.
 
     Without a role nothing is shown. Raises RolesInvalid, and UnknownArgument if the start of the
     app names a viewer although there are roles.
@@ -154,7 +165,7 @@ def _viewer(data: DataFolder) -> Viewer:
     if roles is None:
         with st.sidebar:
             st.caption(_access())
-        return started
+        return started, None, None
     if started != Viewer():
         raise UnknownArgument(
             "roles.toml decides who sees what: start the app without --customer, APPORTION_CUSTOMER"
@@ -171,11 +182,12 @@ def _viewer(data: DataFolder) -> Viewer:
         st.button("Sign out", on_click=st.logout, type="tertiary")
         if len(found) > 1:
             names = {str(number): role.words for number, role in enumerate(found)}
-            return found[int(pick("Role", "role", names, stays=True))].viewer
+            chosen = found[int(pick("Role", "role", names, stays=True))]
+            return chosen.viewer, roles.person(claims), roles
     if not found:
         problem("You are signed in, and have no role here. Ask the people who run Apportion.")
         st.stop()
-    return found[0].viewer
+    return found[0].viewer, roles.person(claims), roles
 
 
 def _has_provider() -> bool:
@@ -215,11 +227,11 @@ def _pages(viewer: Viewer) -> dict[str, list[st.Page]]:
         page("license_pool", "License pool"),
         page("cost_center_history", "Cost center history"),
     ]
+    if viewer.may_edit:
+        licenses.append(page("change_split", "Change a split"))
     if viewer.is_customer:
         return {"Bills": bills, "Licenses": licenses}
     review = [page("findings", "Findings to review"), page("reconciliation", "Reconciliation")]
-    if viewer.may_edit:
-        licenses.append(page("change_split", "Change a split"))
     return {"Bills": bills, "Review": review, "Licenses": licenses}
 
 
@@ -326,6 +338,24 @@ def problem(words: str) -> None:
 def nothing(words: str) -> None:
     """A message that there is nothing to show, and what to do."""
     st.html(markup.notice(escape(words), "neutral"))
+
+
+def author(key: str) -> Person | None:
+    """The person who edits: who signed in, else by a name to type; None until it is typed."""
+    here = page_context()
+    if here.person is not None:
+        return here.person
+    # Streamlit forgets a field that a page does not show.
+    typed = st.text_input(
+        "Your name",
+        value=st.session_state.get("typed name", ""),
+        key=key,
+        max_chars=LONGEST_NAME,
+        help="Recorded with the change. With sign-in, it is the name of the person who signed in.",
+    )
+    st.session_state["typed name"] = typed
+    name = one_line(typed, LONGEST_NAME)
+    return Person(name) if name else None
 
 
 def unpriced_notices(selection: Selection, is_corrected: bool = False) -> list[str]:

@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from dagster_project import wording
@@ -32,6 +32,9 @@ HEADER = (
     "Cost Center ID",
     "Organization",
     "Recorded At",
+    "Recorded By",
+    "Approved By",
+    "Reason",
 )
 
 LARGEST_QUANTITY = 100_000_000
@@ -83,6 +86,18 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Note:
+    """Words beside a change, for people: who made and approved it, and why."""
+
+    recorded_by: str = ""
+    reason: str = ""
+    approved_by: str = ""
+
+
+NO_NOTE = Note()
+
+
+@dataclass(frozen=True)
 class Verdict:
     """The result of the checks: reasons to refuse a change, and warnings; sentences."""
 
@@ -105,12 +120,17 @@ def check(
 ) -> Verdict:
     """Check a change.
 
-    `present` is the split in force at that instant, by cost center id. `open_from` is the billing
-    date of the last closed period, null while none is closed. `superseded_at` is the instant of the
-    next known split, null while there is none.
+    `present` is the split in force at that instant, by cost center id; empty before the first
+    split. `open_from` is the billing date of the last closed period, null while none is closed.
+    `superseded_at` is the instant of the next known split, null while there is none.
     """
     refusals, warnings = [], []
     by_id = {center.cost_center_id: center for center in cost_centers}
+    if not 0 < change.total_quantity < LARGEST_QUANTITY:
+        refusals.append(
+            f"{wording.exact(change.total_quantity)} licenses in total; use a number from 1 to less"
+            f" than {LARGEST_QUANTITY:,}."
+        )
     if open_from is not None and change.effective_at.date() < open_from:
         refusals.append(
             f"The split starts before {wording.day(open_from)}, the billing date of the last closed"
@@ -135,7 +155,7 @@ def check(
         for name, quantity in present.items()
         if quantity and not (name in by_id and by_id[name].is_default)
     }
-    if wanted == unchanged:
+    if wanted == unchanged and present:
         refusals.append("This split is already in force.")
     over = change.allocated_total - change.total_quantity
     if over > 0:
@@ -174,7 +194,12 @@ def path_in_landing(change: Change, recorded_at: datetime) -> str:
     return f"split_history/split-{subscription}-{recorded_at:%Y%m%dT%H%M%SZ}.csv"
 
 
-def content(change: Change, cost_centers: Iterable[CostCenter], recorded_at: datetime) -> str:
+def content(
+    change: Change,
+    cost_centers: Iterable[CostCenter],
+    recorded_at: datetime,
+    note: Note = NO_NOTE,
+) -> str:
     """A change as a file of the feed split_history: every cost center, Default with the remainder.
 
     Cost centers that are not valid at that instant are left out.
@@ -202,9 +227,40 @@ def content(change: Change, cost_centers: Iterable[CostCenter], recorded_at: dat
                 center.cost_center_id,
                 change.organization_id,
                 _utc(recorded_at),
+                note.recorded_by,
+                note.approved_by,
+                note.reason,
             )
         )
     return file.getvalue()
+
+
+def as_json(change: Change) -> dict[str, object]:
+    """A change for a record."""
+    return {
+        "organization_id": change.organization_id,
+        "subscription_id": change.subscription_id,
+        "effective_at": _utc(change.effective_at),
+        "total_quantity": wording.plain_decimal(change.total_quantity),
+        "allocated": {name: wording.plain_decimal(number) for name, number in change.allocated},
+    }
+
+
+def from_json(entry: Mapping[str, object]) -> Change:
+    """The change that `as_json` wrote. Raises KeyError and ValueError."""
+    allocated = entry["allocated"]
+    if not isinstance(allocated, dict):
+        raise ValueError("allocated is no object")
+    try:
+        return Change(
+            str(entry["organization_id"]),
+            str(entry["subscription_id"]),
+            datetime.strptime(str(entry["effective_at"]), "%Y-%m-%dT%H:%M:%SZ"),
+            Decimal(str(entry["total_quantity"])),
+            tuple((str(name), Decimal(str(number))) for name, number in allocated.items()),
+        )
+    except InvalidOperation as error:
+        raise ValueError("a quantity is no number") from error
 
 
 def _utc(instant: datetime) -> str:

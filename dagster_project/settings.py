@@ -92,6 +92,11 @@ class DataFolder:
         return self.root / "sent_mail.jsonl"
 
     @property
+    def changes(self) -> Path:
+        """The record of what people changed in the app; append-only."""
+        return self.root / "changes.jsonl"
+
+    @property
     def run_folder(self) -> Path:
         """Housekeeping of runs: the writer's lock, dbt's logs and compiled SQL."""
         return self.root / ".run"

@@ -108,6 +108,34 @@ def split_history(subscription_id: str) -> Query:
     )
 
 
+def billed_quantity(organization_id: str, subscription_id: str) -> Query:
+    """One row: the licenses of the license pool, else those of the last billed cycle."""
+    return Query(
+        """
+        with lines as (
+            select billing_period, line_id, sum(quantity) as quantity from billing_report
+            where organization_id = $organization_id and subscription_id = $subscription_id
+                and charge_kind = 'cycle'
+            group by billing_period, line_id
+        ),
+        pool as (
+            select max(bought_quantity) as quantity from license_pool
+            where organization_id = $organization_id and subscription_id = $subscription_id
+        )
+        select
+            coalesce(
+                nullif(pool.quantity, 0),
+                (
+                    select max(quantity) from lines
+                    where billing_period = (select max(billing_period) from lines)
+                )
+            ) as quantity
+        from pool
+        """,
+        (("organization_id", organization_id), ("subscription_id", subscription_id)),
+    )
+
+
 def last_closed_billing_date() -> Query:
     """One row: the latest billing date of closed periods; null while none is closed."""
     return Query(

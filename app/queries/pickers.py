@@ -69,28 +69,74 @@ def currencies(selection: Selection) -> Query:
 
 
 def subscriptions(selection: Selection) -> Query:
-    """Subscriptions with a split history, by organization and product."""
+    """Subscriptions that are billed or split, by organization and product.
+
+    The product is that of the latest bill. `is_split` is false for those without a split history.
+    """
     within = replace(selection, period=None)
     return Query(
         f"""
-        with split as (
+        with billed as (
+            select
+                organization_id, subscription_id,
+                max_by(product_name, billing_period || product_name) as product_name,
+                max_by(organization_name, billing_period || organization_name)
+                    as organization_name,
+                bool_or(charge_kind = 'usage') as is_metered
+            from billing_report
+            where {within.where()} and subscription_id is not null
+            group by organization_id, subscription_id
+        ),
+        split as (
             select distinct organization_id, subscription_id from cost_center_history
             where {within.where()}
-        ),
-        named as (
-            select
-                subscription_id, any_value(product_name) as product_name,
-                any_value(organization_name) as organization_name
-            from license_pool
-            group by subscription_id
         )
         select
-            split.organization_id, split.subscription_id,
-            coalesce(named.product_name, '(not billed)') as product_name,
-            coalesce(named.organization_name, split.organization_id) as organization_name
-        from split
-        left join named on split.subscription_id = named.subscription_id
-        order by organization_name, product_name, split.subscription_id
+            organization_id, subscription_id,
+            coalesce(billed.product_name, '(not billed)') as product_name,
+            coalesce(billed.organization_name, organization_id) as organization_name,
+            coalesce(billed.is_metered, false) as is_metered,
+            split.subscription_id is not null as is_split
+        from billed
+        full outer join split using (organization_id, subscription_id)
+        order by organization_name, product_name, subscription_id
         """,
         within.parameters,
+    )
+
+
+def cost_center_list(organization_id: str) -> Query:
+    """The cost centers of an organization, listed, charged or in a split; Default last."""
+    return Query(
+        """
+        with known as (
+            select
+                cost_center_id, cost_center_name, parent_cost_center_id, business_unit, location,
+                charge_code, gl_account, is_default, is_shared, is_listed,
+                successor_cost_center_id, valid_from, valid_to
+            from dim_cost_center
+            where organization_id = $organization_id
+            union all by name
+            select
+                cost_center_id, max(cost_center_name) as cost_center_name,
+                cost_center_id = 'Default' as is_default, false as is_shared, false as is_listed
+            from cost_center_history
+            where organization_id = $organization_id and cost_center_id not in (
+                select cost_center_id from dim_cost_center
+                where organization_id = $organization_id
+            )
+            group by cost_center_id
+        )
+        select * from known
+        order by is_default, lower(cost_center_name), cost_center_id
+        """,
+        (("organization_id", organization_id),),
+    )
+
+
+def split_source(organization_id: str) -> Query:
+    """One row: how an organization splits its licenses, `history` or `directory`."""
+    return Query(
+        "select split_source from dim_organization where organization_id = $organization_id",
+        (("organization_id", organization_id),),
     )

@@ -1,7 +1,10 @@
-"""Change a split: the form, its effect on charges, and the file that records it."""
+"""Change a split: the form, its effect on charges, and the file that records it.
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+Where a second person approves changes, they wait here until somebody else than the author decides.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from html import escape
@@ -9,44 +12,30 @@ from typing import cast
 
 import streamlit as st
 
-from app import markup
-from app.published import Version
+from app import changes, cost_centers, markup
 from app.queries import licenses, pickers
 from app.queries.query import Column, Row
-from app.screen import ask, heading, nothing, page_context, pick, problem
-from app.splits import Change, CostCenter, Verdict, check, content, path_in_landing, save
-from app.warehouse import read_splitting
+from app.records import LONGEST_TEXT, Person, one_line
+from app.run_panel import offer_run
+from app.screen import (
+    ask,
+    author,
+    columns_of,
+    heading,
+    nothing,
+    page_context,
+    pick,
+    problem,
+)
+from app.split_effect import Previewed, compute, in_words, show_effect
+from app.splits import Change, CostCenter, Verdict, check
 from dagster_project import wording
 from dagster_project.errors import ApportionError
-from dagster_project.feeds.formats import SPLIT_HISTORY
-from dagster_project.settings import Limits
-from dagster_project.what_if import WhatIf, compare
-from dagster_project.what_if.effects import Charge, Horizon
-from dagster_project.what_if.scenario import Scenario
 
 here = page_context()
 SHOWN_ROWS = 10_000
-WAIT_SECONDS = 5
-"""Time a page waits for a run that is writing."""
-
-
-@dataclass(frozen=True)
-class Previewed:
-    """A computed change, with the published version it was computed from."""
-
-    change: Change
-    verdict: Verdict
-    effect: WhatIf
-    version: Version
-
-    def changed(self, horizon: Horizon) -> list[Charge]:
-        """The cost centers whose cost changes."""
-        return [
-            charge
-            for account in self.effect.accounts
-            for charge in account.changed
-            if charge.horizon == horizon and charge.cost_difference
-        ]
+WHOLE_OF_METERED = Decimal(100)
+"""The total of a first split of metered usage, which has no licenses: parts of a hundred."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +74,34 @@ def splits_of(subscription_id: str) -> list[Split]:
     ]
 
 
-def show_present(split: Split) -> None:
-    """The split in force."""
+def checked(change: Change, splits: Sequence[Split], centers: Sequence[CostCenter]) -> Verdict:
+    """The checks of a change against the published splits and closed periods."""
+    in_force = in_force_at(splits, change.effective_at)
+    closed = ask(licenses.last_closed_billing_date())
+    return check(
+        change,
+        centers,
+        present=in_force.allocated if in_force else {},
+        open_from=cast("date | None", closed[0]["billing_date"] if closed else None),
+        superseded_at=min(
+            (each.valid_from for each in splits if each.valid_from > change.effective_at),
+            default=None,
+        ),
+    )
+
+
+def in_force_at(splits: Sequence[Split], at: datetime) -> Split | None:
+    """The split in force at an instant."""
+    return next((split for split in splits if split.valid_from <= at), None)
+
+
+def show_present(splits: Sequence[Split]) -> None:
+    """The latest split, or that there is none."""
     st.subheader("Current split", anchor=False)
+    if not splits:
+        nothing("No split yet: the whole amount is in Default.")
+        return
+    split = splits[0]
     st.html(
         markup.notice(
             f"{escape(wording.exact(split.total))} licenses, split since"
@@ -102,210 +116,292 @@ def show_present(split: Split) -> None:
     st.html(markup.table("Current split", columns, split.rows))
 
 
+# --- the form ----------------------------------------------------------------------------------
+
+
 def form(
-    organization_id: str, subscription_id: str, splits: list[Split], centers: list[CostCenter]
-) -> tuple[Change, Verdict] | None:
-    """The form for the new split; returns the change once it is submitted."""
-    present = splits[0]
+    organization_id: str,
+    subscription_id: str,
+    splits: Sequence[Split],
+    centers: Sequence[CostCenter],
+    is_metered: bool,
+) -> Change | None:
+    """The fields of the new split, with the count of its licenses; None without an instant."""
     # Fixed per session: a default that follows the clock would reset the input.
     now = st.session_state.setdefault(
         "now", datetime.now(UTC).replace(tzinfo=None, second=0, microsecond=0)
     )
-    st.subheader("New split", anchor=False)
-    with st.form("split", border=True):
+    st.subheader("New split" if splits else "First split", anchor=False)
+    with st.container(border=True):
         effective = st.datetime_input(
             "Effective from (UTC)",
             value=now,
             step=timedelta(minutes=1),
             format="YYYY-MM-DD",
             width=320,
+            key=f"effective {subscription_id}",
         )
+        if effective is None:
+            return None
+        in_force = in_force_at(splits, effective)
+        total = (
+            in_force.total
+            if in_force
+            else asked_total(organization_id, subscription_id, splits, is_metered)
+        )
+        latest = splits[0].allocated if splits else {}
         grid = st.columns(3)
         wanted: list[tuple[str, Decimal]] = []
-        for i, center in enumerate(each for each in centers if not each.is_default):
+        shown = [each for each in centers if not each.is_default and is_of_use(each, latest, now)]
+        for i, center in enumerate(shown):
             until = f" (until {wording.day(center.valid_to)})" if center.valid_to else ""
             with grid[i % 3]:
-                quantity = st.number_input(
+                quantity = licenses_input(
                     f"{center.name}{until}",
-                    min_value=0,
-                    value=int(present.allocated.get(center.cost_center_id, 0)),
-                    step=1,
+                    latest.get(center.cost_center_id, Decimal()),
                     key=f"licenses {subscription_id} {center.cost_center_id}",
                 )
-            wanted.append((center.cost_center_id, Decimal(int(quantity or 0))))
-        st.caption("Unallocated licenses go to Default.")
-        is_submitted = st.form_submit_button("Check and show the effect", type="primary")
-    if not is_submitted or effective is None:
-        return None
-    in_force = next((split for split in splits if split.valid_from <= effective), None)
-    later = [split.valid_from for split in splits if split.valid_from > effective]
-    change = Change(
-        organization_id,
-        subscription_id,
-        effective,
-        in_force.total if in_force else present.total,
-        tuple(wanted),
+            wanted.append((center.cost_center_id, quantity))
+        change = Change(organization_id, subscription_id, effective, total, tuple(wanted))
+        show_count(change)
+    return change
+
+
+def is_of_use(center: CostCenter, latest: Mapping[str, Decimal], now: datetime) -> bool:
+    """Whether a split can still use a cost center: not one that was closed a while ago."""
+    is_closed = center.valid_to is not None and center.valid_to < now - timedelta(days=92)
+    return not is_closed or bool(latest.get(center.cost_center_id))
+
+
+def asked_total(
+    organization_id: str, subscription_id: str, splits: Sequence[Split], is_metered: bool
+) -> Decimal:
+    """The licenses of a subscription at a time without a split; billed ones are proposed."""
+    (billed,) = ask(licenses.billed_quantity(organization_id, subscription_id))
+    known = billed["quantity"] if isinstance(billed["quantity"], Decimal) else None
+    if is_metered:
+        known = WHOLE_OF_METERED
+    elif known is None and splits:
+        known = splits[-1].total
+    return licenses_input(
+        "Parts in total" if is_metered else "Licenses in total",
+        known or Decimal(),
+        key=f"total {subscription_id}",
+        help="Metered usage has no licenses: with 100, each part is a percent."
+        if is_metered
+        else "As billed; change it if the bill of that time has another number.",
     )
-    closed = ask(licenses.last_closed_billing_date())
-    verdict = check(
-        change,
-        centers,
-        present=in_force.allocated if in_force else {},
-        open_from=cast("date | None", closed[0]["billing_date"] if closed else None),
-        superseded_at=min(later) if later else None,
+
+
+def licenses_input(label: str, value: Decimal, *, key: str, help: str | None = None) -> Decimal:
+    """A field for a number of licenses; with decimals only where the value has some."""
+    if value == int(value):
+        typed = st.number_input(label, min_value=0, value=int(value), step=1, key=key, help=help)
+        return Decimal(int(typed or 0))
+    part = st.number_input(
+        label, min_value=0.0, value=float(value), step=1.0, format="%.4f", key=key, help=help
     )
-    return change, verdict
+    return round(Decimal(str(part or 0)), 4)
 
 
-def compute(change: Change, centers: list[CostCenter]) -> WhatIf | None:
-    """Run the pipeline on a copy and show its progress."""
-    recorded_at = datetime.now(UTC).replace(tzinfo=None)
-    label = "Computing the effect on a copy of the data ..."
-    with st.status(label, expanded=True) as status:
-        try:
-            scenario = Scenario(
-                path_in_landing(change, recorded_at),
-                content(change, centers, recorded_at).encode(),
-                SPLIT_HISTORY,
-            )
-            computed = compare(
-                here.data,
-                [scenario],
-                change.organization_id,
-                replace(Limits.from_environment(), lock_wait_seconds=WAIT_SECONDS),
-                progress=st.write,
-            )
-        except ApportionError as error:
-            status.update(label="The effect could not be computed", state="error")
-            problem(wording.sentence(f"{error}."))
-            return None
-        label = "Computed on a copy of the data"
-        status.update(label=label, state="complete", expanded=False)
-    return computed
-
-
-def show_effect(previewed: Previewed, names: Mapping[str, str]) -> None:
-    """The effect of the change, per cost center."""
-    st.subheader("Effect", anchor=False)
-    change = previewed.change
-    allocated = [
-        f"{names.get(cost_center_id, cost_center_id)} {wording.exact(quantity)}"
-        for cost_center_id, quantity in change.allocated
-        if quantity
-    ]
-    allocated.append(f"Default {wording.exact(change.default_quantity)}")
-    st.html(
-        markup.notice(
-            f"From {escape(wording.instant(change.effective_at))} UTC:"
-            f" {escape(', '.join(allocated))}."
-        )
-        + "".join(markup.notice(escape(warning), "warn") for warning in previewed.verdict.warnings)
-        + markup.notice(
-            "Closed periods would change. Do not save; report this to the Apportion administrator."
-            if previewed.changed("closed")
-            else "Closed periods do not change.",
-            "bad" if previewed.changed("closed") else "good",
-        )
-    )
-    billed, future = previewed.changed("open"), previewed.changed("future")
-    if billed:
-        show_table("Billing period", "Effect on open billing periods", billed)
+def show_count(change: Change) -> None:
+    """How many licenses are allocated, whenever a field changes."""
+    total, allocated = change.total_quantity, change.allocated_total
+    words = f"{wording.exact(allocated)} of {wording.exact(total)} licenses allocated"
+    over = allocated - total
+    if over > 0:
+        words += f", {wording.exact(over)} too many: shares are of the sum allocated."
+    elif over < 0:
+        words += f", {wording.exact(-over)} go to Default."
     else:
-        nothing("No effect on open billing periods. The split applies to future bills.")
-    if future:
-        st.subheader("Future months", anchor=False)
-        show_table("Charges", "Effect on future months", future)
+        words += "."
+    tone: wording.Tone = "warn" if over > 0 else "good" if over == 0 else "neutral"
+    st.html(f'<div role="status">{markup.notice(escape(words), tone)}</div>')
 
 
-def show_table(title: str, caption: str, charges: list[Charge]) -> None:
-    """Cost centers with their cost before and after the change."""
-    rows: list[Row] = [
-        {
-            "period": f"{charge.period}, {charge.commitment}"
-            if charge.commitment
-            else wording.period(charge.period),
-            "cost_center_name": charge.cost_center_name,
-            "before": charge.cost_before,
-            "after": charge.cost_after,
-            "difference": charge.cost_difference,
-            "currency": charge.currency,
-        }
-        for charge in charges
-    ]
-    totals: list[Row] = [
-        {
-            "difference": sum(
-                (charge.cost_difference for charge in charges if charge.currency == currency),
-                Decimal(),
-            ),
-            "currency": currency,
-        }
-        for currency in sorted({charge.currency for charge in charges})
-    ]
-    columns = [
-        Column("period", title),
-        Column("cost_center_name", "Cost center"),
-        Column("before", "Cost before", "amount"),
-        Column("after", "Cost after", "amount"),
-        Column("difference", "Difference", "amount"),
-    ]
-    st.html(markup.table(caption, columns, rows, totals=totals))
+# --- saving ------------------------------------------------------------------------------------
 
 
-def offer_to_save(previewed: Previewed, centers: list[CostCenter]) -> None:
-    """The button that writes the file."""
+def offer_to_save(
+    previewed: Previewed, centers: Sequence[CostCenter], names: Mapping[str, str]
+) -> None:
+    """The reason, and the button that writes the file or proposes the change."""
     if previewed.version != here.version:
         nothing("New results were published after this computation. Compute it again.")
         return
-    if previewed.changed("closed") or not st.button("Save this split", type="primary"):
+    if previewed.changed("closed"):
         return
-    recorded_at = datetime.now(UTC).replace(tzinfo=None)
-    name = path_in_landing(previewed.change, recorded_at)
-    try:
-        save(here.data, name, content(previewed.change, centers, recorded_at))
-    except ApportionError as error:
-        problem(wording.sentence(f"{error}."))
+    change = previewed.change
+    needs_approval = here.need_approval(change.organization_id)
+    person = author("author of the split")
+    reason = one_line(st.text_input("Reason", key="reason of the split", max_chars=LONGEST_TEXT))
+    label = "Propose this split" if needs_approval else "Save this split"
+    if not st.button(label, type="primary"):
         return
+    if person is None or not reason:
+        missing = "a reason" if person else "your name and a reason" if not reason else "your name"
+        problem(f"Nothing was saved: enter {missing}.")
+        return
+    subject = f"{st.session_state['subscription name']}: {in_words(change, names)}"
+    if needs_approval:
+        changes.propose(here.data, person, change, subject=subject, reason=reason)
+        st.session_state["done"] = "Proposed. It is saved when somebody else approves it."
+    else:
+        name = changes.save_split(
+            here.data, person, change, centers, subject=subject, reason=reason
+        )
+        st.session_state["done"] = f"Saved as landing/{name}. The next run applies it."
     del st.session_state["previewed"]
-    saved = f"Saved as <code>landing/{escape(name)}</code>. The next run applies it: make run."
-    st.html(markup.notice(saved, "good"))
+    st.rerun()
+
+
+def show_done() -> None:
+    """What the last click did."""
+    if done := st.session_state.pop("done", None):
+        st.html(f'<div role="status">{markup.notice(escape(done), "good")}</div>')
+
+
+def show_pending(organization_id: str, centers: Sequence[CostCenter]) -> None:
+    """The changes that wait for a second person."""
+    waiting = changes.pending(here.data, organization_id)
+    if not waiting:
+        return
+    st.subheader(f"Waiting for approval ({len(waiting)})", anchor=False)
+    for proposal in waiting:
+        with st.container(border=True):
+            st.html(
+                markup.pairs(
+                    [
+                        ("Change", proposal.subject),
+                        ("Reason", proposal.reason),
+                        (
+                            "Proposed by",
+                            f"{proposal.author}, {wording.instant(proposal.proposed_at)} UTC",
+                        ),
+                    ]
+                )
+            )
+            decide(proposal, centers)
+
+
+def decide(proposal: changes.Proposal, centers: Sequence[CostCenter]) -> None:
+    """The buttons of a change that waits."""
+    person = here.person
+    if person is None:
+        nothing("Sign in to decide.")
+        return
+    verdict = checked(proposal.change, splits_of(proposal.change.subscription_id), centers)
+    if verdict.refusals:
+        st.html("".join(markup.notice(escape(each), "bad") for each in verdict.refusals))
+    reason = ""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if proposal.is_by(person):
+            is_declined = st.button("Withdraw", key=f"withdraw {proposal.id}")
+            is_approved = False
+        else:
+            is_approved = st.button(
+                "Approve and save",
+                key=f"approve {proposal.id}",
+                type="primary",
+                disabled=not verdict.is_allowed,
+            )
+            reason = one_line(
+                st.text_input("Reason to decline", key=f"why {proposal.id}", max_chars=LONGEST_TEXT)
+            )
+            is_declined = st.button("Decline", key=f"decline {proposal.id}")
+    if is_approved:
+        name = changes.approve(here.data, person, proposal, centers)
+        st.session_state["done"] = f"Saved as landing/{name}. The next run applies it."
+    elif is_declined:
+        changes.decline(here.data, person, proposal, reason)
+        st.session_state["done"] = "Withdrawn." if proposal.is_by(person) else "Declined."
+    else:
+        return
+    st.rerun()
+
+
+def show_made(organization_id: str) -> None:
+    """The latest changes of the organization that people made here."""
+    rows: list[Row] = [
+        {
+            "at": each.at,
+            "by": each.by,
+            "action": changes.WORDS.get(each.action, each.action),
+            "subject": each.subject,
+            "reason": each.reason,
+        }
+        for each in changes.made(here.data, organization_id)
+    ]
+    if not rows:
+        return
+    st.subheader("Changes made here", anchor=False)
+    columns = [
+        Column("at", "When (UTC)", "instant"),
+        Column("by", "By"),
+        Column("action", "What"),
+        Column("subject", "Change"),
+        Column("reason", "Reason"),
+    ]
+    st.html(markup.table("Changes made here", columns, rows))
+
+
+# --- the page ----------------------------------------------------------------------------------
 
 
 def change_split(organization_id: str) -> None:
     """The page, for one organization."""
-    choices = {
-        str(row["subscription_id"]): f"{row['product_name']} ({row['subscription_id']})"
-        for row in ask(pickers.subscriptions(here.selection))
-    }
-    if not choices:
-        nothing("No splits yet. Add a file to landing/split_history, then run make run.")
+    show_done()
+    found = {str(row["subscription_id"]): row for row in ask(pickers.subscriptions(here.selection))}
+    if not found:
+        nothing("No subscription is billed yet. Add a bill to landing/billing_lines.")
         return
-    subscription_id = pick("Subscription", "subscription", choices)
-    splitting = read_splitting(here.data, organization_id)
-    if splitting.is_by_directory:
+    if columns_of("dim_cost_center") is None:
+        nothing("These results are of an earlier version of Apportion. Run make run.")
+        return
+    if ask(pickers.split_source(organization_id)) == [{"split_source": "directory"}]:
         nothing("This organization splits by its user directory. Splits cannot be changed here.")
         return
+    listed, _ = cost_centers.with_own_files(
+        here.data,
+        organization_id,
+        cost_centers.from_rows(ask(pickers.cost_center_list(organization_id))),
+    )
+    centers = [each.for_splits for each in listed]
+    names = {center.cost_center_id: center.name for center in centers}
+    show_pending(organization_id, centers)
+    choices = {
+        subscription_id: f"{row['product_name']} ({subscription_id})"
+        + ("" if row["is_split"] else ", no split yet")
+        for subscription_id, row in found.items()
+    }
+    subscription_id = pick("Subscription", "subscription", choices)
+    st.session_state["subscription name"] = (
+        f"{found[subscription_id]['product_name']} ({subscription_id})"
+    )
     splits = splits_of(subscription_id)
-    if not splits:
-        nothing("This subscription has no split in force.")
-        return
-    show_present(splits[0])
-    centers = list(splitting.cost_centers)
-    submitted = form(organization_id, subscription_id, splits, centers)
-    if submitted:
+    show_present(splits)
+    change = form(
+        organization_id, subscription_id, splits, centers,
+        bool(found[subscription_id]["is_metered"]),
+    )  # fmt: skip
+    if change is not None and st.button("Check and show the effect", type="primary"):
         st.session_state.pop("previewed", None)
-        change, verdict = submitted
-        if not verdict.is_allowed:
+        verdict = checked(change, splits, centers)
+        if verdict.is_allowed:
+            st.session_state["previewed"] = compute(change, verdict, centers)
+        else:
             st.html("".join(markup.notice(escape(words), "bad") for words in verdict.refusals))
-            return
-        computed = compute(change, centers)
-        if computed is None:
-            return
-        st.session_state["previewed"] = Previewed(change, verdict, computed, here.version)
     previewed = cast("Previewed | None", st.session_state.get("previewed"))
-    if previewed and previewed.change.subscription_id == subscription_id:
-        show_effect(previewed, {center.cost_center_id: center.name for center in centers})
-        offer_to_save(previewed, centers)
+    if previewed and previewed.change == change:
+        show_effect(previewed, names)
+        offer_to_save(previewed, centers, names)
+    show_made(organization_id)
+
+
+def run_of(person: Person | None) -> None:
+    """The run that applies what was saved."""
+    st.subheader("Apply", anchor=False)
+    offer_run(person)
 
 
 heading("Change a split", "Licenses of a subscription per cost center")
@@ -316,5 +412,7 @@ elif here.organization_id is None:
 else:
     try:
         change_split(here.organization_id)
+        typed = one_line(st.session_state.get("typed name", ""))
+        run_of(here.person or Person(typed or "somebody on this machine"))
     except ApportionError as problem_found:
         problem(wording.sentence(f"{problem_found}."))

@@ -35,6 +35,7 @@ choices = {
         + f"{row['product_name']} ({row['subscription_id']})"
     )
     for row in ask(pickers.subscriptions(here.selection))
+    if row["is_split"]
 }
 if not choices:
     nothing("No splits yet. Add a file to landing/split_history, then run make run.")

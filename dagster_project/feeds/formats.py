@@ -503,7 +503,16 @@ SPLIT_HISTORY = FileFormat(
         "Cost Center",
         "Allocated Quantity",
     ),
-    optional=("Cost Center ID", "Organization", "Recorded At", "Sequence"),
+    optional=(
+        "Cost Center ID",
+        "Organization",
+        "Recorded At",
+        "Sequence",
+        # Read by people only.
+        "Recorded By",
+        "Approved By",
+        "Reason",
+    ),
 )
 
 COST_CENTERS = FileFormat(
@@ -523,6 +532,10 @@ COST_CENTERS = FileFormat(
         "Successor ID",
         "Valid From",
         "Valid To",
+        # Read by people only.
+        "Recorded At",
+        "Recorded By",
+        "Reason",
     ),
 )
 

@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from html import escape
 from pathlib import Path
 
@@ -13,6 +14,11 @@ from conftest import MadeOnce
 from published_company import copied, published_company, query
 from streamlit.testing.v1 import AppTest
 
+from app import changes, records, screen
+from app.published import Viewer
+from app.records import Person
+from app.roles import Roles
+from app.splits import Change
 from dagster_project.settings import PROJECT_ROOT, DataFolder
 
 Open = Callable[..., AppTest]
@@ -453,9 +459,22 @@ def test_the_effect_of_a_split_is_computed_and_the_split_saved_as_a_file(
     assert set(folder.iterdir()) == before
     (save,) = [button for button in app.button if button.label == "Save this split"]
     save.click().run()
-    assert "The next run applies it" in text(app)
+    assert "Nothing was saved: enter your name and a reason" in text(app)
+    assert set(folder.iterdir()) == before
+    for label, words in (("Your name", "Ann"), ("Reason", "two  people moved")):
+        (box,) = [box for box in app.text_input if box.label == label]
+        box.set_value(words)
+    (save,) = [button for button in app.button if button.label == "Save this split"]
+    save.click().run()
+    shown = text(app)
+    assert "The next run applies it" in shown
+    assert "Marketing 12, Sales 5, Default 3 of 20 from 20 Jan 2026 09:30 UTC" in shown
     (written,) = set(folder.iterdir()) - before
     lines = written.read_text().splitlines()
+    assert {line.split("Z,")[-1] for line in lines[1:]} == {"Ann,,two people moved"}
+    (recorded,) = records.read(editable.changes)
+    assert (recorded["by"], recorded["reason"]) == ("Ann", "two people moved")
+    assert recorded["file"] == f"split_history/{written.name}"
     assert lines[1].startswith(
         "123,Cost center split adjusted,2026-01-20T09:30:00Z,20,Marketing,12,EVG-MKT,evergreen,"
     )
@@ -465,6 +484,59 @@ def test_the_effect_of_a_split_is_computed_and_the_split_saved_as_a_file(
         ["Sales", "5"],
         ["Default", "3"],
     ]
+
+
+def test_a_subscription_without_a_split_gets_its_first_one(
+    opened: Open, monkeypatch: pytest.MonkeyPatch, editable: DataFolder
+) -> None:
+    monkeypatch.setenv("APPORTION_EDIT", "1")
+    app = opened("change_split", editable, organization="evergreen")
+    assert picker(app, "Subscription") == [
+        "Microsoft 365 E3 (123)",
+        "Power BI Pro (456), no split yet",
+    ]
+    app = opened("change_split", editable, organization="evergreen", subscription="456")
+    assert "No split yet: the whole amount is in Default" in text(app)
+    (total,) = [box for box in app.number_input if box.label == "Licenses in total"]
+    total.set_value(20)
+    (sales,) = [box for box in app.number_input if box.label == "Sales"]
+    sales.set_value(17).run()
+    assert "17 of 20 licenses allocated, 3 go to Default." in text(app)
+    sales.set_value(21).run()
+    assert "21 of 20 licenses allocated, 1 too many" in text(app)
+
+
+def test_an_organization_approves_what_the_broker_proposed(
+    opened: Open,
+    monkeypatch: pytest.MonkeyPatch,
+    editable: DataFolder,
+    costs: re.Pattern[str],
+) -> None:
+    roles = Roles(two_people=("evergreen",))
+    viewer = Viewer("evergreen", may_edit=True)
+    kim = Person("kim@evergreen.example", "k2")
+    monkeypatch.setattr(screen, "_viewer", lambda data: (viewer, kim, roles))
+    change = Change(
+        "evergreen", "123", datetime(2026, 2, 9), Decimal(20), (("EVG-SALES", Decimal(4)),)
+    )
+    proposed = changes.propose(
+        editable, Person("ann", "a1"), change, subject="<b>Sales 4</b>", reason="fewer"
+    )
+    own = changes.propose(editable, kim, change, subject="Sales 4", reason="fewer")
+    app = opened("change_split", editable, organization="harbor", subscription="900")
+    shown = text(app)
+    assert "Waiting for approval" in "".join(header.value for header in app.subheader)
+    assert "&lt;b&gt;Sales 4&lt;/b&gt;" in shown and "<b>Sales" not in shown
+    assert costs.search(shown) is None and "Harbor" not in shown
+    buttons = {button.key: button for button in app.button if button.key}
+    assert {key for key in buttons if key.split()[0] in ("approve", "decline", "withdraw")} == {
+        f"approve {proposed.id}", f"decline {proposed.id}", f"withdraw {own.id}",
+    }  # fmt: skip
+    assert not [button for button in app.button if button.label == "Run now"]
+    buttons[f"approve {proposed.id}"].click().run()
+    assert not app.exception
+    assert "Saved as landing/split_history/split-123-" in text(app)
+    assert [each.id for each in changes.pending(editable, "evergreen")] == [own.id]
 
 
 def test_the_parts_of_a_change_lead_to_cost_centers_and_subscriptions(opened: Open) -> None:

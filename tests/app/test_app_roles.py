@@ -138,7 +138,9 @@ def test_a_viewer_is_consistent() -> None:
     with pytest.raises(ValueError, match="organization"):
         Viewer(cost_center_ids=("EVG-SALES",))
     with pytest.raises(ValueError, match="never edit"):
-        Viewer("evergreen", may_edit=True)
+        Viewer("evergreen", may_edit=True, cost_center_ids=("EVG-SALES",))
+    assert Viewer(may_edit=True).may_run
+    assert not Viewer().may_run and not Viewer("evergreen", may_edit=True).may_run
 
 
 # --- who is which viewer ----------------------------------------------------------------------
@@ -208,7 +210,10 @@ def test_another_claim_can_name_people(tmp_path: Path) -> None:
         ('[[roles]]\npeople = ["a"]\nbroker = true\norganization = "x"', "either broker"),
         ('[[roles]]\npeople = ["a"]\norganization = ""', "organization"),
         ('[[roles]]\npeople = ["a"]\norganization = "x"\ncost_centers = []', "is empty"),
-        ('[[roles]]\npeople = ["a"]\norganization = "x"\nmay_edit = true', "for the broker"),
+        (
+            '[[roles]]\npeople = ["a"]\norganization = "x"\ncost_centers = ["y"]\nmay_edit = true',
+            "not for cost_centers",
+        ),
         ('[[roles]]\npeople = [""]\ngroups = ["g"]\nbroker = true', "a name is empty"),
         ('[[roles]]\npeople = ["a"]\nbroker = true\ncost_centers = ["x"]', "organization"),
         ('[[roles]]\npeople = ["a"]\nbroker = true\ncost_centre = ["x"]', "cost_centre"),
@@ -222,3 +227,16 @@ def test_a_file_with_a_fault_gives_nobody_a_role(tmp_path: Path, text: str, reas
 
 def test_without_a_file_there_are_no_roles(tmp_path: Path) -> None:
     assert read_roles(DataFolder(tmp_path)) is None
+
+
+def test_a_person_is_known_by_the_id_of_the_provider_and_not_by_a_name(tmp_path: Path) -> None:
+    (tmp_path / "roles.toml").write_text('two_people = ["evergreen"]\n' + ROLES)
+    roles = read_roles(DataFolder(tmp_path))
+    assert roles is not None
+    assert roles.need_approval("evergreen") and not roles.need_approval("harbor")
+    ann = roles.person(verified("Ann@Broker.example", sub="a1", name="Ann"))
+    assert (ann.name, ann.id) == ("ann@broker.example", "a1")
+    eve = roles.person({"email": "ann@broker.example", "sub": "e5", "name": "Ann\nB"})
+    assert (eve.name, eve.id) == ("Ann B", "e5")
+    assert not eve.is_same_as(ann.name, ann.id) and ann.is_same_as("renamed", "a1")
+    assert roles.person({"sub": "x"}).name == "x"

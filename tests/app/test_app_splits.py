@@ -2,17 +2,15 @@
 
 import csv
 import io
+import json
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from conftest import MadeOnce
-from published_company import published_company
 
 from app import splits
-from app.splits import Change, CostCenter
-from app.warehouse import read_splitting
+from app.splits import Change, CostCenter, Note
 from dagster_project.settings import DataFolder
 
 CENTERS = (
@@ -103,6 +101,22 @@ def test_a_split_before_the_last_closed_bill_is_refused() -> None:
     assert check(on_the_day, open_from=date(2026, 2, 6)).is_allowed
 
 
+def test_the_first_split_may_leave_all_in_default_and_needs_a_total() -> None:
+    def first(wanted: Change) -> splits.Verdict:
+        return splits.check(wanted, CENTERS, present={}, open_from=None, superseded_at=None)
+
+    assert first(change()).is_allowed
+    assert "0 licenses in total" in first(change(("SALES", "1"), total="0")).refusals[0]
+
+
+def test_a_change_is_read_from_a_record_as_it_was_written() -> None:
+    wanted = change(("SALES", "12.5"), ("MKT", "0"), at=datetime(2026, 2, 10, 9, 30))
+    assert splits.from_json(json.loads(json.dumps(splits.as_json(wanted)))) == wanted
+    for damaged in ({"allocated": []}, {"total_quantity": "many"}, {"effective_at": "today"}):
+        with pytest.raises(ValueError):
+            splits.from_json(splits.as_json(wanted) | damaged)
+
+
 def test_a_later_split_is_a_warning() -> None:
     verdict = check(change(("SALES", "20")), superseded_at=datetime(2026, 2, 20, 9, 30))
     assert verdict.warnings == ("A later split of 20 Feb 2026 09:30 UTC supersedes this one.",)
@@ -113,7 +127,9 @@ def test_a_later_split_is_a_warning() -> None:
 
 def test_the_file_lists_all_valid_cost_centers_and_default_with_the_remainder() -> None:
     wanted = change(("SALES", "12.5"), at=datetime(2026, 2, 10, 9, 30))
-    rows = list(csv.DictReader(io.StringIO(splits.content(wanted, CENTERS, RECORDED_AT))))
+    note = Note("Ann, of the broker", 'moved "two"', "Kim")
+    text = splits.content(wanted, CENTERS, RECORDED_AT, note)
+    rows = list(csv.DictReader(io.StringIO(text)))
     assert [(row["Cost Center ID"], row["Allocated Quantity"]) for row in rows] == [
         ("MKT", "0"),
         ("SALES", "12.5"),
@@ -127,6 +143,9 @@ def test_the_file_lists_all_valid_cost_centers_and_default_with_the_remainder() 
             row["Datetime"],
             row["Total Quantity"],
             row["Recorded At"],
+            row["Recorded By"],
+            row["Approved By"],
+            row["Reason"],
         )
         for row in rows
     } == {
@@ -137,6 +156,9 @@ def test_the_file_lists_all_valid_cost_centers_and_default_with_the_remainder() 
             "2026-02-10T09:30:00Z",
             "20",
             "2026-02-10T08:30:15Z",
+            "Ann, of the broker",
+            "Kim",
+            'moved "two"',
         )
     }
 
@@ -156,22 +178,3 @@ def test_the_file_path_stays_in_its_folder() -> None:
     wanted = Change("evergreen", "../../etc/x", datetime(2026, 2, 10), Decimal(1), ())
     name = splits.path_in_landing(wanted, RECORDED_AT)
     assert Path(name).parent == Path("split_history")
-
-
-# --- the warehouse ----------------------------------------------------------------------
-
-
-def test_cost_centers_have_their_deletion_date_and_default_is_last(
-    made_once: MadeOnce,
-) -> None:
-    data = published_company(made_once)
-    splitting = read_splitting(data, "evergreen")
-    assert [(center.cost_center_id, center.valid_to) for center in splitting.cost_centers] == [
-        ("EVG-OLD", datetime(2026, 2, 1)),
-        ("EVG-MKT", None),
-        ("EVG-SALES", None),
-        ("EVG-DEFAULT", None),
-    ]
-    assert not splitting.is_by_directory
-    unlisted_default = read_splitting(data, "harbor").cost_centers[-1]
-    assert unlisted_default == CostCenter("Default", "Default", is_default=True)
