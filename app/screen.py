@@ -219,6 +219,7 @@ def _pages(viewer: Viewer) -> dict[str, list[st.Page]]:
     bills = [
         page("this_month", "This month at a glance", is_first=True),
         page("chargeback", "Chargeback"),
+        page("by_unit", "By unit"),
         page("what_changed", "What changed"),
         page("trend", "Trend"),
         page("budget", "Budget"),

@@ -61,12 +61,12 @@ SPLITS = (
     "900,Cost center split adjusted,2025-12-01,3,=Dock,3,harbor\n"
 )
 COST_CENTERS = (
-    "Cost Center ID,Organization,Name,Is Default,Valid To\n"
-    "EVG-SALES,evergreen,Sales,false,\n"
-    "EVG-MKT,evergreen,Marketing,false,\n"
-    "EVG-OLD,evergreen,Mail Order,false,2026-02-01\n"
-    "EVG-DEFAULT,evergreen,Default,true,\n"
-    "HAR-1,harbor,=Dock,false,\n"
+    "Cost Center ID,Organization,Name,Is Default,Valid To,Business Unit\n"
+    "EVG-SALES,evergreen,Sales,false,,Commerce\n"
+    "EVG-MKT,evergreen,Marketing,false,,Commerce\n"
+    "EVG-OLD,evergreen,Mail Order,false,2026-02-01,\n"
+    "EVG-DEFAULT,evergreen,Default,true,,\n"
+    "HAR-1,harbor,=Dock,false,,\n"
 )
 ORGANIZATIONS = (
     "Organization,Name,Currency\nevergreen,Evergreen Retail,USD\nharbor,Harbor <b>&</b> Co,EUR\n"

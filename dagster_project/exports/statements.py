@@ -120,12 +120,13 @@ def write_statements(
 ) -> tuple[Path, ...]:
     """Write `statements.csv` and a page per statement below `statements/<organization>`.
 
-    If costs are shared, `shared_costs.csv` lists them. Returns the files. `connection` has the
-    published tables; for the edition `customer`, that customer's own (customer.py writes them),
-    else ValueError. Raises NothingInScope and StatementDiffers.
+    If costs are shared, `shared_costs.csv` lists them; `unit_charges.csv` has the sums by unit.
+    Returns the files. `connection` has the published tables; for the edition `customer`, that
+    customer's own (customer.py writes them), else ValueError. Raises NothingInScope and
+    StatementDiffers.
     """
     if scope.edition == "customer":
-        for table in ("statement_lines", "billing_report", "shared_costs"):
+        for table in ("statement_lines", "billing_report", "shared_costs", "unit_charges"):
             require_customer_tables(connection, table)
     count = _write_table(connection, "statement_lines", scope, folder / "statements.csv")
     if not count:
@@ -134,8 +135,9 @@ def write_statements(
             + (", or none has sales" if scope.edition == "customer" else "")
         )
     files = [folder / "statements.csv"]
-    if _write_table(connection, "shared_costs", scope, folder / "shared_costs.csv"):
-        files.append(folder / "shared_costs.csv")
+    for table in ("shared_costs", "unit_charges"):
+        if _write_table(connection, table, scope, folder / f"{table}.csv"):
+            files.append(folder / f"{table}.csv")
     taken: set[Path] = set()
     for statement, page in statement_pages(connection, scope):
         account = statement.account

@@ -180,7 +180,36 @@ BUDGET = Listing(
     "strftime(month, '%Y-%m') between $first_period and $last_period",
     BY_COST_CENTER,
 )
-LISTINGS = (SHARED_COSTS, FORECAST, BUDGET)
+BY_UNIT = Listing(
+    "By unit",
+    "unit_charges",
+    (
+        Column("Period", "billing_period", 9),
+        Column("Organization ID", "organization_id", 17),
+        Column("Organization", "organization_name", 26),
+        Column("Kind of unit", "unit_kind", 16, "code"),
+        Column("Unit ID", "unit_id", 18),
+        Column("Unit", "unit_name", 26),
+        Column("Part of", "parent_unit_id", 18),
+        Column("Cost centers", "cost_center_count", 11, "count"),
+        Column("Currency", "currency", 10),
+        Column("Charged", "charged_amount", 14, "money"),
+        Column("Own", "own_charged_amount", 14, "money"),
+        Column("On statements", "billed_amount", 14, "money"),
+        Column("Budget", "budget", 14, "money"),
+        Column("Charged against budget", "charged_against_budget", 16, "money"),
+        Column("Variance", "budget_variance", 14, "money"),
+    ),
+    # An organization without any unit of a kind has no rows of it.
+    """
+    billing_period between $first_period and $last_period
+    and (organization_id, unit_kind) in (
+        select (organization_id, unit_kind) from unit_charges where unit_id <> '(none)'
+    )
+    """,
+    "billing_period, organization_name, organization_id, unit_kind, currency, unit_id",
+)
+LISTINGS = (BY_UNIT, SHARED_COSTS, FORECAST, BUDGET)
 
 
 @dataclass(frozen=True)

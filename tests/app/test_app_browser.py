@@ -29,6 +29,7 @@ CHROMIUM = shutil.which("chromium")
 PAGES = (
     "This month at a glance",
     "Chargeback",
+    "By unit",
     "What changed",
     "Trend",
     "Budget",
@@ -279,7 +280,7 @@ def test_a_customer_cannot_reach_others_through_the_address(
     with served(data, APPORTION_CUSTOMER="evergreen", APPORTION_EDIT="1") as address:
         tab = new_tab()
         downloads: list[str] = []
-        for path in ("", "chargeback", "trend", "budget", "findings", "change_split"):
+        for path in ("", "chargeback", "by_unit", "trend", "budget", "findings", "change_split"):
             tab.page.goto(f"{address}/{path}?organization=harbor&period=2026-02&currency=EUR")
             tab.settle()
             shown = tab.page.content()

@@ -295,6 +295,13 @@ def test_the_license_pool_omits_pending_licenses_without_a_directory(opened: Ope
     assert "Pending" not in shown
 
 
+def test_a_unit_leads_to_its_cost_centers(opened: Open) -> None:
+    assert "unit=Commerce" in text(opened("by_unit"))
+    shown = text(opened("by_unit", organization="evergreen", unit="Commerce"))
+    assert "cost_center=EVG-MKT" in shown
+    assert "cost_center=EVG-DEFAULT" not in shown
+
+
 def test_cost_center_history_shows_every_split_of_a_subscription(opened: Open) -> None:
     shown = text(opened("cost_center_history", organization="evergreen", subscription="123"))
     assert "Since 20 Dec 2025" in shown
@@ -304,7 +311,9 @@ def test_cost_center_history_shows_every_split_of_a_subscription(opened: Open) -
 
 # --- customers -------------------------------------------------------------------------
 
-CUSTOMER_PAGES = ("", "chargeback", "trend", "budget", "license_pool", "cost_center_history")
+CUSTOMER_PAGES = (
+    "", "chargeback", "by_unit", "trend", "budget", "license_pool", "cost_center_history"
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

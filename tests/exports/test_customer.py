@@ -181,6 +181,8 @@ def test_no_figure_of_cost_or_margin_is_in_a_customers_files(
         harmless |= amounts(published, organization, "variance_to_date", "year_variance")
         # Sales of a unit, and the changes of sales (see the test of changes).
         harmless |= amounts(published, organization, "unit_price", *OF_CHANGES)
+        # Differences between sales and the budgets of units.
+        harmless |= amounts(published, organization, "budget_variance")
         # Short figures may also be quantities or days.
         secret = {amount for amount in inside - harmless if len(amount.as_tuple().digits) > 4}
         searched += len(secret)

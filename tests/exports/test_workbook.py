@@ -316,6 +316,14 @@ def test_a_workbook_without_shared_costs_has_no_sheet_for_them(
     check_package(path)
 
 
+def test_an_organization_without_units_has_no_sheet_for_them(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "book.xlsx"
+    write_workbook(published, Scope("2026-01", "2026-01", "evergreen"), path)
+    assert "By unit" not in openpyxl.load_workbook(path).sheetnames
+
+
 # --- forecast and budget ---------------------------------------------------
 
 
@@ -380,8 +388,8 @@ def test_budgets_are_those_of_the_periods_in_scope(
     ("scope", "names"),
     [
         # The forecast of March is no longer published.
-        (Scope("2026-03", "2026-03", "cobalt"), ["Budget"]),
-        (Scope("2026-04", "2026-04", "alder"), ["Forecast"]),
+        (Scope("2026-03", "2026-03", "cobalt"), ["By unit", "Budget"]),
+        (Scope("2026-04", "2026-04", "alder"), ["By unit", "Forecast"]),
     ],
 )
 def test_a_listing_without_rows_has_no_sheet(
@@ -415,7 +423,7 @@ def test_every_part_of_the_file_is_well_formed(
     write_workbook(published, EVERYTHING, path)
     check_package(path)
     sheets = openpyxl.load_workbook(path).sheetnames
-    assert sheets == [*TOTALS, "Shared costs", "Forecast", "Budget", "Detail", "Pivot"]
+    assert sheets == [*TOTALS, "By unit", "Shared costs", "Forecast", "Budget", "Detail", "Pivot"]
     assert list(tmp_path.iterdir()) == [path]
 
 

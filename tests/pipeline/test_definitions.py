@@ -62,11 +62,15 @@ def test_the_graph_leads_from_raw_to_published() -> None:
         "journal_entries",
         "license_pool",
         "monthly_license_costs",
+        "pending_queue",
         "prorated_lines",
         "quarantined_rows",
         "shared_costs",
         "statement_lines",
         "subscription_changes",
+        "unit_charges",
+        "unit_members",
+        "unit_quantities",
     }
     published = graph.get(dg.AssetKey(["published"]))
     assert {key.path[-1] for key in published.parent_keys} == marts

@@ -82,6 +82,7 @@ joined as (
         subscriptions.assigned_quantity as assigned_total,
         subscriptions.counted_on,
         subscriptions.currency,
+        subscriptions.quantity_unit,
         subscriptions.cycle_cost,
         subscriptions.cycle_quantity,
         places.cost_center_id,
@@ -188,5 +189,6 @@ select
     cast(exceeding_quantity as decimal(28, 10)) as exceeding_quantity,
     {{ cost_of_licenses('exceeding_quantity') }} as exceeding_cost,
     currency,
-    counted_on as directory_date
+    counted_on as directory_date,
+    quantity_unit
 from with_pending

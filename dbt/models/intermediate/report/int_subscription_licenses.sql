@@ -44,7 +44,8 @@ subscriptions as (
         min(organization_id) as organization_id,
         max_by(organization_name, concat(billing_date, line_id)) as organization_name,
         max_by(product_name, concat(billing_date, line_id)) as product_name,
-        max_by(currency, concat(billing_date, line_id)) as currency
+        max_by(currency, concat(billing_date, line_id)) as currency,
+        {{ unit_of_sum() }} as quantity_unit
     from billing_lines
     where charge_kind in ('cycle', 'extra', 'refund')
     group by subscription_id
@@ -130,7 +131,8 @@ final as (
         directory_counts.counted_on,
         coalesce(latest_cycle_charges.currency, subscriptions.currency) as currency,
         latest_cycle_charges.total_cost as cycle_cost,
-        latest_cycle_charges.quantity as cycle_quantity
+        latest_cycle_charges.quantity as cycle_quantity,
+        subscriptions.quantity_unit
     from subscriptions
     left join organizations on subscriptions.organization_id = organizations.organization_id
     left join snapshots on subscriptions.subscription_id = snapshots.subscription_id

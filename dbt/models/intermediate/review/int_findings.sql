@@ -11,6 +11,7 @@
     'int_findings_sales',
     'int_findings_directory',
     'int_findings_license_use',
+    'int_findings_units',
     'int_findings_budgets',
     'int_findings_forecasts',
     'int_findings_refunds',

@@ -22,7 +22,8 @@ final as (
         pending_quantity,
         pending_cost,
         currency,
-        directory_date
+        directory_date,
+        quantity_unit
     from license_pool
 
 )
