@@ -97,6 +97,11 @@ class DataFolder:
         return self.root / "changes.jsonl"
 
     @property
+    def reviews(self) -> Path:
+        """The record of who assigned, commented and accepted findings; append-only."""
+        return self.root / "reviews.jsonl"
+
+    @property
     def run_folder(self) -> Path:
         """Housekeeping of runs: the writer's lock, dbt's logs and compiled SQL."""
         return self.root / ".run"

@@ -3,6 +3,8 @@
 Belongs here: data problems. Does not: amounts charged (charges).
 """
 
+import json
+from collections.abc import Mapping
 from dataclasses import replace
 
 from app.queries.query import Column, Query, Selection
@@ -21,23 +23,125 @@ def _findings_where(selection: Selection) -> tuple[str, tuple[tuple[str, str], .
     return condition, selection.parameters
 
 
-def finding_counts(selection: Selection) -> Query:
-    """One row per severity: the number of findings."""
+NUMBERS = r"(^|[\s(])-?[0-9][0-9,]*(\.[0-9]+)?([\s;:,%)]|$)"
+"""Numbers in a message that stand alone: amounts and counts, not ids, dates or names of files."""
+
+AMOUNT_GROWTH = "1.1"
+"""An amount at stake that has grown by more than a tenth is no longer the accepted one."""
+
+Reviewed = Mapping[str, Mapping[str, str | None]]
+"""The state of reviewed findings by their key: assigned_to, accepted_until, accepted_amount."""
+
+
+def _reviewed(reviewed: Reviewed) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """SQL of the findings with their key and the state of their review, and its parameters.
+
+    The key is the same in every run, although counts and amounts in the message change: it is of
+    kind, organization, subscription, billing period, currency and the message without numbers.
+    Findings that differ by numbers only have the whole message in their key.
+    """
+    rows = [{"finding_key": key, **state} for key, state in reviewed.items()]
+    return (
+        f"""
+        (
+            with masked as (
+                select
+                    *,
+                    md5(concat_ws(
+                        chr(31), kind, coalesce(organization_id, ''),
+                        coalesce(subscription_id, ''), coalesce(billing_period, ''),
+                        coalesce(currency, ''),
+                        -- Twice, because two numbers may share the space between them.
+                        regexp_replace(
+                            regexp_replace(message, $numbers, '\\1#\\3', 'g'),
+                            $numbers, '\\1#\\3', 'g'
+                        )
+                    )) as masked_key
+                from findings
+            ),
+            keyed as (
+                select
+                    * exclude (masked_key),
+                    case
+                        when min(message) over same = max(message) over same then masked_key
+                        else md5(masked_key || message)
+                    end as finding_key
+                from masked
+                window same as (partition by masked_key)
+            ),
+            states as (
+                select unnest(
+                    from_json(
+                        $reviewed::json,
+                        '[{{"finding_key": "VARCHAR", "assigned_to": "VARCHAR",'
+                        ' "accepted_until": "DATE", "accepted_amount": "DECIMAL(28, 10)"}}]'
+                    ),
+                    recursive := true
+                )
+            )
+            select
+                keyed.*, states.assigned_to,
+                case
+                    when
+                        states.accepted_until >= $today::date
+                        and abs(coalesce(keyed.amount_at_stake, 0))
+                            <= abs(coalesce(states.accepted_amount, 0)) * {AMOUNT_GROWTH}
+                        then states.accepted_until
+                end as accepted_until
+            from keyed
+            left join states on keyed.finding_key = states.finding_key
+        )
+        """,
+        (("numbers", NUMBERS), ("reviewed", json.dumps(rows))),
+    )
+
+
+def _today(today: str) -> tuple[tuple[str, str], ...]:
+    return (("today", today),)
+
+
+STATES: Mapping[str, tuple[str, str]] = {
+    "open": ("Open", "accepted_until is null"),
+    "unassigned": ("Open, not assigned", "accepted_until is null and assigned_to is null"),
+    "accepted": ("Accepted", "accepted_until is not null"),
+    "all": ("All", "true"),
+}
+"""States of findings that a page can show: their words and their condition."""
+
+
+def finding_counts(selection: Selection, reviewed: Reviewed, today: str) -> Query:
+    """One row per severity: the number of findings, and how many of them are accepted."""
     condition, parameters = _findings_where(selection)
+    source, more = _reviewed(reviewed)
     return Query(
         f"""
-        select severity, count(*) as finding_count from findings
+        select
+            severity, count(*) filter (accepted_until is null) as finding_count,
+            count(accepted_until) as accepted_count
+        from {source}
         where {condition}
         group by severity
         order by severity
         """,
-        parameters,
+        (*parameters, *more, *_today(today)),
     )
 
 
-def findings(selection: Selection, severity: str | None = None) -> Query:
-    """Findings of the selection: by severity, then by amount at stake, largest first."""
+def findings(
+    selection: Selection,
+    severity: str | None = None,
+    *,
+    reviewed: Reviewed,
+    today: str,
+    state: str = "open",
+) -> Query:
+    """Findings of the selection: by severity, then by amount at stake, largest first.
+
+    `reviewed` are the states of reviews on the day `today`.
+    """
     condition, parameters = _findings_where(selection)
+    source, more = _reviewed(reviewed)
+    condition += f" and {STATES[state][1]}"
     if severity:
         condition += " and severity = $severity"
         parameters = (*parameters, ("severity", severity))
@@ -46,8 +150,9 @@ def findings(selection: Selection, severity: str | None = None) -> Query:
         select
             severity, kind, message, meaning, organization_id,
             coalesce(organization_name, organization_id) as organization_name,
-            amount_at_stake, currency, subscription_id, billing_period
-        from findings
+            amount_at_stake, currency, subscription_id, billing_period,
+            finding_key, assigned_to, accepted_until
+        from {source}
         where {condition}
         order by
             case severity when 'error' then 0 when 'warning' then 1 else 2 end,
@@ -55,35 +160,57 @@ def findings(selection: Selection, severity: str | None = None) -> Query:
             amount_at_stake desc nulls last, organization_id, message,
             subscription_id, billing_period, currency
         """,
-        parameters,
+        (*parameters, *more, *_today(today)),
         (
             Column("severity", "Severity", "status"),
             Column("meaning", "Meaning"),
             Column("message", "Finding"),
             Column("organization_name", "Organization"),
             Column("amount_at_stake", "Amount at stake", "amount"),
+            Column("assigned_to", "Assigned to"),
+            Column("accepted_until", "Accepted until", "day"),
         ),
     )
 
 
-def findings_by_amount(selection: Selection) -> Query:
-    """Findings with an amount at stake, the largest first within each currency."""
+def finding(key: str, reviewed: Reviewed, today: str) -> Query:
+    """The finding with a key, once; none if the latest run did not find it."""
+    source, more = _reviewed(reviewed)
+    return Query(
+        f"""
+        select
+            severity, kind, message, meaning, organization_id,
+            coalesce(organization_name, organization_id) as organization_name,
+            amount_at_stake, currency, subscription_id, billing_period,
+            finding_key, assigned_to, accepted_until
+        from {source}
+        where finding_key = $key
+        order by message, amount_at_stake
+        """,
+        (*more, *_today(today), ("key", key)),
+        most=1,
+    )
+
+
+def findings_by_amount(selection: Selection, reviewed: Reviewed, today: str) -> Query:
+    """Open findings with an amount at stake, the largest first within each currency."""
     condition, parameters = _findings_where(selection)
+    source, more = _reviewed(reviewed)
     return Query(
         f"""
         select
             severity, message, organization_id,
             coalesce(organization_name, organization_id) as organization_name,
-            amount_at_stake, currency
-        from findings
-        where {condition} and amount_at_stake <> 0
+            amount_at_stake, currency, finding_key
+        from {source}
+        where {condition} and amount_at_stake <> 0 and accepted_until is null
         order by
             row_number() over (
                 partition by currency order by abs(amount_at_stake) desc, message
             ),
             currency, message, organization_id
         """,
-        parameters,
+        (*parameters, *more, *_today(today)),
         (
             Column("severity", "Severity", "status"),
             Column("message", "Finding"),

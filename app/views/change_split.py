@@ -34,8 +34,8 @@ from dagster_project.errors import ApportionError
 
 here = page_context()
 SHOWN_ROWS = 10_000
+# The total of a first split of metered usage, which has no licenses: parts of a hundred.
 WHOLE_OF_METERED = Decimal(100)
-"""The total of a first split of metered usage, which has no licenses: parts of a hundred."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,8 @@ def form(
                 )
             wanted.append((center.cost_center_id, quantity))
         change = Change(organization_id, subscription_id, effective, total, tuple(wanted))
-        show_count(change)
+        default = next((each.name for each in centers if each.is_default), "Default")
+        show_count(change, default)
     return change
 
 
@@ -204,7 +205,7 @@ def licenses_input(label: str, value: Decimal, *, key: str, help: str | None = N
     return round(Decimal(str(part or 0)), 4)
 
 
-def show_count(change: Change) -> None:
+def show_count(change: Change, default_name: str) -> None:
     """How many licenses are allocated, whenever a field changes."""
     total, allocated = change.total_quantity, change.allocated_total
     words = f"{wording.exact(allocated)} of {wording.exact(total)} licenses allocated"
@@ -212,7 +213,8 @@ def show_count(change: Change) -> None:
     if over > 0:
         words += f", {wording.exact(over)} too many: shares are of the sum allocated."
     elif over < 0:
-        words += f", {wording.exact(-over)} go to Default."
+        goes = "goes" if over == -1 else "go"
+        words += f", {wording.exact(-over)} {goes} to {default_name}."
     else:
         words += "."
     tone: wording.Tone = "warn" if over > 0 else "good" if over == 0 else "neutral"
@@ -370,8 +372,9 @@ def change_split(organization_id: str) -> None:
     names = {center.cost_center_id: center.name for center in centers}
     show_pending(organization_id, centers)
     choices = {
-        subscription_id: f"{row['product_name']} ({subscription_id})"
+        subscription_id: f"{row['product_name']}"
         + ("" if row["is_split"] else ", no split yet")
+        + f" ({subscription_id})"
         for subscription_id, row in found.items()
     }
     subscription_id = pick("Subscription", "subscription", choices)

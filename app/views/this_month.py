@@ -6,9 +6,10 @@ from html import escape
 
 import streamlit as st
 
-from app import drawing, markup
+from app import drawing, markup, reviews
 from app.queries import budgets, charges, overview, review
 from app.queries.query import Row, Selection
+from app.records import RecordDamaged, now
 from app.screen import ask, columns_of, heading, page_context, show, unpriced_notices
 from dagster_project import wording
 
@@ -84,23 +85,37 @@ def finding_notices() -> list[str]:
     """The number of findings to review, by severity."""
     if columns_of("findings") is None:
         return []
-    counts = {
-        str(row["severity"]): int(str(row["finding_count"]))
-        for row in ask(review.finding_counts(selection))
-    }
+    rows = ask(review.finding_counts(selection, reviewed(), today()))
+    counts = {str(row["severity"]): int(str(row["finding_count"])) for row in rows}
+    accepted = sum(int(str(row["accepted_count"])) for row in rows)
     where = markup.link(
         "Findings to review", "findings", period=here.period, organization=here.organization_id
     )
     errors, warnings, infos = (counts.get(name, 0) for name in ("error", "warning", "info"))
+    more = f" {accepted:,} accepted." if accepted else ""
     if not errors + warnings + infos:
-        return [markup.notice("No findings to review.", "good")]
+        return [markup.notice(f"No findings to review.{more}", "good")]
     words = ", ".join(
         wording.counted(number, one)
         for number, one in ((errors, "error"), (warnings, "warning"), (infos, "note"))
         if number
     )
     tone: wording.Tone = "bad" if errors else "warn" if warnings else "neutral"
-    return [markup.notice(f"{words} to review before billing: see {where}.", tone)]
+    return [markup.notice(f"{words} to review before billing: see {where}.{more}", tone)]
+
+
+def reviewed() -> dict[str, dict[str, str | None]]:
+    """The states of reviewed findings; none if the record cannot be read."""
+    try:
+        return reviews.states(reviews.read(here.data))
+    except RecordDamaged:
+        # The page of findings says so.
+        return {}
+
+
+def today() -> str:
+    """The day in UTC, in ISO form."""
+    return now().date().isoformat()
 
 
 def budget_notices() -> list[str]:
@@ -224,11 +239,24 @@ def stakes() -> None:
     """The findings with the largest amounts at stake."""
     if viewer.is_customer or columns_of("findings") is None:
         return
-    query = replace(review.findings_by_amount(selection), most=5)
+    query = replace(review.findings_by_amount(selection, reviewed(), today()), most=5)
     if not ask(query, 1):
         return
     st.subheader("Findings by amount", anchor=False)
-    show("Findings by amount", query, empty="")
+    show(
+        "Findings by amount",
+        query,
+        empty="",
+        links=lambda row: {
+            "message": markup.link(
+                str(row["message"]),
+                "findings",
+                finding=str(row["finding_key"]),
+                period=here.period,
+                organization=here.organization_id,
+            )
+        },
+    )
 
 
 def found(row: Row) -> dict[str, str]:

@@ -279,6 +279,35 @@ def test_findings_are_grouped_by_kind(opened: Open) -> None:
     assert "billed but has no split" not in text(app)
 
 
+def test_a_finding_is_accepted_and_leaves_the_open_ones(
+    opened: Open, monkeypatch: pytest.MonkeyPatch, editable: DataFolder
+) -> None:
+    shown = text(opened("findings", editable))
+    found = re.search(r'href="findings\?finding=(\w+)[^"]*"[^>]*>The subscription has no', shown)
+    assert found is not None
+    assert "cost_center_history?period=2026-02&amp;organization=evergreen" in shown
+    key = found[1]
+    # Without the right to edit, a finding is only seen.
+    app = opened("findings", editable, finding=key)
+    assert "nobody" in text(app) and not app.text_input and len(app.button) == 0
+    monkeypatch.setenv("APPORTION_EDIT", "1")
+    app = opened("findings", editable, finding=key)
+    assert "change_split?period=2026-02&amp;organization=evergreen&amp;subscription=" in text(app)
+    for label, words in (("Your name", "Ann"), ("Comment or reason", "<b>agreed</b>")):
+        (box,) = [box for box in app.text_input if box.label == label]
+        box.set_value(words)
+    app.button(key="accept").click().run()
+    assert not app.exception
+    shown = text(app)
+    assert "Accepted until" in shown and "&lt;b&gt;agreed&lt;/b&gt;" in shown
+    assert "<b>agreed" not in shown
+    shown = text(opened("findings", editable))
+    assert key not in shown and "review before billing, 1 accepted" in shown
+    assert key in text(opened("findings", editable, state="accepted"))
+    assert "1 accepted." in text(opened(of=editable))
+    assert "did not find this any more" in text(opened("findings", editable, finding="other"))
+
+
 def test_reconciliation_shows_quarantined_rows_with_their_reason(opened: Open) -> None:
     shown = text(opened("reconciliation"))
     assert "Rows in quarantine" in shown
@@ -502,10 +531,12 @@ def test_a_subscription_without_a_split_gets_its_first_one(
     app = opened("change_split", editable, organization="evergreen")
     assert picker(app, "Subscription") == [
         "Microsoft 365 E3 (123)",
-        "Power BI Pro (456), no split yet",
+        "Power BI Pro, no split yet (456)",
     ]
     app = opened("change_split", editable, organization="evergreen", subscription="456")
     assert "No split yet: the whole amount is in Default" in text(app)
+    # Streamlit shows the value of a bare expression, such as a comment in quotes.
+    assert not app.markdown
     (total,) = [box for box in app.number_input if box.label == "Licenses in total"]
     total.set_value(20)
     (sales,) = [box for box in app.number_input if box.label == "Sales"]
