@@ -96,14 +96,22 @@ def run(
     again: Annotated[
         bool, typer.Option("--again", help="Run even if nothing has changed since the last run.")
     ] = False,
+    full_refresh: Annotated[
+        bool,
+        typer.Option(
+            "--full-refresh",
+            help="Read all of landing and build every table again. The results are the same.",
+        ),
+    ] = False,
     data: Data = None,
 ) -> None:
     """Run the pipeline on a data folder and print a summary.
 
-    Reads new landing files, splits the bills, runs every check and publishes the results. If
-    nothing has changed since the last run, only the summary is printed.
+    Reads new landing files, splits the bills, runs every check and publishes the results. Tables
+    and checks whose inputs are unchanged are left out. If nothing has changed since the last run,
+    only the summary is printed.
     """
-    raise typer.Exit(commands.run(_data_folder(data), again))
+    raise typer.Exit(commands.run(_data_folder(data), again, full_refresh))
 
 
 def _month(value: str | None) -> str | None:

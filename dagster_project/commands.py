@@ -18,17 +18,20 @@ from dagster_project.errors import UsageError
 from dagster_project.settings import DataFolder, Limits
 
 
-def run(data: DataFolder, again: bool = False) -> int:
-    """Run the pipeline on `data` unless nothing has changed; print the summary."""
+def run(data: DataFolder, again: bool = False, full_refresh: bool = False) -> int:
+    """Run the pipeline on `data` unless nothing has changed; print the summary.
+
+    A full refresh begins with an empty warehouse.
+    """
     from dagster_project.partner_center.settings import ExportSettings
 
     started = time.monotonic()
     print(f"Apportion     {data.root}", flush=True)
     # A provider's export is downloaded by the run itself: its state is not known before.
-    must_run = again or ExportSettings.from_environment() is not None
+    must_run = again or full_refresh or ExportSettings.from_environment() is not None
     if not must_run and _is_up_to_date(data):
         print("Nothing changed since the last run; its results are current.\n")
-    elif not _run_pipeline(data, must_run):
+    elif not _run_pipeline(data, must_run, full_refresh):
         print(f"\nThe run failed. {faults.UNHARMED}", file=sys.stderr)
         return 1
     from dagster_project.summary import summarize
@@ -44,7 +47,7 @@ def _is_up_to_date(data: DataFolder) -> bool:
     return run_state.is_published(data, run_state.current(data))
 
 
-def _run_pipeline(data: DataFolder, must_run: bool) -> bool:
+def _run_pipeline(data: DataFolder, must_run: bool, full_refresh: bool) -> bool:
     """Whether the results are up to date: by this run, or by one that this run waited for."""
     from dagster_project import history
     from dagster_project.writer import only_writer
@@ -65,6 +68,8 @@ def _run_pipeline(data: DataFolder, must_run: bool) -> bool:
         from dagster_project import warehouse_file
         from dagster_project.pipeline import run_pipeline
 
+        if full_refresh:
+            warehouse_file.remove(data)
         failures = run_pipeline(data)
         if failures and warehouse_file.set_aside_if_damaged(data, print):
             failures = run_pipeline(data)

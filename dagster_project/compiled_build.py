@@ -5,8 +5,10 @@ time where DuckDB needs two for the statements. The statements depend on the pro
 data. So dbt builds after every change of the project, its compiled statements and its seeds are
 kept, and later builds execute them in the order in which dbt did.
 
-A build from kept statements can only succeed. If a statement fails, or a test of severity `error`
-finds rows, dbt builds everything, so that failures and the models skipped after them are dbt's own.
+What would be the same as before is not built again: table_versions compares what each table was
+built from. A build from kept statements can only succeed. If a statement fails, or a test of
+severity `error` finds rows, dbt builds everything, so that failures and the models skipped after
+them are dbt's own.
 
 Belongs here: the kept statements and their execution. Does not: when they apply (the callers), and
 dbt itself (dbt_runner).
@@ -16,8 +18,8 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import asdict, dataclass, replace
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,8 @@ import duckdb
 
 from dagster_project import database, dbt_runner
 from dagster_project.quoting import sql_identifier, sql_literal
-from dagster_project.settings import DataFolder
+from dagster_project.settings import PROJECT_ROOT, DataFolder
+from dagster_project.table_versions import TableVersions
 
 KEPT_FOLDER = dbt_runner.PARSED_FOLDER / "compiled_build"
 STATEMENTS = "statements.json"
@@ -47,14 +50,16 @@ class Statement:
     """The work of dbt for one seed, model or test.
 
     `kind` is seed, view, table, contract, python or test. `relation` is the quoted name of the
-    result, `code` the compiled code, `columns` the column definitions of a table with a contract.
-    A finding of a test with severity `warn` does not block the build.
+    result, `code` the compiled code, `inputs` the unique ids of what it reads, `columns` the column
+    definitions of a table with a contract. A finding of a test with severity `warn` does not block
+    the build.
     """
 
     unique_id: str
     kind: str
     relation: str
     code: str
+    inputs: tuple[str, ...] = ()
     columns: str = ""
     severity: str = "error"
 
@@ -66,11 +71,15 @@ class Statement:
 
 @dataclass(frozen=True)
 class NodeResult:
-    """A node that was built or tested: `failing_rows` is None for seeds and models."""
+    """A node that is built or tested: `failing_rows` is None for seeds and models.
+
+    `is_unchanged` says that the result of an earlier build is still right.
+    """
 
     unique_id: str
     seconds: float
     failing_rows: int | None
+    is_unchanged: bool
 
 
 @dataclass(frozen=True)
@@ -78,12 +87,14 @@ class CompiledBuild:
     """The statements of a complete build in the order of dbt's build, and the file of its seeds."""
 
     statements: tuple[Statement, ...]
+    sources: Mapping[str, str]
     seeds: Path
 
     def only(self, unique_ids: Collection[str]) -> "CompiledBuild":
         """The build of these nodes alone."""
-        return CompiledBuild(
-            tuple(each for each in self.statements if each.unique_id in unique_ids), self.seeds
+        return replace(
+            self,
+            statements=tuple(each for each in self.statements if each.unique_id in unique_ids),
         )
 
     def models_for(self, names: Collection[str], manifest: Mapping[str, Any]) -> "CompiledBuild":
@@ -101,21 +112,85 @@ class CompiledBuild:
 
     def without_tests(self) -> "CompiledBuild":
         """The build of seeds and models alone."""
-        return CompiledBuild(
-            tuple(each for each in self.statements if each.kind != "test"), self.seeds
+        return replace(
+            self, statements=tuple(each for each in self.statements if each.kind != "test")
         )
 
     def execute(self, connection: duckdb.DuckDBPyConnection) -> Iterator[NodeResult]:
-        """Execute all statements, the seeds first: one result each, as it ends. DbtNeeded ends it.
+        """Execute the statements whose inputs have changed, the seeds first: a result for each.
 
-        The file of the seeds stays attached to the connection.
+        Results come as they end. DbtNeeded ends them. The file of the seeds stays attached.
         """
         for schema in sorted({each.schema for each in self.statements if each.kind != "test"}):
             connection.execute(f"create schema if not exists {schema}")
         connection.execute(f"attach {sql_literal(self.seeds)} as kept_seeds (read_only)")
+        yield from self._results(connection, partial(_execute, connection))
+
+    def record(
+        self, connection: duckdb.DuckDBPyConnection, failing_rows: Mapping[str, int]
+    ) -> None:
+        """Record the results of a complete build that dbt has just made.
+
+        `failing_rows` has the number for each test. The next build leaves out what is unchanged.
+        """
+        connection.begin()
+        for _ in self._results(connection, lambda each: failing_rows.get(each.unique_id, 0)):
+            pass
+        connection.commit()
+
+    def _results(
+        self, connection: duckdb.DuckDBPyConnection, execute: Callable[[Statement], int]
+    ) -> Iterator[NodeResult]:
+        versions = TableVersions(connection, self.sources)
         # `False` sorts before `True`; the order is dbt's otherwise.
-        in_order = sorted(self.statements, key=lambda each: each.kind != "seed")
-        yield from map(partial(_result, connection), in_order)
+        for statement in sorted(self.statements, key=lambda each: each.kind != "seed"):
+            started = time.monotonic()
+            try:
+                failing_rows, is_unchanged = self._unless_unchanged(statement, versions, execute)
+            except duckdb.Error as error:
+                raise DbtNeeded(f"{statement.unique_id}: {error}") from error
+            if failing_rows and statement.severity == "error":
+                raise DbtNeeded(f"{statement.unique_id}: {failing_rows} rows")
+            yield NodeResult(
+                statement.unique_id, time.monotonic() - started, failing_rows, is_unchanged
+            )
+
+    def _unless_unchanged(
+        self, statement: Statement, versions: TableVersions, execute: Callable[[Statement], int]
+    ) -> tuple[int | None, bool]:
+        """The failing rows of a test, None for others, and whether they are an earlier build's."""
+        node, relation = statement.unique_id, statement.relation
+        definition = self._definition(statement)
+        made_of = versions.made_of(definition, statement.inputs)
+        if statement.kind == "test":
+            known = versions.failing_rows(node, made_of)
+            if known is not None:
+                return known, True
+            failing_rows = execute(statement)
+            versions.tested(node, made_of, failing_rows)
+            return failing_rows, False
+        if statement.kind == "view":
+            versions.view_reads(node, made_of)
+            if versions.is_view_current(relation, definition):
+                return None, True
+            execute(statement)
+            versions.view_built(relation, definition)
+            return None, False
+        if versions.is_table_current(node, relation, made_of):
+            return None, True
+        execute(statement)
+        versions.table_built(node, relation, made_of)
+        return None, False
+
+    def _definition(self, statement: Statement) -> str:
+        """A hash of everything except its inputs that the result of a statement depends on."""
+        parts = [duckdb.__version__, statement.kind, statement.columns, statement.code]
+        if statement.kind == "seed":
+            # The folder is named by a hash of the project.
+            parts.append(self.seeds.parent.name)
+        if statement.kind == "python":
+            parts.append(_python_fingerprint())
+        return sha256("\0".join(parts).encode()).hexdigest()
 
     def execute_and_commit(self, connection: duckdb.DuckDBPyConnection) -> Iterator[NodeResult]:
         """Execute all statements, and commit what is done at most once a second, and at the end.
@@ -133,20 +208,17 @@ class CompiledBuild:
         connection.commit()
 
 
-def _result(connection: duckdb.DuckDBPyConnection, statement: Statement) -> NodeResult:
-    """Execute one statement; raises DbtNeeded if it fails or finds rows that block the build."""
-    started = time.monotonic()
-    try:
-        failing_rows = _execute(statement, connection)
-    except duckdb.Error as error:
-        raise DbtNeeded(f"{statement.unique_id}: {error}") from error
-    if failing_rows and statement.severity == "error":
-        raise DbtNeeded(f"{statement.unique_id}: {failing_rows} rows")
-    return NodeResult(statement.unique_id, time.monotonic() - started, failing_rows)
+@cache
+def _python_fingerprint() -> str:
+    """A hash of the package's modules and of its dependencies, on which Python models depend."""
+    digest = sha256((PROJECT_ROOT / "requirements" / "run.txt").read_bytes())
+    for path in sorted((PROJECT_ROOT / "dagster_project").rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
-def _execute(statement: Statement, connection: duckdb.DuckDBPyConnection) -> int | None:
-    """Execute one statement; a test returns its number of failing rows."""
+def _execute(connection: duckdb.DuckDBPyConnection, statement: Statement) -> int:
+    """Execute one statement; returns the number of failing rows of a test, 0 for others."""
     relation, code = statement.relation, statement.code
     match statement.kind:
         case "seed":
@@ -169,7 +241,7 @@ def _execute(statement: Statement, connection: duckdb.DuckDBPyConnection) -> int
             return int(row[0])
         case _:
             raise NotKept(statement.kind)
-    return None
+    return 0
 
 
 def _result_of_python_model(code: str, connection: duckdb.DuckDBPyConnection) -> Any:
@@ -216,40 +288,58 @@ def kept() -> CompiledBuild | None:
     folder = KEPT_FOLDER / _fingerprint()
     if not (folder / STATEMENTS).exists():
         return None
-    statements = json.loads((folder / STATEMENTS).read_text(encoding="utf-8"))
-    return CompiledBuild(tuple(Statement(**each) for each in statements), folder / SEEDS)
+    kept_build = json.loads((folder / STATEMENTS).read_text(encoding="utf-8"))
+    statements = tuple(Statement(**each) for each in kept_build["statements"])
+    return CompiledBuild(statements, kept_build["sources"], folder / SEEDS)
 
 
 def keep(data: DataFolder, results: Path) -> None:
     """Keep the statements of a complete build that dbt has just made of `data`.
 
-    `results` is dbt's run_results.json. Replaces what was kept for earlier states of the project.
+    `results` is dbt's run_results.json. Replaces what was kept for earlier states of the project,
+    and records the build in the warehouse, so that the next one leaves out what is unchanged.
     """
     # Imported here: filelock imports asyncio, and a run without changes builds nothing.
     import filelock
 
     KEPT_FOLDER.mkdir(parents=True, exist_ok=True)
     folder = KEPT_FOLDER / _fingerprint()
+    of_dbt = json.loads(results.read_text())
     with filelock.FileLock(KEPT_FOLDER / "keeping.lock"):
-        if folder.exists():
-            return
-        for earlier in KEPT_FOLDER.iterdir():
-            if earlier.is_dir():
-                shutil.rmtree(earlier)
-        building = KEPT_FOLDER / "building"
-        building.mkdir()
-        with database.connect(data.warehouse, is_read_only=True) as connection:
-            statements = _statements(json.loads(results.read_text()), connection)
-        _keep_seeds(data.warehouse, statements, building / SEEDS)
-        (building / STATEMENTS).write_text(
-            json.dumps([asdict(each) for each in statements], indent=1), encoding="utf-8"
+        if not folder.exists():
+            for earlier in KEPT_FOLDER.iterdir():
+                if earlier.is_dir():
+                    shutil.rmtree(earlier)
+            building = KEPT_FOLDER / "building"
+            building.mkdir()
+            with database.connect(data.warehouse, is_read_only=True) as connection:
+                statements = _statements(of_dbt, connection)
+            _keep_seeds(data.warehouse, statements, building / SEEDS)
+            kept_build = {
+                "sources": {
+                    unique_id: source["relation_name"]
+                    for unique_id, source in dbt_runner.read_manifest()["sources"].items()
+                },
+                "statements": [asdict(each) for each in statements],
+            }
+            (building / STATEMENTS).write_text(json.dumps(kept_build, indent=1), encoding="utf-8")
+            building.rename(folder)
+    compiled = kept()
+    assert compiled is not None
+    with database.connect(data.warehouse) as connection:
+        compiled.record(
+            connection,
+            {each["unique_id"]: each["failures"] or 0 for each in of_dbt["results"]},
         )
-        building.rename(folder)
 
 
 def _fingerprint() -> str:
     """A hash of everything that the statements depend on."""
-    parts = (dbt_runner.parsed_fingerprint(), duckdb.__version__, Path(__file__).read_text())
+    parts = (
+        dbt_runner.parsed_fingerprint(),
+        duckdb.__version__,
+        Path(__file__).read_text(encoding="utf-8"),
+    )
     return sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -329,6 +419,7 @@ def _statement(
         kind=kind,
         relation=relation or "",
         code=code,
+        inputs=tuple(sorted(node["depends_on"].get("nodes", ()))),
         columns=columns[relation] if kind == "contract" else "",
         severity=config.get("severity", "error").lower(),
     )

@@ -40,6 +40,15 @@ def make_usable(data: DataFolder, progress: Progress = lambda message: None) -> 
         _set_aside(data, progress, _first_line(error))
 
 
+def remove(data: DataFolder) -> None:
+    """Remove the warehouse, so that the run builds it from landing and ledger.
+
+    The caller holds the writer's lock.
+    """
+    data.warehouse.unlink(missing_ok=True)
+    _remove_write_ahead_log(data)
+
+
 def set_aside_if_damaged(data: DataFolder, progress: Progress = lambda message: None) -> bool:
     """Read every table after a run failed; set the warehouse aside if one cannot be read.
 

@@ -1,11 +1,13 @@
 """Builds of test companies: by dbt, or from the statements that dbt compiled.
 
 The statements are kept by a build of an empty company, once for each state of the project; see
-dagster_project/compiled_build.py. Tests build in one transaction, so that a build that fails
-leaves no trace, and dbt builds the company: failures are dbt's own.
+dagster_project/compiled_build.py. Its warehouse is kept too: a company that begins with it builds
+only what its files change, as every run after the first does. Tests build in one transaction, so
+that a build that fails leaves no trace, and dbt builds the company: failures are dbt's own.
 """
 
 import gc
+import shutil
 import tempfile
 from collections.abc import Sequence
 from functools import cache
@@ -20,8 +22,17 @@ from dagster_project.landing.sync import LandingReport, sync
 from dagster_project.ledger.postings import load_postings
 from dagster_project.settings import DataFolder
 
+EMPTY_COMPANY = "empty_company.duckdb"
+
 MODELS_ONLY = ("--exclude-resource-type", "test")
 """Arguments of a build without data tests."""
+
+
+def begin(data: DataFolder) -> None:
+    """Begin a new company with the warehouse of an empty one."""
+    if not data.warehouse.exists():
+        data.root.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(compiled_once().seeds.with_name(EMPTY_COMPANY), data.warehouse)
 
 
 def ingest(data: DataFolder) -> LandingReport:
@@ -66,8 +77,10 @@ def build_with_dbt(
 def build_as_compiled(data: DataFolder, with_tests: bool = True, threads: int = 1) -> bool:
     """Build everything as dbt compiled it; false, and no model changed, if anything fails."""
     compiled = compiled_once()
-    if not with_tests:
-        compiled = compiled.without_tests()
+    return _build(compiled if with_tests else compiled.without_tests(), data, threads)
+
+
+def _build(compiled: compiled_build.CompiledBuild, data: DataFolder, threads: int = 1) -> bool:
     with duckdb.connect(str(data.warehouse), config={"threads": threads}) as connection:
         connection.begin()
         try:
@@ -94,5 +107,11 @@ def compiled_once() -> compiled_build.CompiledBuild:
                 assert outcome.is_success, "\n".join(outcome.failures)
                 compiled_build.keep(empty, empty.run_folder / "dbt" / "run_results.json")
             kept = compiled_build.kept()
-    assert kept is not None
+            assert kept is not None
+        if not (path := kept.seeds.with_name(EMPTY_COMPANY)).exists():
+            with tempfile.TemporaryDirectory() as folder:
+                empty = DataFolder(Path(folder))
+                ingest(empty)
+                assert _build(kept, empty)
+                shutil.copyfile(empty.warehouse, path)
     return kept

@@ -7,6 +7,7 @@ need `ids`. Tests of speed measure the processor time of their process.
 """
 
 import shutil
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,6 +65,7 @@ class Company:
 
     data: DataFolder
     failures: tuple[str, ...] = field(default=())
+    _reader: tuple[object, duckdb.DuckDBPyConnection] | None = field(default=None, repr=False)
 
     def drop(self, name: str, content: str | bytes) -> Path:
         """Write one landed file, e.g. `billing_lines/january.csv`; returns its path."""
@@ -78,6 +80,8 @@ class Company:
 
     def build(self, *arguments: str, expect_success: bool = True) -> "Company":
         """Landing to marts, data tests included; `arguments` are dbt's, e.g. to select models."""
+        if not arguments:
+            builds.begin(self.data)
         self.ingest()
         self.failures = builds.build(self.data, arguments)
         if expect_success:
@@ -86,8 +90,25 @@ class Company:
 
     def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[tuple]:
         """Rows of a query on the warehouse; schemas are raw, staging, intermediate, marts."""
-        with duckdb.connect(str(self.data.warehouse), read_only=True) as connection:
-            return connection.execute(sql, parameters or {}).fetchall()
+        return self._connection().execute(sql, parameters or {}).fetchall()
+
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        """A connection to a copy of the warehouse as it is now.
+
+        Opening a warehouse takes DuckDB longer than most queries. An open connection to the
+        warehouse itself would be in the way of the next build.
+        """
+        status = self.data.warehouse.stat()
+        state = (status.st_ino, status.st_size, status.st_mtime_ns)
+        if self._reader is None or self._reader[0] != state:
+            with tempfile.TemporaryDirectory() as folder:
+                # Changes that a killed process left behind are in a second file.
+                for path in self.data.root.glob("warehouse.duckdb*"):
+                    shutil.copyfile(path, Path(folder, path.name))
+                # The open file lives on without its name.
+                copy = duckdb.connect(str(Path(folder, self.data.warehouse.name)), read_only=True)
+                self._reader = (state, copy)
+        return self._reader[1]
 
 
 @pytest.fixture

@@ -1,6 +1,3 @@
-{#- A table, because a second model reads the unusable rows and casting the text is expensive. -#}
-{{ config(materialized='table') }}
-
 with
 
 -- A month is given as 2026-01 or as any of its days.

@@ -1,6 +1,3 @@
-{#- A table, because a second model reads the unusable rows and casting the text is expensive. -#}
-{{ config(materialized='table') }}
-
 with
 
 {{ landed_typed_checked(

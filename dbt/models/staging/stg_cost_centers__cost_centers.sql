@@ -1,6 +1,3 @@
-{#- A table, because a second model reads the unusable rows and casting the text is expensive. -#}
-{{ config(materialized='table') }}
-
 with
 
 -- Systems that require an end date print 9999-12-31 for a cost center without end.

@@ -1,4 +1,9 @@
-{#- Personal data ends here: models that read this model only count users. -#}
+{#-
+Personal data ends here: models that read this model only count users. A view, because no table may
+hold persons beyond raw.
+-#}
+{{ config(materialized='view') }}
+
 with
 
 {{ landed_typed_checked(

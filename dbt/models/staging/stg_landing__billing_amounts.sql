@@ -2,6 +2,7 @@
 The amount of every landed row of a bill, read from the raw tables independently of the models, for
 comparison with the deliveries. An amount that is unreadable or implausibly large is null.
 -#}
+{{ config(materialized='view') }}
 {%- set amounts = {
     'broker_report': 'total_cost',
     'distributor_bill': 'total_cost',

@@ -1,3 +1,5 @@
+{{ config(materialized='view') }}
+
 with
 
 ledger_rows as (

@@ -1,6 +1,3 @@
-{#- A table, because a second model reads the unusable rows and casting the text is expensive. -#}
-{{ config(materialized='table') }}
-
 {#-
 Microsoft's price list. Its prices are for the whole term, also of plans with monthly bills. The
 estimated retail price is the price for customers; UnitPrice is the partner's cost.

@@ -1,6 +1,3 @@
-{#- A table, because a second model reads the unusable rows and casting the text is expensive. -#}
-{{ config(materialized='table') }}
-
 with
 
 -- A row names one source: a shared cost center, a subscription or a product. A workbook cell with

@@ -1,6 +1,3 @@
-{#- A table, because several models read it and casting the text is expensive. -#}
-{{ config(materialized='table') }}
-
 with
 
 {{ landed_typed_checked(
