@@ -266,6 +266,22 @@ def _key(text: str) -> str:
     return " ".join(text.split()).lower()
 
 
+def seats_from(rows: Iterable[Row], cost_center_id: str, at: datetime) -> Decimal:
+    """The licenses of a cost center at an instant, or the most that a later split allocates.
+
+    `rows` are splits of the organization with their validity.
+    """
+    at_once: dict[object, Decimal] = {}
+    for row in rows:
+        quantity, until = row["allocated_quantity"], row["valid_to"]
+        is_over = isinstance(until, datetime) and until <= at
+        if row["cost_center_id"] != cost_center_id or is_over or not isinstance(quantity, Decimal):
+            continue
+        known = at_once.get(row["subscription_id"], Decimal())
+        at_once[row["subscription_id"]] = max(known, quantity)
+    return sum(at_once.values(), Decimal())
+
+
 # --- the file ----------------------------------------------------------------------------------
 
 

@@ -230,6 +230,7 @@ def _pages(viewer: Viewer) -> dict[str, list[st.Page]]:
     ]
     if viewer.may_edit:
         licenses.append(page("change_split", "Change a split"))
+        licenses.append(page("cost_centers", "Cost centers"))
     if viewer.is_customer:
         return {"Bills": bills, "Licenses": licenses}
     review = [page("findings", "Findings to review"), page("reconciliation", "Reconciliation")]

@@ -136,6 +136,19 @@ def billed_quantity(organization_id: str, subscription_id: str) -> Query:
     )
 
 
+def seats_of(organization_id: str) -> Query:
+    """Licenses that splits in force now or later allocate: per cost center and split."""
+    return Query(
+        """
+        select cost_center_id, subscription_id, valid_from, valid_to, allocated_quantity
+        from cost_center_history
+        where organization_id = $organization_id and not is_superseded and allocated_quantity > 0
+        order by cost_center_id, subscription_id, valid_from
+        """,
+        (("organization_id", organization_id),),
+    )
+
+
 def last_closed_billing_date() -> Query:
     """One row: the latest billing date of closed periods; null while none is closed."""
     return Query(

@@ -38,6 +38,7 @@ PAGES = (
     "License pool",
     "Cost center history",
     "Change a split",
+    "Cost centers",
 )
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None,

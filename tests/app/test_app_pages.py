@@ -422,7 +422,7 @@ def test_a_customer_opens_no_line_by_the_brokers_id(
     assert "This billing line is not published" in text(app)
 
 
-@pytest.mark.parametrize("page", ["findings", "reconciliation", "change_split"])
+@pytest.mark.parametrize("page", ["findings", "reconciliation", "change_split", "cost_centers"])
 def test_a_customer_has_no_broker_pages(
     opened: Open, monkeypatch: pytest.MonkeyPatch, page: str
 ) -> None:
@@ -544,6 +544,53 @@ def test_a_subscription_without_a_split_gets_its_first_one(
     assert "17 of 20 licenses allocated, 3 go to Default." in text(app)
     sales.set_value(21).run()
     assert "21 of 20 licenses allocated, 1 too many" in text(app)
+
+
+def filled(app: AppTest, **fields: str) -> None:
+    """Fill fields with a text, by their labels; an underscore stands for a space."""
+    for label, words in fields.items():
+        (box,) = [box for box in app.text_input if box.label == label.replace("_", " ")]
+        box.set_value(words)
+
+
+def test_an_organization_creates_and_closes_cost_centers(
+    opened: Open, monkeypatch: pytest.MonkeyPatch, editable: DataFolder, costs: re.Pattern[str]
+) -> None:
+    viewer = Viewer("evergreen", may_edit=True)
+    kim = Person("kim@evergreen.example", "k2")
+    monkeypatch.setattr(screen, "_viewer", lambda data: (viewer, kim, Roles()))
+    folder = editable.landing / "cost_centers"
+    before = set(folder.iterdir())
+
+    def save(app: AppTest) -> str:
+        (button,) = [button for button in app.button if button.label == "Save"]
+        button.click().run()
+        assert not app.exception
+        return text(app)
+
+    app = opened("cost_centers", editable, organization="harbor")
+    assert "Mail Order" in text(app) and "Dock" not in text(app)
+    assert "Enter a reason." in save(app) and "The name is empty." in text(app)
+    filled(app, Name="<i>Web</i>", Id="EVG-WEB", Reason="new shop")
+    shown = save(app)
+    assert "Created &lt;i&gt;Web&lt;/i&gt; (EVG-WEB). Saved as landing/cost_centers/" in shown
+    assert "open, not in the results yet" in shown and costs.search(shown) is None
+    app = opened("cost_centers", editable, change="close")
+    (box,) = [box for box in app.selectbox if box.label == "Cost center"]
+    assert "<i>Web</i> (EVG-WEB)" in box.options and not any("Default" in it for it in box.options)
+    box.set_value("EVG-SALES").run()
+    filled(app, Reason="moved")
+    assert "licenses on that day: name the successor" in save(app)
+    (successor,) = [box for box in app.selectbox if box.label == "Successor"]
+    successor.set_value("EVG-WEB")
+    assert "succeeded by &lt;i&gt;Web&lt;/i&gt;" in save(app)
+    written = set(folder.iterdir()) - before
+    assert {path.name.rsplit("-", 1)[0] for path in written} == {
+        "cost-center-evergreen-EVG-WEB", "cost-center-evergreen-EVG-SALES",
+    }  # fmt: skip
+    # The new cost center can be used in a split at once.
+    app = opened("change_split", editable, subscription="123")
+    assert "<i>Web</i>" in [box.label for box in app.number_input]
 
 
 def test_an_organization_approves_what_the_broker_proposed(

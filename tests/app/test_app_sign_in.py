@@ -119,7 +119,7 @@ def test_an_owner_sees_own_cost_centers_on_every_page(page: Page, address: str) 
         settle(page)
         shown = page.locator("body").inner_text()
         assert not any(word in shown for word in ("Marketing", "Harbor", "Margin")), name
-    for name in ("Findings to review", "Reconciliation", "Change a split"):
+    for name in ("Findings to review", "Reconciliation", "Change a split", "Cost centers"):
         assert page.get_by_role("link", name=name).count() == 0
     # Addresses of what belongs to others.
     for query in ("organization=harbor", "organization=evergreen&cost_center=EVG-MKT"):
