@@ -81,6 +81,7 @@ CURES: Mapping[str, Cure] = {
     "directory_dates_differ": _DIRECTORY,
     "pending_licenses": _POOL,
     "allotment_exceeded": _SPLIT,
+    "unit_allotment_exceeded": Cure("see licenses and charges by unit", "by_unit"),
     "over_budget": _BUDGET,
     "over_budget_at_year_end": _BUDGET,
     "billing_stopped": _TREND,
@@ -101,6 +102,7 @@ CURES: Mapping[str, Cure] = {
     "rows_skipped": Cure("see the declaration in apportion.toml"),
     "no_subscription": _LINES,
     "unknown_cost_center": _COST_CENTERS,
+    "parents_without_top": _COST_CENTERS,
     "organization_ids_alike": Cure("correct the ids in landing/organizations and on the bills"),
 }
 """The cure of each kind in the seed finding_kinds."""
@@ -110,9 +112,14 @@ EDITING = (CHANGE_SPLIT, "cost_centers")
 """Pages that only people who may edit have."""
 
 
-def cure_of(row: Row, may_edit: bool) -> Cure:
-    """The cure of a finding, on a page that the viewer has."""
+def cure_of(row: Row, may_edit: bool, is_by_directory: bool = False) -> Cure:
+    """The cure of a finding, on a page that the viewer has.
+
+    An organization that splits by its user directory has no splits to change.
+    """
     cure = CURES.get(str(row["kind"]), OTHERWISE)
+    if cure.page == CHANGE_SPLIT and is_by_directory:
+        return _POOL
     if cure.page == CHANGE_SPLIT and (not may_edit or row["subscription_id"] is None):
         return _HISTORY
     return Cure(cure.words) if cure.page in EDITING and not may_edit else cure

@@ -68,7 +68,8 @@ def mark(status: str) -> str:
     """A status as a sign and words in a color: never the color alone."""
     tone, words = wording.status(status)
     return (
-        f'<span class="mark {tone}"><span class="sign" aria-hidden="true">{MARKS[tone]}</span>'
+        f'<span class="mark {tone}" title="{escape(status)}">'
+        f'<span class="sign" aria-hidden="true">{MARKS[tone]}</span>'
         f"{escape(words)}</span>"
     )
 
@@ -104,8 +105,8 @@ def table(
     for row in rows:
         if group and (heading := group(row)) != last_group:
             body.append(
-                f'<tr class="group"><th scope="rowgroup" colspan="{len(columns)}">{heading}</th>'
-                "</tr>"
+                f'<tr class="group"><th scope="rowgroup" colspan="{len(columns)}">'
+                f'<div class="stays">{heading}</div></th></tr>'
             )
             last_group = heading
         given = links(row)
@@ -151,6 +152,9 @@ def _cell(
 ) -> str:
     text = value(row, column)
     shown = given or (mark(str(row[column.name])) if column.kind == "status" else escape(text))
+    if not given and column.kind in WORDS and row.get(column.name) is not None:
+        # The code, for those who look for it in a mart.
+        shown = f'<span title="{escape(str(row[column.name]))}">{shown}</span>'
     if column.kind in ("amount", "exact") and text != wording.NOTHING and row.get("currency"):
         shown += f' <span class="currency">{escape(str(row["currency"]))}</span>'
     if has_bar and isinstance(part := row.get("bar"), float | Decimal):

@@ -140,3 +140,14 @@ def split_source(organization_id: str) -> Query:
         "select split_source from dim_organization where organization_id = $organization_id",
         (("organization_id", organization_id),),
     )
+
+
+def organizations_by_directory() -> Query:
+    """Organizations that split by their user directory."""
+    return Query(
+        """
+        select organization_id from dim_organization
+        where split_source = 'directory'
+        order by organization_id
+        """
+    )

@@ -87,15 +87,18 @@ def state_of(center: Listed, is_saved: bool) -> str:
 
 def create(listed: Sequence[Listed]) -> tuple[Listed, list[str], str]:
     """The fields of a new cost center."""
-    left, right = st.columns(2)
-    with left:
-        name = typed("Name", "new name")
-        unit = typed("Business unit (optional)", "new unit")
-        code = typed("Charge code (optional)", "new charge code")
-    with right:
-        key = typed("Id", "new id", help="As bills, tags and other systems name it; never changes")
-        location = typed("Location (optional)", "new location")
-        account = typed("G/L account (optional)", "new account")
+    name, key = beside(
+        lambda: typed("Name", "new name"),
+        lambda: typed("Id", "new id", help="As bills, tags and other systems name it; it stays"),
+    )
+    unit, location = beside(
+        lambda: typed("Business unit (optional)", "new unit"),
+        lambda: typed("Location (optional)", "new location"),
+    )
+    code, account = beside(
+        lambda: typed("Charge code (optional)", "new charge code"),
+        lambda: typed("G/L account (optional)", "new account"),
+    )
     parents = {NOBODY: "No parent"} | {each.cost_center_id: each.name for each in listed}
     parent = chosen("Parent", "new parent", parents)
     day = st.date_input("Valid from", value=today, format="YYYY-MM-DD", key="new from", width=180)
@@ -182,6 +185,15 @@ def typed(label: str, key: str, value: str = "", help: str | None = None) -> str
         help=help,
     )
     return one_line(text)
+
+
+def beside(*fields: Callable[[], str]) -> list[str]:
+    """Fields side by side; on a phone in their order."""
+    values = []
+    for column, field in zip(st.columns(len(fields)), fields, strict=True):
+        with column:
+            values.append(field())
+    return values
 
 
 def chosen(label: str, key: str, options: dict[str, str]) -> str:

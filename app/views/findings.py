@@ -8,11 +8,22 @@ import streamlit as st
 
 from app import markup, reviews
 from app.cures import address_of, cure_of
-from app.queries import review
+from app.queries import pickers, review
 from app.queries.query import Column, Row
 from app.records import LONGEST_NAME, LONGEST_TEXT, now, one_line
 from app.reviews import Step
-from app.screen import ALL, ask, author, heading, nothing, page_context, pick, problem, show
+from app.screen import (
+    ALL,
+    ask,
+    author,
+    columns_of,
+    heading,
+    nothing,
+    page_context,
+    pick,
+    problem,
+    show,
+)
 from dagster_project import wording
 from dagster_project.errors import ApportionError
 
@@ -28,7 +39,7 @@ USUAL_ACCEPTANCE = timedelta(days=30)
 
 def cure_link(row: Row) -> str:
     """The cure of a finding, as a link where a page of the app has it."""
-    cure = cure_of(row, here.viewer.may_edit)
+    cure = cure_of(row, here.viewer.may_edit, row["organization_id"] in by_directory)
     words = wording.sentence(cure.words)
     if cure.page is None:
         return escape(words)
@@ -83,9 +94,13 @@ def show_list(steps: dict[str, tuple[Step, ...]]) -> None:
         today=today.isoformat(),
         state=state,
     )
+    if here.organization_id:
+        query = query.without("organization_name")
+    if not states:
+        query = query.without("assigned_to", "accepted_until")
     show(
         "Findings",
-        query.without("organization_name") if here.organization_id else query,
+        query,
         empty="No findings.",
         group=kind,
         grouped=("severity", "meaning"),
@@ -177,8 +192,8 @@ def edit(row: Row) -> None:
     message = str(row["message"])
     with st.container(border=True):
         text = st.text_input("Comment or reason", key=f"text {key}", max_chars=LONGEST_TEXT)
+        is_commented = st.button("Comment", key="comment")
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            is_commented = st.button("Comment", key="comment")
             until = st.date_input(
                 "Accepted until",
                 value=today + USUAL_ACCEPTANCE,
@@ -232,6 +247,11 @@ def edit(row: Row) -> None:
     st.rerun()
 
 
+by_directory = (
+    {row["organization_id"] for row in ask(pickers.organizations_by_directory())}
+    if columns_of("dim_organization") is not None
+    else set()
+)
 heading("Findings to review", f"{wording.period(here.period)}, {here.owner}")
 try:
     every_step = reviews.read(here.data)

@@ -187,6 +187,7 @@ def test_a_cure_is_on_a_page_that_the_viewer_has() -> None:
     assert address_of(row, "2026-02") == {
         "period": "2026-02", "organization": "a", "subscription": "1",
     }  # fmt: skip
+    assert cure_of(row, may_edit=True, is_by_directory=True).page == "license_pool"
     unknown = row | {"kind": "of_a_later_version"}
     assert cure_of(unknown, may_edit=False).page == "reconciliation"
     names = row | {"kind": "unknown_cost_center"}

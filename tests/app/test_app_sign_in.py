@@ -24,6 +24,7 @@ broker = true
 [[roles]]
 groups = ["evergreen-finance"]
 organization = "evergreen"
+may_edit = true
 
 [[roles]]
 people = ["sam@evergreen.example"]
@@ -141,6 +142,16 @@ def test_a_group_has_the_role_of_its_organization(page: Page, address: str) -> N
     settle(page)
     shown = page.locator("body").inner_text()
     assert "Marketing" in shown and "Harbor" not in shown and "Margin" not in shown
+    # The role may edit, which shows no cost and starts no run.
+    for name in ("Change a split", "Cost centers"):
+        page.get_by_test_id("stSidebarNav").get_by_role("link", name=name).click()
+        expect(page.locator("h1.page")).to_have_text(name)
+        settle(page)
+        shown = page.locator("body").inner_text()
+        assert "Marketing" in shown and "Harbor" not in shown and "Cost before" not in shown
+        assert page.get_by_role("button", name="Run now").count() == 0
+        # The name is that of the person who signed in.
+        assert page.get_by_role("textbox", name="Your name").count() == 0
 
 
 def test_a_person_without_a_role_sees_nothing(page: Page, address: str) -> None:
