@@ -28,10 +28,12 @@ import duckdb
 from dagster_project.database import connect
 from dagster_project.exports.line_numbers import number_lines
 from dagster_project.exports.scope import CUSTOMER_DETAILS, NothingInScope, Scope
+from dagster_project.exports.statement_look import read_look
 from dagster_project.exports.statements import write_statements
 from dagster_project.exports.visibility import VisibleMart, customer_marts
 from dagster_project.exports.workbook import WorkbookFigures, write_workbook
 from dagster_project.files import file_name, replaced_at_once
+from dagster_project.mail.settings import read_delivery
 from dagster_project.publish import STORAGE_VERSION
 from dagster_project.quoting import sql_literal
 from dagster_project.settings import DataFolder
@@ -99,7 +101,8 @@ def write_customer_edition(
         except NothingInScope:
             return CustomerEdition(organization_id, database, (), None, None)
         try:
-            files = write_statements(own, scope, folder / name)
+            look = read_look(data, read_delivery(data).statements)
+            files = write_statements(own, scope, folder / name, look)
         except NothingInScope:
             files = ()
     return CustomerEdition(organization_id, database, files, path, figures)

@@ -21,7 +21,9 @@ from dagster_project.exports import (
     workbook,
 )
 from dagster_project.exports.scope import NothingInScope, Scope, open_published
+from dagster_project.exports.statement_look import read_look
 from dagster_project.files import file_name
+from dagster_project.mail.settings import read_delivery
 from dagster_project.publish import STATE, published_state
 from dagster_project.settings import DataFolder
 
@@ -136,9 +138,16 @@ def _write_all(
 ) -> dict[str, int]:
     counts: dict[str, int] = {}
     period = file_name(scope.words)
+    look = read_look(data, read_delivery(data).statements)
     progress("statements ...")
-    files = statements.write_statements(connection, scope, folder)
+    files = statements.write_statements(connection, scope, folder, look)
     counts["statements"] = sum(path.suffix == ".html" for path in files)
+    if look is not None:
+        counts["of them as PDF"] = sum(path.suffix == ".pdf" for path in files)
+    if folder / statements.WITHOUT_PDF in files:
+        counts[f"without PDF: {statements.WITHOUT_PDF} has the reasons"] = (
+            counts["statements"] - counts["of them as PDF"]
+        )
     progress("workbook ...")
     workbook.write_workbook(connection, scope, folder / f"chargeback-{period}.xlsx")
     counts["workbook"] = 1

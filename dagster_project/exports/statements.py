@@ -1,4 +1,4 @@
-"""Statements: per billing period, organization and cost center, a page to print and a CSV.
+"""Statements: a page to print and a PDF per billing period and cost center, and a CSV of all.
 
 Belongs here: the content and layout of a statement. Does not: rounding (the mart statement_lines,
 whose amounts sum to the bill), the sections of a statement (the seed statement_sections).
@@ -6,9 +6,8 @@ whose amounts sum to the bill), the sections of a statement (the seed statement_
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -17,71 +16,25 @@ import jinja2
 from dagster_project import wording
 from dagster_project.errors import ApportionError
 from dagster_project.exports.scope import NothingInScope, Scope, shared_cost_sides
+from dagster_project.exports.statement_look import Look
+from dagster_project.exports.statement_parts import (
+    CORRECTION_KEY,
+    SHARED_KEY,
+    Account,
+    Bill,
+    Line,
+    Section,
+    Statement,
+    section_of,
+)
+from dagster_project.exports.statement_pdf import NotPrintable, statement_pdf
 from dagster_project.exports.visibility import require_customer_tables
 from dagster_project.files import file_name, replaced_at_once, write_csv
-from dagster_project.seeds import seed, seed_values
-
-CORRECTION_KEY, SHARED_KEY = "(correction)", "(shared)"
-"""Keys of the seed statement_sections besides charge kinds."""
+from dagster_project.seeds import seed
 
 
 class StatementDiffers(ApportionError):
     """The lines of a statement do not sum to its published amount, or belong to no section."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """A cost center's part of a billing line, or a shared cost it received or passed on.
-
-    Amounts are exact, and null without a price; shared costs have no quantity.
-    """
-
-    product_name: str | None
-    details: str | None
-    share: Decimal
-    quantity: Decimal | None
-    quantity_unit: str | None
-    amount: Decimal | None
-
-
-@dataclass(frozen=True)
-class Section:
-    """A section of a statement; `billed_amount` is in whole units of the currency."""
-
-    section: str
-    title: str
-    amount: Decimal
-    billed_amount: Decimal
-    lines: tuple[Line, ...]
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether its lines are shared costs."""
-        return self.section == _section_of(SHARED_KEY)
-
-
-@dataclass(frozen=True)
-class Account:
-    """The charges of one cost center in one billing period and currency.
-
-    `basis` is the amount that is charged: sales or cost.
-    """
-
-    billing_period: str
-    organization_id: str
-    currency: str
-    cost_center_id: str
-    basis: str
-
-    @property
-    def parameters(self) -> dict[str, str]:
-        """The values of CONDITION."""
-        return {
-            "period": self.billing_period,
-            "organization": self.organization_id,
-            "currency": self.currency,
-            "cost_center": self.cost_center_id,
-        }
 
 
 ACCOUNT_CONDITION = """
@@ -90,37 +43,16 @@ ACCOUNT_CONDITION = """
     """
 
 
-@dataclass(frozen=True)
-class Statement:
-    """The statement of one account."""
-
-    account: Account
-    organization_name: str
-    cost_center_name: str
-    unpriced_line_count: int
-    sections: tuple[Section, ...]
-
-    @property
-    def billed_amount(self) -> Decimal:
-        """The total: the sum of the sections."""
-        return sum((section.billed_amount for section in self.sections), Decimal(0))
-
-
-@dataclass(frozen=True)
-class Bill:
-    """The bill of an organization in one billing period and currency."""
-
-    billed_amount: Decimal
-    is_open: bool
-    billing_date: date | None
+WITHOUT_PDF = "statements_without_pdf.csv"
 
 
 def write_statements(
-    connection: duckdb.DuckDBPyConnection, scope: Scope, folder: Path
+    connection: duckdb.DuckDBPyConnection, scope: Scope, folder: Path, look: Look | None = None
 ) -> tuple[Path, ...]:
-    """Write `statements.csv` and a page per statement below `statements/<organization>`.
+    """Write `statements.csv`, and a page per statement below `statements/<organization>`.
 
     If costs are shared, `shared_costs.csv` lists them; `unit_charges.csv` has the sums by unit.
+    With a `look` there is a PDF beside each page; WITHOUT_PDF lists those that its font cannot set.
     Returns the files. `connection` has the published tables; for the edition `customer`, that
     customer's own (customer.py writes them), else ValueError. Raises NothingInScope and
     StatementDiffers.
@@ -139,7 +71,8 @@ def write_statements(
         if _write_table(connection, table, scope, folder / f"{table}.csv"):
             files.append(folder / f"{table}.csv")
     taken: set[Path] = set()
-    for statement, page in statement_pages(connection, scope):
+    refused: list[tuple[str, ...]] = []
+    for statement, bill in _printed(connection, scope):
         account = statement.account
         path = _free_name(
             folder / "statements" / file_name(account.organization_id),
@@ -149,33 +82,69 @@ def write_statements(
         )
         # There are thousands of pages, and an export can be made again.
         with replaced_at_once(path, is_flushed=False) as building:
-            building.write_text(page, encoding="utf-8")
+            building.write_text(_page(statement, bill, has_bill_total=True), encoding="utf-8")
         files.append(path)
+        if look is None:
+            continue
+        try:
+            content = statement_pdf(statement, bill, look, has_bill_total=True)
+        except NotPrintable as error:
+            refused.append(
+                (
+                    account.billing_period,
+                    account.organization_id,
+                    account.cost_center_id,
+                    account.currency,
+                    str(error),
+                )
+            )
+            continue
+        with replaced_at_once(path.with_suffix(".pdf"), is_flushed=False) as building:
+            building.write_bytes(content)
+        files.append(path.with_suffix(".pdf"))
+    if refused:
+        columns = ("billing_period", "organization_id", "cost_center_id", "currency", "reason")
+        write_csv(folder / WITHOUT_PDF, columns, refused)
+        files.append(folder / WITHOUT_PDF)
     return tuple(files)
 
 
 def statement_pages(
-    connection: duckdb.DuckDBPyConnection, scope: Scope
+    connection: duckdb.DuckDBPyConnection, scope: Scope, *, has_bill_total: bool = True
 ) -> Iterator[tuple[Statement, str]]:
     """Each statement in scope with its page as HTML; raises StatementDiffers.
 
-    A cost center without licenses and amounts has no page.
+    A cost center without licenses and amounts has no page. `has_bill_total` adds the sum of all
+    statements of the organization, which owners of cost centers do not see.
     """
-    template = _environment().get_template("statement.html.jinja")
+    for statement, bill in _printed(connection, scope):
+        yield statement, _page(statement, bill, has_bill_total=has_bill_total)
+
+
+def _printed(
+    connection: duckdb.DuckDBPyConnection, scope: Scope
+) -> Iterator[tuple[Statement, Bill]]:
+    """The statements in scope that have lines, each with the bill that it is a part of."""
     bills = _bills(connection, scope)
     for statement in _statements(connection, scope):
-        if not any(section.lines for section in statement.sections):
-            continue
-        account = statement.account
-        yield (
-            statement,
-            template.render(
-                statement=statement,
-                account=account,
-                bill=bills[account.billing_period, account.organization_id, account.currency],
-                period=wording.period(account.billing_period),
-            ),
-        )
+        if any(section.lines for section in statement.sections):
+            account = statement.account
+            yield (
+                statement,
+                bills[account.billing_period, account.organization_id, account.currency],
+            )
+
+
+def _page(statement: Statement, bill: Bill, *, has_bill_total: bool) -> str:
+    """The page of a statement as HTML."""
+    account = statement.account
+    return _template().render(
+        statement=statement,
+        account=account,
+        bill=bill,
+        period=wording.period(account.billing_period),
+        has_bill_total=has_bill_total,
+    )
 
 
 def _write_table(
@@ -252,10 +221,6 @@ def _statements(connection: duckdb.DuckDBPyConnection, scope: Scope) -> Iterator
 # --- sections ------------------------------------------------------------------------------
 
 
-def _section_of(charge_kind: str) -> str | None:
-    return seed_values("statement_sections", "charge_kind", "section").get(charge_kind)
-
-
 def _titles() -> Mapping[str, str]:
     return {row["section"]: row["title"] for row in seed("statement_sections")}
 
@@ -310,7 +275,7 @@ def _lines(
     ).fetchall()
     lines: dict[str, list[Line]] = defaultdict(list)
     for charge_kind, *line in rows:
-        section = _section_of(charge_kind)
+        section = section_of(charge_kind)
         if section is None:
             raise StatementDiffers(
                 f"charge kind {charge_kind} has no row in the seed statement_sections: add one,"
@@ -319,7 +284,7 @@ def _lines(
         lines[section].append(Line(*line))
     shared = _shared_lines(connection, account)
     if shared:
-        lines[_section_of(SHARED_KEY) or SHARED_KEY] += shared
+        lines[section_of(SHARED_KEY) or SHARED_KEY] += shared
     return {section: tuple(each) for section, each in lines.items()}
 
 
@@ -361,7 +326,8 @@ def _shared_details(counterparty: str, source_kind: str, source_name: str, metho
 # --- figures -------------------------------------------------------------------------------
 
 
-def _environment() -> jinja2.Environment:
+@cache
+def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("dagster_project.exports", ""),
         autoescape=True,
@@ -377,4 +343,4 @@ def _environment() -> jinja2.Environment:
         "day": wording.day,
         "counted": wording.counted,
     }
-    return environment
+    return environment.get_template("statement.html.jinja")

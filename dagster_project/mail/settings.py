@@ -97,12 +97,26 @@ class Alerts(Settings):
     findings: Literal["error", "warning"] = "error"
 
 
+class StatementStyle(Settings):
+    """How statements look as PDF: paths of files in the data folder."""
+
+    pdf: bool = True
+    """Whether statements are written as PDF, too."""
+    logo: str | None = Field(default=None, min_length=1)
+    """An image, PNG or JPEG."""
+    font: str | None = Field(default=None, min_length=1)
+    """A TrueType font for names that Noto Sans does not cover."""
+    bold_font: str | None = Field(default=None, min_length=1)
+    """Its bold face; `font` without one."""
+
+
 class Delivery(Settings):
     """The settings of delivery.toml."""
 
     mail: MailServer | None = None
     recipients: tuple[Recipient, ...] = ()
     alerts: Alerts = Alerts()
+    statements: StatementStyle = StatementStyle()
 
 
 def read_delivery(data: DataFolder) -> Delivery:

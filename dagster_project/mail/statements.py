@@ -166,7 +166,9 @@ def _organization_letters(
 ) -> Iterator[Letter | Skipped]:
     with _customer_tables(connection, organization_id, folder) as own:
         scope = Scope(period, period, organization_id, "customer")
-        sold = [_page(*each) for each in statements.statement_pages(own, scope)]
+        sold = _pages(own, scope)
+        # The total of the organization is not for the owner of one cost center.
+        sold_to_owners = _pages(own, scope, has_bill_total=False)
         book: tuple[tuple[str, bytes], ...] = ()
         if sold and any(each.cost_center is None for each in recipients):
             path = folder / f"statement-{file_name(organization_id)}-{period}.xlsx"
@@ -175,17 +177,16 @@ def _organization_letters(
                 book = ((path.name, path.read_bytes()),)
             except NothingInScope:
                 book = ()
-    at_cost = [
-        _page(*each)
-        for each in statements.statement_pages(connection, Scope(period, period, organization_id))
-        if each[0].account.basis == "cost"
-    ]
+    scope = Scope(period, period, organization_id)
+    at_cost = _pages(connection, scope, basis="cost")
+    at_cost_to_owners = _pages(connection, scope, basis="cost", has_bill_total=False)
     for address, group in groupby(recipients, lambda each: each.address):
         rows = list(group)
         wants_all = any(each.cost_center is None for each in rows)
         may_see_cost = any(each.may_see_cost for each in rows)
         wanted = {each.cost_center for each in rows}
-        allowed = [*sold, *(at_cost if may_see_cost else ())]
+        with_cost = at_cost if wants_all else at_cost_to_owners
+        allowed = [*(sold if wants_all else sold_to_owners), *(with_cost if may_see_cost else ())]
         pages = [each for each in allowed if wants_all or each.cost_center_id in wanted]
         if not pages:
             hidden = [each for each in at_cost if wants_all or each.cost_center_id in wanted]
@@ -239,15 +240,28 @@ def _part(
     return Part(item, lines, (*files, *more))
 
 
-def _page(statement: statements.Statement, html: str) -> Page:
-    return Page(
-        statement.account.cost_center_id,
-        statement.cost_center_name,
-        statement.organization_name,
-        statement.account.currency,
-        statement.billed_amount,
-        html,
-    )
+def _pages(
+    connection: duckdb.DuckDBPyConnection,
+    scope: Scope,
+    *,
+    basis: str | None = None,
+    has_bill_total: bool = True,
+) -> list[Page]:
+    """The statements in scope, or those that are charged on a basis."""
+    return [
+        Page(
+            statement.account.cost_center_id,
+            statement.cost_center_name,
+            statement.organization_name,
+            statement.account.currency,
+            statement.billed_amount,
+            html,
+        )
+        for statement, html in statements.statement_pages(
+            connection, scope, has_bill_total=has_bill_total
+        )
+        if basis in (None, statement.account.basis)
+    ]
 
 
 @contextmanager

@@ -1,5 +1,6 @@
-"""Helpers for tests of workbooks: marts to modify, the parts of a file, LibreOffice."""
+"""Helpers for tests of workbooks and PDFs: marts to modify, the parts of a file, LibreOffice."""
 
+import io
 import re
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 import openpyxl
+import pypdf
 import pytest
 from openpyxl.workbook import Workbook
 
@@ -104,3 +106,9 @@ def calculated(path: Path, folder: Path) -> Workbook:
         timeout=300,
     )
     return openpyxl.load_workbook(folder / "calculated" / "spoiled.xlsx", data_only=True)
+
+
+def pdf_text(content: bytes) -> str:
+    """The text of a PDF, with single spaces."""
+    pages = pypdf.PdfReader(io.BytesIO(content)).pages
+    return " ".join(" ".join(page.extract_text() for page in pages).split())

@@ -195,6 +195,10 @@ def test_everyone_gets_what_is_theirs_once(data: DataFolder, mailbox: Mailbox) -
         "text", "statement-evergreen-2026-01.xlsx", "statement-2026-01-EVG-DEFAULT-USD.html",
         "statement-2026-01-EVG-MKT-USD.html", "statement-2026-01-EVG-SALES-USD.html",
     }  # fmt: skip
+    # The bill of the organization is not for the owner of one cost center.
+    total = b"sum to 722.68"
+    assert not any(total in page for page in owner.values())
+    assert total in office["statement-2026-01-EVG-SALES-USD.html"]
     for pages in (owner, office):
         texts = b"".join(page for name, page in pages.items() if not name.endswith(".xlsx"))
         assert not any(cost in texts for cost in COSTS)
