@@ -71,20 +71,31 @@ def currencies(selection: Selection) -> Query:
 def subscriptions(selection: Selection) -> Query:
     """Subscriptions that are billed or split, by organization and product.
 
-    The product is that of the latest bill. `is_split` is false for those without a split history.
+    The product is that of the latest bill; with several products, such as those of an account of
+    another cloud, one of them with the number of the others. `is_split` is false for those without
+    a split history.
     """
     within = replace(selection, period=None)
     return Query(
         f"""
-        with billed as (
+        with bills as (
             select
-                organization_id, subscription_id,
-                max_by(product_name, billing_period || product_name) as product_name,
-                max_by(organization_name, billing_period || organization_name)
-                    as organization_name,
+                organization_id, subscription_id, billing_period,
+                max(organization_name) as organization_name,
+                list_sort(list(distinct product_name)) as products,
                 bool_or(charge_kind = 'usage') as is_metered
             from billing_report
             where {within.where()} and subscription_id is not null
+            group by organization_id, subscription_id, billing_period
+        ),
+        billed as (
+            select
+                organization_id, subscription_id,
+                max_by(products, billing_period) as products,
+                max_by(organization_name, billing_period || organization_name)
+                    as organization_name,
+                bool_or(is_metered) as is_metered
+            from bills
             group by organization_id, subscription_id
         ),
         split as (
@@ -93,13 +104,21 @@ def subscriptions(selection: Selection) -> Query:
         )
         select
             organization_id, subscription_id,
-            coalesce(billed.product_name, '(not billed)') as product_name,
-            coalesce(billed.organization_name, organization_id) as organization_name,
+            case
+                when billed.products is null then '(not billed)'
+                when len(billed.products) > 1
+                    then format('{{}} and {{}} more', products[1], len(products) - 1)
+                else coalesce(products[1], 'Unnamed product')
+            end as product_name,
+            coalesce(
+                max(billed.organization_name) over (partition by organization_id),
+                organization_id
+            ) as organization_name,
             coalesce(billed.is_metered, false) as is_metered,
             split.subscription_id is not null as is_split
         from billed
         full outer join split using (organization_id, subscription_id)
-        order by organization_name, product_name, subscription_id
+        order by lower(organization_name), lower(product_name), organization_id, subscription_id
         """,
         within.parameters,
     )

@@ -23,7 +23,10 @@ def _findings_where(selection: Selection) -> tuple[str, tuple[tuple[str, str], .
     return condition, selection.parameters
 
 
-NUMBERS = r"(^|[\s(])-?[0-9][0-9,]*(\.[0-9]+)?([\s;:,%)]|$)"
+DATES = r"([0-9]{1,2}) ([A-Z][a-z]{2}) ([0-9]{4})"
+"""Days as bills print them: 9 Jan 2026."""
+
+NUMBERS = r"(^|[\s(])-?[0-9][0-9,]*(\.[0-9]+)?([\s;,%)]|$)"
 """Numbers in a message that stand alone: amounts and counts, not ids, dates or names of files."""
 
 AMOUNT_GROWTH = "1.1"
@@ -53,7 +56,10 @@ def _reviewed(reviewed: Reviewed) -> tuple[str, tuple[tuple[str, str], ...]]:
                         coalesce(currency, ''),
                         -- Twice, because two numbers may share the space between them.
                         regexp_replace(
-                            regexp_replace(message, $numbers, '\\1#\\3', 'g'),
+                            regexp_replace(
+                                regexp_replace(message, $dates, '\\1-\\2-\\3', 'g'),
+                                $numbers, '\\1#\\3', 'g'
+                            ),
                             $numbers, '\\1#\\3', 'g'
                         )
                     )) as masked_key
@@ -92,7 +98,7 @@ def _reviewed(reviewed: Reviewed) -> tuple[str, tuple[tuple[str, str], ...]]:
             left join states on keyed.finding_key = states.finding_key
         )
         """,
-        (("numbers", NUMBERS), ("reviewed", json.dumps(rows))),
+        (("dates", DATES), ("numbers", NUMBERS), ("reviewed", json.dumps(rows))),
     )
 
 

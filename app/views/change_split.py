@@ -283,7 +283,18 @@ def show_pending(organization_id: str, centers: Sequence[CostCenter]) -> None:
                     ]
                 )
             )
+            show_effect_of(proposal, centers)
             decide(proposal, centers)
+
+
+def show_effect_of(proposal: changes.Proposal, centers: Sequence[CostCenter]) -> None:
+    """The effect of a change that waits, for the person who decides."""
+    if st.button("Show the effect", key=f"effect {proposal.id}"):
+        verdict = checked(proposal.change, splits_of(proposal.change.subscription_id), centers)
+        st.session_state["previewed"] = compute(proposal.change, verdict, centers)
+    previewed = cast("Previewed | None", st.session_state.get("previewed"))
+    if previewed and previewed.change == proposal.change:
+        show_effect(previewed, {center.cost_center_id: center.name for center in centers})
 
 
 def decide(proposal: changes.Proposal, centers: Sequence[CostCenter]) -> None:

@@ -106,6 +106,11 @@ def queries(viewer: Viewer) -> list[Query]:
         licenses.pool(viewer, of_organization),
         licenses.pool_totals(viewer, of_organization),
         pickers.subscriptions(of_organization),
+        pickers.cost_center_list("evergreen"),
+        pickers.split_source("evergreen"),
+        pickers.organizations_by_directory(),
+        licenses.billed_quantity("evergreen", "123"),
+        licenses.seats_of("evergreen"),
     ]
     if not viewer.is_customer:
         asked += [
@@ -542,3 +547,37 @@ def test_a_unit_has_its_cost_centers(data: DataFolder) -> None:
     assert (commerce["unit_id"], none["unit_id"]) == ("Commerce", "(none)")
     assert [row["cost_center_id"] for row in rows] == ["EVG-SALES", "EVG-MKT"]
     assert sum(row["charged"] for row in rows) == commerce["charged_amount"]
+
+
+def test_subscriptions_have_the_names_of_their_latest_bill() -> None:
+    with duckdb.connect() as connection:
+        connection.execute(
+            """
+            create table billing_report as
+            select * from (
+                values
+                    ('a', 'A', '1', 'Office', '2026-01', 'cycle'),
+                    ('a', 'A', '1', 'Visio', '2026-02', 'cycle'),
+                    ('a', 'A', 'account', 'Storage', '2026-02', 'usage'),
+                    ('a', 'A', 'account', 'Compute', '2026-02', 'usage'),
+                    ('a', 'A', 'account', 'Compute', '2026-02', 'credit'),
+                    ('a', 'A', null, 'Support', '2026-02', 'cycle')
+            ) as rows (
+                organization_id, organization_name, subscription_id, product_name,
+                billing_period, charge_kind
+            );
+            create table cost_center_history as
+            select * from (values ('a', '1'), ('a', '2')) as rows (
+                organization_id, subscription_id
+            );
+            """
+        )
+        rows = fetch(connection, pickers.subscriptions(Selection("2026-01")), 100)
+    assert [
+        (row["subscription_id"], row["product_name"], row["is_metered"], row["is_split"])
+        for row in rows
+    ] == [
+        ("2", "(not billed)", False, True),
+        ("account", "Compute and 1 more", True, False),
+        ("1", "Visio", False, True),
+    ]

@@ -83,6 +83,8 @@ def test_a_key_stays_when_counts_and_amounts_change() -> None:
     [
         ("2 row(s) of bills/2026-01.csv", "2 row(s) of bills/2026-02.csv"),
         ("the split of 2026-01-02 10:45 UTC", "the split of 2026-01-03 10:45 UTC"),
+        ("at 10:45 UTC", "at 11:45 UTC"),
+        ("(From 9 Jan 2026 to 16 Jan 2026)", "(From 5 Jan 2026 to 16 Jan 2026)"),
         ("invoice G0123 has 1", "invoice G0124 has 1"),
         ('the budget of "100"', 'the budget of "200"'),
         ("Sales has 1", "Marketing has 1"),
