@@ -101,23 +101,26 @@ def subscriptions(selection: Selection) -> Query:
         split as (
             select distinct organization_id, subscription_id from cost_center_history
             where {within.where()}
+        ),
+        named as (
+            select
+                organization_id, subscription_id,
+                case
+                    when billed.products is null then '(not billed)'
+                    when len(billed.products) > 1
+                        then format('{{}} and {{}} more', products[1], len(products) - 1)
+                    else coalesce(products[1], 'Unnamed product')
+                end as product_name,
+                coalesce(
+                    max(billed.organization_name) over (partition by organization_id),
+                    organization_id
+                ) as organization_name,
+                coalesce(billed.is_metered, false) as is_metered,
+                split.subscription_id is not null as is_split
+            from billed
+            full outer join split using (organization_id, subscription_id)
         )
-        select
-            organization_id, subscription_id,
-            case
-                when billed.products is null then '(not billed)'
-                when len(billed.products) > 1
-                    then format('{{}} and {{}} more', products[1], len(products) - 1)
-                else coalesce(products[1], 'Unnamed product')
-            end as product_name,
-            coalesce(
-                max(billed.organization_name) over (partition by organization_id),
-                organization_id
-            ) as organization_name,
-            coalesce(billed.is_metered, false) as is_metered,
-            split.subscription_id is not null as is_split
-        from billed
-        full outer join split using (organization_id, subscription_id)
+        select * from named
         order by lower(organization_name), lower(product_name), organization_id, subscription_id
         """,
         within.parameters,
