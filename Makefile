@@ -90,7 +90,7 @@ structure: .venv/dev.stamp
 	$(BIN)/dbt parse --quiet --project-dir dbt --profiles-dir dbt --target-path target/lint
 	$(BIN)/dbt-bouncer --config-file dbt-bouncer.yml
 
-app: .venv/app.stamp ## open the web app: [EDIT=1 to change splits] [CUSTOMER=id for one customer's view without cost]
+app: .venv/app.stamp ## open the web app: [EDIT=1 to edit splits, cost centers and findings] [CUSTOMER=id for one customer's view without cost]
 	@APPORTION_EDIT="$(EDIT)" APPORTION_CUSTOMER="$(CUSTOMER)" exec $(BIN)/streamlit run app/server.py
 
 api: .venv/api.stamp ## serve the published tables over HTTP at http://127.0.0.1:8450 (docs/api.md): [HOST= PORT=]

@@ -13,6 +13,7 @@ from typing import cast
 import streamlit as st
 
 from app import changes, cost_centers, markup
+from app.made import show_made
 from app.queries import licenses, pickers
 from app.queries.query import Column, Row
 from app.records import LONGEST_TEXT, Person, one_line
@@ -95,11 +96,15 @@ def in_force_at(splits: Sequence[Split], at: datetime) -> Split | None:
     return next((split for split in splits if split.valid_from <= at), None)
 
 
-def show_present(splits: Sequence[Split]) -> None:
+def show_present(splits: Sequence[Split], is_metered: bool) -> None:
     """The latest split, or that there is none."""
     st.subheader("Current split", anchor=False)
     if not splits:
-        nothing("No split yet: the whole amount is in Default.")
+        nothing(
+            "No split yet: tag rules decide, and the rest is in Default."
+            if is_metered
+            else "No split yet: the whole amount is in Default."
+        )
         return
     split = splits[0]
     st.html(
@@ -164,7 +169,7 @@ def form(
             wanted.append((center.cost_center_id, quantity))
         change = Change(organization_id, subscription_id, effective, total, tuple(wanted))
         default = next((each.name for each in centers if each.is_default), "Default")
-        show_count(change, default)
+        show_count(change, default, "parts" if is_metered else "licenses")
     return change
 
 
@@ -205,10 +210,10 @@ def licenses_input(label: str, value: Decimal, *, key: str, help: str | None = N
     return round(Decimal(str(part or 0)), 4)
 
 
-def show_count(change: Change, default_name: str) -> None:
+def show_count(change: Change, default_name: str, unit: str) -> None:
     """How many licenses are allocated, whenever a field changes."""
     total, allocated = change.total_quantity, change.allocated_total
-    words = f"{wording.exact(allocated)} of {wording.exact(total)} licenses allocated"
+    words = f"{wording.exact(allocated)} of {wording.exact(total)} {unit} allocated"
     over = allocated - total
     if over > 0:
         words += f", {wording.exact(over)} too many: shares are of the sum allocated."
@@ -333,31 +338,6 @@ def decide(proposal: changes.Proposal, centers: Sequence[CostCenter]) -> None:
     st.rerun()
 
 
-def show_made(organization_id: str) -> None:
-    """The latest changes of the organization that people made here."""
-    rows: list[Row] = [
-        {
-            "at": each.at,
-            "by": each.by,
-            "action": changes.WORDS.get(each.action, each.action),
-            "subject": each.subject,
-            "reason": each.reason,
-        }
-        for each in changes.made(here.data, organization_id)
-    ]
-    if not rows:
-        return
-    st.subheader("Changes made here", anchor=False)
-    columns = [
-        Column("at", "When (UTC)", "instant"),
-        Column("by", "By"),
-        Column("action", "What"),
-        Column("subject", "Change"),
-        Column("reason", "Reason"),
-    ]
-    st.html(markup.table("Changes made here", columns, rows))
-
-
 # --- the page ----------------------------------------------------------------------------------
 
 
@@ -393,11 +373,9 @@ def change_split(organization_id: str) -> None:
         f"{found[subscription_id]['product_name']} ({subscription_id})"
     )
     splits = splits_of(subscription_id)
-    show_present(splits)
-    change = form(
-        organization_id, subscription_id, splits, centers,
-        bool(found[subscription_id]["is_metered"]),
-    )  # fmt: skip
+    is_metered = bool(found[subscription_id]["is_metered"])
+    show_present(splits, is_metered)
+    change = form(organization_id, subscription_id, splits, centers, is_metered)
     if change is not None and st.button("Check and show the effect", type="primary"):
         st.session_state.pop("previewed", None)
         verdict = checked(change, splits, centers)

@@ -10,6 +10,7 @@ import streamlit as st
 
 from app import changes, cost_centers, markup
 from app.cost_centers import Listed
+from app.made import show_made
 from app.queries import licenses, pickers
 from app.queries.query import Column, Row
 from app.records import LONGEST_TEXT, Person, now, one_line
@@ -266,6 +267,7 @@ def page(organization_id: str) -> None:
     with st.container(border=True):
         changed, refusals, subject = FORMS[action](listed)
         save(organization_id, listed, changed, refusals, subject)
+    show_made(organization_id)
     st.subheader("Apply", anchor=False)
     typed_name = one_line(st.session_state.get("typed name", ""))
     offer_run(here.person or Person(typed_name or "somebody on this machine"))

@@ -15,9 +15,11 @@ from published_company import copied, published_company
 from app import asked_run, changes, records
 from app.asked_run import AskedRun, RunRefused
 from app.changes import NotPending
+from app.made import rows_of
 from app.published import Viewer
 from app.records import Person, RecordDamaged
-from app.split_effect import in_words, rows_of
+from app.split_effect import in_words
+from app.split_effect import rows_of as effect_rows
 from app.splits import AlreadyWritten, Change, CostCenter
 from dagster_project.settings import DataFolder
 from dagster_project.what_if.effects import Charge
@@ -75,6 +77,16 @@ def test_a_split_is_saved_with_its_author_and_reason(tmp_path: Path) -> None:
     with pytest.raises(AlreadyWritten):
         changes.save(data, ANN, "evergreen", name, "other", subject="E3", reason="again")
     assert len(changes.made(data, "evergreen")) == 1
+
+
+def test_what_was_saved_after_the_results_is_not_in_them() -> None:
+    saved = changes.Made(datetime(2026, 2, 10, 8), "Ann", "saved", "e", "E3", "moved", "a.csv")
+    proposed = replace(saved, action="proposed", file="")
+    before, after = datetime(2026, 2, 10, 7), datetime(2026, 2, 10, 9)
+    assert [row["what"] for row in rows_of([saved, proposed], before)] == [
+        "Saved, not in the results yet", "Proposed",
+    ]  # fmt: skip
+    assert rows_of([saved], after)[0]["what"] == "Saved"
 
 
 # --- approval ----------------------------------------------------------------------------------
@@ -149,9 +161,9 @@ def test_a_customer_sees_the_effect_in_sales_and_never_in_cost() -> None:
     )  # fmt: skip
     unsold = replace(sold, sales_before=None, sales_after=None)
     broker, customer = Viewer(may_edit=True), Viewer("evergreen", may_edit=True)
-    assert [row["difference"] for row in rows_of(broker, [sold])] == [Decimal(-12)]
-    assert [row["difference"] for row in rows_of(customer, [sold])] == [Decimal(-20)]
-    shown = rows_of(customer, [sold, unsold])
+    assert [row["difference"] for row in effect_rows(broker, [sold])] == [Decimal(-12)]
+    assert [row["difference"] for row in effect_rows(customer, [sold])] == [Decimal(-20)]
+    shown = effect_rows(customer, [sold, unsold])
     assert len(shown) == 2 and shown[1]["before"] is None
     for cost in ("111", "99", "-12"):
         assert cost not in str(shown)

@@ -129,10 +129,13 @@ def test_an_owner_sees_own_cost_centers_on_every_page(page: Page, address: str) 
         settle(page)
         shown = page.locator("body").inner_text()
         assert "Harbor" not in shown and "Marketing" not in shown, query
-    page.goto(f"{address}/findings")
-    expect(page.get_by_test_id("stSidebarNav")).to_be_visible()
-    settle(page)
-    assert "Findings" not in page.locator("h1.page").inner_text()
+    for name, title in (
+        ("findings", "Findings"), ("change_split", "Change"), ("cost_centers", "Cost centers"),
+    ):  # fmt: skip
+        page.goto(f"{address}/{name}?organization=evergreen")
+        expect(page.get_by_test_id("stSidebarNav")).to_be_visible()
+        settle(page)
+        assert title not in page.locator("h1.page").inner_text(), name
 
 
 def test_a_group_has_the_role_of_its_organization(page: Page, address: str) -> None:
