@@ -14,5 +14,5 @@ sign of the money is part of the key, since one change can give a refund and a c
 
 {#- A day in a key: as read, so that 2026-01-05 and 5 Jan 2026 are equal, else unchanged. -#}
 {% macro key_day(parsed, landed) -%}
-    {{ return('coalesce(cast(' ~ parsed ~ ' as varchar), ' ~ text_value(landed) ~ ')') }}
+    {{ return('coalesce(cast(' ~ parsed ~ ' as string), ' ~ text_value(landed) ~ ')') }}
 {%- endmacro %}

@@ -45,6 +45,37 @@ dates with the month in letters (6 Jan 2026, 06-Jan-26). Dates like 06/01/2026 a
     )
 {%- endmacro %}
 
+{#- The same pivot as above: two digits from 69 are years of the last century. -#}
+{% macro spark__date_with_month_name(column) -%}
+    {%- set text = 'initcap(trim(' ~ column ~ '))' -%}
+    coalesce(
+        {%- for shape, form in [
+            ('[0-9]{1,2}-[A-Za-z]{3}-[0-9]{2}', 'd-MMM-yy'),
+            ('[0-9]{1,2} [A-Za-z]{3} [0-9]{2}', 'd MMM yy'),
+        ] %}
+        case
+            when {{ text }} rlike '^{{ shape }}$'
+                then add_months(
+                    cast(try_to_timestamp({{ text }}, '{{ form }}') as date),
+                    case when right({{ text }}, 2) >= '69' then -1200 else 0 end
+                )
+        end,
+        {%- endfor %}
+        {%- for shape, form in [
+            ('[0-9]{1,2} [A-Za-z]{3} [0-9]{4}', 'd MMM yyyy'),
+            ('[0-9]{1,2}-[A-Za-z]{3}-[0-9]{4}', 'd-MMM-yyyy'),
+            ('[0-9]{1,2} [A-Za-z]+ [0-9]{4}', 'd MMMM yyyy'),
+            ('[A-Za-z]{3} [0-9]{1,2}, [0-9]{4}', 'MMM d, yyyy'),
+            ('[A-Za-z]+ [0-9]{1,2}, [0-9]{4}', 'MMMM d, yyyy'),
+        ] %}
+        case
+            when {{ text }} rlike '^{{ shape }}$'
+                then cast(try_to_timestamp({{ text }}, '{{ form }}') as date)
+        end{{ ',' if not loop.last }}
+        {%- endfor %}
+    )
+{%- endmacro %}
+
 {#-
 A landed instant as a UTC timestamp, or null where the text is none: any form of ISO 8601 with a
 year, month and day, with or without offset; without one it is UTC, a bare date its first instant.
@@ -60,7 +91,7 @@ A final Z says the same and is removed.
         -- The year comes first, then a dash. A cast alone would also accept words as dates.
         when substr(trim({{ column }}), 5, 1) <> '-' or {{ column }} like '%(%' then null
         when {{ has_offset(column) }} then {{ timestamp_with_offset('trim(' ~ column ~ ')') }}
-        else try_cast(trim({{ column }}) as timestamp)
+        else {{ timestamp_without_offset('trim(' ~ column ~ ')') }}
     end
 {%- endmacro %}
 
@@ -74,18 +105,28 @@ as it is.
 {%- endmacro %}
 
 {% macro duckdb__extended_iso(column) -%}
+    {{ _extended_iso(column, '\\') }}
+{%- endmacro %}
+
+{% macro spark__extended_iso(column) -%}
+    {{ _extended_iso(column, '$') }}
+{%- endmacro %}
+
+{#- Engines refer to a group of a pattern by a mark and its number. -#}
+{% macro _extended_iso(column, mark) -%}
     regexp_replace(
         regexp_replace(
             regexp_replace(
                 regexp_replace(
-                    trim(rtrim(upper({{ _without_spaces(column) }}), 'Z')),
-                    '^(\d{4})(\d\d)(\d\d)($|T.*)', '\1-\2-\3\4'
+                    trim(trim(trailing 'Z' from upper({{ _without_spaces(column) }}))),
+                    '^([0-9]{4})([0-9]{2})([0-9]{2})($|T.*)',
+                    '{{ mark }}1-{{ mark }}2-{{ mark }}3{{ mark }}4'
                 ),
-                '^(.{10}[T ]\d\d)($|[+-].*)', '\1:00\2'
+                '^(.{10}[T ][0-9]{2})($|[+-].*)', '{{ mark }}1:00{{ mark }}2'
             ),
-            '^(.{10})[T ](\d\d):?(\d\d):?', '\1T\2:\3:'
+            '^(.{10})[T ]([0-9]{2}):?([0-9]{2}):?', '{{ mark }}1T{{ mark }}2:{{ mark }}3:'
         ),
-        '^(.{17})($|[+-].*)', '\1' || '00\2'
+        '^(.{17})($|[+-].*)', '{{ mark }}1' || '00{{ mark }}2'
     )
 {%- endmacro %}
 
@@ -114,6 +155,33 @@ machine. Microseconds since 1970 avoid both.
     end
 {%- endmacro %}
 
+{% macro spark__timestamp_with_offset(text) -%}
+    {%- set instant = 'cast(try_cast(' ~ text ~ ' as timestamp_ltz) as timestamp_ntz)' -%}
+    {%- set local_time = 'try_cast(substr(' ~ text ~ ', 1, 19) as timestamp_ntz)' -%}
+    case
+        when
+            timestampdiff(second, {{ instant }}, {{ local_time }}) between -50400 and 50400
+            then {{ instant }}
+    end
+{%- endmacro %}
+
+{#- An instant in UTC, or null where the text is none. -#}
+{% macro timestamp_without_offset(text) -%}
+    {{ return(adapter.dispatch('timestamp_without_offset')(text)) }}
+{%- endmacro %}
+
+{% macro duckdb__timestamp_without_offset(text) -%}
+    try_cast({{ text }} as timestamp)
+{%- endmacro %}
+
+{#- Spark would also read a year and a month as the first day. -#}
+{% macro spark__timestamp_without_offset(text) -%}
+    case
+        when {{ text }} rlike '^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}($|[T ])'
+            then try_cast({{ text }} as timestamp_ntz)
+    end
+{%- endmacro %}
+
 {#- The offset as an interval. No time zone is more than 14 hours from UTC. -#}
 {% macro _offset_in_seconds(text) -%}
     (
@@ -132,4 +200,8 @@ instead makes a statement of thousands of operations, each with memory of its ow
 
 {% macro duckdb__computed_once(name, value, expression) -%}
     list_transform([{{ value }}], lambda {{ name }}: {{ expression }})[1]
+{%- endmacro %}
+
+{% macro spark__computed_once(name, value, expression) -%}
+    transform(array({{ value }}), {{ name }} -> {{ expression }})[0]
 {%- endmacro %}

@@ -21,8 +21,13 @@ that fit into 18 digits, which are nearly all, are cast to that first. Results a
         when regexp_full_match({{ column }}, '-?[0-9]{1,14}([.][0-9]{1,4})?')
             then cast(cast({{ column }} as decimal(18, 4)) as decimal(38, 18))
         when position('_' in {{ column }}) = 0
-            then try_cast(ltrim(trim({{ column }}), '''') as decimal(38, 18))
+            then try_cast(trim(leading '''' from trim({{ column }})) as decimal(38, 18))
     end
+{%- endmacro %}
+
+{% macro spark__decimal_value(column) -%}
+    {%- set text = 'trim(leading chr(39) from trim(' ~ column ~ '))' -%}
+    case when {{ text }} rlike '^[-+.0-9eE]+$' then try_cast({{ text }} as decimal(38, 18)) end
 {%- endmacro %}
 
 {#-
@@ -38,7 +43,7 @@ digit odd, one unit is subtracted again.
             when
                 abs(try_cast({{ exact }} as decimal(28, 10)) - {{ exact }}) = 0.00000000005
                 and try_cast({{ exact }} as decimal(28, 10)) % 0.0000000002 <> 0
-                then sign({{ exact }}) * 0.0000000001
+                then {{ sign_of(exact) }} * 0.0000000001
             else 0
         end as decimal(28, 10)
     )

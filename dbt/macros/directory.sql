@@ -52,7 +52,7 @@ counts only with its time of day (2_22_37 PM) or a day after the 12th, because 1
     {{ _date_in_name(path, '\\') }}
 {%- endmacro %}
 
-{% macro default__date_in_name(path) -%}
+{% macro spark__date_in_name(path) -%}
     {{ _date_in_name(path, '$') }}
 {%- endmacro %}
 
@@ -88,7 +88,7 @@ counts only with its time of day (2_22_37 PM) or a day after the 12th, because 1
     unnest(string_split({{ column }}, '{{ separator }}'))
 {%- endmacro %}
 
-{% macro default__each_word(column, separator) -%}
+{% macro spark__each_word(column, separator) -%}
     explode(split({{ column }}, '[{{ separator }}]'))
 {%- endmacro %}
 
@@ -103,8 +103,12 @@ counts only with its time of day (2_22_37 PM) or a day after the 12th, because 1
     )
 {%- endmacro %}
 
-{% macro default__each_sku_id(column) -%}
-    explode(from_json({{ column }}, 'array<struct<skuId:string>>').skuId)
+{% macro spark__each_sku_id(column) -%}
+    explode(
+        transform(
+            from_json({{ column }}, 'array<map<string,string>>'), license -> license['skuId']
+        )
+    )
 {%- endmacro %}
 
 {#- The one organization with a directory, to which rows without an organization belong. Null if

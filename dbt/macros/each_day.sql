@@ -13,6 +13,6 @@
     )
 {%- endmacro %}
 
-{% macro default__each_day(first_day, last_day) -%}
+{% macro spark__each_day(first_day, last_day) -%}
     explode(sequence({{ first_day }}, {{ last_day }}, interval 1 day))
 {%- endmacro %}

@@ -15,7 +15,7 @@
     )
 {%- endmacro %}
 
-{% macro default__each_month(first_day, last_day) -%}
+{% macro spark__each_month(first_day, last_day) -%}
     explode(
         sequence(
             trunc({{ first_day }}, 'month'), trunc({{ last_day }}, 'month'), interval 1 month

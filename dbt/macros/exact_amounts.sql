@@ -72,10 +72,11 @@ amount is not, or where the price would be a billion or more.
                 case when ({{ amount }} < 0) <> ({{ quantity }} < 0) then -1 else 1 end
                 * cast(
                     cast(
-                        (
-                            2 * {{ smallest_units('abs(' ~ amount ~ ')', 'bigint') }}
-                            + {{ _whole(quantity) }}
-                        ) // (2 * {{ _whole(quantity) }}) as decimal(18, 0)
+                        {{ whole_quotient(
+                            '2 * ' ~ smallest_units('abs(' ~ amount ~ ')', 'bigint')
+                            ~ ' + ' ~ _whole(quantity),
+                            '2 * ' ~ _whole(quantity)
+                        ) }} as decimal(18, 0)
                     ) * 0.0000000001 as decimal(38, 18)
                 )
         else {{ _long_quotient(exact_or_cost(exact, amount), quantity) }}
@@ -92,28 +93,30 @@ amount is not, or where the price would be a billion or more.
         when
             abs(cast({{ amount }} as double)) < abs(cast({{ quantity }} as double)) * 1000000000
             then
-                sign({{ amount }}) * sign({{ quantity }})
+                {{ sign_of(amount) }} * {{ sign_of(quantity) }}
                 * {{ _of_smallest_decimals(_long_division(
                     _digits('abs(' ~ amount ~ ')'),
-                    'cast(abs(' ~ quantity ~ ') * 10000000000 as hugeint)'
+                    'cast(abs(' ~ quantity ~ ') * 10000000000 as ' ~ wide_integer() ~ ')'
                 )) }}
     end
 {%- endmacro %}
 
 {#- A decimal(38, 18) in units of its last decimal. -#}
 {% macro _digits(amount) -%}
-    cast(replace(cast({{ amount }} as varchar), '.', '') as hugeint)
+    cast(replace(cast({{ amount }} as string), '.', '') as {{ wide_integer() }})
 {%- endmacro %}
 
 {% macro _long_division(units, divisor) -%}
-    ({{ units }} // {{ divisor }} * 10000000000
-    + ({{ units }} % {{ divisor }}) * 10000000000 // {{ divisor }})
+    (
+        {{ wide_quotient(units, divisor) }} * 10000000000
+        + {{ wide_quotient('(' ~ units ~ ' % ' ~ divisor ~ ') * 10000000000', divisor) }}
+    )
 {%- endmacro %}
 
 {#- Units of the 18th decimal as a decimal(38, 18). -#}
 {% macro _of_smallest_decimals(units) -%}
     cast(
-        cast({{ units }} // 1000000000 as decimal(29, 0)) * 0.000000001
+        cast({{ wide_quotient(units, '1000000000') }} as decimal(29, 0)) * 0.000000001
         + cast({{ units }} % 1000000000 as decimal(9, 0)) * 0.000000000000000001
         as decimal(38, 18)
     )

@@ -10,7 +10,8 @@ The split that divides a line, and the cost center's part of the cost:
 -145.65 x 10 / 15 = -97.1; rounding 0"
 -#}
 {% macro split_explanation(row) -%}
-    concat(
+    concat_ws(
+        '',
         {{ row }}.charge_kind,
         {{ _phrase_if(row ~ '.cutoff_at is not null', [
             "' (cutoff '", plain_instant(row ~ '.cutoff_at'), "')'",
@@ -50,12 +51,13 @@ The price behind the sales of a line; null if the bill states them or no price i
         when {{ row }}.price_source in ('bill', 'free_of_charge', 'passed_on') then null
         when {{ row }}.price_source is not null
             then
-                concat(
+                concat_ws(
+                    '',
                     {{ row }}.price_source,
                     {{ _phrase_if(row ~ '.offer is not null', [
                         "' \"'", row ~ '.offer', "'\"'",
                     ]) }},
-                    ' from ', cast({{ row }}.valid_from_date as varchar), ': ',
+                    ' from ', cast({{ row }}.valid_from_date as string), ': ',
                     case
                         when {{ row }}.is_percent_of_cost then {{ _cost_and_percent(row) }}
                         else {{ _unit_price_and_quantity(row) }}
@@ -65,20 +67,22 @@ The price behind the sales of a line; null if the bill states them or no price i
 {%- endmacro %}
 
 {% macro _cost_and_percent(row) -%}
-    concat(
+    concat_ws(
+        '',
         'cost ', {{ plain_number(row ~ '.total_cost') }},
         ' plus ', {{ plain_number(row ~ '.markup_percent') }}, ' percent'
     )
 {%- endmacro %}
 
 {% macro _unit_price_and_quantity(row) -%}
-    concat(
+    concat_ws(
+        '',
         {{ plain_number(row ~ '.unit_price') }}, ' ', {{ row }}.price_currency,
         {{ _phrase_if(row ~ '.markup_percent is not null', [
             "' (list plus '", plain_number(row ~ '.markup_percent'), "' percent)'",
         ]) }},
         {{ _phrase_if(row ~ '.price_currency <> ' ~ row ~ '.currency', [
-            "' at the rate of '", 'cast(' ~ row ~ '.rate_date as varchar)',
+            "' at the rate of '", 'cast(' ~ row ~ '.rate_date as string)',
             "' = '", plain_number(row ~ '.sales_unit_price'), "' '", row ~ '.currency',
         ]) }},
         {{ _phrase_if(row ~ '.priced_cycle_days <> 1', [
@@ -90,7 +94,8 @@ The price behind the sales of a line; null if the bill states them or no price i
 
 {#- A posted line that is not in its re-issued invoice. -#}
 {% macro reversal_explanation(closed_period, cost_center_name, billed_cost) -%}
-    concat(
+    concat_ws(
+        '',
         'the re-issued invoice does not contain this line of closed period ', {{ closed_period }},
         ': the amount billed to ', {{ cost_center_name }}, ', ',
         {{ plain_number(billed_cost) }}, ', is reversed'
@@ -99,7 +104,8 @@ The price behind the sales of a line; null if the bill states them or no price i
 
 {#- An approved correction of a posted line's split. -#}
 {% macro correction_explanation(closed_period, approved_by, reason, cost_difference) -%}
-    concat(
+    concat_ws(
+        '',
         'correction of closed period ', {{ closed_period }},
         ', approved by ', {{ approved_by }}, ' (', {{ reason }},
         '): the cost of this line for the cost center changes by ',
@@ -109,12 +115,15 @@ The price behind the sales of a line; null if the bill states them or no price i
 
 {#- A cost that a rule passes on from one cost center to another. -#}
 {% macro sharing_explanation(row) -%}
-    concat(
+    concat_ws(
+        '',
         {{ row }}.from_cost_center_name, ' passes on ', {{ plain_number(row ~ '.pool_cost') }},
         {{ _phrase_if(row ~ '.product_name is not null', ["' of '", row ~ '.product_name']) }},
         case
             when {{ row }}.source_kind <> 'cost_center'
-                then concat(' (shared ', {{ row }}.source_kind, ' ', {{ row }}.source_id, ')')
+                then concat_ws(
+                    '', ' (shared ', {{ row }}.source_kind, ' ', {{ row }}.source_id, ')'
+                )
             when {{ row }}.step = 2 then ', including received costs,'
             else ''
         end,
@@ -126,5 +135,5 @@ The price behind the sales of a line; null if the bill states them or no price i
 {%- endmacro %}
 
 {% macro _phrase_if(condition, parts) -%}
-    case when {{ condition }} then concat({{ parts | join(', ') }}) else '' end
+    case when {{ condition }} then concat_ws('', {{ parts | join(', ') }}) else '' end
 {%- endmacro %}

@@ -28,7 +28,7 @@ where it depends on the row.
     {%- endfor %})
 {%- endmacro %}
 
-{% macro default__named_values(values) -%}
+{% macro spark__named_values(values) -%}
     named_struct({% for name, value in values.items() -%}
         '{{ name }}', {{ value }}{{ ', ' if not loop.last }}
     {%- endfor %})

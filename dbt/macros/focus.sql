@@ -4,11 +4,11 @@
 {%- endmacro %}
 
 {% macro duckdb__json_string(text) -%}
-    cast(to_json({{ text }}) as varchar)
+    cast(to_json({{ text }}) as string)
 {%- endmacro %}
 
 {#- {"v":"text"} without the parts around the text. -#}
-{% macro default__json_string(text) -%}
+{% macro spark__json_string(text) -%}
     case
         when {{ text }} is not null
             then
@@ -23,14 +23,15 @@
 {#- Texts under keys as a JSON object, without those that are null; null without any. -#}
 {% macro json_object_of(texts) -%}
     nullif(
-        concat(
+        concat_ws(
+            '',
             '{',
             concat_ws(
                 ','
                 {%- for key, text in texts.items() -%}
                     , case
                         when {{ text }} is not null
-                            then concat('"{{ key }}":', {{ json_string(text) }})
+                            then concat_ws('', '"{{ key }}":', {{ json_string(text) }})
                     end
                 {%- endfor %}
             ),
@@ -52,7 +53,7 @@
     end
 {%- endmacro %}
 
-{% macro default__json_object_or_null(text) -%}
+{% macro spark__json_object_or_null(text) -%}
     case when json_object_keys({{ text }}) is not null then {{ text }} end
 {%- endmacro %}
 

@@ -87,7 +87,7 @@ group_keys as (
     select
         group_id,
         'sku' as price_is_for,
-        {{ match_key('concat(product_id, sku_id)') }} as product_key
+        {{ match_key("concat_ws('', product_id, sku_id)") }} as product_key
     from item_groups
     where sku_id is not null
     union
@@ -116,7 +116,7 @@ candidates as (
         row_number() over (
             partition by item_groups.group_id
             order by
-                prices.price_rank,
+                prices.price_rank nulls last,
                 {{ _newest_price_first() }}
         ) as best_first,
         row_number() over (
@@ -278,12 +278,12 @@ The order of prices of one rank: the most specific, that of a term, that of the 
 latest, the file written last.
 -#}
 {% macro _newest_price_first() -%}
-    prices.detail_rank,
-                case when prices.term_months is null then 2 else 1 end,
-                coalesce(prices.minimum_quantity, 1) desc,
-                prices.valid_from_date desc,
-                prices.currency = item_groups.currency desc,
-                prices.modified_at desc,
-                prices.file desc,
-                prices.row_number desc
+    prices.detail_rank nulls last,
+                case when prices.term_months is null then 2 else 1 end nulls last,
+                coalesce(prices.minimum_quantity, 1) desc nulls last,
+                prices.valid_from_date desc nulls last,
+                prices.currency = item_groups.currency desc nulls last,
+                prices.modified_at desc nulls last,
+                prices.file desc nulls last,
+                prices.row_number desc nulls last
 {%- endmacro %}

@@ -24,7 +24,7 @@ millionths: without this, that rounding instead of the given order would decide 
 
 {#- Number of units of the currency's last decimal in one currency unit: 100 for two decimals. -#}
 {% macro units_per_whole(decimals) -%}
-    cast(concat('1E', {{ decimals }}) as decimal(10, 0))
+    cast(power(10, {{ decimals }}) as decimal(10, 0))
 {%- endmacro %}
 
 {#- Units, converted back to an amount. -#}

@@ -1,4 +1,4 @@
 {#- One unit of the last decimal: 0.01 for two decimals. -#}
 {% macro last_decimal(decimals) -%}
-    cast(concat('1E-', {{ decimals }}) as decimal(28, 10))
+    cast(power(10, -{{ decimals }}) as decimal(28, 10))
 {%- endmacro %}

@@ -7,6 +7,6 @@
     regexp_replace(lower({{ column }}), '[^a-z0-9]', '', 'g')
 {%- endmacro %}
 
-{% macro default__match_key(column) -%}
+{% macro spark__match_key(column) -%}
     regexp_replace(lower({{ column }}), '[^a-z0-9]', '')
 {%- endmacro %}

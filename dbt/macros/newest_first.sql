@@ -11,12 +11,12 @@ which the condition `preferred` holds come before all others.
         partition by {{ keys | join(', ') }}
         order by
             {%- if preferred %}
-            {{ preferred }} desc,
+            {{ preferred }} desc nulls last,
             {%- endif %}
-            {{ files }}.modified_at desc,
-            {{ rows }}.file desc
+            {{ files }}.modified_at desc nulls last,
+            {{ rows }}.file desc nulls last
             {%- if not whole_files %},
-            {{ rows }}.row_number desc
+            {{ rows }}.row_number desc nulls last
             {%- endif %}
     ) as newest_first
 {%- endmacro %}

@@ -9,7 +9,7 @@ periods as (
     select
         billing_period,
         max(billing_date) as last_billing_date,
-        lag(billing_period) over (order by billing_period) as previous_billing_period
+        lag(billing_period) over (order by billing_period nulls last) as previous_billing_period
     from {{ billing_report }}
     group by billing_period
 

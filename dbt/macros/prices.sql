@@ -9,7 +9,7 @@ floats. Null if a factor is too large, which is far above any bill.
             then
                 {{ _rounded_quotient(
                     _units(amount) ~ ' * ' ~ _units('(100 + ' ~ percent ~ ')'),
-                    'cast(1000000000000 as hugeint)'
+                    'cast(1000000000000 as ' ~ wide_integer() ~ ')'
                 ) }}
     end
 {%- endmacro %}
@@ -33,21 +33,22 @@ floats. Null if a factor is too large, which is far above any bill.
             then
                 {{ _rounded_quotient(
                     _units(price) ~ ' * ' ~ _units(quantity) ~ ' * ' ~ days,
-                    'cast(10000000000 as hugeint) * ' ~ cycle_days
+                    'cast(10000000000 as ' ~ wide_integer() ~ ') * ' ~ cycle_days
                 ) }}
     end
 {%- endmacro %}
 
 {% macro _units(amount) -%}
-    {{ smallest_units(amount, 'hugeint') }}
+    {{ smallest_units(amount, wide_integer()) }}
 {%- endmacro %}
 
 {#- The result is in units of the tenth decimal again. -#}
 {% macro _rounded_quotient(numerator, denominator) -%}
     cast(
         case when {{ numerator }} < 0 then -1 else 1 end
-        * ((2 * abs({{ numerator }}) + {{ denominator }}) // (2 * ({{ denominator }})))
-        as decimal(28, 0)
+        * {{ wide_quotient(
+            '2 * abs(' ~ numerator ~ ') + ' ~ denominator, '2 * (' ~ denominator ~ ')'
+        ) }} as decimal(28, 0)
     ) * 0.0000000001
 {%- endmacro %}
 
@@ -80,7 +81,8 @@ floats. Null if a factor is too large, which is far above any bill.
             abs(cast({{ amount }} as double)) < abs(cast({{ quantity }} as double)) * 900000000000000000
             then
                 {{ _rounded_quotient(
-                    'sign(' ~ quantity ~ ') * ' ~ _units(amount) ~ ' * cast(10000000000 as hugeint)',
+                    sign_of(quantity) ~ ' * ' ~ _units(amount)
+                    ~ ' * cast(10000000000 as ' ~ wide_integer() ~ ')',
                     _units('abs(' ~ quantity ~ ')')
                 ) }}
     end

@@ -18,7 +18,7 @@ the amount up to which it cannot overflow.
             when {{ low }} = {{ high }} then 0
             when abs({{ amount }}) <= {{ narrow_limit }}
                 then {{ _prorated(amount, low, high, total, 'bigint') }}
-            else {{ _prorated(amount, low, high, total, 'hugeint') }}
+            else {{ _prorated(amount, low, high, total, wide_integer()) }}
         end as decimal(28, 10)
     )
 {%- endmacro %}
@@ -48,10 +48,12 @@ the amount up to which it cannot overflow.
 {#- |amount| x units / total in whole millionths, halves up. -#}
 {% macro _rounded(amount, units, total, integer_type) -%}
     cast(
-        (
-            2 * {{ smallest_units('abs(' ~ amount ~ ')', integer_type) }} * {{ units }}
-            + 10000 * {{ total }}
-        ) // (20000 * {{ total }}) as decimal(22, 0)
+        {{ _quotient(
+            '2 * ' ~ smallest_units('abs(' ~ amount ~ ')', integer_type) ~ ' * ' ~ units
+            ~ ' + 10000 * ' ~ total,
+            '20000 * ' ~ total,
+            integer_type
+        ) }} as decimal(22, 0)
     ) * 0.000001
 {%- endmacro %}
 
@@ -61,17 +63,27 @@ the amount up to which it cannot overflow.
     * case
         when abs({{ amount }}) <= {{ narrow_limit }}
             then {{ _unrounded(amount, low, high, total, 'bigint') }}
-        else {{ _unrounded(amount, low, high, total, 'hugeint') }}
+        else {{ _unrounded(amount, low, high, total, wide_integer()) }}
     end
 {%- endmacro %}
 
 {% macro _unrounded(amount, low, high, total, integer_type) -%}
     cast(
-        (
-            2 * {{ smallest_units('abs(' ~ amount ~ ')', integer_type) }} * ({{ high }} - {{ low }})
-            + {{ total }}
-        ) // (2 * {{ total }}) as decimal(28, 0)
+        {{ _quotient(
+            '2 * ' ~ smallest_units('abs(' ~ amount ~ ')', integer_type)
+            ~ ' * (' ~ high ~ ' - ' ~ low ~ ') + ' ~ total,
+            '2 * ' ~ total,
+            integer_type
+        ) }} as decimal(28, 0)
     ) * 0.0000000001
+{%- endmacro %}
+
+{% macro _quotient(numerator, denominator, integer_type) -%}
+    {%- if integer_type == 'bigint' -%}
+        {{ whole_quotient(numerator, denominator) }}
+    {%- else -%}
+        {{ wide_quotient(numerator, denominator) }}
+    {%- endif -%}
 {%- endmacro %}
 
 {#-
@@ -96,17 +108,19 @@ The amount up to which prorated_part can use 64-bit arithmetic for a split of th
 -#}
 {% macro narrow_limit(total) -%}
     cast(
-        greatest(9223372036854775807 // (2 * greatest({{ total }}, 1)) - 5001, 0)
-        as decimal(20, 0)
+        greatest(
+            {{ whole_quotient('9223372036854775807', '2 * greatest(' ~ total ~ ', 1)') }} - 5001,
+            0
+        ) as decimal(20, 0)
     ) * 0.0000000001
 {%- endmacro %}
 
 {#- Units / total, rounded half up to 10 decimals; differences of these sum to 1 exactly. -#}
 {% macro cumulative_share(units, total) -%}
     cast(
-        (
-            20000000000 * cast({{ units }} as hugeint) + {{ total }}
-        ) // (2 * {{ total }}) as decimal(18, 0)
+        {{ wide_quotient(
+            '20000000000 * cast(' ~ units ~ ' as ' ~ wide_integer() ~ ') + ' ~ total, '2 * ' ~ total
+        ) }} as decimal(18, 0)
     ) * 0.0000000001
 {%- endmacro %}
 
@@ -116,17 +130,18 @@ products of smaller units would overflow.
 -#}
 {% macro basis_units(basis, total) -%}
     case
-        when {{ total }} < 1000000000000 then cast({{ basis }} * 10000000000 as hugeint)
-        else cast({{ basis }} * 100 as hugeint)
+        when {{ total }} < 1000000000000
+            then cast({{ basis }} * 10000000000 as {{ wide_integer() }})
+        else cast({{ basis }} * 100 as {{ wide_integer() }})
     end
 {%- endmacro %}
 
 {#- The id of the split that allocates everything to an organization's Default. -#}
 {% macro default_split_id(organization_id) -%}
-    concat('default:', {{ organization_id }})
+    concat_ws('', 'default:', {{ organization_id }})
 {%- endmacro %}
 
 {#- The id of the split that allocates everything to one cost center. -#}
 {% macro cost_center_split_id(organization_id, cost_center_id) -%}
-    concat('cost center:', {{ organization_id }}, ':', {{ cost_center_id }})
+    concat_ws('', 'cost center:', {{ organization_id }}, ':', {{ cost_center_id }})
 {%- endmacro %}

@@ -7,6 +7,6 @@
     regexp_matches({{ text }}, {{ pattern }})
 {%- endmacro %}
 
-{% macro default__regexp_contains(text, pattern) -%}
+{% macro spark__regexp_contains(text, pattern) -%}
     {{ text }} rlike {{ pattern }}
 {%- endmacro %}

@@ -7,7 +7,7 @@
     {{ relation }}
 {%- endmacro %}
 
-{% macro default__whole_row(relation) -%}
+{% macro spark__whole_row(relation) -%}
     struct({{ relation }}.*)
 {%- endmacro %}
 
@@ -22,12 +22,19 @@
             to_json({{ row }}),
             '{"file": null, "row_number": null, "content_hash": null, "loaded_at": null,
             "declared_subscription_id": null}'
-        ) as varchar
+        ) as string
     )
 {%- endmacro %}
 
-{% macro default__row_as_json(row) -%}
-    to_json({{ row }})
+{% macro spark__row_as_json(row) -%}
+    to_json(
+        map_filter(
+            from_json(to_json({{ row }}), 'map<string,string>'),
+            (name, value) -> name not in (
+                'file', 'row_number', 'content_hash', 'loaded_at', 'declared_subscription_id'
+            )
+        )
+    )
 {%- endmacro %}
 
 {#- One value of a JSON object, as text. -#}
@@ -39,7 +46,7 @@
     json_extract_string({{ column }}, '$.{{ key }}')
 {%- endmacro %}
 
-{% macro default__json_text(column, key) -%}
+{% macro spark__json_text(column, key) -%}
     get_json_object({{ column }}, '$.{{ key }}')
 {%- endmacro %}
 
@@ -49,10 +56,10 @@
 {%- endmacro %}
 
 {% macro duckdb__json_text_at(column, key) -%}
-    cast(cast({{ column }} as json) as map(varchar, varchar))[{{ key }}]
+    cast(cast({{ column }} as json) as map(string, string))[{{ key }}]
 {%- endmacro %}
 
-{% macro default__json_text_at(column, key) -%}
+{% macro spark__json_text_at(column, key) -%}
     from_json({{ column }}, 'map<string,string>')[{{ key }}]
 {%- endmacro %}
 
@@ -65,10 +72,10 @@ rows.
 {%- endmacro %}
 
 {% macro duckdb__each_json_pair(column) -%}
-    unnest(map_entries(try_cast(try_cast({{ column }} as json) as map(varchar, varchar))))
+    unnest(map_entries(try_cast(try_cast({{ column }} as json) as map(string, string))))
 {%- endmacro %}
 
-{% macro default__each_json_pair(column) -%}
+{% macro spark__each_json_pair(column) -%}
     explode(map_entries(from_json({{ column }}, 'map<string,string>')))
 {%- endmacro %}
 
@@ -81,6 +88,6 @@ rows.
     unnest(try_cast({{ column }} as json[]))
 {%- endmacro %}
 
-{% macro default__each_json_object(column) -%}
+{% macro spark__each_json_object(column) -%}
     explode(from_json({{ column }}, 'array<string>'))
 {%- endmacro %}

@@ -2,7 +2,7 @@
 {% macro surrogate_id(columns) -%}
     md5(concat_ws('|',
         {%- for column in columns %}
-        coalesce(cast({{ column }} as varchar), '~'){{ ',' if not loop.last }}
+        coalesce(cast({{ column }} as string), '~'){{ ',' if not loop.last }}
         {%- endfor %}
     ))
 {%- endmacro %}

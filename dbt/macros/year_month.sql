@@ -1,6 +1,6 @@
 {#- The month of a day as text: 2026-01. -#}
 {% macro year_month(day) -%}
-    substr(cast({{ day }} as varchar), 1, 7)
+    substr(cast({{ day }} as string), 1, 7)
 {%- endmacro %}
 
 {#- The end of every range that is still open. -#}
@@ -10,5 +10,5 @@
 
 {#- The first day of a billing period, as a date. -#}
 {% macro period_start(billing_period) -%}
-    cast(concat({{ billing_period }}, '-01') as date)
+    cast(concat_ws('', {{ billing_period }}, '-01') as date)
 {%- endmacro %}

@@ -17,7 +17,15 @@ import jinja2
 
 from dagster_project.settings import PROJECT_ROOT
 
-MACROS = (PROJECT_ROOT / "dbt" / "macros" / "prorated_part.sql").read_text(encoding="utf-8")
+
+def macros_of_duckdb(file: str) -> str:
+    """The macros of a file without those of other engines, dispatched to DuckDB's."""
+    text = (PROJECT_ROOT / "dbt" / "macros" / file).read_text(encoding="utf-8")
+    text = re.sub(r"\{% macro spark__.*?\{%- endmacro %\}", "", text, flags=re.DOTALL)
+    return re.sub(r"adapter\.dispatch\('(\w+)'\)", r"duckdb__\1", text)
+
+
+MACROS = macros_of_duckdb("whole_numbers.sql") + macros_of_duckdb("prorated_part.sql")
 UNITS = 10**10
 CALLS = {
     "part": "prorated_part('amount', 'low', 'high', 'total', 'narrow')",
@@ -120,7 +128,7 @@ class Cases:
         """The values of all macros for each case."""
         environment = jinja2.Environment()
         sql = {
-            name: environment.from_string(f"{macros}{{{{ {call} }}}}").render()
+            name: environment.from_string(f"{macros}{{{{ {call} }}}}").render({"return": str.strip})
             for name, call in CALLS.items()
         }
         columns = ", ".join(f"{each} as {name}" for name, each in sql.items())
@@ -177,9 +185,7 @@ SAME_RESULT = {
     "when abs({{ amount }}) [<] 225000 -> <=": "floats are exact beyond the limit too",
     "when abs({{ amount }}) < [225000] -> 225001": "floats are exact beyond the limit too",
     "case when {{ amount }} [<] 0 then -1 else 1 end -> <=": "the sign of zero",
-    "greatest(9223372036854775807 // (2 * greatest({{ total }}, 1)) - 5001, [0]) -> 1": (
-        "more units than any split has"
-    ),
+    "[0] -> 1": "more units than any split has",
 }
 """Changes that make no difference to an amount, with the reason."""
 
@@ -199,7 +205,8 @@ def mutants() -> Iterator[tuple[str, str]]:
     """Macros with one change outside of comments, each with the changed line."""
     end = MACROS.index("{% macro default_split_id")
     for match in re.finditer(
-        r"(?<!%)<=|//|[<=+*]|(?<= )-(?= )|\b(?:greatest|abs|hugeint|null)\b|\b\d+\b", MACROS[:end]
+        r"(?<!%)<=|//|(?<!=)=(?!=)|[<+*]|(?<= )-(?= )|\b(?:greatest|abs|hugeint|null)\b|\b\d+\b",
+        MACROS[:end],
     ):
         before, after = MACROS[: match.start()], MACROS[match.end() :]
         if before.rfind("{#") > before.rfind("#}"):

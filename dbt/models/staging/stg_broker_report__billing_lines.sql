@@ -28,8 +28,8 @@ worded as (
 parsed as (
 
     select
-        * exclude (type_words, period_words),
-        rtrim(trim(type_words), '. ') as charge_type_text,
+        * {{ without('type_words', 'period_words') }},
+        trim(trailing '. ' from trim(type_words)) as charge_type_text,
         split_part(period_words, ' to ', 1) as period_start_text,
         split_part(split_part(period_words, ' to ', 2), '(', 1) as period_end_text
     from worded
@@ -92,13 +92,13 @@ renamed as (
         file,
         row_number,
         content_hash,
-        cast(null as varchar) as invoice_number,
+        cast(null as string) as invoice_number,
         billing_day as billing_date,
         {{ text_value('organization') }} as customer_id,
-        cast(null as varchar) as customer_domain,
+        cast(null as string) as customer_domain,
         {{ text_value('organization') }} as customer_name,
         {{ declared_subscription(id_value('subscription_id')) }} as subscription_id,
-        cast(null as varchar) as product_id,
+        cast(null as string) as product_id,
         {{ text_value('product_name') }} as product_name,
         {{ given_id('sku') }} as sku_id,
         {{ text_value('charge_type_text') }} as charge_type,
@@ -106,20 +106,20 @@ renamed as (
         period_end_day as charge_end_date,
         trim(billing_line_details) as billing_line_details,
         {{ measure('exact_quantity') }} as billed_quantity,
-        cast(null as varchar) as billed_unit,
+        cast(null as string) as billed_unit,
         cast(null as decimal(28, 10)) as unit_price,
         {{ measure('exact_total_cost') }} as total_cost,
         {{ measure('exact_total_sales') }} as total_sales,
         {{ measure('exact_total_margin') }} as billed_margin,
         exact_total_cost - {{ measure('exact_total_cost') }} as rounding_residual,
         upper({{ given_id('currency') }}) as currency,
-        cast(null as varchar) as reference_id,
-        cast(null as varchar) as tags,
+        cast(null as string) as reference_id,
+        cast(null as string) as tags,
         {{ charge_key(charge, 'exact_total_cost') }} as charge_key,
         {{ charge_key(charge, 'exact_total_cost') }} as broad_charge_key,
-        cast(null as varchar) as provider,
-        cast(null as varchar) as seller,
-        cast(null as varchar) as period_key,
+        cast(null as string) as provider,
+        cast(null as string) as seller,
+        cast(null as string) as period_key,
         {{ rejection() }}
     from checked
 

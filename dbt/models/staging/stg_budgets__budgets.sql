@@ -6,7 +6,7 @@ with
     typed={
         'month_start': 'cast(' ~ dbt.date_trunc(
             'month',
-            'case when length(trim(month)) = 7 then ' ~ date_value("concat(trim(month), '-01')")
+            'case when length(trim(month)) = 7 then ' ~ date_value("concat_ws('', trim(month), '-01')")
             ~ ' else ' ~ date_value('month') ~ ' end'
         ) ~ ' as date)',
         'exact_amount': decimal_value('amount'),

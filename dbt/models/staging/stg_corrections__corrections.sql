@@ -10,7 +10,7 @@ with
         (
             'Billing Period',
             'billing_period',
-            date_value("concat(trim(billing_period), '-01')") ~ ' is null',
+            date_value("concat_ws('', trim(billing_period), '-01')") ~ ' is null',
             empty_or('billing_period', 'is not a month like 2026-01')
         ),
         needs_id('Cost Center ID', 'cost_center_id'),

@@ -71,7 +71,7 @@ renamed as (
         usage_day as charge_end_date,
         concat_ws(
             ', ',
-            concat('usage of ', cast(usage_day as varchar)),
+            concat_ws('', 'usage of ', cast(usage_day as string)),
             {{ text_value('meter_category') }},
             {{ text_value('meter_name') }},
             {{ text_value('resource_group') }}
@@ -88,9 +88,9 @@ renamed as (
         {{ text_value('tags') }} as tags,
         {{ charge_key(charge + details, 'exact_pre_tax_total') }} as charge_key,
         {{ charge_key(charge, 'exact_pre_tax_total') }} as broad_charge_key,
-        cast(null as varchar) as provider,
-        cast(null as varchar) as seller,
-        cast(null as varchar) as period_key,
+        cast(null as string) as provider,
+        cast(null as string) as seller,
+        cast(null as string) as period_key,
         {{ rejection() }}
     from checked
 

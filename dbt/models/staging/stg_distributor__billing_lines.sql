@@ -93,12 +93,12 @@ renamed as (
         exact_total_cost - {{ measure('exact_total_cost') }} as rounding_residual,
         upper({{ given_id('currency') }}) as currency,
         {{ given_id('reference_id') }} as reference_id,
-        cast(null as varchar) as tags,
+        cast(null as string) as tags,
         {{ charge_key(charge + details, 'exact_total_cost') }} as charge_key,
         {{ charge_key(charge, 'exact_total_cost') }} as broad_charge_key,
         {{ given_id('distributor') }} as provider,
         {{ given_id('distributor') }} as seller,
-        cast(null as varchar) as period_key,
+        cast(null as string) as period_key,
         {{ rejection() }}
     from checked
 

@@ -21,7 +21,7 @@ with_texts as (
         {{ given_id('x_line_id') }} is not null
         and {{ given_value('x_billing_period') }} is not null
         and {{ given_id('x_cost_center_id') }} is not null as is_split,
-        concat({{ given_value('x_billing_period') }}, '-01') as report_month_text
+        concat_ws('', {{ given_value('x_billing_period') }}, '-01') as report_month_text
     from landed
 
 ),
@@ -118,7 +118,7 @@ renamed as (
             when {{ given_id('invoice_id') }} is null then billing_period_end_day
         end as billing_date,
         {{ id_value('billing_account_id') }} as customer_id,
-        cast(null as varchar) as customer_domain,
+        cast(null as string) as customer_domain,
         {{ text_value('billing_account_name') }} as customer_name,
         {{ declared_subscription(focus_subscription()) }} as subscription_id,
         {{ text_value('service_name') }} as product_id,
@@ -187,7 +187,7 @@ renamed as (
             {{ given_id('invoice_issuer_name') }}
         ) as seller,
         coalesce(
-            case when is_split then cast(report_month as varchar) end,
+            case when is_split then cast(report_month as string) end,
             {{ key_day('billing_period_start_day', 'billing_period_start') }},
             {{ key_day('billing_period_end_day', 'billing_period_end') }}
         ) as period_key,

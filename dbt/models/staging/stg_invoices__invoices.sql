@@ -39,8 +39,8 @@ documents as (
         {{ json_text('amendment', 'id') }} as invoice_number,
         coalesce({{ json_text('amendment', 'invoiceDate') }}, invoice_date) as invoice_date,
         coalesce({{ json_text('amendment', 'currencyCode') }}, currency) as currency,
-        cast(null as varchar) as subtotal,
-        cast(null as varchar) as tax_total,
+        cast(null as string) as subtotal,
+        cast(null as string) as tax_total,
         {{ json_text('amendment', 'totalCharges') }} as total,
         provider,
         landed_row

@@ -44,7 +44,7 @@ with_known_values as (
 bounded as (
 
     select
-        * exclude (exact_total_cost),
+        * {{ without('exact_total_cost') }},
         case
             when abs(exact_total_cost) < {{ number_limit() }} then exact_total_cost
         end as total_cost

@@ -18,11 +18,19 @@ sources as (
 split_lines as (
 
     select
-        ledger_rows.* exclude (
-            provider, shared_source_kind, shared_source_id, shared_source_name, shared_method,
-            shared_step, receiving_cost_center_id, receiving_cost_center_name, shared_cost,
-            shared_sales, sales_share
-        ),
+        ledger_rows.* {{ without(
+            'provider',
+            'shared_source_kind',
+            'shared_source_id',
+            'shared_source_name',
+            'shared_method',
+            'shared_step',
+            'receiving_cost_center_id',
+            'receiving_cost_center_name',
+            'shared_cost',
+            'shared_sales',
+            'sales_share',
+        ) }},
         -- Postings of the first version of the ledger name no provider.
         coalesce(ledger_rows.provider, sources.invoice_issuer_name) as provider
     from ledger_rows

@@ -72,7 +72,7 @@ renamed as (
         {{ line_details('trim(charge_type)', 'charge_start_day', 'charge_end_day') }}
             as billing_line_details,
         {{ measure('coalesce(exact_quantity, 0)') }} as billed_quantity,
-        cast(null as varchar) as billed_unit,
+        cast(null as string) as billed_unit,
         {{ measure('exact_unit_price') }} as unit_price,
         -- After discounts and before tax.
         {{ measure('exact_subtotal') }} as total_cost,
@@ -81,13 +81,13 @@ renamed as (
         {{ measure('coalesce(exact_tax, exact_total - exact_subtotal)') }} as tax_total,
         exact_subtotal - {{ measure('exact_subtotal') }} as rounding_residual,
         upper({{ given_id('currency') }}) as currency,
-        cast(null as varchar) as reference_id,
-        cast(null as varchar) as tags,
+        cast(null as string) as reference_id,
+        cast(null as string) as tags,
         {{ charge_key(charge, 'exact_subtotal') }} as charge_key,
         {{ charge_key(charge, 'exact_subtotal') }} as broad_charge_key,
-        cast(null as varchar) as provider,
-        cast(null as varchar) as seller,
-        cast(null as varchar) as period_key,
+        cast(null as string) as provider,
+        cast(null as string) as seller,
+        cast(null as string) as period_key,
         {{ rejection() }}
     from checked
 

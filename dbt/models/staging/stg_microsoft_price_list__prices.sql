@@ -48,9 +48,9 @@ renamed as (
         file,
         row_number,
         content_hash,
-        cast(null as varchar) as organization,
-        cast(null as varchar) as product_name,
-        concat(coalesce({{ given_id('product_id') }}, ''), {{ given_id('sku_id') }})
+        cast(null as string) as organization,
+        cast(null as string) as product_name,
+        concat_ws('', coalesce({{ given_id('product_id') }}, ''), {{ given_id('sku_id') }})
             as sku_id,
         {{ measure(price_per_cycle('exact_erp_price', 'billing_plan', 'term_duration')) }}
             as unit_price,
@@ -64,7 +64,7 @@ renamed as (
         effective_start_day as valid_from_date,
         -- The last day on which the price is in force.
         effective_end_day as valid_to_date,
-        cast(null as varchar) as offer,
+        cast(null as string) as offer,
         {{ rejection() }}
     from checked
 

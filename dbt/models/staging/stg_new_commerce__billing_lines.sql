@@ -93,12 +93,12 @@ renamed as (
         exact_subtotal - {{ measure('exact_subtotal') }} as rounding_residual,
         upper({{ given_id('currency') }}) as currency,
         {{ given_id('reference_id') }} as reference_id,
-        cast(null as varchar) as tags,
+        cast(null as string) as tags,
         {{ charge_key(charge, 'exact_subtotal') }} as charge_key,
         {{ charge_key(charge, 'exact_subtotal') }} as broad_charge_key,
-        cast(null as varchar) as provider,
-        cast(null as varchar) as seller,
-        cast(null as varchar) as period_key,
+        cast(null as string) as provider,
+        cast(null as string) as seller,
+        cast(null as string) as period_key,
         {{ rejection() }}
     from checked
 

@@ -5,7 +5,7 @@ with
     'price_list',
     typed={
         'exact_unit_price': decimal_value('unit_price'),
-        'exact_markup_percent': decimal_value("rtrim(rtrim(trim(markup_percent), '%'))"),
+        'exact_markup_percent': decimal_value("trim(trim(trailing '%' from trim(markup_percent)))"),
         'valid_from_day':
             'case when ' ~ has_open_beginning('valid_from') ~ " then date '1990-01-01' else "
             ~ date_value('valid_from') ~ ' end',

@@ -7,7 +7,7 @@ with
     'shared_costs',
     typed={
         'method_key': match_key('method'),
-        'exact_percent': decimal_value("rtrim(rtrim(trim(percent), '%'))"),
+        'exact_percent': decimal_value("trim(trim(trailing '%' from trim(percent)))"),
         'valid_from_day': date_value('valid_from'),
         'valid_to_day': date_value('valid_to'),
         'has_no_end': "coalesce(valid_to, '') like '9999-12-31%'",

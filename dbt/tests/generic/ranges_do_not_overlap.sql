@@ -12,7 +12,7 @@ ranges as (
         *,
         lag(coalesce(valid_to, {{ far_future() }})) over (
             partition by {{ partition_by | join(', ') }}
-            order by valid_from, coalesce(valid_to, {{ far_future() }})
+            order by valid_from nulls last, coalesce(valid_to, {{ far_future() }}) nulls last
         ) as valid_to_before
     from {{ model }}
 

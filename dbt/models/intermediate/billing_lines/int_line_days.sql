@@ -54,15 +54,15 @@ with_cycles as (
             order by
                 coalesce(
                     known_cycles.cycle_end_date = prorated_lines.charge_end_date, false
-                ) desc,
+                ) desc nulls last,
                 -- The longest of those that end on the same day, because a legacy bill also credits
                 -- parts.
                 case
                     when known_cycles.cycle_end_date = prorated_lines.charge_end_date
                         then known_cycles.cycle_start_date
-                end,
-                known_cycles.cycle_end_date - known_cycles.cycle_start_date,
-                known_cycles.cycle_start_date
+                end nulls last,
+                known_cycles.cycle_end_date - known_cycles.cycle_start_date nulls last,
+                known_cycles.cycle_start_date nulls last
         ) as best_first
     from prorated_lines
     left join known_cycles

@@ -49,8 +49,8 @@ in_units as (
 
     select
         *,
-        cast(abs(total_cost) * 10000000000 as hugeint) as cost_units,
-        cast(abs(unit_price) * 10000000000 as hugeint) * charge_days as unit_price_days
+        cast(abs(total_cost) * 10000000000 as {{ wide_integer() }}) as cost_units,
+        cast(abs(unit_price) * 10000000000 as {{ wide_integer() }}) * charge_days as unit_price_days
     from priced
 
 ),
@@ -59,9 +59,11 @@ expected as (
 
     select
         *,
-        unit_price_days * cast(quantity * 10000000000 as hugeint) // 10000000000
-            as line_price_days,
-        100000000 as units_per_cent
+        {{ wide_quotient(
+            'unit_price_days * cast(quantity * 10000000000 as ' ~ wide_integer() ~ ')',
+            '10000000000'
+        ) }} as line_price_days,
+        cast(100000000 as bigint) as units_per_cent
     from in_units
 
 ),
@@ -70,13 +72,17 @@ candidates as (
 
     select
         *,
-        (2 * line_price_days + cycle_days) // (2 * cycle_days) as exact_units,
-        line_price_days // (cycle_days * units_per_cent) * units_per_cent as line_cut_units,
-        (2 * line_price_days + cycle_days * units_per_cent)
-        // (2 * cycle_days * units_per_cent) * units_per_cent as line_rounded_units,
-        unit_price_days // (cycle_days * units_per_cent) * units_per_cent as unit_cut_units,
-        (2 * unit_price_days + cycle_days * units_per_cent)
-        // (2 * cycle_days * units_per_cent) * units_per_cent as unit_rounded_units
+        {{ wide_quotient('2 * line_price_days + cycle_days', '2 * cycle_days') }} as exact_units,
+        {{ wide_quotient('line_price_days', 'cycle_days * units_per_cent') }}
+        * units_per_cent as line_cut_units,
+        {{ wide_quotient(
+            '2 * line_price_days + cycle_days * units_per_cent', '2 * cycle_days * units_per_cent'
+        ) }} * units_per_cent as line_rounded_units,
+        {{ wide_quotient('unit_price_days', 'cycle_days * units_per_cent') }}
+        * units_per_cent as unit_cut_units,
+        {{ wide_quotient(
+            '2 * unit_price_days + cycle_days * units_per_cent', '2 * cycle_days * units_per_cent'
+        ) }} * units_per_cent as unit_rounded_units
     from expected
 
 ),
@@ -92,8 +98,9 @@ ruled as (
             when abs(cost_units - exact_units) <= 1 then 'unrounded'
             when cost_units = line_cut_units then 'line_cut'
             when cost_units = line_rounded_units then 'line_rounded'
-            when cost_units = unit_cut_units * cast(quantity as hugeint) then 'unit_cut'
-            when cost_units = unit_rounded_units * cast(quantity as hugeint)
+            when cost_units = unit_cut_units * cast(quantity as {{ wide_integer() }})
+                then 'unit_cut'
+            when cost_units = unit_rounded_units * cast(quantity as {{ wide_integer() }})
                 then 'unit_rounded'
             else 'unexplained'
         end as proration_rule,

@@ -42,7 +42,7 @@ readable as (
             {{ loop.index }} as source_rank,
             case
                 when substr({{ column }}, 1, 1) = chr(123) then {{ column }}
-                else concat(chr(123), {{ column }}, chr(125))
+                else concat_ws('', chr(123), {{ column }}, chr(125))
             end as tags
         from billing_lines
         where {{ column }} is not null
@@ -82,7 +82,7 @@ cost_center_by_word as (
     select
         organization_id,
         word,
-        arg_min(cost_center_id, preference) as cost_center_id
+        min_by(cost_center_id, preference) as cost_center_id
     from cost_center_words
     where word_kind <> 'location' and cost_center_id is not null
     group by organization_id, word
@@ -143,7 +143,12 @@ ranked as (
         *,
         row_number() over (
             partition by line_id
-            order by source_rank, rule_number, tag_key, tag_value, cost_center_id
+            order by
+                source_rank nulls last,
+                rule_number nulls last,
+                tag_key nulls last,
+                tag_value nulls last,
+                cost_center_id nulls last
         ) as first_match
     from matched
 

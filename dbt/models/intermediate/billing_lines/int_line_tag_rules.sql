@@ -39,7 +39,7 @@ receivers as (
 
     select
         named.line_id,
-        arg_min(successions.successor_id, successions.distance) as cost_center_id
+        min_by(successions.successor_id, successions.distance) as cost_center_id
     from named
     inner join successions
         on
@@ -74,7 +74,7 @@ borne as (
         named.organization_id,
         named.rule_number,
         named.tag_key,
-        cast(null as varchar) as cost_center_name,
+        cast(null as string) as cost_center_name,
         false as is_split_by_bill,
         false as is_unallocated,
         case
@@ -92,14 +92,15 @@ borne as (
     left join receivers on named.line_id = receivers.line_id
     left join split_by_bill on named.line_id = split_by_bill.line_id
     where split_by_bill.line_id is null
-    union all by name
+    union all
     select * from split_by_bill
 
 )
 
 select
     *,
-    concat(
+    concat_ws(
+        '',
         {{ cost_center_split_id('organization_id', 'cost_center_id') }},
         case when is_unallocated then ':unallocated' else '' end
     ) as split_id

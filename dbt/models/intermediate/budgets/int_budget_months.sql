@@ -43,7 +43,7 @@ accumulated as (
         ),
         so_far as (
             partition by organization_id, cost_center_id, currency, year_start_date
-            order by month
+            order by month nulls last
             rows between unbounded preceding and current row
         )
 

@@ -53,7 +53,7 @@ owners as (
 with_organization as (
 
     select
-        budgets.* exclude (organization),
+        budgets.* {{ without('organization') }},
         coalesce(organization_keys.organization_id, budgets.organization, owners.organization_id)
             as organization_id
     from budgets
@@ -77,7 +77,7 @@ ranked as (
             rows='with_organization'
         ) }},
         count(*) over month_of_file as rows_in_file,
-        sum(with_organization.amount) over month_of_file - with_organization.amount
+        sum(with_organization.amount) over (month_of_file) - with_organization.amount
             as other_amounts
     from with_organization
     inner join files on with_organization.content_hash = files.content_hash

@@ -31,7 +31,7 @@ shares as (
 with_sales as (
 
     select
-        expected_charges.* exclude (billed_sales),
+        expected_charges.* {{ without('billed_sales') }},
         expected_renewals.likelihood,
         expected_renewals.uncertain_likelihood,
         cast(

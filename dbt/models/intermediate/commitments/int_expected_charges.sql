@@ -49,7 +49,7 @@ cycles as (
     select
         {{ surrogate_id(['subscription_id', 'origin_month', 'bill_month']) }}
             as expected_charge_id,
-        * exclude (charge_start_date, charge_end_date),
+        * {{ without('charge_start_date', 'charge_end_date') }},
         cast({{ dbt.dateadd('month', 'months_ahead', 'next_start_date') }} as date)
             as charge_start_date,
         cast(
@@ -108,7 +108,7 @@ splits as (
 with_seats as (
 
     select
-        cycles.* exclude (seats, changed_on),
+        cycles.* {{ without('seats', 'changed_on') }},
         case when not snapshots.is_zero_total then splits.snapshot_id end as snapshot_id,
         case
             when

@@ -64,9 +64,10 @@ counted as (
         case
             when commitment = 'committed' then 0
             else
-                1
-                + {{ dbt.datediff('first_renewal_date', 'charge_start_date', 'month') }}
-                // renewal_months
+                1 + {{ whole_quotient(
+                    dbt.datediff('first_renewal_date', 'charge_start_date', 'month'),
+                    'renewal_months'
+                ) }}
         end as renewal_count
     from with_first
 

@@ -37,7 +37,7 @@ billed_ahead as (
         borne_costs.organization_id,
         borne_costs.cost_center_id,
         borne_costs.currency,
-        cast(concat(borne_costs.billing_period, '-01') as date) as month,
+        cast(concat_ws('', borne_costs.billing_period, '-01') as date) as month,
         'billed' as commitment,
         borne_costs.amortized_cost as expected_cost,
         borne_costs.amortized_sales as expected_sales,
@@ -48,7 +48,7 @@ billed_ahead as (
             borne_costs.organization_id = forecast_origins.organization_id
             and borne_costs.billed_period <= forecast_origins.origin_period
             and borne_costs.billing_period > forecast_origins.origin_period
-            and cast(concat(borne_costs.billing_period, '-01') as date)
+            and cast(concat_ws('', borne_costs.billing_period, '-01') as date)
             <= forecast_origins.horizon_month
 
 ),
@@ -89,7 +89,7 @@ charges as (
 likely as (
 
     select
-        * exclude (total_cost, total_sales),
+        * {{ without('total_cost', 'total_sales') }},
         cast({{ part_of_cost('total_cost', 'likelihood', '1') }} as decimal(28, 10))
             as total_cost,
         cast({{ part_of_cost('total_sales', 'likelihood', '1') }} as decimal(28, 10))

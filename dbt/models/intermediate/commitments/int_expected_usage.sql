@@ -39,7 +39,7 @@ recent_use as (
             forecast_origins.organization_id = borne_costs.organization_id
             and borne_costs.charge_kind in ('usage', 'tax')
             and borne_costs.billing_period <= forecast_origins.origin_period
-            and cast(concat(borne_costs.billing_period, '-01') as date)
+            and cast(concat_ws('', borne_costs.billing_period, '-01') as date)
             > {{ dbt.dateadd('month', -3, 'forecast_origins.origin_month') }}
     group by
         forecast_origins.organization_id,

@@ -49,7 +49,7 @@ borne as (
         borne_costs.organization_id,
         borne_costs.cost_center_id,
         borne_costs.currency,
-        cast(concat(borne_costs.billing_period, '-01') as date) as month,
+        cast(concat_ws('', borne_costs.billing_period, '-01') as date) as month,
         borne_costs.amortized_cost as cost,
         borne_costs.amortized_sales as sales,
         case

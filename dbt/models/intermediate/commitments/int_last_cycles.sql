@@ -140,7 +140,7 @@ final as (
                 'month',
                 dbt.datediff(
                     'priced.charge_start_date',
-                    "cast(concat(priced.billing_period, '-01') as date)",
+                    "cast(concat_ws('', priced.billing_period, '-01') as date)",
                     'month'
                 ),
                 dbt.date_trunc('month', 'priced.next_start_date')

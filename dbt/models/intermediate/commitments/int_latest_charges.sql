@@ -89,11 +89,11 @@ known_cycles as (
         row_number() over (
             partition by cycles.subscription_id, forecast_origins.origin_month
             order by
-                cycles.charge_end_date desc,
-                cycles.charge_kind,
-                cycles.charge_start_date desc,
-                cycles.currency,
-                cycles.billing_period desc
+                cycles.charge_end_date desc nulls last,
+                cycles.charge_kind nulls last,
+                cycles.charge_start_date desc nulls last,
+                cycles.currency nulls last,
+                cycles.billing_period desc nulls last
         ) as latest_first,
         {{ dbt.datediff('cycles.charge_start_date', 'cycles.charge_end_date', 'day') }} + 1
             as charge_days

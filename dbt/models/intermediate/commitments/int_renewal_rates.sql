@@ -78,7 +78,7 @@ with_next as (
         *,
         lead(billing_period) over (
             partition by subscription_id
-            order by charge_end_date, charge_start_date
+            order by charge_end_date nulls last, charge_start_date nulls last
         ) as next_billing_period,
         cast({{ dbt.dateadd('day', 1, 'charge_end_date') }} as date) as next_start_date
     from charged
@@ -99,7 +99,7 @@ due as (
             {{ dbt.dateadd(
                 'month',
                 dbt.datediff(
-                    'charge_start_date', "cast(concat(billing_period, '-01') as date)", 'month'
+                    'charge_start_date', period_start('billing_period'), 'month'
                 ),
                 dbt.date_trunc('month', 'next_start_date')
             ) }} as date

@@ -29,7 +29,7 @@ named_by_folder as (
         on
             {{ regexp_contains(
                 'lower(files.file)',
-                "concat('(^|[^a-z])', provider_folders.word, '([^a-z]|$)')"
+                "concat_ws('', '(^|[^a-z])', provider_folders.word, '([^a-z]|$)')"
             ) }}
     group by files.file
 

@@ -35,7 +35,7 @@ assumed_dates as (
 delivered as (
 
     select
-        landed_lines.* exclude (provider, seller),
+        landed_lines.* {{ without('provider', 'seller') }},
         delivered_files.delivery,
         delivered_files.landed_file,
         coalesce(
@@ -53,11 +53,11 @@ delivered as (
             when landed_lines.source_format = 'focus_cost_and_usage' then landed_lines.period_key
             when landed_lines.source_format = 'legacy_license_based'
                 then cast(
-                    coalesce(landed_lines.billing_date, assumed_dates.bill_date) as varchar
+                    coalesce(landed_lines.billing_date, assumed_dates.bill_date) as string
                 )
             else
                 coalesce(
-                    landed_lines.invoice_number, cast(landed_lines.billing_date as varchar)
+                    landed_lines.invoice_number, cast(landed_lines.billing_date as string)
                 )
         end as scope_period,
         case
@@ -76,10 +76,11 @@ delivered as (
 scoped as (
 
     select
-        * exclude (seller, period_key),
+        * {{ without('seller', 'period_key') }},
         case
             when scope_period is not null
-                then concat(
+                then concat_ws(
+                    '',
                     source_format, '|', {{ match_key('seller') }}, '|', scope_period
                 )
         end as scope_key,
@@ -90,7 +91,7 @@ scoped as (
             'subscription_id', 'product_id', 'product_name', 'sku_id', 'charge_type',
             'charge_start_date', 'charge_end_date',
             'coalesce(quantity_in_line_id, billed_quantity)', 'unit_price',
-            'total_cost', 'total_sales', 'cast(null as varchar)', 'rounding_residual',
+            'total_cost', 'total_sales', 'cast(null as string)', 'rounding_residual',
             'currency', 'reference_id',
         ]) }} as line_hash
     from delivered

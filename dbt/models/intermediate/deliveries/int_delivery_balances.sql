@@ -55,7 +55,7 @@ rows_of_files as (
         case when invoice_number is null then billing_date end as report_date,
         currency,
         'billed' as became,
-        cast(null as varchar) as reason,
+        cast(null as string) as reason,
         total_cost,
         rounding_residual
     from billing_lines
@@ -155,7 +155,7 @@ copies as (
 unioned as (
 
     select * from summed
-    union all by name
+    union all
     select * from copies
 
 )

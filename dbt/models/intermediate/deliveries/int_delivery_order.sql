@@ -4,6 +4,7 @@ by the time in their manifest, folder or name, else by their number. Other deliv
 their last day of usage (an export of the 6th has no usage of the 7th), then by the modification
 time of their files.
 -#}
+{%- set runs = 'partition by scope_key, series, run_evidence' %}
 with
 
 delivered_lines as (
@@ -95,19 +96,19 @@ with_run_rank as (
         case
             when run_evidence is not null
                 then rank() over (
-                    runs
-                    order by
-                        case when run_evidence = 'time of delivery' then delivered_at end,
-                        run_number,
-                        charges_through,
-                        made_at
+                    {{ runs }} order by
+                        case
+                            when run_evidence = 'time of delivery' then delivered_at
+                        end nulls last,
+                        run_number nulls last,
+                        charges_through nulls last,
+                        made_at nulls last
                 )
             else 0
         end as run_rank,
-        row_number() over (runs order by charges_through) as usage_place,
-        row_number() over (runs order by made_at) as time_place
+        row_number() over ({{ runs }} order by charges_through nulls last) as usage_place,
+        row_number() over ({{ runs }} order by made_at nulls last) as time_place
     from contested
-    window runs as (partition by scope_key, series, run_evidence)
 
 ),
 
@@ -140,20 +141,23 @@ ranked as (
         *,
         dense_rank() over (
             partition by scope_key
-            order by usage_in_order desc nulls last, time_in_order desc
+            order by usage_in_order desc nulls last, time_in_order desc nulls last
         ) as time_rank,
         -- Deliveries without distinguishing evidence have the same rank.
         dense_rank() over (
             partition by scope_key
-            order by usage_in_order desc nulls last, time_in_order desc, run_rank desc
+            order by
+                usage_in_order desc nulls last,
+                time_in_order desc nulls last,
+                run_rank desc nulls last
         ) as evidence_rank,
         row_number() over (
             partition by scope_key
             order by
                 usage_in_order desc nulls last,
-                time_in_order desc,
-                run_rank desc,
-                last_file desc
+                time_in_order desc nulls last,
+                run_rank desc nulls last,
+                last_file desc nulls last
         ) as newest_first
     from in_order
 
@@ -184,7 +188,7 @@ final as (
         coalesce(
             sum(unreadable_row_count) over (
                 partition by scope_key
-                order by newest_first
+                order by newest_first nulls last
                 rows between unbounded preceding and 1 preceding
             ),
             0

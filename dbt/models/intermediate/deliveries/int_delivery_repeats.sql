@@ -85,7 +85,7 @@ compared as (
             coalesce(
                 sum({{ counted }}) over (
                     partition by {{ partition }}
-                    order by evidence_rank
+                    order by evidence_rank nulls last
                     range between unbounded preceding and 1 preceding
                 ),
                 0
@@ -93,17 +93,17 @@ compared as (
         {%- endfor %}
         min(newest_first) over (
             partition by {{ charge }}
-            order by evidence_rank
+            order by evidence_rank nulls last
             range between unbounded preceding and 1 preceding
         ) as newest_with_charge,
         first_value(row_count) over of_invoice as newest_row_count,
         first_value(exact_cost) over of_invoice as newest_exact_cost,
         -- At the same time, in another export or in the same run.
-        sum(row_count) over tied
+        sum(row_count) over (tied)
         - sum(row_count) over (partition by {{ charge }}, time_rank, ordered_series)
         + sum(row_count) over (partition by {{ charge }}, evidence_rank, ordered_series)
         - sum(row_count) over (partition by {{ charge }}, delivery) as tied_count,
-        sum(row_count) over tied_of_invoice
+        sum(row_count) over (tied_of_invoice)
         - row_count
         + coalesce(sum(case when invoice_number is null then row_count end) over tied, 0)
             as tied_of_invoice_count,
@@ -115,7 +115,7 @@ compared as (
     window
         of_invoice as (
             partition by {{ charge }}, invoice_number
-            order by newest_first
+            order by newest_first nulls last
             rows between unbounded preceding and unbounded following
         ),
         tied as (partition by {{ charge }}, time_rank),

@@ -33,7 +33,7 @@ labels as (
         max(coalesce(delivered_at, modified_at)) as delivered_at,
         case
             when count(*) = 1 then min(landed_file)
-            else concat(min(landed_file), ' (', count(*), ' files)')
+            else concat_ws('', min(landed_file), ' (', count(*), ' files)')
         end as label
     from delivered_files
     group by delivery
@@ -74,7 +74,7 @@ families_compared as (
     window
         newest as (
             partition by provider_key, invoice_number
-            order by delivered_at desc, family asc, delivery asc
+            order by delivered_at desc nulls last, family asc nulls last, delivery asc nulls last
             rows between unbounded preceding and unbounded following
         )
 

@@ -96,17 +96,17 @@ ranked as (
             order by
                 by_time desc nulls last,
                 by_number desc nulls last,
-                charges_through desc,
-                made_at desc
+                charges_through desc nulls last,
+                made_at desc nulls last
         ),
         newest_file as (
             partition by series, source_format, scope_period, billing_account_id
             order by
                 by_time desc nulls last,
                 by_number desc nulls last,
-                charges_through desc,
-                made_at desc,
-                last_file desc
+                charges_through desc nulls last,
+                made_at desc nulls last,
+                last_file desc nulls last
         )
 
 ),

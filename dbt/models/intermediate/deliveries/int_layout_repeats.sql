@@ -72,7 +72,7 @@ compared as (
                 {{ '- ' if layout }}coalesce( -- noqa: LT02
                     sum({{ counted }}) over (
                         partition by {{ charge }}{{ partition }}{{ layout }}
-                        order by evidence_rank
+                        order by evidence_rank nulls last
                         range between unbounded preceding and 1 preceding
                     ),
                     0
@@ -81,7 +81,7 @@ compared as (
         {%- endfor %}
         min(newest_first) over (
             partition by {{ charge }}
-            order by evidence_rank
+            order by evidence_rank nulls last
             range between unbounded preceding and 1 preceding
         ) as newest_with_charge
     from charges

@@ -94,15 +94,15 @@ with_occurrence as (
         row_number() over (
             partition by line_hash, is_current and not is_sum_of_usage, report
             order by
-                provider,
-                billed_quantity,
-                tags,
-                allocated_resource_id,
-                allocated_tags,
-                billing_line_details,
-                billed_margin,
-                landed_file,
-                row_number
+                provider nulls last,
+                billed_quantity nulls last,
+                tags nulls last,
+                allocated_resource_id nulls last,
+                allocated_tags nulls last,
+                billing_line_details nulls last,
+                billed_margin nulls last,
+                landed_file nulls last,
+                row_number nulls last
         ) as occurrence
     from with_usage
 
@@ -114,7 +114,7 @@ across_reports as (
         *,
         row_number() over (
             partition by line_hash, occurrence, is_candidate, report is not null
-            order by scope_key, landed_file
+            order by scope_key nulls last, landed_file nulls last
         ) as copy_number,
         count(*) over (
             partition by line_hash, occurrence, is_candidate, report is not null

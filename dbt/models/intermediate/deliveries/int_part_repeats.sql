@@ -54,7 +54,7 @@ deliveries_of_several_files as (
 
         select
             *,
-            sum(row_count) over same_key - row_count as elsewhere_count,
+            sum(row_count) over (same_key) - row_count as elsewhere_count,
             case
                 when min(landed_file) over same_key <> landed_file
                     then min(landed_file) over same_key

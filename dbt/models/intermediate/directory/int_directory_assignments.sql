@@ -78,7 +78,7 @@ sign_in_names as (
 identified as (
 
     select
-        assignments.* exclude (user_key),
+        assignments.* {{ without('user_key') }},
         coalesce(sign_in_names.user_key, assignments.user_key) as user_key
     from assignments
     left join sign_in_names on assignments.user_key = sign_in_names.sign_in_name

@@ -42,8 +42,8 @@ subscription_words as (
         'product_key',
         'product_id_key',
         'sku_key',
-        "concat(product_id_key, '/', sku_key)",
-        "concat(product_id_key, ':', sku_key)",
+        "concat_ws('', product_id_key, '/', sku_key)",
+        "concat_ws('', product_id_key, ':', sku_key)",
     ] %}
         select
             subscription_id,
@@ -87,7 +87,7 @@ siblings as (
         subscription_id,
         counted_on,
         count_reason,
-        cast(null as varchar) as license_key,
+        cast(null as string) as license_key,
         subscription_id as sibling_id
     from count_days
 
@@ -130,7 +130,7 @@ with_seats as (
         seat_days.count_reason,
         seat_days.license_key,
         seat_days.sibling_id,
-        arg_max(seat_ledger.seats, seat_ledger.valid_from_date) as seats
+        max_by(seat_ledger.seats, seat_ledger.valid_from_date) as seats
     from seat_days
     left join seat_ledger
         on

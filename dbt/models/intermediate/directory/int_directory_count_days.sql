@@ -31,7 +31,7 @@ states as (
         coalesce(
             lead(state_date) over (
                 partition by organization_id
-                order by state_date
+                order by state_date nulls last
             ),
             date '9999-12-31'
         ) as next_state_date

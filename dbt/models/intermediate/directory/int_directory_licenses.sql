@@ -66,7 +66,7 @@ listed_with_users as (
         words_of_users.organization_id,
         words_of_users.snapshot_date,
         words_of_users.user_key,
-        cast(null as varchar) as subscription_id,
+        cast(null as string) as subscription_id,
         words_of_users.license_word
     from words_of_users
     left join days_with_assignments

@@ -31,14 +31,14 @@ numbered_seats as (
         coalesce(
             sum(greatest(coalesce(seats, 0), 0)) over (
                 partition by subscription_id, counted_on, count_reason, license_key
-                order by sibling_id
+                order by sibling_id nulls last
                 rows between unbounded preceding and 1 preceding
             ),
             0
         ) as low_seat,
         row_number() over (
             partition by subscription_id, counted_on, count_reason, license_key
-            order by sibling_id desc
+            order by sibling_id desc nulls last
         ) = 1 as is_last
     from bought_seats
 
@@ -105,7 +105,7 @@ numbered_users as (
         *,
         sum(user_count) over (
             partition by subscription_id, counted_on, count_reason, license_key
-            order by is_in_use desc, cost_center_id
+            order by is_in_use desc nulls last, cost_center_id nulls last
             rows between unbounded preceding and current row
         ) as high_user
     from users

@@ -60,7 +60,7 @@ select
     cast(null as decimal(28, 10)) as event_sequence,
     cast(nullif(counts.bought_quantity, 0) as decimal(28, 10)) as total_quantity,
     counts.cost_center_id,
-    cast(null as varchar) as cost_center_name,
+    cast(null as string) as cost_center_name,
     cast(counts.allocated_quantity as decimal(28, 10)) as allocated_quantity,
     cast(0 as bigint) as row_number
 from counts

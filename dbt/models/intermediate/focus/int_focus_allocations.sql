@@ -9,7 +9,7 @@ with
 report_rows as (
 
     select
-        * exclude (explanation, price_explanation),
+        * {{ without('explanation', 'price_explanation') }},
         coalesce(product_name, product_id, charge_type, 'Unnamed') as service_name
     from {{ ref('int_report_rows') }}
 

@@ -63,7 +63,7 @@ invoices as (
 categorized as (
 
     select
-        allocations.* exclude (quantity_unit, sku_id),
+        allocations.* {{ without('quantity_unit', 'sku_id') }},
         allocations.sku_id as billed_sku_id,
         -- FOCUS bills distinguish adjustments from credits; the charge kind does not.
         case
@@ -168,7 +168,7 @@ categorized as (
 priced as (
 
     select
-        * exclude (list_unit_price, contracted_unit_price),
+        * {{ without('list_unit_price', 'contracted_unit_price') }},
         {{ focus_sku_id() }} as sku_id,
         {{ unit_price_of('list_unit_price', 'list_cost') }} as list_unit_price,
         {{ unit_price_of('contracted_unit_price', 'contracted_cost') }} as contracted_unit_price

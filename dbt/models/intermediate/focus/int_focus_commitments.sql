@@ -29,12 +29,12 @@ commitments as (
         subscription_id,
         term_start_date,
         max(term_end_date) as term_end_date,
-        max_by(organization_id, concat(billing_date, line_id)) as organization_id,
-        max_by(organization_name, concat(billing_date, line_id)) as organization_name,
-        max_by(product_name, concat(billing_date, line_id)) as product_name,
-        max_by(currency, concat(billing_date, line_id)) as currency,
-        max_by(source_format, concat(billing_date, line_id)) as source_format,
-        max_by(term_and_billing_cycle, concat(billing_date, line_id))
+        max_by(organization_id, concat_ws('', billing_date, line_id)) as organization_id,
+        max_by(organization_name, concat_ws('', billing_date, line_id)) as organization_name,
+        max_by(product_name, concat_ws('', billing_date, line_id)) as product_name,
+        max_by(currency, concat_ws('', billing_date, line_id)) as currency,
+        max_by(source_format, concat_ws('', billing_date, line_id)) as source_format,
+        max_by(term_and_billing_cycle, concat_ws('', billing_date, line_id))
             as term_and_billing_cycle,
         max(billing_date) as latest_billing_date,
         max(quantity) as largest_quantity,
@@ -129,7 +129,7 @@ with_status as (
 final as (
 
     select
-        * exclude (early_end, scheduled_status),
+        * {{ without('early_end', 'scheduled_status') }},
         coalesce(early_end, scheduled_status) as lifecycle_status
     from with_status
 

@@ -47,7 +47,7 @@ with_commitment as (
         focus_terms.term_and_billing_cycle,
         terms.term_start_date,
         terms.term_end_date,
-        concat(billing_lines.subscription_id, '/', cast(terms.term_start_date as varchar))
+        concat_ws('', billing_lines.subscription_id, '/', cast(terms.term_start_date as string))
             as commitment_id
     from billing_lines
     inner join terms

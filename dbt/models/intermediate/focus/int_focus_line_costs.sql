@@ -60,7 +60,7 @@ prices as (
         'new_commerce_reconciliation' as source_format,
         *
     from {{ ref('stg_new_commerce__prices') }}
-    union all by name
+    union all
     select
         'daily_rated_usage' as source_format,
         *

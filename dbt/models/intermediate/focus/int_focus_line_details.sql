@@ -45,7 +45,7 @@ partner_center as (
         'new_commerce_reconciliation' as source_format,
         *
     from new_commerce
-    union all by name
+    union all
     select
         'daily_rated_usage' as source_format,
         *

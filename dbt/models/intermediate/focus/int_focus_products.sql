@@ -30,7 +30,7 @@ matching as (
         focus_services.service_provider_name,
         row_number() over (
             partition by products.service_name
-            order by focus_services.service_number
+            order by focus_services.service_number nulls last
         ) as first_match
     from products
     inner join focus_services
@@ -38,6 +38,6 @@ matching as (
 
 )
 
-select * exclude (first_match)
+select * {{ without('first_match') }}
 from matching
 where first_match = 1

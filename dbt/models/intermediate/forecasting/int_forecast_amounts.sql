@@ -105,7 +105,7 @@ summed as (
 final as (
 
     select
-        summed.* exclude (lower_80, upper_80, lower_95, upper_95),
+        summed.* {{ without('lower_80', 'upper_80', 'lower_95', 'upper_95') }},
         {% for band in ['80', '95'] -%}
             least(greatest(summed.lower_{{ band }}, summed.committed_cost), summed.forecast)
                 as lower_{{ band }},
@@ -120,7 +120,7 @@ final as (
     from summed
     left join in_millionths as of_sales
         on
-            concat('sales:', summed.series_id) = of_sales.series_id
+            concat_ws('', 'sales:', summed.series_id) = of_sales.series_id
             and summed.month = of_sales.month
 
 )

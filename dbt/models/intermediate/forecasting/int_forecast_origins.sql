@@ -35,8 +35,8 @@ organizations as (
 
     select
         organization_id,
-        cast(concat(min(billing_period), '-01') as date) as first_month,
-        cast(concat(max(billing_period), '-01') as date) as billed_month
+        cast(concat_ws('', min(billing_period), '-01') as date) as first_month,
+        cast(concat_ws('', max(billing_period), '-01') as date) as billed_month
     from bills
     group by organization_id
 

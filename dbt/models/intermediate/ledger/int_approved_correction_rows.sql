@@ -50,7 +50,7 @@ approved_parts as (
     {%- endfor %}
     from corrected_lines
     inner join shares
-        on concat('correction:', corrected_lines.correction_id) = shares.split_id
+        on concat_ws('', 'correction:', corrected_lines.correction_id) = shares.split_id
     where shares.total_units > 0
 
 ),
@@ -135,7 +135,7 @@ approved_rows as (
         end as total_margin,
         differences.share,
         cast(null as timestamp) as snapshot_effective_at,
-        cast(null as varchar) as snapshot_id,
+        cast(null as string) as snapshot_id,
         false as is_unallocated,
         'corrected' as split_reason,
         corrected_lines.currency,

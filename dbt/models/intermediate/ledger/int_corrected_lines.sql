@@ -62,7 +62,7 @@ correction_sets as (
 corrected_lines as (
 
     select
-        ledger_lines.* exclude (line_quantity, line_total_cost, line_total_sales),
+        ledger_lines.* {{ without('line_quantity', 'line_total_cost', 'line_total_sales') }},
         correction_sets.correction_id,
         correction_sets.approved_by,
         correction_sets.reason,

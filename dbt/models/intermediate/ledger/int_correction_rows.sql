@@ -24,11 +24,10 @@ approved_rows as (
 
 unioned as (
 
-    select * from late_rows
-    union all by name
-    select * from reversal_rows
-    union all by name
-    select * from approved_rows
+    {% for relation in ['late_rows', 'reversal_rows', 'approved_rows'] %}
+        select {{ bill_row_columns() | join(', ') }} from {{ relation }}
+        {% if not loop.last %}union all{% endif %}
+    {% endfor %}
 
 )
 

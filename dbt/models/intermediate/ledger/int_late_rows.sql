@@ -18,9 +18,9 @@ correction_period as (
 late_rows as (
 
     select
-        computed_rows.* exclude (billing_period, line_state),
+        computed_rows.* {{ without('billing_period', 'line_state') }},
         correction_period.correction_period as billing_period,
-        cast(null as varchar) as corrects_line_id
+        cast(null as string) as corrects_line_id
     from computed_rows
     cross join correction_period
 

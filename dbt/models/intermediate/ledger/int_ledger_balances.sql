@@ -12,11 +12,11 @@ balances as (
     select
         coalesce(corrects_line_id, line_id) as line_id,
         cost_center_id,
-        arg_min(cost_center_name, posting_number) as cost_center_name,
-        arg_min(cost_center_name_then, posting_number) as cost_center_name_then,
-        arg_min(share, posting_number) as share,
-        arg_min(is_unallocated, posting_number) as is_unallocated,
-        arg_min(allocated_quantity, posting_number) as allocated_quantity,
+        min_by(cost_center_name, posting_number) as cost_center_name,
+        min_by(cost_center_name_then, posting_number) as cost_center_name_then,
+        min_by(share, posting_number) as share,
+        min_by(is_unallocated, posting_number) as is_unallocated,
+        min_by(allocated_quantity, posting_number) as allocated_quantity,
         cast(sum(quantity) as decimal(28, 10)) as quantity,
         cast(sum(total_cost) as decimal(28, 10)) as total_cost,
         {%- for amount in exact_amounts() %}

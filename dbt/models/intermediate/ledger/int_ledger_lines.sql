@@ -51,7 +51,7 @@ totals_of_lines as (
 )
 
 select
-    ledger_rows.* exclude (explanation),
+    ledger_rows.* {{ without('explanation') }},
     totals_of_lines.line_quantity,
     totals_of_lines.line_total_cost,
     totals_of_lines.line_total_sales,

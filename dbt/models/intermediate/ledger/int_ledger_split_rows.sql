@@ -63,11 +63,11 @@ corrected_rows as (
         ledger_rows.share,
         row_number() over (
             partition by ledger_splits.line_id, ledger_rows.cost_center_id
-            order by ledger_rows.posting_number desc
+            order by ledger_rows.posting_number desc nulls last
         ) as latest_first,
         row_number() over (
             partition by ledger_splits.line_id
-            order by ledger_rows.posting_number desc, ledger_rows.share desc
+            order by ledger_rows.posting_number desc nulls last, ledger_rows.share desc nulls last
         ) as latest_and_largest_first
     from ledger_splits
     inner join ledger_rows

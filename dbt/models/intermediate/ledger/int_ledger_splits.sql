@@ -33,7 +33,7 @@ select
     ledger_rows.line_id,
     ledger_rows.posting_number,
     max(ledger_rows.snapshot_id) as snapshot_id,
-    concat('ledger:', ledger_rows.line_id) as split_id,
+    concat_ws('', 'ledger:', ledger_rows.line_id) as split_id,
     coalesce(max(last_corrections.posting_number) > ledger_rows.posting_number, false)
         as is_corrected
 from ledger_rows

@@ -93,11 +93,11 @@ ranked as (
         posted_line_id,
         row_number() over (
             partition by posted_line_id
-            order by line_hash, occurrence
+            order by line_hash nulls last, occurrence nulls last
         ) as line_place,
         row_number() over (
             partition by computed_line_id
-            order by posted_line_id
+            order by posted_line_id nulls last
         ) as id_place
     from matches
 

@@ -97,7 +97,7 @@ missing_lines as (
 -- Other missing lines belong to a part of the invoice whose file was deleted.
 final as (
 
-    select * exclude (is_delivered_again) from missing_lines
+    select * {{ without('is_delivered_again') }} from missing_lines
     where is_delivered_again
 
 )

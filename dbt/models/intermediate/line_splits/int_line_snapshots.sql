@@ -46,7 +46,7 @@ corrected_splits as (
 
     select
         line_id,
-        concat('correction:', correction_id) as split_id
+        concat_ws('', 'correction:', correction_id) as split_id
     from corrected_lines
 
 ),

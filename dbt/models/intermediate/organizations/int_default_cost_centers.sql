@@ -48,7 +48,7 @@ named_defaults as (
         cost_center_name,
         row_number() over (
             partition by organization_id
-            order by is_default desc, cost_center_id
+            order by is_default desc nulls last, cost_center_id nulls last
         ) as surest_first
     from cost_centers
     where is_default or lower(cost_center_name) = 'default'

@@ -41,7 +41,7 @@ ranked as (
         *,
         row_number() over (
             partition by organization_key
-            order by preference, organization_id
+            order by preference nulls last, organization_id nulls last
         ) as surest_first
     from keys
     where organization_key is not null

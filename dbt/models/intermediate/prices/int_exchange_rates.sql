@@ -75,7 +75,7 @@ select
     coalesce(
         lead(rate_date) over (
             partition by from_currency, to_currency
-            order by rate_date
+            order by rate_date nulls last
         ),
         date '9999-12-31'
     ) as valid_to_date

@@ -47,7 +47,7 @@ joined as (
         line_days.line_id is null
         or (
             billing_lines.source_format = 'new_commerce_reconciliation'
-            and billing_lines.quantity <> trunc(billing_lines.quantity)
+            and billing_lines.quantity % 1 <> 0
         )
         or coalesce(
             billing_lines.unit_price * billing_lines.quantity = abs(billing_lines.total_cost)

@@ -3,10 +3,16 @@ with
 
 prices as (
 
-    select * from {{ ref('stg_price_list__prices') }}
+    select
+        *,
+        cast(null as decimal(28, 10)) as minimum_quantity
+    from {{ ref('stg_price_list__prices') }}
     where rejected_reason is null
-    union all by name
-    select * from {{ ref('stg_microsoft_price_list__prices') }}
+    union all
+    select
+        * {{ without('minimum_quantity') }},
+        minimum_quantity
+    from {{ ref('stg_microsoft_price_list__prices') }}
     where rejected_reason is null
 
 ),
@@ -27,7 +33,7 @@ organization_keys as (
 with_organization as (
 
     select
-        prices.* exclude (organization),
+        prices.* {{ without('organization') }},
         coalesce(organization_keys.organization_id, prices.organization) as organization_id,
         files.modified_at
     from prices

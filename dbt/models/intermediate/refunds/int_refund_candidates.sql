@@ -112,7 +112,7 @@ preferred as (
         *,
         rank() over (
             partition by line_id
-            order by is_full_reversal desc, charge_start_date desc
+            order by is_full_reversal desc nulls last, charge_start_date desc nulls last
         ) as preference
     from candidates
 

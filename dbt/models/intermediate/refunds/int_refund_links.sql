@@ -61,11 +61,11 @@ in_order as (
         row_number() over (
             partition by terms_key
             order by
-                billing_date,
-                is_refund,
-                start_date,
-                case when is_refund then line_id end,
-                line_id desc
+                billing_date nulls last,
+                is_refund nulls last,
+                start_date nulls last,
+                case when is_refund then line_id end nulls last,
+                line_id desc nulls last
         ) as position
     from charges_and_refunds
 
@@ -77,7 +77,7 @@ with_open_charges as (
         *,
         sum(case when is_refund then -1 else 1 end) over (
             partition by terms_key
-            order by position
+            order by position nulls last
             rows between unbounded preceding and current row
         ) as open_charge_count
     from in_order
@@ -94,8 +94,10 @@ ranked as (
         row_number() over (
             partition by preferred.line_id
             order by
-                coalesce(charge.open_charge_count = refund.open_charge_count + 1, false) desc,
-                charge.position desc
+                coalesce(
+                    charge.open_charge_count = refund.open_charge_count + 1, false
+                ) desc nulls last,
+                charge.position desc nulls last
         ) as latest_open_first
     from preferred
     inner join with_open_charges as refund

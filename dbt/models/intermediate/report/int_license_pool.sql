@@ -141,7 +141,10 @@ taken_in_turn as (
         coalesce(
             sum(unused_quantity) over (
                 partition by subscription_id
-                order by is_default desc, unused_quantity desc, cost_center_id
+                order by
+                    is_default desc nulls last,
+                    unused_quantity desc nulls last,
+                    cost_center_id nulls last
                 rows between unbounded preceding and 1 preceding
             ),
             0

@@ -41,7 +41,7 @@ correction_rows as (
 posted_rows as (
 
     select
-        ledger_rows.* exclude (provider, quantity_unit),
+        ledger_rows.* {{ without('provider', 'quantity_unit') }},
         coalesce(billing_lines.provider, ledger_rows.provider) as provider,
         coalesce(ledger_rows.quantity_unit, billing_lines.quantity_unit) as quantity_unit
     from ledger_rows
@@ -54,7 +54,9 @@ posted_rows as (
 
 open_rows as (
 
-    select * exclude (line_state)
+    select
+        *,
+        cast(null as string) as corrects_line_id
     from computed_rows
     where line_state = 'open'
 
@@ -62,11 +64,27 @@ open_rows as (
 
 unioned as (
 
-    select * from posted_rows
-    union all by name
-    select * from open_rows
-    union all by name
-    select * from correction_rows
+    {% set columns = bill_row_columns() | join(', ') %}
+    select
+        {{ columns }},
+        posting_number,
+        charge_class,
+        is_default
+    from posted_rows
+    union all
+    select
+        {{ columns }},
+        cast(null as bigint) as posting_number,
+        cast(null as string) as charge_class,
+        cast(null as boolean) as is_default
+    from open_rows
+    union all
+    select
+        {{ columns }},
+        cast(null as bigint) as posting_number,
+        charge_class,
+        cast(null as boolean) as is_default
+    from correction_rows
 
 ),
 
@@ -75,7 +93,7 @@ unioned as (
 final as (
 
     select
-        unioned.* exclude (is_default, quantity_unit),
+        unioned.* {{ without('is_default', 'quantity_unit') }},
         coalesce(unioned.quantity_unit, {{ default_quantity_unit('unioned') }}) as quantity_unit,
         coalesce(unioned.is_default, default_cost_centers.cost_center_id is not null)
             as is_default

@@ -55,7 +55,7 @@ statements_in_turn as (
         - sum(cut_units) over bill as units_left,
         row_number() over (
             partition by billing_period, organization_id, currency, measure
-            order by {{ rank_of_remainder('remainder') }} desc, cost_center_id
+            order by {{ rank_of_remainder('remainder') }} desc nulls last, cost_center_id nulls last
         ) as turn
     from statements
     window bill as (partition by billing_period, organization_id, currency, measure)
@@ -96,7 +96,10 @@ sections_in_turn as (
         statement_units - sum(cut_units) over statement as units_left,
         row_number() over (
             partition by billing_period, organization_id, currency, cost_center_id, measure
-            order by {{ rank_of_remainder('remainder') }} desc, section_order, corrected_period
+            order by
+                {{ rank_of_remainder('remainder') }} desc nulls last,
+                section_order nulls last,
+                corrected_period nulls last
         ) as turn
     from sections_cut
     window

@@ -89,11 +89,11 @@ of_sharing as (
         max(shared_balances.cost_center_name) as cost_center_name,
         sections.section,
         sections.section_order,
-        cast(null as varchar) as corrected_period,
+        cast(null as string) as corrected_period,
         cast(0 as bigint) as line_count,
         cast(0 as bigint) as unpriced_line_count,
         cast(0 as decimal(28, 10)) as quantity,
-        cast(null as varchar) as quantity_unit,
+        cast(null as string) as quantity_unit,
         cast(sum(shared_balances.shared_cost) as decimal(28, 10)) as total_cost,
         cast(sum(shared_balances.shared_sales) as decimal(28, 10)) as total_sales
     from shared_balances

@@ -42,9 +42,9 @@ subscriptions as (
     select
         subscription_id,
         min(organization_id) as organization_id,
-        max_by(organization_name, concat(billing_date, line_id)) as organization_name,
-        max_by(product_name, concat(billing_date, line_id)) as product_name,
-        max_by(currency, concat(billing_date, line_id)) as currency,
+        max_by(organization_name, concat_ws('', billing_date, line_id)) as organization_name,
+        max_by(product_name, concat_ws('', billing_date, line_id)) as product_name,
+        max_by(currency, concat_ws('', billing_date, line_id)) as currency,
         {{ unit_of_sum() }} as quantity_unit
     from billing_lines
     where charge_kind in ('cycle', 'extra', 'refund')
@@ -73,7 +73,7 @@ latest_cycle_charges as (
         *,
         row_number() over (
             partition by subscription_id
-            order by charge_start_date desc, currency
+            order by charge_start_date desc nulls last, currency nulls last
         ) as latest_first
     from cycle_charges
 
@@ -90,7 +90,7 @@ billed_seats as (
 
     select
         seat_ledger.subscription_id,
-        arg_max(seat_ledger.seats, seat_ledger.valid_from_date) as seats
+        max_by(seat_ledger.seats, seat_ledger.valid_from_date) as seats
     from seat_ledger
     inner join last_bill on seat_ledger.valid_from_date <= last_bill.billing_date
     group by seat_ledger.subscription_id

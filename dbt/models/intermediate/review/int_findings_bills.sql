@@ -37,12 +37,13 @@ quarantined as (
 
     select
         'quarantined_rows' as kind,
-        cast(null as varchar) as organization_id,
-        cast(null as varchar) as subscription_id,
+        cast(null as string) as organization_id,
+        cast(null as string) as subscription_id,
         {{ year_month('min(billing_date)') }} as billing_period,
         currency,
         sum(abs(coalesce(total_cost, 0))) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             count(*), ' row(s) of ', file, ' could not be used; first reason: ', min(reason)
         ) as message
     from quarantined_rows
@@ -58,8 +59,8 @@ variances as (
             when reconciliation.invoice_total is null then 'invoice_tax_unknown'
             else 'invoice_variance'
         end as kind,
-        cast(null as varchar) as organization_id,
-        cast(null as varchar) as subscription_id,
+        cast(null as string) as organization_id,
+        cast(null as string) as subscription_id,
         {{ year_month('reconciliation.billing_date') }} as billing_period,
         reconciliation.currency,
         abs(
@@ -68,7 +69,8 @@ variances as (
                 reconciliation.invoice_total_with_tax - reconciliation.lines_total
             )
         ) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             'invoice ', reconciliation.invoice_number,
             case
                 when invoices.invoice_number is not null
@@ -77,7 +79,8 @@ variances as (
                         || ' the list of invoices'
                 when reconciliation.invoice_total is null
                     then
-                        concat(
+                        concat_ws(
+                            '',
                             ' has a total with tax of ',
                             {{ plain_number('reconciliation.invoice_total_with_tax') }},
                             ', its lines add up to ',
@@ -91,7 +94,8 @@ variances as (
                             end
                         )
                 else
-                    concat(
+                    concat_ws(
+                        '',
                         ' has a total of ',
                         {{ plain_number('reconciliation.invoice_total') }},
                         ', its lines add up to ',
@@ -118,12 +122,13 @@ unapplied as (
 
     select
         'correction_not_applied' as kind,
-        cast(null as varchar) as organization_id,
+        cast(null as string) as organization_id,
         corrections.subscription_id,
         corrections.billing_period,
-        cast(null as varchar) as currency,
+        cast(null as string) as currency,
         cast(0 as decimal(28, 10)) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             'the correction approved by ', max(corrections.approved_by), ' is for ',
             corrections.billing_period,
             case

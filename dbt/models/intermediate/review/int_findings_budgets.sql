@@ -37,11 +37,12 @@ over_budget as (
     select
         'over_budget' as kind,
         organization_id,
-        cast(null as varchar) as subscription_id,
+        cast(null as string) as subscription_id,
         {{ year_month('month') }} as billing_period,
         currency,
         actual_to_date - budget_to_date as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             cost_center_name, ' has a budget of ', {{ plain_number('budgeted') }}, ' ', currency,
             ' through ', {{ year_month('month') }}, ' and was charged ',
             {{ plain_number('charged') }}
@@ -56,11 +57,12 @@ over_budget_at_year_end as (
     select
         'over_budget_at_year_end' as kind,
         organization_id,
-        cast(null as varchar) as subscription_id,
+        cast(null as string) as subscription_id,
         {{ year_month('month') }} as billing_period,
         currency,
         year_expected - year_budget as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             cost_center_name,
             ' has a budget of ', {{ plain_number('year_budgeted') }}, ' ', currency,
             ' for the year and a forecast of ',
@@ -76,15 +78,16 @@ budgets_of_nobody as (
     select
         'budget_without_cost_center' as kind,
         organization_id,
-        cast(null as varchar) as subscription_id,
-        cast(null as varchar) as billing_period,
+        cast(null as string) as subscription_id,
+        cast(null as string) as billing_period,
         currency,
         sum(amount) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             min(file), ' has a budget for "', cost_center_id,
             '", which is not a known cost center',
             case
-                when organization_id is not null then concat(' of ', organization_id)
+                when organization_id is not null then concat_ws('', ' of ', organization_id)
                 else ''
             end
         ) as message
@@ -99,11 +102,12 @@ budgets_in_other_currency as (
     select
         'budget_in_other_currency' as kind,
         budgets.organization_id,
-        cast(null as varchar) as subscription_id,
-        cast(null as varchar) as billing_period,
+        cast(null as string) as subscription_id,
+        cast(null as string) as billing_period,
         budgets.currency,
         sum(budgets.amount) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             budgets.cost_center_id, ' has a budget in ', budgets.currency, ' and is charged in ',
             min(billed_currencies.currency)
         ) as message
@@ -123,11 +127,12 @@ repeated_budgets as (
     select
         'budget_repeated' as kind,
         organization_id,
-        cast(null as varchar) as subscription_id,
+        cast(null as string) as subscription_id,
         {{ year_month('month') }} as billing_period,
         currency,
         abs(other_amounts) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             file, ' has ', rows_in_file, ' budgets of "', cost_center_id, '" for ',
             {{ year_month('month') }}, '; the last one, ', {{ plain_number('amount') }}, ' ',
             currency, ', counts; remove the others'

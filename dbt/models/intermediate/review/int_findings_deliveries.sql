@@ -51,14 +51,15 @@ described as (
         case when costs.currency_count = 1 then costs.total_cost end as total_cost,
         case
             when deliveries.invoice_number is not null
-                then concat('invoice ', deliveries.invoice_number)
+                then concat_ws('', 'invoice ', deliveries.invoice_number)
             when deliveries.billing_date is not null
-                then concat('the bill of ', cast(deliveries.billing_date as varchar))
+                then concat_ws('', 'the bill of ', cast(deliveries.billing_date as string))
             else 'the bill'
         end as bill,
         case
             when costs.currency_count = 1
-                then concat(
+                then concat_ws(
+                    '',
                     ' (', costs.currency, ' ', {{ plain_number('costs.total_cost') }}, ')'
                 )
             else ''
@@ -80,53 +81,60 @@ undecided as (
 
     select
         'undecided_delivery' as kind,
-        cast(null as varchar) as organization_id,
-        cast(null as varchar) as subscription_id,
-        cast(null as varchar) as billing_period,
+        cast(null as string) as organization_id,
+        cast(null as string) as subscription_id,
+        cast(null as string) as billing_period,
         currency,
         abs(coalesce(total_cost, 0)) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             bill, ': ',
             case reason
                 when 'same_time'
-                    then concat(
+                    then concat_ws(
+                        '',
                         label, money, ' and ', other_label,
                         ' contain the same charges with different amounts, and neither their'
                         ' names nor their times show which one is newer. Remove the one that does'
                         ' not count, or name the files part-1 and part-2 if both are parts'
                     )
                 when 'partly_again'
-                    then concat(
+                    then concat_ws(
+                        '',
                         repeated_count, ' of ', row_count, ' rows of ', label, money,
                         ' are again in ', other_label, ', which is newer by ',
                         case ordered_by
                             when 'time of the file' then 'the time of the file'
-                            else concat('the ', ordered_by)
+                            else concat_ws('', 'the ', ordered_by)
                         end,
                         '; the other rows are not. Remove ', label, ' if ', other_label,
                         ' is the whole bill, or name the files part-1 and part-2 if both are parts'
                     )
                 when 'beside_replaced'
-                    then concat(
+                    then concat_ws(
+                        '',
                         label, money, ' is not repeated, but other files of its folder are, in ',
                         other_label, '. Remove ', label, ' if it is out of date, or move it to a'
                         ' folder without a date in its name if it counts'
                     )
                 when 'part_repeated'
-                    then concat(
+                    then concat_ws(
+                        '',
                         'every row of ', part_file, ' is also in ', other_file,
                         ' of the same delivery. Remove the file if it is a copy, or put the'
                         ' manifest of the export into their folder if both are parts'
                     )
                 when 'overlap'
-                    then concat(
+                    then concat_ws(
+                        '',
                         label, money, ' and ', other_label, ' contain equal lines and no invoice',
                         ' number. If one report repeats lines of the other, state equal_lines =',
                         ' "once" in [reports] of apportion.toml; if all lines are separate',
                         ' purchases, state "each"; or remove a file'
                     )
                 when 'two_formats'
-                    then concat(
+                    then concat_ws(
+                        '',
                         label, money, ' and ', other_label,
                         ' contain the same invoice in two formats. Remove one of them'
                     )
@@ -150,23 +158,26 @@ replaced as (
             when reason in ('later_run', 'copy') then 'delivery_replaced'
             else 'invoice_reissued'
         end as kind,
-        cast(null as varchar) as organization_id,
-        cast(null as varchar) as subscription_id,
+        cast(null as string) as organization_id,
+        cast(null as string) as subscription_id,
         max(billing_period) as billing_period,
         currency,
         sum(abs(coalesce(total_cost, 0))) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             bill, ': ',
             case
-                when count(*) = 1 then concat(min(label), max(money), ' is')
-                else concat(count(*), ' deliveries are')
+                when count(*) = 1 then concat_ws('', min(label), max(money), ' is')
+                else concat_ws('', count(*), ' deliveries are')
             end,
             ' replaced',
             case
-                when reason = 'copy' then concat(' by ', other_label, ', which has the same rows')
-                when reason = 'later_run' then concat(' by the later run ', other_label)
+                when reason = 'copy'
+                    then concat_ws('', ' by ', other_label, ', which has the same rows')
+                when reason = 'later_run' then concat_ws('', ' by the later run ', other_label)
                 when reason = 'delivered_again'
-                    then concat(
+                    then concat_ws(
+                        '',
                         ' by ', other_label, ', which contains the same charges and is newer',
                         ' by the ', max(ordered_by)
                     )

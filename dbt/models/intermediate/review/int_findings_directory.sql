@@ -58,17 +58,18 @@ unknown_attributes as (
     select
         'unknown_attribute' as kind,
         seats_in_use.organization_id,
-        cast(null as varchar) as subscription_id,
-        cast(null as varchar) as billing_period,
-        cast(null as varchar) as currency,
+        cast(null as string) as subscription_id,
+        cast(null as string) as billing_period,
+        cast(null as string) as currency,
         cast(null as decimal(28, 10)) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             'no cost center has the ', replace(seats_in_use.split_attribute, '_', ' '), ' ',
             case
                 when seats_in_use.unknown_value is null then '(empty)'
-                else concat('"', seats_in_use.unknown_value, '"')
+                else concat_ws('', '"', seats_in_use.unknown_value, '"')
             end,
-            ': ', cast(sum(seats_in_use.user_count) as varchar),
+            ': ', cast(sum(seats_in_use.user_count) as string),
             ' license(s) in use are in Default'
         ) as message
     from seats_in_use
@@ -101,11 +102,12 @@ unknown_licenses as (
         'unknown_license' as kind,
         seats_in_use.organization_id,
         seats_in_use.subscription_id,
-        cast(null as varchar) as billing_period,
-        cast(null as varchar) as currency,
+        cast(null as string) as billing_period,
+        cast(null as string) as currency,
         cast(null as decimal(28, 10)) as amount_at_stake,
-        concat(
-            cast(sum(seats_in_use.user_count) as varchar), ' license(s) of "',
+        concat_ws(
+            '',
+            cast(sum(seats_in_use.user_count) as string), ' license(s) of "',
             coalesce(seats_in_use.license_key, seats_in_use.subscription_id),
             '" are assigned but on no bill'
         ) as message
@@ -121,8 +123,8 @@ unknown_licenses as (
                 billed_products.product_key,
                 billed_products.product_id_key,
                 billed_products.sku_key,
-                concat(billed_products.product_id_key, '/', billed_products.sku_key),
-                concat(billed_products.product_id_key, ':', billed_products.sku_key)
+                concat_ws('', billed_products.product_id_key, '/', billed_products.sku_key),
+                concat_ws('', billed_products.product_id_key, ':', billed_products.sku_key)
             )
     left join billing_lines
         on seats_in_use.subscription_id = billing_lines.subscription_id
@@ -138,13 +140,14 @@ with_different_dates as (
     select
         'directory_dates_differ' as kind,
         seats_in_use.organization_id,
-        cast(null as varchar) as subscription_id,
-        cast(null as varchar) as billing_period,
-        cast(null as varchar) as currency,
+        cast(null as string) as subscription_id,
+        cast(null as string) as billing_period,
+        cast(null as string) as currency,
         cast(null as decimal(28, 10)) as amount_at_stake,
-        concat(
-            'licenses of ', cast(seats_in_use.licenses_date as varchar),
-            ' are counted with the users of ', cast(seats_in_use.users_date as varchar),
+        concat_ws(
+            '',
+            'licenses of ', cast(seats_in_use.licenses_date as string),
+            ' are counted with the users of ', cast(seats_in_use.users_date as string),
             '; export both lists on one day'
         ) as message
     from seats_in_use
@@ -163,9 +166,9 @@ without_directory as (
     select
         'directory_missing' as kind,
         organizations.organization_id,
-        cast(null as varchar) as subscription_id,
-        cast(null as varchar) as billing_period,
-        cast(null as varchar) as currency,
+        cast(null as string) as subscription_id,
+        cast(null as string) as billing_period,
+        cast(null as string) as currency,
         cast(null as decimal(28, 10)) as amount_at_stake,
         'the split source is the directory but no usable list of users and licenses has landed:'
         ' charges for licenses are in Default; land the lists in directory/, or change Split Source'

@@ -17,12 +17,12 @@ noted as (
 
     select
         kind,
-        cast(null as varchar) as organization_id,
-        cast(null as varchar) as subscription_id,
-        cast(null as varchar) as billing_period,
-        cast(null as varchar) as currency,
+        cast(null as string) as organization_id,
+        cast(null as string) as subscription_id,
+        cast(null as string) as billing_period,
+        cast(null as string) as currency,
         cast(0 as decimal(28, 10)) as amount_at_stake,
-        concat(file, ': ', message) as message
+        concat_ws('', file, ': ', message) as message
     from file_notes
 
 ),
@@ -31,12 +31,12 @@ with_gap as (
 
     select
         'parts_missing' as kind,
-        cast(null as varchar) as organization_id,
-        cast(null as varchar) as subscription_id,
-        cast(null as varchar) as billing_period,
-        cast(null as varchar) as currency,
+        cast(null as string) as organization_id,
+        cast(null as string) as subscription_id,
+        cast(null as string) as billing_period,
+        cast(null as string) as currency,
         cast(0 as decimal(28, 10)) as amount_at_stake,
-        concat(file, ': ', missing_parts) as message
+        concat_ws('', file, ': ', missing_parts) as message
     from files
     where missing_parts is not null
 
@@ -46,15 +46,16 @@ incomplete as (
 
     select
         'incomplete_export' as kind,
-        cast(null as varchar) as organization_id,
-        cast(null as varchar) as subscription_id,
-        cast(null as varchar) as billing_period,
-        cast(null as varchar) as currency,
+        cast(null as string) as organization_id,
+        cast(null as string) as subscription_id,
+        cast(null as string) as billing_period,
+        cast(null as string) as currency,
         cast(0 as decimal(28, 10)) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             case
                 when count(*) = 1 then min(file)
-                else concat(min(file), ' and ', count(*) - 1, ' more')
+                else concat_ws('', min(file), ' and ', count(*) - 1, ' more')
             end,
             ': ', reason
         ) as message

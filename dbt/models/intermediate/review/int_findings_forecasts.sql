@@ -88,7 +88,8 @@ billing_stopped as (
         billing_period,
         currency,
         expected_cost as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             coalesce(product_name, subscription_id), ' was last billed in ', billing_period,
             '; its next cycle of ', {{ plain_number('expected_cost') }}, ' ', currency,
             ' was due in ', {{ year_month('next_bill_month') }},
@@ -119,11 +120,12 @@ forecast_differs_from_known as (
     select
         'forecast_differs_from_known' as kind,
         differing.organization_id,
-        cast(null as varchar) as subscription_id,
+        cast(null as string) as subscription_id,
         differing.billing_period,
         differing.currency,
         abs(differing.forecast_cost - differing.known_cost) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             cost_center_units.cost_center_name, ' has a forecast of ',
             {{ plain_number('differing.forecast_cost') }}, ' ', differing.currency, ' from ',
             differing.billing_period, ' and known charges of ',

@@ -32,7 +32,7 @@ latest_counts as (
         *,
         row_number() over (
             partition by subscription_id
-            order by counted_on desc
+            order by counted_on desc nulls last
         ) as latest_first
     from counts
 
@@ -44,11 +44,12 @@ over_assigned as (
         'over_assigned' as kind,
         organization_id,
         subscription_id,
-        cast(null as varchar) as billing_period,
-        cast(null as varchar) as currency,
+        cast(null as string) as billing_period,
+        cast(null as string) as currency,
         cast(null as decimal(28, 10)) as amount_at_stake,
-        concat(
-            'on ', cast(counted_on as varchar), ' ',
+        concat_ws(
+            '',
+            'on ', cast(counted_on as string), ' ',
             {{ plain_number('assigned_quantity') }}, ' licenses are assigned but only ',
             {{ plain_number('bought_quantity') }}, ' are bought'
         ) as message
@@ -63,17 +64,19 @@ pending as (
         'pending_licenses' as kind,
         organization_id,
         subscription_id,
-        cast(null as varchar) as billing_period,
+        cast(null as string) as billing_period,
         currency,
         sum(pending_cost) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             {{ plain_number('sum(pending_quantity)') }}, ' of ',
             {{ plain_number('max(bought_quantity)') }}, ' licenses of ', product_name,
             ' are pending',
             case
                 when sum(leaver_quantity) > 0
                     then
-                        concat(
+                        concat_ws(
+                            '',
                             ', ', {{ plain_number('sum(leaver_quantity)') }},
                             ' of them assigned to users who have left'
                         )
@@ -93,10 +96,11 @@ exceeding as (
         'allotment_exceeded' as kind,
         organization_id,
         subscription_id,
-        cast(null as varchar) as billing_period,
+        cast(null as string) as billing_period,
         currency,
         exceeding_cost as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             cost_center_name, ' uses ', {{ plain_number('assigned_quantity') }},
             ' licenses of ', product_name, ' and is allocated ',
             {{ plain_number('allotted_quantity') }}

@@ -57,7 +57,8 @@ quantity_mismatches as (
         billing_period,
         currency,
         amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             'the line has ', {{ plain_number('quantity') }}, ' licenses, but the split of ',
             {{ plain_instant('effective_at') }}, ' has ',
             {{ plain_number('total_quantity') }}, '; split in proportion (',
@@ -78,7 +79,8 @@ untagged as (
         billing_lines.billing_period,
         billing_lines.currency,
         sum(abs(billing_lines.total_cost)) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             count(*), ' line(s) of ', billing_lines.product_name,
             ' have no split and no tag that matches a tag rule: the whole amount is in Default'
         ) as message

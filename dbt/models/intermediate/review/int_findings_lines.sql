@@ -22,7 +22,8 @@ unknown_charge_types as (
         billing_period,
         currency,
         sum(abs(total_cost)) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             'charge type "', charge_type, '" is not in the seed charge_types; ', count(*),
             ' line(s) are split as ', charge_kind, ' by the sign of the amount'
         ) as message
@@ -38,11 +39,12 @@ unknown_organizations as (
     select
         'unknown_organization' as kind,
         organization_id,
-        cast(null as varchar) as subscription_id,
+        cast(null as string) as subscription_id,
         billing_period,
         currency,
         sum(abs(total_cost)) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             'customer "', organization_name, '" is not in the list of organizations; ', count(*),
             ' line(s) use this name as organization id'
         ) as message
@@ -58,14 +60,15 @@ assumed_billing_dates as (
     select
         'billing_date_assumed' as kind,
         organization_id,
-        cast(null as varchar) as subscription_id,
+        cast(null as string) as subscription_id,
         billing_period,
         currency,
         sum(abs(total_cost)) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             case
-                when invoice_number is null then concat(min(file), ' has no invoice number')
-                else concat('invoice ', invoice_number, ' is not in the list of invoices')
+                when invoice_number is null then concat_ws('', min(file), ' has no invoice number')
+                else concat_ws('', 'invoice ', invoice_number, ' is not in the list of invoices')
             end,
             '; its billing date is assumed to be ', billing_date
         ) as message
@@ -84,7 +87,8 @@ lines_in_several_files as (
         billing_period,
         currency,
         sum(abs(total_cost)) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             count(*), ' line(s) of ', file, ' are also in other files and count once;',
             ' if they are separate purchases, add an invoice number or combine the files'
         ) as message
@@ -99,11 +103,11 @@ without_currency as (
     select
         'no_currency' as kind,
         organization_id,
-        cast(null as varchar) as subscription_id,
+        cast(null as string) as subscription_id,
         billing_period,
         currency,
         sum(abs(total_cost)) as amount_at_stake,
-        concat(count(*), ' line(s) have no currency, and the organization has none either')
+        concat_ws('', count(*), ' line(s) have no currency, and the organization has none either')
             as message
     from billing_lines
     where currency = 'XXX'
@@ -121,7 +125,8 @@ differing_margins as (
         billing_period,
         currency,
         abs(billed_margin - total_margin) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             'the margin on the bill is ', {{ plain_number('billed_margin') }},
             ', but sales less cost is ', {{ plain_number('total_margin') }}, ' (',
             billing_line_details, ')'
@@ -140,7 +145,8 @@ unexplained as (
         billing_lines.billing_period,
         billing_lines.currency,
         abs(proration.proration_variance) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             'the billed amount of ', {{ plain_number('billing_lines.total_cost') }}, ' is ',
             {{ plain_number('abs(proration.proration_variance)') }},
             case when proration.proration_variance > 0 then ' more' else ' less' end,

@@ -37,11 +37,12 @@ without_subscription as (
     select
         'no_subscription' as kind,
         organization_id,
-        cast(null as varchar) as subscription_id,
+        cast(null as string) as subscription_id,
         billing_period,
         currency,
         sum(abs(total_cost)) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             count(*),
             ' charge(s) for licenses have no subscription and are in Default; the first: ',
             min(billing_line_details)
@@ -138,7 +139,8 @@ unknown_cost_centers as (
             ) }},
             0
         )) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             'the split names the cost center "',
             coalesce(unlisted.cost_center_name, unlisted.cost_center_id),
             '", which is not in the list of cost centers; correct the name or add it to the list'

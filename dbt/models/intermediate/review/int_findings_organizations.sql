@@ -115,11 +115,12 @@ final as (
     select
         'organization_ids_alike' as kind,
         alike.organization_id,
-        cast(null as varchar) as subscription_id,
+        cast(null as string) as subscription_id,
         amounts.billing_period,
         amounts.currency,
         coalesce(amounts.amount, 0) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             'the ids "', alike.first_spelling, '" and "', alike.last_spelling,
             '" differ only by case or spaces; use one spelling, or other ids for two customers'
         ) as message

@@ -63,14 +63,16 @@ without_price as (
     select
         'no_price' as kind,
         with_lines.organization_id,
-        cast(null as varchar) as subscription_id,
+        cast(null as string) as subscription_id,
         with_lines.billing_period,
         with_lines.currency,
         sum(abs(with_lines.total_cost)) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             'no price for "', with_lines.product_name, '"',
             case
-                when with_lines.sku_id is not null then concat(' (SKU ', with_lines.sku_id, ')')
+                when with_lines.sku_id is not null
+                    then concat_ws('', ' (SKU ', with_lines.sku_id, ')')
                 else ''
             end,
             case
@@ -103,13 +105,14 @@ without_rate as (
     select
         'no_exchange_rate' as kind,
         organization_id,
-        cast(null as varchar) as subscription_id,
+        cast(null as string) as subscription_id,
         billing_period,
         currency,
         sum(abs(total_cost)) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             'the price of "', product_name, '" is in ', price_currency, ', the bill in ',
-            currency, ', and no exchange rate is known for ', cast(billing_date as varchar),
+            currency, ', and no exchange rate is known for ', cast(billing_date as string),
             ' or before: ', count(*), ' line(s) have no sales'
         ) as message
     from with_lines
@@ -124,13 +127,14 @@ old_rates as (
     select
         'old_exchange_rate' as kind,
         organization_id,
-        cast(null as varchar) as subscription_id,
+        cast(null as string) as subscription_id,
         billing_period,
         currency,
         sum(abs(total_cost)) as amount_at_stake,
-        concat(
-            'the rate of ', cast(rate_date as varchar), ' from ', price_currency, ' to ',
-            currency, ' was used for the bill of ', cast(billing_date as varchar)
+        concat_ws(
+            '',
+            'the rate of ', cast(rate_date as string), ' from ', price_currency, ' to ',
+            currency, ' was used for the bill of ', cast(billing_date as string)
         ) as message
     from with_lines
     where
@@ -146,13 +150,14 @@ ambiguous as (
     select
         'ambiguous_price' as kind,
         organization_id,
-        cast(null as varchar) as subscription_id,
+        cast(null as string) as subscription_id,
         billing_period,
         currency,
         sum(abs(total_cost)) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             'more than one ', price_source, ' for "', product_name, '" from ',
-            cast(valid_from_date as varchar), ': ', count(*),
+            cast(valid_from_date as string), ': ', count(*),
             ' line(s) use the one written last'
         ) as message
     from with_lines

@@ -28,7 +28,8 @@ drifting as (
         billing_lines.billing_period,
         billing_lines.currency,
         abs(refund_drift.drift) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             'cost center ', refund_drift.cost_center_id, ' receives ',
             {{ plain_number('refund_drift.documented_cost') }},
             ' by the split before the change and ',
@@ -62,7 +63,8 @@ exceeding as (
         refunded.billing_period,
         billing_lines.currency,
         refunded.refunded_cost - billing_lines.total_cost as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             'refunds of ', {{ plain_number('refunded.refunded_cost') }}, ' exceed the charge of ',
             {{ plain_number('billing_lines.total_cost') }}, ' (',
             billing_lines.billing_line_details, ')'
@@ -82,7 +84,8 @@ without_charge as (
         billing_lines.billing_period,
         billing_lines.currency,
         abs(billing_lines.total_cost) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             'there is no earlier charge with the same end date, quantity and price (',
             billing_lines.billing_line_details, ')'
         ) as message

@@ -44,11 +44,12 @@ sold_against_cost as (
     select
         kind,
         organization_id,
-        cast(null as varchar) as subscription_id,
+        cast(null as string) as subscription_id,
         billing_period,
         currency,
         sum(abs(total_sales - total_cost)) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             '"', product_name, '" costs ', {{ plain_number('sum(total_cost)') }},
             ' and is sold for ', {{ plain_number('sum(total_sales)') }}, ': ', count(*),
             ' line(s); check the price, its quantity and the term that it is for'

@@ -75,7 +75,8 @@ not_passed_on as (
             when coalesce(shares.has_cost_share, false) then sum(to_pass_on.total_sales)
             else sum(to_pass_on.total_cost)
         end as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             rules.source_name,
             case
                 when coalesce(shares.has_cost_share, false)

@@ -62,7 +62,8 @@ not_applied as (
         rules.billing_period,
         open_costs.currency,
         sum(open_costs.total_cost) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             'the cost of ', rules.source_name, ' is not passed on: ',
             case rules.problem_kind
                 when 'shared_cost_circle' then 'the rules form a circle, '
@@ -103,13 +104,14 @@ unknown_sources as (
         case
             when rule_sets.source_kind = 'subscription' then rule_sets.source_id
         end as subscription_id,
-        cast(null as varchar) as billing_period,
-        cast(null as varchar) as currency,
+        cast(null as string) as billing_period,
+        cast(null as string) as currency,
         cast(null as decimal(28, 10)) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             'no bill of ', rule_sets.organization_id, ' contains the ',
             replace(rule_sets.source_kind, '_', ' '), ' ', rule_sets.source_id,
-            ' that a rule shares from ', cast(rule_sets.valid_from as varchar)
+            ' that a rule shares from ', cast(rule_sets.valid_from as string)
         ) as message
     from rule_sets
     left join billed
@@ -129,11 +131,12 @@ without_rule as (
     select
         'shared_without_rule' as kind,
         open_costs.organization_id,
-        cast(null as varchar) as subscription_id,
+        cast(null as string) as subscription_id,
         open_costs.billing_period,
         open_costs.currency,
         sum(open_costs.total_cost) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             max(cost_centers.cost_center_name), ' (', open_costs.cost_center_id,
             ') is marked as shared, but no rule passes its cost on'
         ) as message

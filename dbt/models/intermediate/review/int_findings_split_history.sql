@@ -28,7 +28,8 @@ over_allocated as (
         computed_rows.billing_period,
         computed_rows.currency,
         sum(abs(computed_rows.total_cost)) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             'the split of ', {{ plain_instant('snapshots.effective_at') }}, ' allocates ',
             {{ plain_number('snapshots.allocated_total') }}, ' licenses of ',
             {{ plain_number('snapshots.total_quantity') }},
@@ -57,7 +58,8 @@ zero_totals as (
         billing_period,
         currency,
         sum(abs(total_cost)) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             count(distinct line_id),
             ' line(s) have a split without licenses before their cutoff'
         ) as message
@@ -74,9 +76,9 @@ unknown_events as (
         organization_id,
         subscription_id,
         {{ year_month('max(effective_at)') }} as billing_period,
-        cast(null as varchar) as currency,
+        cast(null as string) as currency,
         cast(0 as decimal(28, 10)) as amount_at_stake,
-        concat('event "', event, '" is not in the seed split_events; its quantities count')
+        concat_ws('', 'event "', event, '" is not in the seed split_events; its quantities count')
             as message
     from split_events
     where event_kind = 'other'

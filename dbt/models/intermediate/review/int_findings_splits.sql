@@ -102,7 +102,8 @@ in_default as (
             'current_snapshots.amount_at_stake',
             'shares.low_units', 'shares.high_units', 'shares.total_units', 'shares.narrow_limit'
         ) }} as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             {{ plain_number('shares.allocated_quantity') }}, ' of ',
             {{ plain_number('current_snapshots.total_quantity') }},
             ' licenses are in Default since ',
@@ -126,7 +127,8 @@ stale as (
         billing_period,
         currency,
         amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             'the split was last changed on ', {{ plain_instant('effective_at') }},
             ', more than {{ var("stale_split_months") }} months before the bill'
         ) as message
@@ -149,7 +151,8 @@ deleted_centers as (
         billing_period,
         currency,
         amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             'the split of ', {{ plain_instant('effective_at') }}, ' contains a cost center that',
             ' was deleted before; its licenses go to its successor or to Default'
         ) as message
@@ -167,7 +170,8 @@ seat_mismatches as (
         seat_comparison.billing_period,
         latest_costs.currency,
         latest_costs.amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             'on ', seat_comparison.compared_on, ' the bills charge ',
             {{ plain_number('seat_comparison.billed_seats') }},
             ' licenses but the split history has ',

@@ -89,14 +89,15 @@ exceeding as (
         'unit_allotment_exceeded' as kind,
         used.organization_id,
         used.subscription_id,
-        cast(null as varchar) as billing_period,
+        cast(null as string) as billing_period,
         used.currency,
         {{ part_of_cost(
             'used.exceeding_cost',
             '(used.assigned_quantity - used.allotted_quantity)',
             'used.exceeding_quantity'
         ) }} as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             used.unit_kind, ' ', coalesce(units.cost_center_name, used.unit_id), ' uses ',
             {{ plain_number('used.assigned_quantity') }}, ' licenses of ', used.product_name,
             ' and is allocated ', {{ plain_number('used.allotted_quantity') }}
@@ -115,11 +116,12 @@ without_top as (
     select
         'parents_without_top' as kind,
         cost_centers.organization_id,
-        cast(null as varchar) as subscription_id,
-        cast(null as varchar) as billing_period,
-        cast(null as varchar) as currency,
+        cast(null as string) as subscription_id,
+        cast(null as string) as billing_period,
+        cast(null as string) as currency,
         cast(null as decimal(28, 10)) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             'the parents of cost center ', cost_centers.cost_center_id, ' from ',
             cost_centers.parent_id, ' on form a circle or are more than twenty'
         ) as message

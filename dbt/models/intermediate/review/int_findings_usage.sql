@@ -44,12 +44,13 @@ usage_differs as (
 
     select
         'usage_sum_differs' as kind,
-        cast(null as varchar) as organization_id,
+        cast(null as string) as organization_id,
         usage_totals.subscription_id,
         periods.billing_period,
         usage_totals.currency,
         abs(sum_cost - days_cost) as amount_at_stake,
-        concat(
+        concat_ws(
+            '',
             'invoice ',
             usage_totals.invoice_number,
             ' sums up usage of ',

@@ -87,7 +87,7 @@ counted as (
         *,
         row_number() over (
             partition by content_hash, file, row_key
-            order by row_number
+            order by row_number nulls last
         ) as occurrence
     from keyed
 
@@ -99,7 +99,7 @@ ranked as (
         *,
         row_number() over (
             partition by row_key, occurrence, is_replaced
-            order by file
+            order by file nulls last
         ) as copy_number
     from counted
 
@@ -140,7 +140,8 @@ final as (
         case
             when places.sheet is not null and ranked.row_number is not null
                 then
-                    concat(
+                    concat_ws(
+                        '',
                         places.sheet,
                         '!',
                         {{ json_text_at(

@@ -70,7 +70,7 @@ seats as (
     select
         bills.billing_period,
         bills.organization_id,
-        cast(null as varchar) as currency,
+        cast(null as string) as currency,
         'seats' as method,
         split_shares.cost_center_id,
         cast(sum(split_shares.allocated_quantity) as decimal(28, 10)) as basis,
@@ -106,7 +106,7 @@ people as (
     select
         directory_days.billing_period,
         directory_days.organization_id,
-        cast(null as varchar) as currency,
+        cast(null as string) as currency,
         'headcount' as method,
         headcounts.cost_center_id,
         cast(headcounts.user_count as decimal(28, 10)) as basis,

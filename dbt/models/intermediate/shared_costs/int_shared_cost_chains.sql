@@ -49,7 +49,7 @@ way_of_1 as (
         billing_period,
         rule_id as first_rule_id,
         fed_rule_id as last_rule_id,
-        concat(source_name, ' > ', fed_source_name) as way
+        concat_ws('', source_name, ' > ', fed_source_name) as way
     from feeds
 
 ),
@@ -60,7 +60,7 @@ way_of_1 as (
             ways.billing_period,
             ways.first_rule_id,
             feeds.fed_rule_id as last_rule_id,
-            min(concat(ways.way, ' > ', feeds.fed_source_name)) as way
+            min(concat_ws('', ways.way, ' > ', feeds.fed_source_name)) as way
         from way_of_{{ length - 1 }} as ways
         inner join feeds
             on
@@ -96,7 +96,8 @@ third_steps as (
             {{ rule }} as rule_id,
             'shared_cost_third_step' as problem_kind,
             {{ longest + 1 }} as length,
-            concat(
+            concat_ws(
+                '',
                 first.source_name, ' > ', second.source_name, ' > ', second.fed_source_name
             ) as way
         from feeds as first
@@ -123,7 +124,7 @@ ranked as (
         *,
         row_number() over (
             partition by billing_period, rule_id
-            order by length, way
+            order by length nulls last, way nulls last
         ) as shortest_first
     from unioned
 

@@ -23,7 +23,7 @@ summed as (
         count(*) as row_count,
         count(cost_center_id) as receiver_row_count,
         count(distinct cost_center_id) as receiver_count,
-        min(case when is_rejected then concat(file, ' row ', row_number) end) as rejected_row
+        min(case when is_rejected then concat_ws('', file, ' row ', row_number) end) as rejected_row
     from rule_rows
     group by rule_id, organization_id, source_kind, source_key, valid_from
 
@@ -36,13 +36,16 @@ checked as (
         *,
         case
             when rejected_row is not null
-                then concat('one of its rows is in quarantine: ', rejected_row)
+                then concat_ws('', 'one of its rows is in quarantine: ', rejected_row)
             when method <> last_method
-                then concat('its rows have different methods: ', method, ' and ', last_method)
+                then concat_ws(
+                    '', 'its rows have different methods: ', method, ' and ', last_method
+                )
             when first_valid_to <> valid_to then 'its rows end on different days'
             when percent_total > 100
                 then
-                    concat(
+                    concat_ws(
+                        '',
                         'its percentages are ', {{ plain_number('percent_total') }},
                         ' together, more than 100'
                     )

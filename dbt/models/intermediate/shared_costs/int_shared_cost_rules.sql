@@ -25,7 +25,7 @@ receivers as (
 with_problem as (
 
     select
-        usable_rules.* exclude (problem),
+        usable_rules.* {{ without('problem') }},
         case
             when usable_rules.problem is not null then 'shared_rule_unusable'
             else chains.problem_kind

@@ -20,7 +20,7 @@ bills as (
         billing_period,
         organization_id,
         max(organization_name) as organization_name,
-        cast(concat(billing_period, '-01') as date) as period_start,
+        cast(concat_ws('', billing_period, '-01') as date) as period_start,
         max(billing_date) as last_billing_date
     from open_costs
     group by billing_period, organization_id
@@ -40,7 +40,7 @@ in_force as (
                 rule_sets.organization_id,
                 rule_sets.source_kind,
                 rule_sets.source_key
-            order by rule_sets.valid_from desc
+            order by rule_sets.valid_from desc nulls last
         ) as latest_first
     from bills
     inner join rule_sets
@@ -51,6 +51,6 @@ in_force as (
 
 )
 
-select * exclude (latest_first)
+select * {{ without('latest_first') }}
 from in_force
 where latest_first = 1

@@ -105,7 +105,7 @@ cumulative as (
         *,
         sum(basis_units) over (
             partition by billing_period, rule_id, currency, measure
-            order by cost_center_id
+            order by cost_center_id nulls last
             rows between unbounded preceding and current row
         ) as high_basis_units,
         case
@@ -119,7 +119,7 @@ cumulative as (
 shared_out as (
 
     select
-        * exclude (basis_units, basis_total_units, high_basis_units),
+        * {{ without('basis_units', 'basis_total_units', 'high_basis_units') }},
         {{ cumulative_share('high_basis_units - basis_units', 'basis_total_units') }} as low_share,
         {{ cumulative_share('high_basis_units', 'basis_total_units') }} as high_share
     from cumulative

@@ -24,7 +24,7 @@ unusable_receivers as (
     select
         billing_period,
         rule_id,
-        min(concat('it names ', cost_center_id, ', which ', problem)) as problem
+        min(concat_ws('', 'it names ', cost_center_id, ', which ', problem)) as problem
     from receivers
     where problem is not null
     group by billing_period, rule_id
@@ -45,7 +45,7 @@ checked as (
         case sets_in_force.source_kind
             when 'cost_center'
                 then coalesce(cost_centers.cost_center_name, sets_in_force.source_id)
-            when 'subscription' then concat('subscription ', sets_in_force.source_id)
+            when 'subscription' then concat_ws('', 'subscription ', sets_in_force.source_id)
             else sets_in_force.source_id
         end as source_name,
         sets_in_force.method,
@@ -56,7 +56,9 @@ checked as (
                 when
                     sets_in_force.source_kind = 'cost_center'
                     and cost_centers.cost_center_id is null
-                    then concat(sets_in_force.source_id, ' is not in the list of cost centers')
+                    then concat_ws(
+                        '', sets_in_force.source_id, ' is not in the list of cost centers'
+                    )
             end,
             unusable_receivers.problem
         ) as problem

@@ -66,7 +66,7 @@ computed as (
 explained as (
 
     select
-        * exclude (pool_cost, basis, basis_total),
+        * {{ without('pool_cost', 'basis', 'basis_total') }},
         {{ sharing_explanation('computed') }} as explanation
     from computed
 
@@ -75,7 +75,7 @@ explained as (
 unioned as (
 
     select * from posted
-    union all by name
+    union all
     select * from explained
 
 )

@@ -42,7 +42,7 @@ by_bills as (
         last_charges.subscription_id,
         last_charges.billing_period,
         last_charges.compared_on,
-        arg_max(seat_ledger.seats, seat_ledger.valid_from_date) as billed_seats
+        max_by(seat_ledger.seats, seat_ledger.valid_from_date) as billed_seats
     from last_charges
     inner join seat_ledger
         on

@@ -71,7 +71,7 @@ running as (
         cast(
             sum(quantity) over (
                 partition by subscription_id
-                order by changed_on
+                order by changed_on nulls last
                 rows between unbounded preceding and current row
             ) as decimal(28, 10)
         ) as seats

@@ -63,7 +63,7 @@ created_since as (
     select
         split_events.*,
         creations.cost_center_id,
-        cast(null as varchar) as cost_center_name,
+        cast(null as string) as cost_center_name,
         cast(0 as decimal(28, 10)) as allocated_quantity
     from split_events
     inner join named_cost_centers as creations

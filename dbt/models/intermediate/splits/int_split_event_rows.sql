@@ -29,5 +29,5 @@ history_rows_in_use as (
 )
 
 select * from history_rows_in_use
-union all by name
+union all
 select * from directory_rows

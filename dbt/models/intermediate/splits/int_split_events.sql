@@ -54,16 +54,19 @@ named_events as (
         row_number() over (
             partition by event_names.event_key
             order by
-                case when event_names.event_key = split_events.event_key then 0 else 1 end,
-                split_events.match_order
+                case
+                    when event_names.event_key = split_events.event_key then 0
+                    else 1
+                end nulls last,
+                split_events.match_order nulls last
         ) as best_first
     from event_names
     inner join split_events
         on
             event_names.event_key = split_events.event_key
             or (
-                event_names.event_key like concat('%', split_events.first_word, '%')
-                and event_names.event_key like concat('%', split_events.second_word, '%')
+                event_names.event_key like concat_ws('', '%', split_events.first_word, '%')
+                and event_names.event_key like concat_ws('', '%', split_events.second_word, '%')
             )
 
 ),
@@ -74,15 +77,17 @@ numbered as (
     select
         all_events.*,
         coalesce(named_events.event_kind, 'other') as event_kind,
-        row_number() over (
-            partition by all_events.subscription_id
-            order by
-                all_events.effective_at,
-                all_events.recorded_at,
-                all_events.event_sequence nulls first,
-                all_events.is_date_only and coalesce(named_events.is_manual, false),
-                all_events.file_sequence,
-                all_events.event_id
+        cast(
+            row_number() over (
+                partition by all_events.subscription_id
+                order by
+                    all_events.effective_at nulls last,
+                    all_events.recorded_at nulls last,
+                    all_events.event_sequence nulls first,
+                    all_events.is_date_only and coalesce(named_events.is_manual, false) nulls last,
+                    all_events.file_sequence nulls last,
+                    all_events.event_id nulls last
+            ) as bigint
         ) as event_number
     from all_events
     left join named_events
@@ -96,15 +101,15 @@ numbered as (
 carried as (
 
     select
-        * exclude (total_quantity),
-        last_value(case when is_full_snapshot then event_number end ignore nulls) over (
+        * {{ without('total_quantity') }},
+        {{ last_known('case when is_full_snapshot then event_number end') }} over (
             partition by subscription_id
-            order by event_number
+            order by event_number nulls last
             rows between unbounded preceding and current row
         ) as allocations_event_number,
-        last_value(total_quantity ignore nulls) over (
+        {{ last_known('total_quantity') }} over (
             partition by subscription_id
-            order by event_number
+            order by event_number nulls last
             rows between unbounded preceding and current row
         ) as total_quantity
     from numbered

@@ -76,7 +76,7 @@ occurring as (
                 event_rows.total_quantity,
                 event_rows.cost_center_id,
                 lower(event_rows.cost_center_name)
-            order by event_rows.row_number
+            order by event_rows.row_number nulls last
         ) as occurrence
     from event_rows
     inner join files on event_rows.content_hash = files.content_hash
@@ -110,7 +110,7 @@ identified as (
 with_cost_center as (
 
     select
-        identified.* exclude (cost_center_id),
+        identified.* {{ without('cost_center_id') }},
         case
             when
                 identified.cost_center_id is null and identified.cost_center_name is null

@@ -46,7 +46,7 @@ cumulative as (
         cast(
             sum(allocated_units) over (
                 partition by split_id
-                order by cost_center_id
+                order by cost_center_id nulls last
                 rows between unbounded preceding and current row
             ) as bigint
         ) as high_units,
@@ -81,6 +81,6 @@ shared_out as (
 )
 
 select
-    * exclude (exact_share),
+    * {{ without('exact_share') }},
     cast(exact_share as decimal(18, 10)) as share
 from shared_out

@@ -42,7 +42,7 @@ in_order as (
         split_events.named_cost_center_id,
         lag(split_events.event_id) over (
             partition by split_events.subscription_id
-            order by split_events.event_number
+            order by split_events.event_number nulls last
         ) as event_id_before
     from split_events
     inner join totaled on split_events.event_id = totaled.event_id
@@ -53,7 +53,7 @@ in_order as (
 -- the cost center had seats until then.
 snapshots as (
 
-    select in_order.* exclude (named_cost_center_id, event_id_before)
+    select in_order.* {{ without('named_cost_center_id', 'event_id_before') }}
     from in_order
     left join allocations as held_until_then
         on
@@ -74,7 +74,7 @@ ranged as (
         coalesce(
             lead(effective_at) over (
                 partition by subscription_id
-                order by event_number
+                order by event_number nulls last
             ),
             {{ far_future() }}
         ) as valid_to,
@@ -89,17 +89,16 @@ with_neighbors as (
 
     select
         *,
-        last_value(
-            case when not is_zero_total and valid_to > valid_from then snapshot_id end
-            ignore nulls
-        ) over (
+        {{ last_known(
+            'case when not is_zero_total and valid_to > valid_from then snapshot_id end'
+        ) }} over (
             partition by subscription_id
-            order by event_number
+            order by event_number nulls last
             rows between unbounded preceding and current row
         ) as last_filled_snapshot_id,
         row_number() over (
             partition by subscription_id, valid_to > valid_from
-            order by event_number
+            order by event_number nulls last
         ) = 1 and valid_to > valid_from as is_first
     from ranged
 

@@ -36,7 +36,7 @@ existing_successors as (
         successions.successor_id,
         row_number() over (
             partition by carried_allocations.event_id, carried_allocations.cost_center_id
-            order by successions.distance
+            order by successions.distance nulls last
         ) as nearest_first
     from carried_allocations
     inner join split_events on carried_allocations.event_id = split_events.event_id

@@ -92,9 +92,9 @@ of_ledger as (
 of_corrections as (
 
     select
-        concat('correction:', correction_id) as split_id,
+        concat_ws('', 'correction:', correction_id) as split_id,
         cost_center_id,
-        cast(null as varchar) as cost_center_name,
+        cast(null as string) as cost_center_name,
         allocated_quantity,
         false as is_unallocated
     from corrections

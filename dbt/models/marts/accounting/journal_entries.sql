@@ -45,11 +45,11 @@ numbered as (
         row_number() over (
             partition by statement_amounts.billing_period
             order by
-                statement_amounts.organization_id,
-                statement_amounts.currency,
-                statement_amounts.cost_center_id,
-                statement_amounts.section_order,
-                statement_amounts.corrected_period
+                statement_amounts.organization_id nulls last,
+                statement_amounts.currency nulls last,
+                statement_amounts.cost_center_id nulls last,
+                statement_amounts.section_order nulls last,
+                statement_amounts.corrected_period nulls last
         ) as entry_number
     from statement_amounts
     inner join bills
@@ -134,7 +134,7 @@ final as (
 
     select
         billing_period,
-        concat(billing_period, '-', lpad(cast(entry_number as varchar), 6, '0')) as entry_id,
+        concat_ws('', billing_period, '-', lpad(cast(entry_number as string), 6, '0')) as entry_id,
         cast(side_order as integer) as entry_line,
         posting_date,
         organization_id,
@@ -152,10 +152,12 @@ final as (
             else 'charge'
         end as entry_type,
         corrected_period,
-        concat(
+        concat_ws(
+            '',
             'Licenses ', billing_period, ', ', cost_center_name, ', ', section,
             case
-                when corrected_period is not null then concat(' of ', corrected_period) else ''
+                when corrected_period is not null then concat_ws('', ' of ', corrected_period)
+                else ''
             end
         ) as entry_text,
         amount_basis

@@ -152,7 +152,7 @@ parts as (
         ('not is_compared', change_part(), 'change'),
     ] %}
         select
-            * exclude (change),
+            * {{ without('change') }},
             {{ part }} as part,
             cast({{ change }} as decimal(28, 10)) as change
         from effects

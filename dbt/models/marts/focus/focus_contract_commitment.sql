@@ -22,7 +22,8 @@ final as (
 
     select
         commitments.currency as BillingCurrency,
-        concat(
+        concat_ws(
+            '',
             '{"InclusionOperator":"And","Inclusions":[{"Dimension":"SubAccountId",',
             '"Operator":"In","Values":[', {{ json_string('commitments.subscription_id') }},
             ']}]}'
@@ -32,7 +33,7 @@ final as (
         'Usage' as ContractCommitmentCategory,
         cast(null as decimal(28, 10)) as ContractCommitmentCost,
         {{ start_of_day('commitments.term_start_date') }} as ContractCommitmentCreated,
-        concat(commitments.product_name, ', ', commitments.term_and_billing_cycle)
+        concat_ws('', commitments.product_name, ', ', commitments.term_and_billing_cycle)
             as ContractCommitmentDescription,
         cast(null as decimal(28, 10)) as ContractCommitmentDiscountPercentage,
         focus_terms.duration_type as ContractCommitmentDurationType,

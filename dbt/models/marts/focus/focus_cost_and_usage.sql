@@ -18,14 +18,16 @@ final as (
         case
             when allocated_ratio is not null
                 then
-                    concat(
+                    concat_ws(
+                        '',
                         '{"Elements":[{"AllocatedRatio":', {{ plain_number('allocated_ratio') }},
                         case
                             when
                                 allocated_method_id = 'license-split'
                                 and allocated_quantity is not null
                                 then
-                                    concat(
+                                    concat_ws(
+                                        '',
                                         ',"UsageUnit":"Licenses","UsageQuantity":',
                                         {{ plain_number('allocated_quantity') }}
                                     )
@@ -42,7 +44,8 @@ final as (
         case
             when allocated_resource_id is not null and cost_center_name_then is not null
                 then
-                    concat(
+                    concat_ws(
+                        '',
                         '{"apportion/name_in_split":',
                         {{ json_string('cost_center_name_then') }},
                         '}'
@@ -69,7 +72,8 @@ final as (
         case
             when commitment_id is not null
                 then
-                    concat(
+                    concat_ws(
+                        '',
                         '{"Elements":[{"ContractId":', {{ json_string('subscription_id') }},
                         ',"ContractCommitmentId":', {{ json_string('commitment_id') }},
                         ',"ContractCommitmentAppliedQuantity":',
@@ -123,7 +127,7 @@ final as (
         end as x_SplitOriginCost,
         case
             when is_all_allocated and allocated_ratio is not null
-                then concat(billing_period, '/', line_id)
+                then concat_ws('', billing_period, '/', line_id)
         end as x_SplitOriginId,
         split_reason as x_SplitReason,
         total_margin as x_TotalMargin,

@@ -54,15 +54,16 @@ final as (
         charge_category as ChargeCategory,
         {{ start_of_day('billing_date') }} as InvoiceDetailCreated,
         service_name as InvoiceDetailDescription,
-        concat(
+        concat_ws(
+            '',
             '{"ServiceName":', {{ json_string('service_name') }},
             case
-                when sku_id is not null then concat(',"SkuId":', {{ json_string('sku_id') }})
+                when sku_id is not null then concat_ws('', ',"SkuId":', {{ json_string('sku_id') }})
                 else ''
             end,
             case
                 when subscription_id is not null
-                    then concat(',"SubAccountId":', {{ json_string('subscription_id') }})
+                    then concat_ws('', ',"SubAccountId":', {{ json_string('subscription_id') }})
                 else ''
             end,
             '}'
@@ -79,7 +80,7 @@ final as (
         invoice_issuer_name as InvoiceIssuerName,
         cast({{ dbt.dateadd('day', 'payment_days', 'billing_date') }} as timestamp)
             as PaymentDueDate,
-        concat('Net ', cast(payment_days as varchar)) as PaymentTerms,
+        concat_ws('', 'Net ', cast(payment_days as string)) as PaymentTerms,
         invoice_id as ReferenceInvoiceId,
         billing_period as x_BillingPeriod
     from details
