@@ -23,7 +23,7 @@ def pool(viewer: Viewer, selection: Selection) -> Query:
             coalesce(product_name, 'Unnamed product') as product_name,
             subscription_id, cost_center_id, cost_center_name,
             bought_quantity, allotted_quantity, assigned_quantity, leaver_quantity,
-            pending_quantity, currency, directory_date
+            pending_quantity, quantity_unit, currency, directory_date
             {"" if viewer.is_customer else ", pending_cost"}
         from license_pool
         where {within.where()} and (bought_quantity <> 0 or allotted_quantity <> 0)
@@ -40,6 +40,7 @@ def pool(viewer: Viewer, selection: Selection) -> Query:
             Column("assigned_quantity", "Assigned", "quantity"),
             Column("leaver_quantity", "Assigned to leavers", "quantity"),
             Column("pending_quantity", "Pending", "quantity"),
+            Column("quantity_unit", "Unit"),
             *cost,
         ),
     )

@@ -79,6 +79,7 @@ split_charges as (
         shares.cost_center_id,
         shares.share,
         {{ part_for_share('with_sales.quantity', 'shares') }} as quantity,
+        with_sales.quantity_unit,
         {{ part_for_share('with_sales.total_cost', 'shares') }} as total_cost,
         {{ part_for_share('with_sales.total_sales', 'shares') }} as total_sales
     from with_sales

@@ -149,6 +149,7 @@ final as (
         months_per_cycle,
         coalesce(snapshot_id, {{ default_split_id('organization_id') }}) as split_id,
         seats as quantity,
+        quantity_unit,
         cast({{ part_of_cost('cycle_cost', 'seats', 'quantity') }} as decimal(28, 10))
             as total_cost,
         cast({{ part_of_cost('cycle_sales', 'seats', 'quantity') }} as decimal(28, 10))

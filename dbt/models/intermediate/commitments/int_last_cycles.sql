@@ -126,6 +126,7 @@ final as (
         priced.term_end_date,
         priced.term_and_billing_cycle,
         priced.quantity,
+        priced.quantity_unit,
         priced.origin_month,
         priced.origin_period,
         priced.horizon_month,

@@ -48,6 +48,7 @@ cycles as (
             end
         ) as unit_price,
         sum(billing_lines.quantity) as quantity,
+        {{ unit_of_sum('billing_lines.quantity_unit') }} as quantity_unit,
         sum(billing_lines.total_cost) as total_cost,
         -- Sales on only some lines are not the price of all licenses.
         case

@@ -31,7 +31,8 @@ final as (
         charges_to_come.share,
         charges_to_come.quantity,
         charges_to_come.total_cost,
-        charges_to_come.total_sales
+        charges_to_come.total_sales,
+        charges_to_come.quantity_unit
     from charges_to_come
     inner join cost_center_units
         on
