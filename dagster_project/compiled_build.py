@@ -10,8 +10,8 @@ built from. A build from kept statements can only succeed. If a statement fails,
 severity `error` finds rows, dbt builds everything, so that failures and the models skipped after
 them are dbt's own.
 
-Belongs here: the kept statements and their execution. Does not: when they apply (the callers), and
-dbt itself (dbt_runner).
+Belongs here: keeping the statements and executing them. Does not: what a statement is
+(compiled_statements), when builds apply (the callers), and dbt itself (dbt_runner).
 """
 
 import json
@@ -26,7 +26,8 @@ from typing import Any
 
 import duckdb
 
-from dagster_project import database, dbt_runner
+from dagster_project import compiled_statements, database, dbt_runner
+from dagster_project.compiled_statements import NotKept, Statement, of_results
 from dagster_project.quoting import sql_identifier, sql_literal
 from dagster_project.settings import PROJECT_ROOT, DataFolder
 from dagster_project.table_versions import TableVersions
@@ -39,34 +40,6 @@ COMMIT_SECONDS = 1
 
 class DbtNeeded(Exception):
     """A kept statement failed or found invalid rows; dbt must build."""
-
-
-class NotKept(Exception):
-    """The project configures a node in a way that a compiled build does not support."""
-
-
-@dataclass(frozen=True)
-class Statement:
-    """The work of dbt for one seed, model or test.
-
-    `kind` is seed, view, table, contract, python or test. `relation` is the quoted name of the
-    result, `code` the compiled code, `inputs` the unique ids of what it reads, `columns` the column
-    definitions of a table with a contract. A finding of a test with severity `warn` does not block
-    the build.
-    """
-
-    unique_id: str
-    kind: str
-    relation: str
-    code: str
-    inputs: tuple[str, ...] = ()
-    columns: str = ""
-    severity: str = "error"
-
-    @property
-    def schema(self) -> str:
-        """The quoted name of the schema of the result."""
-        return self.relation.split(".")[1]
 
 
 @dataclass(frozen=True)
@@ -89,6 +62,11 @@ class CompiledBuild:
     statements: tuple[Statement, ...]
     sources: Mapping[str, str]
     seeds: Path
+
+    @property
+    def relations(self) -> dict[str, str]:
+        """The quoted names of all tables and views that the build reads or makes, by unique id."""
+        return {**self.sources, **{each.unique_id: each.relation for each in self.statements}}
 
     def only(self, unique_ids: Collection[str]) -> "CompiledBuild":
         """The build of these nodes alone."""
@@ -124,7 +102,7 @@ class CompiledBuild:
         for schema in sorted({each.schema for each in self.statements if each.kind != "test"}):
             connection.execute(f"create schema if not exists {schema}")
         connection.execute(f"attach {sql_literal(self.seeds)} as kept_seeds (read_only)")
-        yield from self._results(connection, partial(_execute, connection))
+        yield from self.results(connection, partial(execute_statement, connection))
 
     def record(
         self, connection: duckdb.DuckDBPyConnection, failing_rows: Mapping[str, int]
@@ -134,14 +112,15 @@ class CompiledBuild:
         `failing_rows` has the number for each test. The next build leaves out what is unchanged.
         """
         connection.begin()
-        for _ in self._results(connection, lambda each: failing_rows.get(each.unique_id, 0)):
+        for _ in self.results(connection, lambda each: failing_rows.get(each.unique_id, 0)):
             pass
         connection.commit()
 
-    def _results(
+    def results(
         self, connection: duckdb.DuckDBPyConnection, execute: Callable[[Statement], int]
     ) -> Iterator[NodeResult]:
-        versions = TableVersions(connection, self.sources)
+        """The results of all statements: `execute` is called for those with changed inputs."""
+        versions = TableVersions(connection, self.relations)
         # `False` sorts before `True`; the order is dbt's otherwise.
         for statement in sorted(self.statements, key=lambda each: each.kind != "seed"):
             started = time.monotonic()
@@ -159,7 +138,7 @@ class CompiledBuild:
         self, statement: Statement, versions: TableVersions, execute: Callable[[Statement], int]
     ) -> tuple[int | None, bool]:
         """The failing rows of a test, None for others, and whether they are an earlier build's."""
-        node, relation = statement.unique_id, statement.relation
+        node = statement.unique_id
         definition = self._definition(statement)
         made_of = versions.made_of(definition, statement.inputs)
         if statement.kind == "test":
@@ -171,16 +150,39 @@ class CompiledBuild:
             return failing_rows, False
         if statement.kind == "view":
             versions.view_reads(node, made_of)
-            if versions.is_view_current(relation, definition):
+            if versions.is_view_current(node, definition):
                 return None, True
             execute(statement)
-            versions.view_built(relation, definition)
+            versions.view_built(node, definition)
             return None, False
-        if versions.is_table_current(node, relation, made_of):
+        if versions.is_table_current(node, made_of):
             return None, True
-        execute(statement)
-        versions.table_built(node, relation, made_of)
+        if statement.partitions is None:
+            execute(statement)
+            versions.table_built(node, made_of)
+            return None, False
+        wanted = self.partitions_made_of(statement, versions)
+        stale = versions.stale_partitions(node, wanted)
+        if stale is None:
+            execute(statement)
+        else:
+            execute(statement.replacing(stale, wanted.keys() - set(stale), self.relations))
+        versions.partitions_built(node, made_of, statement.partitions.column, wanted, stale)
         return None, False
+
+    def partitions_made_of(self, statement: Statement, versions: TableVersions) -> dict[str, str]:
+        """A hash of what each partition of a table is made of, by the value of its column."""
+        assert statement.partitions is not None
+        of_inputs = statement.partitions.inputs
+        others = [each for each in statement.inputs if each not in of_inputs]
+        common = versions.made_of(self._definition(statement), others)
+        by_input = [versions.of_partitions(*each) for each in sorted(of_inputs.items())]
+        return {
+            value: sha256(
+                "\0".join([common, *(each.get(value, "") for each in by_input)]).encode()
+            ).hexdigest()
+            for value in set().union(*by_input)
+        }
 
     def _definition(self, statement: Statement) -> str:
         """A hash of everything except its inputs that the result of a statement depends on."""
@@ -217,7 +219,7 @@ def _python_fingerprint() -> str:
     return digest.hexdigest()
 
 
-def _execute(connection: duckdb.DuckDBPyConnection, statement: Statement) -> int:
+def execute_statement(connection: duckdb.DuckDBPyConnection, statement: Statement) -> int:
     """Execute one statement; returns the number of failing rows of a test, 0 for others."""
     relation, code = statement.relation, statement.code
     match statement.kind:
@@ -230,6 +232,9 @@ def _execute(connection: duckdb.DuckDBPyConnection, statement: Statement) -> int
             connection.execute(f"create or replace table {relation} as ({code})")
         case "contract":
             connection.execute(f"create or replace table {relation} {statement.columns}")
+            connection.execute(f"insert into {relation} by name ({code})")
+        case "partitions":
+            connection.execute(f"delete from {relation} where {statement.columns}")
             connection.execute(f"insert into {relation} by name ({code})")
         case "python":
             connection.register("model_result", _result_of_python_model(code, connection))
@@ -289,7 +294,7 @@ def kept() -> CompiledBuild | None:
     if not (folder / STATEMENTS).exists():
         return None
     kept_build = json.loads((folder / STATEMENTS).read_text(encoding="utf-8"))
-    statements = tuple(Statement(**each) for each in kept_build["statements"])
+    statements = tuple(map(Statement.read, kept_build["statements"]))
     return CompiledBuild(statements, kept_build["sources"], folder / SEEDS)
 
 
@@ -313,7 +318,7 @@ def keep(data: DataFolder, results: Path) -> None:
             building = KEPT_FOLDER / "building"
             building.mkdir()
             with database.connect(data.warehouse, is_read_only=True) as connection:
-                statements = _statements(of_dbt, connection)
+                statements = of_results(of_dbt, connection)
             _keep_seeds(data.warehouse, statements, building / SEEDS)
             kept_build = {
                 "sources": {
@@ -339,6 +344,7 @@ def _fingerprint() -> str:
         dbt_runner.parsed_fingerprint(),
         duckdb.__version__,
         Path(__file__).read_text(encoding="utf-8"),
+        Path(compiled_statements.__file__).read_text(encoding="utf-8"),
     )
     return sha256("\0".join(parts).encode()).hexdigest()
 
@@ -357,69 +363,3 @@ def _keep_seeds(warehouse: Path, statements: Collection[Statement], path: Path) 
                     f"create table {sql_identifier('kept_seeds', schema, table)}"
                     f" as from {sql_identifier('warehouse', schema, table)}"
                 )
-
-
-def _statements(
-    results: Mapping[str, Any], connection: duckdb.DuckDBPyConnection
-) -> list[Statement]:
-    nodes = dbt_runner.read_manifest()["nodes"]
-    # "CREATE TABLE marts.findings(kind VARCHAR, ...);"
-    columns = {
-        f'"{database}"."{schema}"."{table}"': sql[sql.index("(") :].rstrip(";")
-        for database, schema, table, sql in connection.execute(
-            "select database_name, schema_name, table_name, sql from duckdb_tables()"
-        ).fetchall()
-    }
-    return [
-        _statement(nodes[result["unique_id"]], result, columns)
-        for result in results["results"]
-        if result["unique_id"] in nodes
-    ]
-
-
-def _statement(
-    node: Mapping[str, Any], result: Mapping[str, Any], columns: Mapping[str, str]
-) -> Statement:
-    """The statement of a node that dbt built; raises NotKept if dbt does more than execute it."""
-    config = node["config"]
-    relation, code = result["relation_name"] or node["relation_name"], result["compiled_code"] or ""
-    kind = node["resource_type"]
-    is_plain: tuple[bool, ...]
-    match kind:
-        case "seed":
-            is_plain = (not config["pre-hook"], not config["post-hook"])
-        case "model":
-            is_plain = (
-                not config["pre-hook"],
-                not config["post-hook"],
-                not config["grants"],
-                not config["persist_docs"],
-                config["materialized"] in ("table", "view"),
-            )
-            kind = config["materialized"]
-            if node["language"] == "python":
-                kind = "python"
-            elif config["contract"]["enforced"] and kind == "table":
-                # A view has its contract compared by dbt and is created like any other.
-                kind = "contract"
-        case "test":
-            is_plain = (
-                config["fail_calc"] == "count(*)",
-                config["error_if"] == "!= 0",
-                config["warn_if"] == "!= 0",
-                config["limit"] is None,
-                not config["store_failures"],
-            )
-        case _:
-            is_plain = (False,)
-    if not all(is_plain):
-        raise NotKept(f"{node['unique_id']}: {config}")
-    return Statement(
-        unique_id=node["unique_id"],
-        kind=kind,
-        relation=relation or "",
-        code=code,
-        inputs=tuple(sorted(node["depends_on"].get("nodes", ()))),
-        columns=columns[relation] if kind == "contract" else "",
-        severity=config.get("severity", "error").lower(),
-    )

@@ -3,7 +3,7 @@
 The version of a table is the number and the hash of its rows. A result is made of its statement and
 of the versions of its inputs. If both are those that it was built from, it is up to date. If a
 table is built again and has the same rows, it keeps its version, and what is made of it is up to
-date too.
+date too. The same holds for each partition of a table, such as the rows of a billing period.
 
 The record of a table is its comment. It is written in the transaction of the table and disappears
 with it: a table that dbt or a person creates has none and is built again.
@@ -13,28 +13,55 @@ Belongs here: versions, records and their comparison. Does not: statements and t
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
-from typing import Any
 
 import duckdb
 
-from dagster_project.quoting import sql_literal
+from dagster_project.quoting import sql_identifier, sql_literal
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a table was built from, and its version.
+
+    `partitions` has the same two values for each partition: what it is made of, and its version.
+    """
+
+    made_of: str
+    version: str
+    partitions: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, comment: str) -> "Record | None":
+        """The record in a table's comment; None if the comment is somebody else's."""
+        try:
+            parsed = json.loads(comment)
+            return cls(
+                str(parsed["made_of"]),
+                str(parsed["version"]),
+                {
+                    str(value): (str(made_of), str(version))
+                    for value, (made_of, version) in parsed["partitions"].items()
+                },
+            )
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None
 
 
 class TableVersions:
     """The versions of the tables that a build reads and writes, and the records of earlier builds.
 
-    `sources` are the quoted names of the tables that the build reads only, by their unique ids.
+    `relations` are the quoted names of all tables and views by their unique ids.
     """
 
-    def __init__(
-        self, connection: duckdb.DuckDBPyConnection, sources: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, relations: Mapping[str, str]) -> None:
         """Read all records of the warehouse."""
         self._connection = connection
-        self._sources = dict(sources or {})
+        self._relations = dict(relations)
         self._versions: dict[str, str] = {}
+        self._partitions: dict[tuple[str, str], dict[str, str]] = {}
         self._comments: dict[str, str] = {
             f'"{database}"."{schema}"."{name}"': comment
             for database, schema, name, comment in connection.execute(
@@ -66,27 +93,99 @@ class TableVersions:
         versions = [f"{each} {self._version(each)}" for each in sorted(inputs)]
         return sha256("\0".join([statement, *versions]).encode()).hexdigest()
 
-    def is_table_current(self, unique_id: str, relation: str, made_of: str) -> bool:
+    def is_table_current(self, unique_id: str, made_of: str) -> bool:
         """Whether the table was built from this; if so, its version is known from its record."""
-        record = self._record(relation)
-        if record is None or record["made_of"] != made_of:
+        record = self._record(unique_id)
+        if record is None or record.made_of != made_of:
             return False
-        self._versions[unique_id] = record["version"]
+        self._versions[unique_id] = record.version
         return True
 
-    def table_built(self, unique_id: str, relation: str, made_of: str) -> None:
+    def table_built(self, unique_id: str, made_of: str) -> None:
         """Record what a table was built from."""
-        self._versions[unique_id] = version = _version_of(self._connection, relation)
-        record = json.dumps({"made_of": made_of, "version": version})
-        self._connection.execute(f"comment on table {relation} is {sql_literal(record)}")
+        row = self._connection.execute(
+            f"select {_VERSION} from {self._relations[unique_id]}"
+        ).fetchone()
+        assert row is not None
+        self._write(unique_id, Record(made_of, row[0]))
 
-    def is_view_current(self, relation: str, definition: str) -> bool:
+    # --- partitions -----------------------------------------------------------------------------
+
+    def of_partitions(self, unique_id: str, column: str) -> dict[str, str]:
+        """The version of the rows of a table or view with each value of a column."""
+        key = unique_id, column
+        if key not in self._partitions:
+            self._partitions[key] = self._count_partitions(unique_id, column)
+        return self._partitions[key]
+
+    def stale_partitions(self, unique_id: str, wanted: Mapping[str, str]) -> Collection[str] | None:
+        """The partitions that were not built from what is wanted; None if that is most of them."""
+        record = self._record(unique_id)
+        if record is None or not record.partitions:
+            return None
+        stale = {
+            value
+            for value, made_of in wanted.items()
+            if record.partitions.get(value, ("",))[0] != made_of
+        }
+        return stale if 2 * len(stale) <= len(wanted) else None
+
+    def partitions_built(
+        self,
+        unique_id: str,
+        made_of: str,
+        column: str,
+        wanted: Mapping[str, str],
+        stale: Collection[str] | None,
+    ) -> None:
+        """Record what a table and its partitions were built from; only the stale ones are read."""
+        record = self._record(unique_id)
+        kept = {}
+        if stale is not None and record is not None:
+            kept = {
+                value: version
+                for value, (_, version) in record.partitions.items()
+                if value in wanted and value not in stale
+            }
+        versions = kept | self._count_partitions(unique_id, column, stale)
+        if not versions.keys() <= wanted.keys():
+            raise duckdb.InvalidInputException(
+                f"{unique_id} has rows of {sorted(versions.keys() - wanted.keys())}, which its"
+                " partitioned inputs do not have"
+            )
+        self._partitions[unique_id, column] = versions
+        version = sha256(json.dumps(sorted(versions.items())).encode()).hexdigest()
+        self._write(
+            unique_id,
+            Record(
+                made_of,
+                version,
+                {value: (wanted[value], versions.get(value, "0")) for value in wanted},
+            ),
+        )
+
+    def _count_partitions(
+        self, unique_id: str, column: str, values: Collection[str] | None = None
+    ) -> dict[str, str]:
+        only = "" if values is None else f" where {is_in(column, values)}"
+        return dict(
+            self._connection.execute(
+                f"select coalesce({sql_identifier(column)}, ''), {_VERSION}"
+                f" from {self._relations[unique_id]}{only} group by 1"
+            ).fetchall()
+        )
+
+    # --- views and tests ------------------------------------------------------------------------
+
+    def is_view_current(self, unique_id: str, definition: str) -> bool:
         """Whether the view has this definition."""
-        return self._comments.get(relation) == definition
+        return self._comments.get(self._relations[unique_id]) == definition
 
-    def view_built(self, relation: str, definition: str) -> None:
+    def view_built(self, unique_id: str, definition: str) -> None:
         """Record the definition of a view."""
-        self._connection.execute(f"comment on view {relation} is {sql_literal(definition)}")
+        self._connection.execute(
+            f"comment on view {self._relations[unique_id]} is {sql_literal(definition)}"
+        )
 
     def view_reads(self, unique_id: str, made_of: str) -> None:
         """The version of a view is what it is made of, since it has no rows of its own."""
@@ -106,23 +205,31 @@ class TableVersions:
 
     def _version(self, unique_id: str) -> str:
         if unique_id not in self._versions:
-            # A source; inputs that the build makes itself are recorded before.
-            relation = self._sources[unique_id]
-            self._versions[unique_id] = _version_of(self._connection, relation)
+            # A source; what the build makes itself is recorded before.
+            row = self._connection.execute(
+                f"select {_VERSION} from {self._relations[unique_id]}"
+            ).fetchone()
+            assert row is not None
+            self._versions[unique_id] = row[0]
         return self._versions[unique_id]
 
-    def _record(self, relation: str) -> dict[str, str] | None:
-        try:
-            record: Any = json.loads(self._comments.get(relation, ""))
-            return {"made_of": str(record["made_of"]), "version": str(record["version"])}
-        except (ValueError, KeyError, TypeError):
-            # A comment of somebody else.
-            return None
+    def _record(self, unique_id: str) -> Record | None:
+        return Record.read(self._comments.get(self._relations[unique_id], ""))
+
+    def _write(self, unique_id: str, record: Record) -> None:
+        self._versions[unique_id] = record.version
+        self._connection.execute(
+            f"comment on table {self._relations[unique_id]}"
+            f" is {sql_literal(json.dumps(asdict(record)))}"
+        )
 
 
-def _version_of(connection: duckdb.DuckDBPyConnection, relation: str) -> str:
-    """The number of rows, and the sum of their 64-bit hashes, which does not depend on order."""
-    row = connection.execute(
-        f"select count(*) || ':' || sum(hash(*columns(*))) from {relation}"
-    ).fetchone()
-    return str(row[0]) if row and row[0] is not None else "0"
+def is_in(column: str, values: Collection[str]) -> str:
+    """The condition that a row is in one of these partitions; rows without a value are in `''`."""
+    name = sql_identifier(column)
+    listed = ", ".join(map(sql_literal, sorted(values))) or "null"
+    return f"coalesce({name}, '') in ({listed})" if "" in values else f"{name} in ({listed})"
+
+
+_VERSION = "count(*) || ':' || coalesce(sum(hash(*columns(*))), 0)"
+"""The number of rows and the sum of their 64-bit hashes: neither depends on the order of rows."""

@@ -2,13 +2,16 @@
 
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import builds
 import duckdb
+import pytest
 from bills_of_subscriptions import bill
 from conftest import SAMPLE, Company
 
 from dagster_project.ledger import closing
+from dagster_project.table_versions import TableVersions
 
 
 def tables(company: Company) -> dict[tuple[str, str, str], list[tuple]]:
@@ -50,37 +53,76 @@ def test_a_compiled_build_makes_the_tables_that_dbt_makes(
     assert len(tables(built)) > 150
 
 
-def test_builds_after_changes_make_the_tables_of_a_first_build(
-    new_company: Callable[[], Company],
-) -> None:
-    changed = sample(new_company)
-    assert builds.build_as_compiled(changed.data)
+CORRECTION = """\
+Subscription ID,Billing Period,Cost Center ID,Allocated Quantity,Approved By,Reason
+a9e5e673-2f8b-4456-b77f-1605fc2d9a4b,2026-01,ALD-100,3,Grace,moved in December
+a9e5e673-2f8b-4456-b77f-1605fc2d9a4b,2026-01,ALD-200,4,Grace,moved in December
+"""
 
-    def change(name: str, edit: Callable[[list[str]], list[str]]) -> None:
-        path = changed.data.landing / name
-        path.write_text("".join(edit(path.read_text().splitlines(keepends=True))))
 
-    def remove(name: str) -> None:
-        (changed.data.landing / name).unlink()
+@pytest.fixture(scope="module")
+def changed(new_company: Callable[[], Company]) -> Company:
+    """The sample company after changes of all kinds, with a build after each."""
+    company = sample(new_company)
+    landing = company.data.landing
 
-    for make in (
-        lambda: change("split_history/cobalt.csv", lambda lines: lines[:-2]),
+    def remove(name: str, line_count: int | None = None) -> None:
+        """Remove a file, or its last lines."""
+        lines = (landing / name).read_text().splitlines(keepends=True) if line_count else []
+        if line_count:
+            (landing / name).write_text("".join(lines[:-line_count]))
+        else:
+            (landing / name).unlink()
+
+    assert builds.build_as_compiled(company.data)
+    for change in (
+        lambda: remove("split_history/cobalt.csv", 2),
         lambda: remove("budgets/budgets-2026.xlsx"),
         lambda: remove("billing_lines/broker/fernhill-2026-04.csv"),
-        lambda: change("exchange_rates/rates.csv", lambda lines: lines[:-1]),
-        lambda: closing.close(changed.data, "2026-01", None),
+        lambda: remove("exchange_rates/rates.csv", 1),
+        lambda: closing.close(company.data, "2026-01", None),
+        lambda: company.drop("corrections/alder.csv", CORRECTION),
         lambda: remove("billing_lines/broker/evergreen-2026-01.csv"),
         lambda: remove("organizations/organizations.csv"),
     ):
-        make()
-        changed.ingest()
-        assert builds.build_as_compiled(changed.data)
+        change()
+        company.ingest()
+        assert builds.build_as_compiled(company.data)
+    return company
+
+
+def test_builds_after_changes_make_the_tables_of_a_first_build(
+    changed: Company, new_company: Callable[[], Company]
+) -> None:
     first = new_company()
     for folder in ("landing", "ledger"):
         shutil.copytree(changed.data.root / folder, first.data.root / folder, dirs_exist_ok=True)
     first.ingest()
     assert builds.build_as_compiled(first.data)
     assert different_tables(changed, first) == []
+
+
+def test_the_rows_of_a_partition_depend_on_its_own_inputs(changed: Company, tmp_path: Path) -> None:
+    corrections = "select count(*) from marts.billing_report where original_billing_period"
+    assert changed.query(f"{corrections} <> billing_period") != [(0,)]
+    copy = shutil.copy(changed.data.warehouse, tmp_path / "warehouse.duckdb")
+    compiled = builds.compiled_once()
+    partitioned = [each for each in compiled.statements if each.partitions]
+    assert len(partitioned) > 15
+    different = []
+    with duckdb.connect(str(copy)) as connection:
+        versions = TableVersions(connection, compiled.relations)
+        for each in partitioned:
+            connection.execute(f"create table one_by_one as from {each.relation} where false")
+            for value in compiled.partitions_made_of(each, versions):
+                one = each.replacing([value], [], compiled.relations)
+                connection.execute(f"insert into one_by_one by name ({one.code})")
+            rows = "select * from {} order by all".format
+            ours = connection.execute(rows("one_by_one")).fetchall()
+            if ours != connection.execute(rows(each.relation)).fetchall():
+                different.append(each.unique_id)
+            connection.execute("drop table one_by_one")
+    assert different == []
 
 
 def test_a_compiled_build_that_fails_leaves_nothing(company: Company) -> None:

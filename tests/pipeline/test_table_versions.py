@@ -8,7 +8,8 @@ import duckdb
 import pytest
 
 from dagster_project import compiled_build
-from dagster_project.compiled_build import CompiledBuild, DbtNeeded, Statement
+from dagster_project.compiled_build import CompiledBuild, DbtNeeded
+from dagster_project.compiled_statements import Partitions, Statement
 
 SOURCE = "source.raw.seats"
 STAGED, COUNTED, SHOWN = "model.staged", "model.counted", "model.shown"
@@ -166,7 +167,11 @@ def test_a_table_and_its_record_are_rolled_back_together(
     connection.execute("rollback")
     after = connection.execute("select comment from duckdb_tables() order by all").fetchall()
     assert after == before
-    assert set(json.loads(next(text for (text,) in after if text))) == {"made_of", "version"}
+    assert set(json.loads(next(text for (text,) in after if text))) == {
+        "made_of",
+        "version",
+        "partitions",
+    }
     assert {STAGED, COUNTED} <= built(connection, tmp_path).keys()
     assert total(connection) == [(8,)]
 
@@ -180,4 +185,126 @@ def test_a_build_of_dbt_is_recorded(connection: duckdb.DuckDBPyConnection, tmp_p
     )
     compiled.record(connection, {FEW: 0, MANY: 1})
     assert built(connection, tmp_path) == {}
-    assert compiled_build.TableVersions(connection).failing_rows(MANY, "other tables") is None
+    assert compiled_build.TableVersions(connection, {}).failing_rows(MANY, "other tables") is None
+
+
+# --- partitions ---------------------------------------------------------------------------------
+
+BILLED = "source.raw.billed"
+REPORT, SUMS = "model.report", "model.sums"
+
+BY_MONTH = (
+    Statement(
+        REPORT,
+        "table",
+        '"memory"."made"."report"',
+        'select month, cost * factor as cost from "memory"."raw"."billed" cross join raw.rates',
+        (BILLED, SOURCE),
+        partitions=Partitions("month", {BILLED: "month"}),
+    ),
+    Statement(
+        SUMS,
+        "contract",
+        '"memory"."made"."sums"',
+        'select sum(cost) as cost, month as period from "memory"."made"."report" group by month',
+        (REPORT,),
+        "(period varchar, cost decimal(10, 2))",
+        partitions=Partitions("period", {REPORT: "month"}),
+    ),
+)
+MONTHS = "'a', 1), ('a', 2), ('b', 3), ('c', 4), ('d', 5"
+
+
+class Billed:
+    """A warehouse that is built by month; `read` has the months that a build reads."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+        self.connection = connection
+        self.compiled = CompiledBuild(
+            BY_MONTH,
+            {BILLED: '"memory"."raw"."billed"', SOURCE: '"memory"."raw"."rates"'},
+            folder / "seeds.duckdb",
+        )
+        self.build()
+
+    def build(self) -> list[str]:
+        """Build; returns the kinds of the statements that were executed."""
+        executed = []
+
+        def execute(statement: Statement) -> int:
+            executed.append(statement.kind)
+            return compiled_build.execute_statement(self.connection, statement)
+
+        self.connection.execute("create schema if not exists made")
+        list(self.compiled.results(self.connection, execute))
+        return executed
+
+    def change(self, sql: str) -> list[str]:
+        """Change raw tables and build; returns the kinds of the statements that were executed."""
+        self.connection.execute(sql)
+        kinds = self.build()
+        expected = self.connection.execute(
+            """
+            select coalesce(month, ''), sum(cost * factor) from raw.billed cross join raw.rates
+            group by month order by 1
+            """
+        ).fetchall()
+        sums = self.connection.execute(
+            "select coalesce(period, ''), cost from made.sums order by 1"
+        ).fetchall()
+        assert sums == expected
+        return kinds
+
+
+@pytest.fixture
+def billed(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> Iterator[Billed]:
+    """Four months of cost, doubled and built."""
+    connection.execute("create table raw.rates as select 2 as factor")
+    connection.execute(f"create table raw.billed as from (values ({MONTHS})) as t (month, cost)")
+    yield Billed(connection, tmp_path)
+
+
+def test_only_changed_partitions_are_built(billed: Billed) -> None:
+    assert billed.build() == []
+    assert billed.change("update raw.billed set cost = 40 where month = 'b'") == ["partitions"] * 2
+    assert billed.change("insert into raw.billed values ('e', 6), ('e', 7)") == ["partitions"] * 2
+    assert billed.change("delete from raw.billed where month = 'a'") == ["partitions"] * 2
+    # The sum of the month, and so the second table, is unchanged.
+    assert billed.change("update raw.billed set cost = 13 - cost where month = 'e'") == []
+
+
+def test_partitions_keep_the_rows_of_the_others(billed: Billed) -> None:
+    billed.connection.execute("update made.report set cost = 99 where month = 'a'")
+    billed.connection.execute("update raw.billed set cost = 40 where month = 'b'")
+    assert billed.build() == ["partitions"] * 2
+    costs = billed.connection.execute("select cost from made.report where month = 'a'").fetchall()
+    assert costs == [(99,), (99,)]
+
+
+def test_a_changed_input_without_partitions_builds_the_whole_table(billed: Billed) -> None:
+    assert billed.change("update raw.rates set factor = 3") == ["table", "contract"]
+
+
+def test_rows_without_a_partition_are_one_partition(billed: Billed) -> None:
+    assert billed.change("insert into raw.billed values (null, 8)") == ["partitions"] * 2
+    assert billed.change("insert into raw.billed values (null, 9)") == ["partitions"] * 2
+    assert billed.change("delete from raw.billed where month is null") == ["partitions"] * 2
+
+
+def test_most_partitions_are_built_as_one_table(billed: Billed) -> None:
+    kinds = billed.change("update raw.billed set cost = cost + 1 where month <> 'd'")
+    assert kinds == ["table", "contract"]
+
+
+def test_a_partition_that_no_input_has_is_refused(billed: Billed) -> None:
+    wrong = Statement(
+        REPORT,
+        "table",
+        '"memory"."made"."report"',
+        'select \'z\' as month, cost from "memory"."raw"."billed"',
+        (BILLED,),
+        partitions=Partitions("month", {BILLED: "month"}),
+    )
+    billed.compiled = CompiledBuild((wrong,), billed.compiled.sources, billed.compiled.seeds)
+    with pytest.raises(DbtNeeded, match=r"model\.report has rows of \['z'\]"):
+        billed.build()

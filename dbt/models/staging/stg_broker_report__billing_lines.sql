@@ -1,3 +1,8 @@
+{{ config(meta={
+    'partition_column': 'content_hash',
+    'partitioned_by': {'broker_report': 'content_hash'},
+}) }}
+
 {%- set charge = [
     key_text('subscription_id'),
     key_text('product_name'),

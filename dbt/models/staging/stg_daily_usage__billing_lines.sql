@@ -1,3 +1,8 @@
+{{ config(meta={
+    'partition_column': 'content_hash',
+    'partitioned_by': {'daily_rated_usage': 'content_hash'},
+}) }}
+
 {%- set charge = [
     key_text('customer_id'),
     key_text('subscription_id'),

@@ -1,3 +1,8 @@
+{{ config(meta={
+    'partition_column': 'content_hash',
+    'partitioned_by': {'distributor_bill': 'content_hash'},
+}) }}
+
 {%- set charge = [
     key_text('product_name'),
     key_text('charge_type'),

@@ -1,3 +1,8 @@
+{{ config(meta={
+    'partition_column': 'content_hash',
+    'partitioned_by': {'focus_cost_and_usage': 'content_hash'},
+}) }}
+
 {%- set charge = focus_charge_parts() -%}
 {%- set details = focus_detail_parts() -%}
 with

@@ -1,3 +1,8 @@
+{{ config(meta={
+    'partition_column': 'content_hash',
+    'partitioned_by': {'split_history': 'content_hash'},
+}) }}
+
 with
 
 {{ landed_typed_checked(

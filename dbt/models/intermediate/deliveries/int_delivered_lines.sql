@@ -1,3 +1,11 @@
+{{ config(meta={
+    'partition_column': 'content_hash',
+    'partitioned_by': {
+        'int_billing_lines_unioned': 'content_hash',
+        'int_delivered_files': 'content_hash',
+    },
+}) }}
+
 with
 
 landed_lines as (

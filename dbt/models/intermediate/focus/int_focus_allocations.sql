@@ -3,6 +3,11 @@ The bill's rows as split cost allocation in FOCUS: origin charge, method, resour
 center) and ratio. Unallocated parts have no resource: the remainder of a split in Default, and
 whole charges without a split or rule. Default has a resource if a split or a rule names it.
 -#}
+{{ config(meta={
+    'partition_column': 'original_billing_period',
+    'partitioned_by': {'int_report_rows': 'original_billing_period'},
+}) }}
+
 with
 
 -- Explanations are left out: they are most of a row's bytes, and no FOCUS column needs them.

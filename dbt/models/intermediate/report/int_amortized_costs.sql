@@ -3,6 +3,11 @@ Costs and sales spread by day over their charge period, per month. Advance payme
 the months that they apply to, and refunds likewise. Amounts are rounded cumulatively, so that the
 months of a charge sum to it exactly. Lines with the same keys and period are spread together.
 -#}
+{{ config(meta={
+    'partition_column': 'billing_period',
+    'partitioned_by': {'int_report_rows': 'billing_period'},
+}) }}
+
 with
 
 report_rows as (

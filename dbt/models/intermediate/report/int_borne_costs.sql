@@ -3,6 +3,11 @@ A cost is recognized in the month that it applies to, but never before it is bil
 amortized cost of a closed period cannot change. The part for future months is recognized in those
 months.
 -#}
+{{ config(meta={
+    'partition_column': 'billed_period',
+    'partitioned_by': {'int_amortized_costs': 'billing_period'},
+}) }}
+
 with
 
 amortized_costs as (

@@ -4,6 +4,11 @@ an organization is rounded once and divided over its cost centers, and the total
 its sections. All statements of an organization therefore add up to its bill, and the lines of a
 statement to its total.
 -#}
+{{ config(meta={
+    'partition_column': 'billing_period',
+    'partitioned_by': {'int_statement_sections': 'billing_period'},
+}) }}
+
 with
 
 sections as (

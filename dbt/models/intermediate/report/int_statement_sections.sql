@@ -2,6 +2,14 @@
 The exact amounts of statements, before they are rounded: one sum of the bill's rows per cost center
 and section, with corrections by the period they correct and shared costs in a section of their own.
 -#}
+{{ config(meta={
+    'partition_column': 'billing_period',
+    'partitioned_by': {
+        'int_report_rows': 'billing_period',
+        'int_shared_cost_balances': 'billing_period',
+    },
+}) }}
+
 with
 
 report_rows as (

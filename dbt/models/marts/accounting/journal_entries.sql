@@ -3,6 +3,14 @@ Every amount of a statement becomes a debit and a credit from the same row, so t
 balanced: the cost center's account against clearing. Refunds and reversing corrections change sides
 and never have a negative amount.
 -#}
+{{ config(meta={
+    'partition_column': 'billing_period',
+    'partitioned_by': {
+        'int_report_rows': 'billing_period',
+        'int_statement_amounts': 'billing_period',
+    },
+}) }}
+
 with
 
 statement_amounts as (

@@ -1,3 +1,8 @@
+{{ config(meta={
+    'partition_column': 'billing_period',
+    'partitioned_by': {'int_report_rows': 'billing_period'},
+}) }}
+
 with
 
 report_rows as (

@@ -1,3 +1,8 @@
+{{ config(meta={
+    'partition_column': 'billing_period',
+    'partitioned_by': {'billing_report': 'billing_period'},
+}) }}
+
 with
 
 billing_report as (

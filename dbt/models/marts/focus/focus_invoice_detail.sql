@@ -1,3 +1,8 @@
+{{ config(meta={
+    'partition_column': 'x_BillingPeriod',
+    'partitioned_by': {'int_focus_charges': 'billing_period'},
+}) }}
+
 with
 
 charges as (
