@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 
 from dagster_project import faults
-from dagster_project.private_interfaces import event_log_held_open
+from dagster_project.private_interfaces import event_log_held_open, no_events_planned
 from dagster_project.settings import DataFolder
 from dagster_project.summary import blocking_findings
 
@@ -23,14 +23,20 @@ def run_pipeline(data: DataFolder) -> tuple[str, ...]:
     logging.getLogger("dagster").setLevel(logging.WARNING)
     # A log that cannot be written is no reason to print a stack trace for every line of it.
     logging.raiseExceptions = False
+    from dagster_project.assets.warehouse import ONLY_CHANGES
     from dagster_project.definitions import defs
 
     job = defs.resolve_job_def("chargeback")
     print("Running       landing -> raw -> models and checks -> published", flush=True)
-    with dg.DagsterInstance.get() as instance, event_log_held_open(instance):
+    with (
+        dg.DagsterInstance.get() as instance,
+        event_log_held_open(instance),
+        no_events_planned(instance),
+    ):
         result = job.execute_in_process(
             instance=instance,
             raise_on_error=False,
+            tags={ONLY_CHANGES: "true"},
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
     failures = () if result.success else tuple(_failures(result.all_events))

@@ -18,6 +18,9 @@ from dagster_project.wording import plain_decimal
 
 MANIFEST = dbt_runner.read_manifest()
 
+ONLY_CHANGES = "apportion/only_changes"
+"""The tag of a run that reports only what it built or checked; no events were planned for it."""
+
 MONEY_COLUMNS = ("total_cost", "total_sales", "total_margin", "variance", "quarantined_total")
 
 
@@ -56,6 +59,7 @@ def warehouse_models(context: dg.AssetExecutionContext) -> Iterator[Any]:
     """
     data = DataFolder.from_environment()
     reported: set[str] = set()
+    reports_changes = ONLY_CHANGES in context.run.tags
     compiled = None if context.is_subset else compiled_build.kept()
     if compiled is not None:
         try:
@@ -68,7 +72,7 @@ def warehouse_models(context: dg.AssetExecutionContext) -> Iterator[Any]:
             with compiled_build.connect(data.warehouse) as connection:
                 for node in compiled.execute_and_commit(connection):
                     reported.add(node.unique_id)
-                    if _is_known(node):
+                    if reports_changes and _is_known(node):
                         step.ended(node.unique_id)
                         continue
                     figures = _figures(node.unique_id, connection)

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from dagster_project import private_interfaces
-from dagster_project.private_interfaces import event_log_held_open
+from dagster_project.private_interfaces import event_log_held_open, no_events_planned
 from dagster_project.settings import PROJECT_ROOT
 
 PRIVATE = re.compile(
@@ -44,7 +44,7 @@ PRIVATE_NAMES = [
 
 def test_the_private_names_are_found() -> None:
     assert ("dagster._core.storage.event_log", "SqliteEventLogStorage") in PRIVATE_NAMES
-    assert len(PRIVATE_NAMES) == 10
+    assert len(PRIVATE_NAMES) == 11
 
 
 @pytest.mark.parametrize(("module", "name"), PRIVATE_NAMES)
@@ -112,6 +112,22 @@ def test_a_log_held_open_has_the_events_that_dagster_writes_itself(tmp_path: Pat
             dg.AssetCheckKey(dg.AssetKey("bill"), "whole"), limit=1
         )
         assert check.run_id == held
+
+
+def test_a_run_without_planned_events_has_the_results(tmp_path: Path) -> None:
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        planned = {"ASSET_MATERIALIZATION_PLANNED", "ASSET_CHECK_EVALUATION_PLANNED"}
+        expected = event_kinds(instance, run_bill(instance))
+        assert planned <= set(expected)
+        with no_events_planned(instance):
+            run_id = run_bill(instance)
+        kinds = event_kinds(instance, run_id)
+        assert kinds == [each for each in expected if each not in planned]
+        (check,) = instance.event_log_storage.get_asset_check_execution_history(
+            dg.AssetCheckKey(dg.AssetKey("bill"), "whole"), limit=1
+        )
+        assert (check.run_id, check.status.value) == (run_id, "SUCCEEDED")
+        assert event_kinds(instance, run_bill(instance)) == expected
 
 
 def test_another_process_sees_the_events_of_a_run_that_goes_on(tmp_path: Path) -> None:
