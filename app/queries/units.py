@@ -116,6 +116,26 @@ def cost_centers(viewer: Viewer, selection: Selection, kind: str, unit: str) -> 
     )
 
 
+def months(selection: Selection, kind: str, unit: str) -> Query:
+    """One row per billing period of a unit and currency, latest first: charged and budgeted."""
+    within = replace(selection, period=None)
+    return Query(
+        f"""
+        select billing_period, currency, charged_amount, budget, budget_variance
+        from unit_charges
+        where {within.where()} and unit_kind = $kind and unit_id = $unit
+        order by billing_period desc, currency
+        """,
+        (*within.parameters, ("kind", kind), ("unit", unit)),
+        (
+            Column("billing_period", "Billing period"),
+            Column("charged_amount", "Charged", "amount"),
+            Column("budget", "Budget", "amount"),
+            Column("budget_variance", "Variance", "amount"),
+        ),
+    )
+
+
 def quantities(selection: Selection, kind: str, unit: str) -> Query:
     """One row per product of a unit and unit of measurement."""
     within = replace(selection, currency=None)

@@ -71,6 +71,15 @@ def show_one_unit() -> None:
         },
     )
     show(
+        "By month",
+        units.months(here.selection, kind, unit),
+        empty="No charges.",
+        prepare=lambda row: {
+            **row,
+            "billing_period": wording.short_period(str(row["billing_period"])),
+        },
+    )
+    show(
         "Quantities",
         units.quantities(here.selection, kind, unit),
         empty="No quantities.",

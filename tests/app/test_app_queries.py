@@ -99,6 +99,7 @@ def queries(viewer: Viewer) -> list[Query]:
             units.units(FEBRUARY, kind),
             units.cost_centers(viewer, FEBRUARY, kind, "(none)"),
             units.quantities(FEBRUARY, kind, "(none)"),
+            units.months(FEBRUARY, kind, "(none)"),
             units.licenses(FEBRUARY, kind),
         ]
     of_organization = Selection("2026-02", "evergreen")
@@ -544,9 +545,12 @@ def test_a_unit_has_its_cost_centers(data: DataFolder) -> None:
         rows = fetch(
             connection, units.cost_centers(CUSTOMER, FEBRUARY, "business_unit", "Commerce"), 100
         )
+        months = fetch(connection, units.months(FEBRUARY, "business_unit", "Commerce"), 100)
     assert (commerce["unit_id"], none["unit_id"]) == ("Commerce", "(none)")
     assert [row["cost_center_id"] for row in rows] == ["EVG-SALES", "EVG-MKT"]
     assert sum(row["charged"] for row in rows) == commerce["charged_amount"]
+    assert [row["billing_period"] for row in months] == ["2026-02", "2026-01"]
+    assert months[0]["charged_amount"] == commerce["charged_amount"]
 
 
 def test_subscriptions_have_the_names_of_their_latest_bill() -> None:
