@@ -46,7 +46,8 @@ class DbtNeeded(Exception):
 class NodeResult:
     """A node that is built or tested: `failing_rows` is None for seeds and models.
 
-    `is_unchanged` says that the result of an earlier build is still right.
+    `is_unchanged` says that the result is the one of the earlier build: it was left out, or a table
+    has the same rows again.
     """
 
     unique_id: str
@@ -137,7 +138,7 @@ class CompiledBuild:
     def _unless_unchanged(
         self, statement: Statement, versions: TableVersions, execute: Callable[[Statement], int]
     ) -> tuple[int | None, bool]:
-        """The failing rows of a test, None for others, and whether they are an earlier build's."""
+        """The failing rows of a test, None for others, and whether the result is as before."""
         node = statement.unique_id
         definition = self._definition(statement)
         made_of = versions.made_of(definition, statement.inputs)
@@ -159,16 +160,15 @@ class CompiledBuild:
             return None, True
         if statement.partitions is None:
             execute(statement)
-            versions.table_built(node, made_of)
-            return None, False
+            return None, versions.table_built(node, made_of)
         wanted = self.partitions_made_of(statement, versions)
         stale = versions.stale_partitions(node, wanted)
         if stale is None:
             execute(statement)
         else:
             execute(statement.replacing(stale, wanted.keys() - set(stale), self.relations))
-        versions.partitions_built(node, made_of, statement.partitions.column, wanted, stale)
-        return None, False
+        column = statement.partitions.column
+        return None, versions.partitions_built(node, made_of, column, wanted, stale)
 
     def partitions_made_of(self, statement: Statement, versions: TableVersions) -> dict[str, str]:
         """A hash of what each partition of a table is made of, by the value of its column."""

@@ -101,13 +101,13 @@ class TableVersions:
         self._versions[unique_id] = record.version
         return True
 
-    def table_built(self, unique_id: str, made_of: str) -> None:
-        """Record what a table was built from."""
+    def table_built(self, unique_id: str, made_of: str) -> bool:
+        """Record what a table was built from; returns whether it has the rows that it had."""
         row = self._connection.execute(
             f"select {_VERSION} from {self._relations[unique_id]}"
         ).fetchone()
         assert row is not None
-        self._write(unique_id, Record(made_of, row[0]))
+        return self._write(unique_id, Record(made_of, row[0]))
 
     # --- partitions -----------------------------------------------------------------------------
 
@@ -137,8 +137,11 @@ class TableVersions:
         column: str,
         wanted: Mapping[str, str],
         stale: Collection[str] | None,
-    ) -> None:
-        """Record what a table and its partitions were built from; only the stale ones are read."""
+    ) -> bool:
+        """Record what a table and its partitions were built from; only the stale ones are read.
+
+        Returns whether the table has the rows that it had.
+        """
         record = self._record(unique_id)
         kept = {}
         if stale is not None and record is not None:
@@ -155,7 +158,7 @@ class TableVersions:
             )
         self._partitions[unique_id, column] = versions
         version = sha256(json.dumps(sorted(versions.items())).encode()).hexdigest()
-        self._write(
+        return self._write(
             unique_id,
             Record(
                 made_of,
@@ -216,12 +219,15 @@ class TableVersions:
     def _record(self, unique_id: str) -> Record | None:
         return Record.read(self._comments.get(self._relations[unique_id], ""))
 
-    def _write(self, unique_id: str, record: Record) -> None:
+    def _write(self, unique_id: str, record: Record) -> bool:
+        """Write the record of a table; returns whether it has the version that it had."""
+        before = self._record(unique_id)
         self._versions[unique_id] = record.version
         self._connection.execute(
             f"comment on table {self._relations[unique_id]}"
             f" is {sql_literal(json.dumps(asdict(record)))}"
         )
+        return before is not None and before.version == record.version
 
 
 def is_in(column: str, values: Collection[str]) -> str:
