@@ -47,13 +47,14 @@ class NodeResult:
     """A node that is built or tested: `failing_rows` is None for seeds and models.
 
     `is_unchanged` says that the result is the one of the earlier build: it was left out, or a table
-    has the same rows again.
+    has the same rows again. `version` is that of the table or view; None for tests.
     """
 
     unique_id: str
     seconds: float
     failing_rows: int | None
     is_unchanged: bool
+    version: str | None
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,11 @@ class CompiledBuild:
             if failing_rows and statement.severity == "error":
                 raise DbtNeeded(f"{statement.unique_id}: {failing_rows} rows")
             yield NodeResult(
-                statement.unique_id, time.monotonic() - started, failing_rows, is_unchanged
+                statement.unique_id,
+                time.monotonic() - started,
+                failing_rows,
+                is_unchanged,
+                None if statement.kind == "test" else versions.version(statement.unique_id),
             )
 
     def _unless_unchanged(

@@ -90,7 +90,7 @@ class TableVersions:
 
     def made_of(self, statement: str, inputs: Sequence[str]) -> str:
         """A hash of a statement and of the versions of its inputs, given by their unique ids."""
-        versions = [f"{each} {self._version(each)}" for each in sorted(inputs)]
+        versions = [f"{each} {self.version(each)}" for each in sorted(inputs)]
         return sha256("\0".join([statement, *versions]).encode()).hexdigest()
 
     def is_table_current(self, unique_id: str, made_of: str) -> bool:
@@ -206,7 +206,8 @@ class TableVersions:
             [unique_id, made_of, failing_rows],
         )
 
-    def _version(self, unique_id: str) -> str:
+    def version(self, unique_id: str) -> str:
+        """The version of a source, or of a table or view that the build has come to."""
         if unique_id not in self._versions:
             # A source; what the build makes itself is recorded before.
             row = self._connection.execute(

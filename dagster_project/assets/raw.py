@@ -1,6 +1,7 @@
 """The raw tables: one asset per landed format, all filled by one pass over landing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
 
 import dagster as dg
 
@@ -76,6 +77,7 @@ def raw_tables(
         files = [file for file in report.files if file.format == each.name]
         yield dg.MaterializeResult(
             asset_key=["raw", each.name],
+            data_version=_version(file.content_hash for file in files if file.status == "loaded"),
             metadata={
                 "dagster/row_count": report.row_counts[each.name],
                 "files": sum(file.status == "loaded" for file in files),
@@ -84,6 +86,10 @@ def raw_tables(
         )
     yield dg.MaterializeResult(
         asset_key=["raw", "landed_files"],
+        data_version=_version(
+            f"{file.file} {file.modified_at} {file.status} {file.content_hash}"
+            for file in report.files
+        ),
         metadata={
             "dagster/row_count": len(report.files),
             "loaded": report.count("loaded"),
@@ -100,18 +106,26 @@ def raw_tables(
             "withdrawn_rows": report.withdrawn_row_count,
         },
     )
+    ledger_version = _version(posting.entry_hash for posting in postings)
     yield dg.MaterializeResult(
         asset_key=["raw", "ledger_lines"],
+        data_version=ledger_version,
         metadata={"dagster/row_count": sum(posting.row_count for posting in postings)},
     )
     yield dg.MaterializeResult(
         asset_key=["raw", "ledger_postings"],
+        data_version=ledger_version,
         metadata={
             "dagster/row_count": len(postings),
             "closed_periods": ", ".join(posting.billing_period for posting in postings) or "none",
             "head": Head.of(postings[-1]).receipt() if postings else "none",
         },
     )
+
+
+def _version(contents: Iterable[str | None]) -> dg.DataVersion:
+    """The version of a raw table: what was loaded into it."""
+    return dg.DataVersion(sha256("\0".join(sorted(map(str, contents))).encode()).hexdigest())
 
 
 def _file_table(report: LandingReport) -> str:

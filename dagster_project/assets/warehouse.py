@@ -154,7 +154,10 @@ def _event(
     }
     if node.failing_rows is None:
         return dg.MaterializeResult(
-            asset_key=_asset_keys()[node.unique_id], metadata={**metadata, **figures}
+            asset_key=_asset_keys()[node.unique_id],
+            metadata={**metadata, **figures},
+            # An asset is out of date only if what it reads has other rows.
+            data_version=dg.DataVersion(node.version) if node.version else None,
         )
     check = _checks()[node.unique_id]
     is_passed = node.failing_rows == 0
