@@ -28,7 +28,8 @@ class Export:
     manifest: Manifest | None
     blob_paths: tuple[Path, ...] = ()
     manifest_copies: tuple[Path, ...] = ()
-    """AWS writes the manifest of a report's last run into the folder of the period too."""
+    """AWS writes the manifest of a report's last run into the folder of the period too. Where runs
+    overwrite the files of the one before, manifests of earlier runs are here as well."""
     left_over: tuple[Path, ...] = ()
     problem: str | None = None
     """The reason for which the export cannot be used."""
@@ -44,7 +45,8 @@ class _Files:
     """The landed bills by name, and the files that a manifest lists."""
 
     by_name: dict[str, list[Path]]
-    claimed: set[Path] = field(default_factory=set)
+    claimed: dict[Path, Path] = field(default_factory=dict)
+    """The manifest that lists a file, by the file."""
 
 
 def find_exports(landing: Path, paths: Sequence[Path], limits: Limits) -> list[Export]:
@@ -62,13 +64,21 @@ def find_exports(landing: Path, paths: Sequence[Path], limits: Limits) -> list[E
     manifest_bytes = {
         path: data for path in bills if (data := _manifest_bytes(path, limits)) is not None
     }
-    exports = [
-        replace(
-            _find_blobs(originals[0], manifest_bytes[originals[0]], landing, files),
-            manifest_copies=tuple(originals[1:]),
-        )
-        for originals in _copies_together(manifest_bytes, files)
-    ]
+    exports: list[Export] = []
+    # Manifests of last runs come first: those of earlier runs may list the same files.
+    for path, *copies in sorted(
+        _copies_together(manifest_bytes, files),
+        key=lambda manifest: (-len(manifest), len(manifest[0].parts)),
+    ):
+        last_run = _last_run_of(path, manifest_bytes[path], files, exports)
+        if last_run is not None:
+            at = exports.index(last_run)
+            known_copies = (*last_run.manifest_copies, path, *copies)
+            exports[at] = replace(last_run, manifest_copies=known_copies)
+            continue
+        export = _find_blobs(path, manifest_bytes[path], landing, files)
+        exports.append(replace(export, manifest_copies=tuple(copies)))
+    exports.sort(key=lambda export: export.manifest_path)
     taken = {path for export in exports for path in export.paths}
     found = []
     for export in exports:
@@ -105,6 +115,28 @@ def _copies_together(manifest_bytes: Mapping[Path, bytes], files: _Files) -> lis
         else:
             original.append(path)
     return sorted(found)
+
+
+def _last_run_of(
+    path: Path, data: bytes, files: _Files, exports: Sequence[Export]
+) -> Export | None:
+    """The export whose last run overwrote all files that this manifest lists, if there is one.
+
+    AWS keeps the manifest of the last run in the folder of the period, above those of the runs.
+    """
+    try:
+        blobs = manifests.read_manifest(data).blobs
+        listed = [_locate(each.path, path, files.by_name.get(each.name, [])) for each in blobs]
+    except (BrokenManifest, IncompleteExport):
+        return None
+    owners = {files.claimed.get(each) for each in listed}
+    for export in exports:
+        of_period = (export.manifest_path, *export.manifest_copies)
+        if owners == {export.manifest_path} and any(
+            each.parent in path.parents and each.name == path.name for each in of_period
+        ):
+            return export
+    return None
 
 
 def _has_blob_beside(path: Path, data: bytes, files: _Files) -> bool:
@@ -146,7 +178,7 @@ def _find_blobs(manifest_path: Path, data: bytes, landing: Path, files: _Files) 
         if path in files.claimed:
             problem = problem or f"blob {blob.name} is listed by another manifest too"
             continue
-        files.claimed.add(path)
+        files.claimed[path] = manifest_path
         found.append(path)
     return Export(manifest_path, manifest, tuple(found), problem=problem)
 

@@ -110,6 +110,20 @@ def put_decided(landing: Landing) -> None:
     # Two runs of a Cost and Usage Report: each with its manifest, the last one's also above them.
     for name, manifest in cur_runs():
         landing.put(name, manifest)
+    # Reports whose runs overwrite the files of the one before: the manifest of the last run is in
+    # the folder of the period, those of all runs below it or in a folder of their own.
+    period = "over/20260101-20260201"
+    names = [f"{period}/OVER-0000{at}.csv" for at in (1, 2)]
+    for name, rows in zip(names, ["4 a 10", "6 a 5"], strict=True):
+        landing.put(name, focus("OVER", rows, account="b1"))
+    last, first = (json.dumps({"assemblyId": run, "reportKeys": names}) for run in ("c9", "b1"))
+    for folder, manifest in [("/b1", first), ("/c9", last), ("", last)]:
+        landing.put(f"{period}{folder}/OVER-Manifest.json", manifest)
+    data = "over2/data/BILLING_PERIOD=2026-01/OVER2-00001.csv"
+    landing.put(data, focus("OVER2", "4 a 3", account="b2"))
+    last, first = (json.dumps({"executionId": run, "dataFiles": [data]}) for run in ("c9", "b1"))
+    for folder, manifest in [("/b1", first), ("/c9", last), ("", last)]:
+        landing.put(f"over2/metadata/BILLING_PERIOD=2026-01{folder}/OVER2-Manifest.json", manifest)
     # A part that is the same in two runs is a part of both.
     for run in (1, 2):
         landing.put(f"x/run-{run}/a.csv", focus("SHARED", "4 a 10", account="a3"), MARCH - run)
@@ -188,6 +202,8 @@ DECIDED = """
     TO-DATE    Northwind     171   81    90
     AGAIN      Northwind     3     2     1
     CUR        Northwind     53    50    3
+    OVER       Northwind     15    15    0
+    OVER2      Northwind     3     3     0
     SHARED     Northwind     23    12    11
     USAGE      Northwind     92    62    30
     NUMBERED   Northwind     31    31    0
