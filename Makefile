@@ -13,7 +13,7 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help run close notify export focus-example check what-if forget app api bench bench-forecast test fuzz lint bandit audit mypy sqlfluff structure dev clean lock
+.PHONY: help run close notify export focus-example check what-if forget app api bench bench-forecast test test-spark fuzz lint bandit audit mypy sqlfluff structure dev clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -58,6 +58,14 @@ forget: .venv/project.stamp ## erase one person from the raw tables: make forget
 # A room's tests are for while one works on it: the linters look at everything.
 test: .venv/dev.stamp $(if $(ROOM),,lint) ## run every check and test, or one room's tests: [ROOM=splits]
 	$(BIN)/python -m pytest $(SPREAD) $(if $(ROOM),--room "$(ROOM)")
+
+# In an environment of its own: pyspark needs an older pandas. It is no part of `make test`.
+test-spark: .venv/project.stamp .venv-spark/packages.stamp ## build the sample on DuckDB and on Apache Spark, compare every table
+	@command -v java > /dev/null || { echo 'Java 17 is missing. On Debian: apt-get install openjdk-17-jre-headless'; exit 2; }
+	@rm -rf .spark && mkdir -p .spark/data && cp -R data/sample/landing .spark/data/landing
+	@$(APPORTION) run --data .spark/data
+	@PYTHONPATH=. .venv-spark/bin/python tests/spark/conformance.py .spark/data/warehouse.duckdb .spark/work
+	@rm -rf .spark
 
 fuzz: .venv/dev.stamp ## damaged files, random histories and deliveries: [SEED=7] [COUNT=20000] [HISTORIES=20] [ORDERS=1000]
 	APPORTION_TEST_SEED="$(or $(SEED),$(shell date +%s))" APPORTION_TEST_COUNT="$(or $(COUNT),20000)" \
@@ -114,6 +122,7 @@ lock: .venv/uv.stamp ## pin the packages in pyproject.toml again, with hashes
 	$(COMPILE) pyproject.toml --extra app --extra api --extra alerts --extra service \
 		--constraints requirements/dev.txt --output-file requirements/service.txt
 	$(COMPILE) pyproject.toml --constraints requirements/dev.txt --output-file requirements/run.txt
+	$(COMPILE) --no-config requirements/spark.in --output-file requirements/spark.txt
 
 clean: ## remove built files from DATA (never landing or ledger)
 	rm -rf $(DATA)/warehouse.duckdb* $(DATA)/published $(DATA)/exports $(DATA)/.run dbt/target
@@ -153,4 +162,9 @@ endif
 
 .venv/dev.stamp: .venv/project.stamp requirements/dev.txt
 	@$(INSTALL) --require-hashes --compile-bytecode -r requirements/dev.txt
+	@touch $@
+
+.venv-spark/packages.stamp: .venv/uv.stamp requirements/spark.txt
+	@$(PYTHON) -m venv .venv-spark
+	@$(BIN)/uv pip install --quiet --python .venv-spark/bin/python --require-hashes -r requirements/spark.txt
 	@touch $@

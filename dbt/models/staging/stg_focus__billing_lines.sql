@@ -2,7 +2,6 @@
     'partition_column': 'content_hash',
     'partitioned_by': {'focus_cost_and_usage': 'content_hash'},
 }) }}
-
 {%- set charge = focus_charge_parts() -%}
 {%- set details = focus_detail_parts() -%}
 with
@@ -118,8 +117,7 @@ renamed as (
         -- The end of the billing period; for an invoice, its date counts. A split
         -- bill stays in the period in which it was reported.
         case
-            when is_split
-                then {{ dbt.last_day('report_month', 'month') }}
+            when is_split then {{ dbt.last_day('report_month', 'month') }}
             when {{ given_id('invoice_id') }} is null then billing_period_end_day
         end as billing_date,
         {{ id_value('billing_account_id') }} as customer_id,
@@ -154,13 +152,11 @@ renamed as (
         upper({{ given_id('billing_currency') }}) as currency,
         case
             when is_split
-                then
-                    concat_ws(
-                        '/',
-                        {{ given_value('x_billing_period') }},
-                        {{ given_id('x_line_id') }},
-                        {{ given_id('x_cost_center_id') }}
-                    )
+                then concat_ws(
+                    '/', {{ given_value('x_billing_period') }},
+                    {{ given_id('x_line_id') }},
+                    {{ given_id('x_cost_center_id') }}
+                )
             else {{ given_id('resource_id') }}
         end as reference_id,
         {{ text_value('tags') }} as tags,

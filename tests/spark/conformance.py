@@ -1,0 +1,300 @@
+"""The same company on DuckDB and on Apache Spark: every table equal, row by row.
+
+`make test-spark` starts this in an environment of its own. It reads the warehouse that a run built
+with DuckDB, gives Spark the raw tables and the seeds, builds all models with dbt, and compares.
+pytest does not collect this file: its packages are not those of `make test`.
+"""
+
+import argparse
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import duckdb
+import jinja2
+
+from dagster_project import spark_session
+from dagster_project.settings import DBT_FOLDER
+
+COMPUTED = ("staging", "intermediate", "marts")
+
+TAKEN_FROM_DUCKDB = "int_forecasts"
+"""The one model in Python. Spark gets the table that DuckDB's run has computed."""
+
+UNEQUAL: set[str] = set()
+"""Tables that are known to differ. One that becomes equal fails the test, until it leaves here."""
+
+RANDOM_NUMBERS = 20_000
+
+EXPRESSIONS = {
+    "part": "prorated_part('amount', 'low', 'high', 'total', narrow_limit('total'))",
+    "wide_part": "prorated_part('amount', 'low', 'high', 'total', '0')",
+    "unrounded": "unrounded_part('amount', 'low', 'high', 'total', narrow_limit('total'))",
+    "share": "cumulative_share('high', 'total')",
+    "units": "basis_units('abs(amount)', 'abs(amount)')",
+    "limit": "narrow_limit('total')",
+    "per_unit": "amount_per_unit('amount', 'quantity')",
+    "cost": "part_of_charge('amount', 'quantity', '(abs(quantity) + 1)')",
+    "percent": "with_percent('amount', 'percent')",
+    "converted": "in_other_currency('amount', 'rate', '(rate + 1)')",
+    "prorated": "prorated_price('abs(amount)', 'abs(quantity)', 'day', '31')",
+    "product": "exact_product('cast(amount as decimal(38, 18))', 'quantity')",
+    "quotient": "exact_quotient('cast(null as decimal(38, 18))', 'amount', 'quantity')",
+    "long_quotient": "exact_quotient('exact', 'amount', 'quantity')",
+    "measure": "measure('exact')",
+    "millionths": "whole_millionths('amount')",
+    "cut": "cut_units('amount', 'decimals')",
+    "remainder": "cut_remainder('amount', 'decimals')",
+    "text": "plain_number('amount')",
+}
+"""The macros that round, each with arguments."""
+
+
+class Company:
+    """A company that a run has built with DuckDB, and its tables on Spark."""
+
+    def __init__(self, warehouse: Path, folder: Path, session: Any) -> None:
+        self.duckdb = duckdb.connect(str(warehouse), read_only=True)
+        self.folder = folder
+        self.session = session
+
+    def give_raw_tables_and_seeds(self) -> None:
+        """Raw tables and seeds as Parquet, under the names that dbt's sources and refs have."""
+        for schema in ("raw", "rules", *COMPUTED):
+            self.session.sql(f"create schema {schema}")
+        for schema, table in self.tables("raw", "rules", "intermediate"):
+            if schema == "intermediate" and table != TAKEN_FROM_DUCKDB:
+                continue
+            path = self.folder / "input" / f"{schema}.{table}.parquet"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.duckdb.execute(f"copy {schema}.\"{table}\" to '{path}' (format parquet)")
+            self.session.sql(f"create table {schema}.{table} using parquet location '{path}'")
+
+    def tables(self, *schemas: str) -> list[tuple[str, str]]:
+        marks = ", ".join("?" for _ in schemas)
+        return self.duckdb.execute(
+            "select table_schema, table_name from information_schema.tables"
+            f" where table_schema in ({marks}) order by all",
+            schemas,
+        ).fetchall()
+
+    def differences(self) -> Iterator[tuple[str, str]]:
+        """Each table that differs, and how; every table is compared, whatever others do."""
+        for schema, table in self.tables(*COMPUTED):
+            if table != TAKEN_FROM_DUCKDB:
+                difference = self.difference(schema, table)
+                if difference:
+                    yield table, difference
+
+    def difference(self, schema: str, table: str) -> str:
+        columns = [
+            name
+            for (name,) in self.duckdb.execute(
+                f"select column_name from (describe {schema}.{table})"
+            ).fetchall()
+        ]
+        try:
+            computed = self.session.table(f"{schema}.{table}")
+        except Exception as error:
+            return f"is not on Spark: {str(error).splitlines()[0]}"
+        if set(computed.columns) != set(columns):
+            return f"has other columns: {sorted(set(computed.columns) ^ set(columns))}"
+        path = self.folder / "compared"
+        shutil.rmtree(path, ignore_errors=True)
+        computed.select(*columns).coalesce(1).write.parquet(str(path))
+        # Values are compared as text: a decimal with other decimals differs, a bigint that is an
+        # integer on the other engine does not.
+        texts = ", ".join(f'cast("{name}" as varchar) as "{name}"' for name in columns)
+        ours = f"select {texts} from {schema}.{table}"
+        theirs = f"select {texts} from '{path}/*.parquet'"
+        only_ours, only_theirs = (
+            self.duckdb.execute(f"select * from ({one} except all {other})").fetchall()
+            for one, other in ((ours, theirs), (theirs, ours))
+        )
+        if not only_ours and not only_theirs:
+            return ""
+        first = next(iter(only_ours), None), next(iter(only_theirs), None)
+        return (
+            f"{len(only_ours)} rows only in DuckDB, {len(only_theirs)} only in Spark;"
+            f" for example {first[0]} and {first[1]}"
+        )
+
+
+def run_dbt(folder: Path, *arguments: str) -> list[str]:
+    """Run dbt on Spark; what failed, in words."""
+    from dbt.cli.main import dbtRunner
+
+    places = {
+        "--project-dir": DBT_FOLDER,
+        "--profiles-dir": DBT_FOLDER,
+        "--target-path": folder / "target",
+        "--log-path": folder / "logs",
+    }
+    paths = [str(word) for pair in places.items() for word in pair]
+    silent = ["--target", "spark", "--log-level", "none"]
+    result = dbtRunner().invoke([*arguments, *silent, *paths])
+    if result.exception:
+        return [str(result.exception)]
+    if not result.result:
+        return ["dbt had nothing to do"]
+    return [
+        f"{each.node.name}: {str(each.message).strip().splitlines()[:3]}"
+        for each in result.result
+        if each.status in ("error", "fail", "runtime error", "skipped")
+    ]
+
+
+def rounding_sql(engine: str) -> str:
+    """One statement with all macros that round, dispatched to one engine as dbt does."""
+    macros = "".join(
+        path.read_text(encoding="utf-8")
+        for path in sorted((DBT_FOLDER / "macros").glob("*.sql"))
+        if path.name not in ("spark_adapter.sql", "generate_schema_name.sql")
+    )
+    environment = jinja2.Environment(extensions=["jinja2.ext.do"])
+
+    class Adapter:
+        @staticmethod
+        def dispatch(name: str) -> Any:
+            return getattr(module, f"{engine}__{name}")
+
+    names = {"adapter": Adapter, "return": lambda value: value}
+    module = environment.from_string(macros, globals=names).module
+    columns = ", ".join(f"{{{{ {call} }}}} as {name}" for name, call in EXPRESSIONS.items())
+    statement = f"select place, {columns} from numbers order by place"
+    return environment.from_string(macros + statement, globals=names).render()
+
+
+def random_numbers(count: int) -> list[tuple[Any, ...]]:
+    source = Random(20261127)
+    rows = []
+    for place in range(count):
+        total = source.choice((1, 2, 3, 7, 30, 31, 365, 1000, 10**6, 10**8, 4 * 10**12))
+        low, high = sorted(source.randint(0, total) for _ in range(2))
+        decimals = source.choice((2, 6, 10))
+        size = 10 ** source.randint(1, 12 + decimals)
+        rows.append(
+            (
+                place,
+                Decimal(source.randrange(-size, size)).scaleb(-decimals),
+                Decimal(source.randrange(-(10**17), 10**17)).scaleb(-source.choice((10, 11, 18))),
+                low,
+                high,
+                total,
+                Decimal(source.choice((0, 1, -3, source.randrange(1, 10**11)))).scaleb(
+                    -source.choice((0, 0, 1, 3))
+                ),
+                Decimal(source.randrange(10**6)).scaleb(-4),
+                Decimal(source.randrange(1, 10**9)).scaleb(-6),
+                source.randint(1, 31),
+                source.choice((0, 2, 3)),
+            )
+        )
+    return rows
+
+
+TYPES = {
+    "place": "bigint",
+    "amount": "decimal(28, 10)",
+    "exact": "decimal(38, 18)",
+    "low": "bigint",
+    "high": "bigint",
+    "total": "bigint",
+    "quantity": "decimal(28, 10)",
+    "percent": "decimal(28, 10)",
+    "rate": "decimal(28, 10)",
+    "day": "bigint",
+    "decimals": "int",
+}
+
+
+def rounding_differences(folder: Path, session: Any) -> Iterator[str]:
+    """The random numbers for which a macro that rounds differs between the engines."""
+    connection = duckdb.connect()
+    columns = ", ".join(f"{name} {type_}" for name, type_ in TYPES.items())
+    connection.execute(f"create table numbers ({columns})")
+    path = folder / "numbers.csv"
+    lines = (",".join(map(str, row)) for row in random_numbers(RANDOM_NUMBERS))
+    path.write_text("\n".join(lines) + "\n")
+    connection.execute(f"copy numbers from '{path}' (header false)")
+    parquet = folder / "numbers.parquet"
+    connection.execute(f"copy numbers to '{parquet}' (format parquet)")
+    session.read.parquet(str(parquet)).createOrReplaceTempView("numbers")
+    ours = connection.execute(rounding_sql("duckdb")).fetchall()
+    theirs = session.sql(rounding_sql("spark")).collect()
+    names = ("place", *EXPRESSIONS)
+    if len(ours) != RANDOM_NUMBERS or len(theirs) != RANDOM_NUMBERS:
+        yield f"{len(ours)} and {len(theirs)} rows, not {RANDOM_NUMBERS}"
+    for one, other in zip(ours, theirs, strict=True):
+        for name, mine, its in zip(names, one, other, strict=True):
+            if mine != its:
+                yield f"{name} of number {one[0]} is {mine} on DuckDB and {its} on Spark"
+
+
+def local_session(folder: Path) -> Any:
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder.master("local[2]").appName("apportion-conformance")
+    for name, (value, _) in spark_session.SETTINGS.items():
+        builder = builder.config(name, value)
+    for name, value in {
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.memory": "4g",
+        "spark.sql.catalogImplementation": "in-memory",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.warehouse.dir": str(folder / "tables"),
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+    }.items():
+        builder = builder.config(name, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("OFF")
+    return session
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("warehouse", type=Path)
+    arguments.add_argument("folder", type=Path)
+    chosen = arguments.parse_args()
+    folder: Path = chosen.folder.resolve()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    begun = time.monotonic()
+    failures: list[str] = []
+
+    def step(name: str, found: list[str]) -> None:
+        print(
+            f"{time.monotonic() - begun:6.0f} s  {name}: {len(found) or 'no'} failures", flush=True
+        )
+        for each in found:
+            print(f"          {each}", flush=True)
+        failures.extend(found)
+
+    spark_session.keep_ansi_mode()
+    session = local_session(folder)
+    spark_session.check_session(session)
+    step("rounding macros on random numbers", list(rounding_differences(folder, session))[:20])
+    company = Company(chosen.warehouse, folder, session)
+    company.give_raw_tables_and_seeds()
+    step("models", run_dbt(folder, "run", "--exclude", TAKEN_FROM_DUCKDB))
+    spark_session.check_session(session)
+    differing = dict(company.differences())
+    step(
+        f"{len(company.tables(*COMPUTED)) - 1} tables compared ({TAKEN_FROM_DUCKDB} is DuckDB's)",
+        [f"{name}: {how}" for name, how in differing.items() if name not in UNEQUAL]
+        + [f"{name} is equal now: take it out of UNEQUAL" for name in UNEQUAL - set(differing)],
+    )
+    step("data tests", run_dbt(folder, "test", "--exclude-resource-type", "unit_test"))
+    session.stop()
+    return bool(failures)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
