@@ -6,6 +6,8 @@
     published/organizations               a link to the customers' databases of the version that was
                                           exported last
 
+A version begins with the tables of the one before; see published_tables.
+
 A reader keeps the version that it has opened. A reader that resolves `published/marts` once reads
 one version, even while the next one is published. A run that fails before the switch leaves the
 published version unchanged. A replaced version is removed by the first publication that is at least
@@ -15,15 +17,16 @@ KEPT_SECONDS later, except the one with the customers' databases.
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from dagster_project import database
+from dagster_project import database, published_tables
 from dagster_project.files import replaced_at_once
+from dagster_project.published_tables import DATABASE, STATE, Before, Table, Written
 from dagster_project.quoting import sql_identifier, sql_literal
 from dagster_project.settings import DataFolder
 
@@ -47,7 +50,6 @@ FIRST_IN_ORDER = (
 organization reads a part of the file."""
 
 SUPERSEDED = "superseded"
-STATE = "state.json"
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,10 @@ def publish(
     for leftover in versions.glob(".building*"):
         shutil.rmtree(leftover)
     building = versions / ".building"
-    marts = _write_version(building, data, manifest, on_mart)
-    (building / STATE).write_text(json.dumps({"state_id": state_id}) + "\n", encoding="ascii")
+    before = Before.read(data.published / "current")
+    marts, written = _write_version(building, data, manifest, before, on_mart)
+    state = {"state_id": state_id, **before.state(building, written)}
+    (building / STATE).write_text(json.dumps(state) + "\n", encoding="utf-8")
     numbers = [int(path.name[:6]) for path in versions.iterdir() if path.name[:6].isdigit()]
     version = versions / f"{max(numbers, default=0) + 1:06d}-{state_id[:8]}"
     building.rename(version)
@@ -88,7 +92,7 @@ def publish(
 def published_state(data: DataFolder) -> str | None:
     """The id of the state that the published version was built from; None if nothing is."""
     try:
-        state = json.loads((data.published / "current" / STATE).read_text(encoding="ascii"))
+        state = json.loads((data.published / "current" / STATE).read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
     return str(state["state_id"])
@@ -98,53 +102,74 @@ def _write_version(
     folder: Path,
     data: DataFolder,
     manifest: Mapping[str, Any],
+    before: Before,
     on_mart: Callable[[PublishedMart], None],
-) -> tuple[PublishedMart, ...]:
-    """Write the marts of the warehouse into a new folder."""
+) -> tuple[tuple[PublishedMart, ...], dict[str, Written]]:
+    """Write the marts of the warehouse into a new folder, beginning with the version before."""
     (folder / "marts").mkdir(parents=True)
+    if before.folder is not None:
+        shutil.copyfile(before.folder / DATABASE, folder / DATABASE)
     # Sorting can need more than the memory. The default is a folder where the process started.
     with database.connect(
         folders=(data.root,), spill_folder=data.run_folder / "temporary"
     ) as connection:
         connection.execute(f"attach {sql_literal(data.warehouse)} as warehouse (read_only)")
         connection.execute(
-            f"attach {sql_literal(folder / 'apportion.duckdb')} as published"
+            f"attach {sql_literal(folder / DATABASE)} as published"
             f" (storage_version '{STORAGE_VERSION}')"
         )
         # One transaction: each of about a thousand comments would wait for the disk otherwise.
         connection.begin()
-        connection.execute("create schema published.marts")
-        names = [
-            name
-            for (name,) in connection.execute(
-                """
-                select table_name from duckdb_tables()
-                where database_name = 'warehouse' and schema_name = 'marts'
-                order by table_name
-                """
-            ).fetchall()
-        ]
-        keys = _keys(manifest)
-        marts = []
-        for name in names:
-            published_table = sql_identifier("published", "marts", name)
-            connection.execute(
-                f"create table {published_table} as"
-                f" select * from {sql_identifier('warehouse', 'marts', name)}"
-                f" order by {_order(connection, name, keys.get(name))}"
-            )
-            connection.execute(
-                f"copy {published_table} to {sql_literal(folder / 'marts' / f'{name}.parquet')}"
-                " (format parquet, compression zstd)"
-            )
-            row = connection.execute(f"select count(*) from {published_table}").fetchone()
-            marts.append(PublishedMart(name, row[0] if row else 0))
+        connection.execute("create schema if not exists published.marts")
+        tables = _tables(connection, manifest)
+        for name in before.tables.keys() - {each.name for each in tables}:
+            connection.execute(f"drop table {sql_identifier('published', 'marts', name)}")
+        marts, new = [], set()
+        for table in tables:
+            if table.write(connection, folder, before):
+                new.add(table.name)
+            row = connection.execute(f"select count(*) from {table.published}").fetchone()
+            marts.append(PublishedMart(table.name, row[0] if row else 0))
             on_mart(marts[-1])
-        _describe(connection, manifest, set(names))
+        _describe(connection, manifest, new)
         connection.commit()
         connection.execute("checkpoint published")
         connection.execute("detach published")
-    return tuple(marts)
+    return tuple(marts), {each.name: each.wanted for each in tables}
+
+
+def _tables(
+    connection: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any]
+) -> tuple[Table, ...]:
+    """The marts of the attached `warehouse` in order of name."""
+    columns: dict[str, dict[str, str]] = {}
+    for name, column, kind in connection.execute(
+        """
+        select table_name, column_name, data_type from duckdb_columns()
+        where database_name = 'warehouse' and schema_name = 'marts'
+        order by table_name, column_index
+        """
+    ).fetchall():
+        columns.setdefault(name, {})[column] = kind
+    models = {
+        node["name"]: node for node in manifest["nodes"].values() if node["schema"] == "marts"
+    }
+    keys, records = _keys(manifest), published_tables.versions(connection)
+    source = Path(__file__).read_text(encoding="utf-8")
+    tables = []
+    for name, types in columns.items():
+        model, record = models.get(name, {}), records.get(name)
+        order = _order(types, keys.get(name))
+        partition_column = model.get("config", {}).get("meta", {}).get("partition_column")
+        descriptions = [model.get("description"), model.get("columns")]
+        wanted = Written(published_tables.layout(types, order, descriptions, source))
+        if record is not None:
+            of_partitions = {value: version for value, (_, version) in record.partitions.items()}
+            wanted = replace(wanted, version=record.version, partitions=of_partitions)
+        tables.append(
+            Table(name, order, partition_column if partition_column in order[:1] else None, wanted)
+        )
+    return tuple(tables)
 
 
 def _keys(manifest: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -173,23 +198,16 @@ def _keys(manifest: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     return {mart: (column,) for mart, column in unique.items() if (mart, column) in filled} | keys
 
 
-def _order(connection: duckdb.DuckDBPyConnection, name: str, key: tuple[str, ...] | None) -> str:
+def _order(columns: Collection[str], key: tuple[str, ...] | None) -> tuple[str, ...]:
     """The order of a mart's rows, which must not depend on threads: total by the key.
 
-    Sorting by all columns would give a total order too, at several times the cost for wide tables.
+    Sorting by all columns would give a total order too, at several times the cost for wide tables;
+    nothing stands for it.
     """
     if key is None:
-        return "all"
-    columns = {
-        column
-        for (column,) in connection.execute(
-            "select column_name from duckdb_columns()"
-            " where database_name = 'warehouse' and schema_name = 'marts' and table_name = ?",
-            [name],
-        ).fetchall()
-    }
+        return ()
     first = [column for column in FIRST_IN_ORDER if column in columns]
-    return ", ".join(map(sql_identifier, dict.fromkeys([*first, *key])))
+    return tuple(dict.fromkeys([*first, *key]))
 
 
 def _switch(data: DataFolder, version: Path) -> None:

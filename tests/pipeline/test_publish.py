@@ -73,13 +73,76 @@ def test_parquet_and_duckdb_contain_the_same_rows(published: Company) -> None:
             assert differing == [], table
 
 
+def content(data: DataFolder) -> dict[str, list[tuple]]:
+    """The rows and comments of all tables, and the rows of all Parquet files, in their order."""
+    found: dict[str, list[tuple]] = {}
+    with duckdb.connect(str(data.published_database), read_only=True) as connection:
+        for table in tables(data):
+            found[table] = sorted(connection.execute(f"from {table}").fetchall(), key=repr)
+        found["comments"] = connection.execute(
+            """
+            select table_name, null, comment from duckdb_tables()
+            union all select table_name, column_name, comment from duckdb_columns() order by all
+            """
+        ).fetchall()
+        for path in sorted((data.published / "marts").iterdir()):
+            found[path.name] = connection.execute(f"from read_parquet('{path}')").fetchall()
+    return found
+
+
+def publish_again(data: DataFolder, *, afresh: bool = False) -> set[str]:
+    """Publish a new version; returns the Parquet files that were written and not linked."""
+    if afresh:
+        (data.published / "current" / publish.STATE).unlink()
+    publish.publish(data, dbt_runner.read_manifest(), "3f9a51c0" * 8)
+    files = (data.published / "marts").iterdir()
+    return {path.stem for path in files if path.stat().st_nlink == 1}
+
+
+def test_a_version_is_made_from_the_one_before(published: Company, tmp_path: Path) -> None:
+    data = DataFolder(tmp_path / "data")
+    shutil.copytree(published.data.root, data.root, symlinks=True)
+    everything = publish_again(data)
+    assert len(everything) == len(tables(data))
+    assert publish_again(data) == set()
+    split = data.landing / "split_history" / "cobalt.csv"
+    split.write_text("".join(split.read_text().splitlines(keepends=True)[:-2]))
+    Company(data).build()
+    before = content(data)
+    written = publish_again(data)
+    assert {"billing_report", "chargeback"} <= written < everything
+    changed = content(data)
+    assert changed["billing_report.parquet"] != before["billing_report.parquet"]
+    assert publish_again(data, afresh=True) == everything
+    assert content(data) == changed
+
+
+def test_what_somebody_changed_in_a_version_is_not_carried_over(
+    published: Company, tmp_path: Path
+) -> None:
+    data = DataFolder(tmp_path / "data")
+    shutil.copytree(published.data.root, data.root, symlinks=True)
+    everything = publish_again(data)
+    right = content(data)
+    with duckdb.connect(str(data.published_database)) as connection:
+        connection.execute("update marts.billing_report set total_cost = 0")
+    assert publish_again(data) == everything
+    assert content(data) == right
+    parquet = data.published / "marts" / "chargeback.parquet"
+    parquet.write_bytes(parquet.read_bytes()[:-1])
+    assert publish_again(data) == everything
+    assert content(data) == right
+
+
 def test_rows_are_in_the_order_of_a_key(published: Company) -> None:
     keys = publish._keys(dbt_runner.read_manifest())
     assert keys["billing_report"] == ("billing_period", "line_id", "cost_center_id")
     with duckdb.connect() as connection:
         connection.execute(f"attach '{published.data.warehouse}' as warehouse (read_only)")
         for path in (published.data.published / "marts").iterdir():
-            order = publish._order(connection, path.stem, keys.get(path.stem))
+            columns = connection.execute(f"describe from read_parquet('{path}')").fetchall()
+            named = publish._order([name for name, *_ in columns], keys.get(path.stem))
+            order = ", ".join(f'"{name}"' for name in named) or "all"
             in_order = connection.execute(
                 f"from warehouse.marts.{path.stem} order by {order}"
             ).fetchall()
