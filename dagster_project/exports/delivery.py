@@ -24,7 +24,8 @@ from dagster_project.exports.scope import NothingInScope, Scope, open_published
 from dagster_project.exports.statement_look import read_look
 from dagster_project.files import file_name
 from dagster_project.mail.settings import read_delivery
-from dagster_project.publish import STATE, published_state
+from dagster_project.publish import published_state
+from dagster_project.published_tables import STATE
 from dagster_project.settings import DataFolder
 
 

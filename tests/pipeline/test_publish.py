@@ -7,7 +7,7 @@ import duckdb
 import pytest
 from conftest import Company
 
-from dagster_project import dbt_runner, publish
+from dagster_project import dbt_runner, publish, published_tables
 from dagster_project.exports.scope import open_published
 from dagster_project.settings import DataFolder
 
@@ -53,9 +53,9 @@ def test_the_published_state_is_that_of_the_current_version(
     current = data.published / "current"
     current.mkdir(parents=True)
     assert publish.published_state(data) is None
-    (current / publish.STATE).write_text('{"state_id": "3f9a51c0"}\n')
+    (current / published_tables.STATE).write_text('{"state_id": "3f9a51c0"}\n')
     assert publish.published_state(data) == "3f9a51c0"
-    (current / publish.STATE).write_text('{"state')
+    (current / published_tables.STATE).write_text('{"state')
     assert publish.published_state(data) is None
 
 
@@ -93,7 +93,7 @@ def content(data: DataFolder) -> dict[str, list[tuple]]:
 def publish_again(data: DataFolder, *, afresh: bool = False) -> set[str]:
     """Publish a new version; returns the Parquet files that were written and not linked."""
     if afresh:
-        (data.published / "current" / publish.STATE).unlink()
+        (data.published / "current" / published_tables.STATE).unlink()
     publish.publish(data, dbt_runner.read_manifest(), "3f9a51c0" * 8)
     files = (data.published / "marts").iterdir()
     return {path.stem for path in files if path.stat().st_nlink == 1}
