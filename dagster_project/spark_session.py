@@ -21,7 +21,7 @@ SETTINGS = {
     ),
     "spark.sql.constraintPropagation.enabled": (
         "false",
-        "the plan of int_directory_counts would grow until it never ends",
+        "the plan that counts licenses of the directory would grow without end",
     ),
 }
 """What each setting has to be, and what happens otherwise."""
