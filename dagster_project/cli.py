@@ -7,6 +7,7 @@ Only light modules are imported here, so that `--help` and a run in which nothin
 quick.
 """
 
+import gc
 import os
 import re
 import sys
@@ -75,6 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"Error: {explanation}", file=sys.stderr)
         return 1
+    finally:
+        # Python would search everything for garbage once more before it ends, for over a second.
+        gc.freeze()
     raise AssertionError("Typer ends every command by SystemExit")
 
 

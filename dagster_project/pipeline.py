@@ -1,5 +1,6 @@
 """One run of the job in this process, with its checks printed on the terminal."""
 
+import gc
 import logging
 import re
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,8 @@ def run_pipeline(data: DataFolder) -> tuple[str, ...]:
     from dagster_project.assets.warehouse import ONLY_CHANGES
     from dagster_project.definitions import defs
 
+    # The definitions stay. A run takes a tenth less if they are not searched for garbage.
+    gc.freeze()
     job = defs.resolve_job_def("chargeback")
     print("Running       landing -> raw -> models and checks -> published", flush=True)
     with (
