@@ -122,7 +122,7 @@ class CompiledBuild:
         self, connection: duckdb.DuckDBPyConnection, execute: Callable[[Statement], int]
     ) -> Iterator[NodeResult]:
         """The results of all statements: `execute` is called for those with changed inputs."""
-        versions = TableVersions(connection, self.relations)
+        versions = TableVersions(connection, self.relations, self._partition_columns())
         # `False` sorts before `True`; the order is dbt's otherwise.
         for statement in sorted(self.statements, key=lambda each: each.kind != "seed"):
             started = time.monotonic()
@@ -174,6 +174,15 @@ class CompiledBuild:
             execute(statement.replacing(stale, wanted.keys() - set(stale), self.relations))
         column = statement.partitions.column
         return None, versions.partitions_built(node, made_of, column, wanted, stale)
+
+    def _partition_columns(self) -> dict[str, set[str]]:
+        """The columns by which tables and views are read in partitions, by unique id."""
+        found: dict[str, set[str]] = {}
+        for statement in self.statements:
+            if statement.partitions is not None:
+                for node, column in statement.partitions.inputs.items():
+                    found.setdefault(node, set()).add(column)
+        return found
 
     def partitions_made_of(self, statement: Statement, versions: TableVersions) -> dict[str, str]:
         """A hash of what each partition of a table is made of, by the value of its column."""

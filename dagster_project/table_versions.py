@@ -16,6 +16,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
+from types import MappingProxyType
 
 import duckdb
 
@@ -53,11 +54,18 @@ class Record:
 class TableVersions:
     """The versions of the tables that a build reads and writes, and the records of earlier builds.
 
-    `relations` are the quoted names of all tables and views by their unique ids.
+    `relations` are the quoted names of all tables and views by their unique ids, `columns` those by
+    which others are partitioned.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, relations: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        relations: Mapping[str, str],
+        columns: Mapping[str, Collection[str]] = MappingProxyType({}),
+    ) -> None:
         """Read all records of the warehouse."""
+        self._columns = columns
         self._connection = connection
         self._relations = dict(relations)
         self._versions: dict[str, str] = {}
@@ -113,10 +121,24 @@ class TableVersions:
 
     def of_partitions(self, unique_id: str, column: str) -> dict[str, str]:
         """The version of the rows of a table or view with each value of a column."""
-        key = unique_id, column
-        if key not in self._partitions:
-            self._partitions[key] = self._count_partitions(unique_id, column)
-        return self._partitions[key]
+        if (unique_id, column) not in self._partitions:
+            # A view is evaluated once for all columns by which it is read.
+            columns = sorted({column, *self._columns.get(unique_id, ())})
+            names = ", ".join(f"coalesce({sql_identifier(each)}, '')" for each in columns)
+            counted = self._connection.execute(
+                f"select {names}, {_COUNT}, {_HASHES} from {self._relations[unique_id]}"
+                " group by all"
+            ).fetchall()
+            for at, each in enumerate(columns):
+                totals: dict[str, tuple[int, int]] = {}
+                for *values, count, hashes in counted:
+                    before = totals.get(values[at], (0, 0))
+                    totals[values[at]] = before[0] + count, before[1] + hashes
+                self._partitions.setdefault(
+                    (unique_id, each),
+                    {value: f"{count}:{hashes}" for value, (count, hashes) in totals.items()},
+                )
+        return self._partitions[unique_id, column]
 
     def stale_partitions(self, unique_id: str, wanted: Mapping[str, str]) -> Collection[str] | None:
         """The partitions that were not built from what is wanted; None if that is most of them."""
@@ -238,5 +260,6 @@ def is_in(column: str, values: Collection[str]) -> str:
     return f"coalesce({name}, '') in ({listed})" if "" in values else f"{name} in ({listed})"
 
 
-_VERSION = "count(*) || ':' || coalesce(sum(hash(*columns(*))), 0)"
+_COUNT, _HASHES = "count(*)", "coalesce(sum(hash(*columns(*))), 0)"
+_VERSION = f"{_COUNT} || ':' || {_HASHES}"
 """The number of rows and the sum of their 64-bit hashes: neither depends on the order of rows."""
