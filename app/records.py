@@ -5,7 +5,6 @@ reviews).
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 import filelock
 
 from dagster_project.errors import ApportionError
+from dagster_project.files import append_lines
 from dagster_project.settings import DataFolder
 
 LONGEST_TEXT = 500
@@ -102,12 +102,4 @@ def read(path: Path) -> list[dict[str, object]]:
 
 def append(path: Path, entry: Mapping[str, object]) -> None:
     """Add a line, on the disk when this returns. The caller holds the record."""
-    line = json.dumps(dict(entry), ensure_ascii=False).encode() + b"\n"
-    if path.exists() and not (content := path.read_bytes()).endswith(b"\n"):
-        # A line that an interruption cut.
-        with path.open("r+b") as file:
-            file.truncate(content.rfind(b"\n") + 1)
-    with path.open("ab") as file:
-        file.write(line)
-        file.flush()
-        os.fsync(file.fileno())
+    append_lines(path, [json.dumps(dict(entry), ensure_ascii=False)])

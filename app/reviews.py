@@ -33,7 +33,7 @@ class Step:
     by: str
     action: Action
     text: str
-    """The comment, the reason, or the person to whom it was assigned."""
+    """The comment, the reason, or the assigned person."""
     until: str
     """The last day of an acceptance, in ISO form; else empty."""
     amount: str

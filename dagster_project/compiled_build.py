@@ -19,17 +19,17 @@ import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import cache, partial
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from dagster_project import compiled_statements, database, dbt_runner
+from dagster_project import compiled_statements, database, dbt_runner, run_state
 from dagster_project.compiled_statements import NotKept, Statement, of_results
 from dagster_project.quoting import sql_identifier, sql_literal
-from dagster_project.settings import PROJECT_ROOT, DataFolder
+from dagster_project.settings import DataFolder
 from dagster_project.table_versions import TableVersions
 
 KEPT_FOLDER = dbt_runner.PARSED_FOLDER / "compiled_build"
@@ -205,7 +205,7 @@ class CompiledBuild:
             # The folder is named by a hash of the project.
             parts.append(self.seeds.parent.name)
         if statement.kind == "python":
-            parts.append(_python_fingerprint())
+            parts.append(run_state.package_fingerprint())
         return sha256("\0".join(parts).encode()).hexdigest()
 
     def execute_and_commit(self, connection: duckdb.DuckDBPyConnection) -> Iterator[NodeResult]:
@@ -222,15 +222,6 @@ class CompiledBuild:
                 connection.begin()
                 begun = time.monotonic()
         connection.commit()
-
-
-@cache
-def _python_fingerprint() -> str:
-    """A hash of the package's modules and of its dependencies, on which Python models depend."""
-    digest = sha256((PROJECT_ROOT / "requirements" / "run.txt").read_bytes())
-    for path in sorted((PROJECT_ROOT / "dagster_project").rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def execute_statement(connection: duckdb.DuckDBPyConnection, statement: Statement) -> int:

@@ -1,4 +1,4 @@
-"""Files that are complete whenever they exist, file names that every system accepts, and CSV.
+"""Files that are complete whenever they exist, lines added to files, file names, links and CSV.
 
 Belongs here: how a file is written, whatever it contains. Does not: files that must not replace
 another (app/splits.py) and the two files of a posting (ledger/postings.py).
@@ -7,6 +7,7 @@ another (app/splits.py) and the two files of a posting (ledger/postings.py).
 import csv
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -46,6 +47,28 @@ def flush(path: Path) -> None:
     """Wait until a file's content is on the disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def append_lines(path: Path, lines: Iterable[str]) -> None:
+    """Add lines to a file that only grows; they are on the disk when this returns.
+
+    A last line without an end, which an interruption left, is removed first.
+    """
+    if path.exists() and not (content := path.read_bytes()).endswith(b"\n"):
+        with path.open("r+b") as file:
+            file.truncate(content.rfind(b"\n") + 1)
+    with path.open("ab") as file:
+        file.write("".join(f"{line}\n" for line in lines).encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def link_or_copy(path: Path, to: Path) -> None:
+    """Give a file that does not change a second name, or copy it where the disk has no links."""
+    try:
+        os.link(path, to, follow_symlinks=False)
+    except OSError:
+        shutil.copy2(path, to, follow_symlinks=False)
 
 
 def file_name(text: str) -> str:

@@ -8,8 +8,6 @@ Belongs here: the tables of one version. Does not: versions and their switch (pu
 """
 
 import json
-import os
-import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
@@ -18,8 +16,9 @@ from typing import Any
 
 import duckdb
 
+from dagster_project.files import link_or_copy
 from dagster_project.quoting import sql_identifier, sql_literal
-from dagster_project.table_versions import Record, is_in
+from dagster_project.table_versions import Record, changed_partitions, is_in
 
 STATE = "state.json"
 DATABASE = "apportion.duckdb"
@@ -115,7 +114,7 @@ class Table:
         parquet = folder / "marts" / f"{self.name}.parquet"
         if earlier is not None and before.folder is not None:
             if self.wanted.version is not None and self.wanted == earlier:
-                _link(before.folder / "marts" / parquet.name, parquet)
+                link_or_copy(before.folder / "marts" / parquet.name, parquet)
                 return False
             stale = self._stale(earlier)
             if stale is not None:
@@ -132,17 +131,10 @@ class Table:
         if (
             self.partition_column is None
             or earlier.layout != self.wanted.layout
-            or not partitions
-            or not earlier.partitions
             or "" in partitions.keys() | earlier.partitions.keys()
         ):
             return None
-        stale = {
-            each
-            for each in partitions.keys() | earlier.partitions.keys()
-            if partitions.get(each) != earlier.partitions.get(each)
-        }
-        return stale if 2 * len(stale) <= len(partitions) else None
+        return changed_partitions(partitions, earlier.partitions)
 
     def _replace(
         self, connection: duckdb.DuckDBPyConnection, stale: Collection[str], parquet: Path
@@ -172,11 +164,3 @@ def _copy(connection: duckdb.DuckDBPyConnection, rows: str, parquet: Path) -> No
     connection.execute(
         f"copy ({rows}) to {sql_literal(parquet)} (format parquet, compression zstd)"
     )
-
-
-def _link(path: Path, to: Path) -> None:
-    """A second name of a file that never changes, or a copy where the disk has no links."""
-    try:
-        os.link(path, to)
-    except OSError:
-        shutil.copyfile(path, to)

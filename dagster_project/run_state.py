@@ -26,9 +26,15 @@ def current(data: DataFolder) -> str:
         digest.update(data.declarations.read_bytes())
     digest.update(repr(forgetting.read_list(data.forgotten_users)).encode())
     digest.update(dbt_runner.project_fingerprint().encode())
+    digest.update(package_fingerprint().encode())
+    return digest.hexdigest()
+
+
+def package_fingerprint() -> str:
+    """A hash of the package's modules and of the pinned versions of what they use."""
+    digest = hashlib.sha256((PROJECT_ROOT / "requirements" / "run.txt").read_bytes())
     for path in sorted((PROJECT_ROOT / "dagster_project").rglob("*.py")):
         digest.update(path.read_bytes())
-    digest.update((PROJECT_ROOT / "requirements" / "run.txt").read_bytes())
     return digest.hexdigest()
 
 

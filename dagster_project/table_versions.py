@@ -111,11 +111,7 @@ class TableVersions:
 
     def table_built(self, unique_id: str, made_of: str) -> bool:
         """Record what a table was built from; returns whether it has the rows that it had."""
-        row = self._connection.execute(
-            f"select {_VERSION} from {self._relations[unique_id]}"
-        ).fetchone()
-        assert row is not None
-        return self._write(unique_id, Record(made_of, row[0]))
+        return self._write(unique_id, Record(made_of, self._rows_version(unique_id)))
 
     # --- partitions -----------------------------------------------------------------------------
 
@@ -141,16 +137,12 @@ class TableVersions:
         return self._partitions[unique_id, column]
 
     def stale_partitions(self, unique_id: str, wanted: Mapping[str, str]) -> Collection[str] | None:
-        """The partitions that were not built from what is wanted; None if that is most of them."""
+        """The partitions that are not built from what is wanted; None if that is most of them."""
         record = self._record(unique_id)
-        if record is None or not record.partitions:
+        if record is None:
             return None
-        stale = {
-            value
-            for value, made_of in wanted.items()
-            if record.partitions.get(value, ("",))[0] != made_of
-        }
-        return stale if 2 * len(stale) <= len(wanted) else None
+        made_of = {value: each for value, (each, _) in record.partitions.items()}
+        return changed_partitions(wanted, made_of)
 
     def partitions_built(
         self,
@@ -232,12 +224,15 @@ class TableVersions:
         """The version of a source, or of a table or view that the build has come to."""
         if unique_id not in self._versions:
             # A source; what the build makes itself is recorded before.
-            row = self._connection.execute(
-                f"select {_VERSION} from {self._relations[unique_id]}"
-            ).fetchone()
-            assert row is not None
-            self._versions[unique_id] = row[0]
+            self._versions[unique_id] = self._rows_version(unique_id)
         return self._versions[unique_id]
+
+    def _rows_version(self, unique_id: str) -> str:
+        row = self._connection.execute(
+            f"select {_VERSION} from {self._relations[unique_id]}"
+        ).fetchone()
+        assert row is not None
+        return str(row[0])
 
     def _record(self, unique_id: str) -> Record | None:
         return Record.read(self._comments.get(self._relations[unique_id], ""))
@@ -251,6 +246,12 @@ class TableVersions:
             f" is {sql_literal(json.dumps(asdict(record)))}"
         )
         return before is not None and before.version == record.version
+
+
+def changed_partitions(now: Mapping[str, str], before: Mapping[str, str]) -> set[str] | None:
+    """The partitions that are new, gone or not as before; None if less than half is as before."""
+    changed = {value for value in now.keys() | before.keys() if now.get(value) != before.get(value)}
+    return changed if now and before and 2 * len(changed) <= len(now) else None
 
 
 def is_in(column: str, values: Collection[str]) -> str:

@@ -106,6 +106,13 @@ def _today(today: str) -> tuple[tuple[str, str], ...]:
     return (("today", today),)
 
 
+FINDING_COLUMNS = """
+    severity, kind, message, meaning, organization_id,
+    coalesce(organization_name, organization_id) as organization_name,
+    amount_at_stake, currency, subscription_id, billing_period,
+    finding_key, assigned_to, accepted_until
+"""
+
 STATES: Mapping[str, tuple[str, str]] = {
     "open": ("Open", "accepted_until is null"),
     "unassigned": ("Open, not assigned", "accepted_until is null and assigned_to is null"),
@@ -153,11 +160,7 @@ def findings(
         parameters = (*parameters, ("severity", severity))
     return Query(
         f"""
-        select
-            severity, kind, message, meaning, organization_id,
-            coalesce(organization_name, organization_id) as organization_name,
-            amount_at_stake, currency, subscription_id, billing_period,
-            finding_key, assigned_to, accepted_until
+        select {FINDING_COLUMNS}
         from {source}
         where {condition}
         order by
@@ -184,11 +187,7 @@ def finding(key: str, reviewed: Reviewed, today: str) -> Query:
     source, more = _reviewed(reviewed)
     return Query(
         f"""
-        select
-            severity, kind, message, meaning, organization_id,
-            coalesce(organization_name, organization_id) as organization_name,
-            amount_at_stake, currency, subscription_id, billing_period,
-            finding_key, assigned_to, accepted_until
+        select {FINDING_COLUMNS}
         from {source}
         where finding_key = $key
         order by message, amount_at_stake

@@ -7,7 +7,6 @@ alone may have reached its recipient, so that it is not sent again without being
 """
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from dagster_project.errors import ApportionError
+from dagster_project.files import append_lines
 
 Step = Literal["sending", "sent", "refused"]
 
@@ -71,15 +71,4 @@ def append(path: Path, items: Iterable[Item], step: Step, message_id: str) -> No
         json.dumps(asdict(item) | {"step": step, "at": now, "message_id": message_id})
         for item in items
     ]
-    _remove_cut_line(path)
-    with path.open("a", encoding="utf-8") as file:
-        file.write("".join(f"{line}\n" for line in lines))
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _remove_cut_line(path: Path) -> None:
-    """Remove a last line without an end, which an interruption left."""
-    if path.exists() and not (content := path.read_bytes()).endswith(b"\n"):
-        with path.open("r+b") as file:
-            file.truncate(content.rfind(b"\n") + 1)
+    append_lines(path, lines)

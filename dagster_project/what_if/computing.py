@@ -22,6 +22,7 @@ import duckdb
 
 from dagster_project import database, run_state
 from dagster_project.errors import ApportionError
+from dagster_project.files import link_or_copy
 from dagster_project.landing.folder import list_landing, require_landing
 from dagster_project.quoting import sql_literal
 from dagster_project.settings import PROJECT_ROOT, DataFolder, Limits
@@ -100,7 +101,9 @@ def _fill(copy: DataFolder, data: DataFolder) -> str:
     copy.landing.mkdir()
     for path in list_landing(data.landing):
         try:
-            _link(path, copy.landing / path.relative_to(data.landing))
+            landed = copy.landing / path.relative_to(data.landing)
+            landed.parent.mkdir(parents=True, exist_ok=True)
+            link_or_copy(path, landed)
         except (PermissionError, FileNotFoundError, IsADirectoryError):
             # Runs cannot read the file either.
             continue
@@ -112,16 +115,8 @@ def _fill(copy: DataFolder, data: DataFolder) -> str:
             shutil.copy2(path, copy.root / path.name)
     state_id = run_state.current(copy)
     if run_state.is_published(data, state_id):
-        _link(data.published_database.resolve(), copy.root / BEFORE)
+        link_or_copy(data.published_database.resolve(), copy.root / BEFORE)
     return state_id
-
-
-def _link(path: Path, to: Path) -> None:
-    to.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(path, to, follow_symlinks=False)
-    except OSError:
-        shutil.copy2(path, to, follow_symlinks=False)
 
 
 def _land(scenarios: Mapping[str, Scenario], copy: DataFolder) -> None:
