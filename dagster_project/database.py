@@ -45,8 +45,10 @@ def connect(
 
     `folders` are what its statements may read and write besides: to attach another database, to
     write a file. They need not exist yet. `spill_folder` is for what does not fit into memory;
-    without it, that is a folder beside the database.
+    without it, that is a folder beside the database. A new database has the newest storage format.
     """
+    if path is not None and not is_read_only and not path.exists():
+        _create(path)
     connection = duckdb.connect(
         str(path) if path else ":memory:",
         read_only=is_read_only,
@@ -56,6 +58,16 @@ def connect(
         connection.execute(f"set temp_directory = {sql_literal(spill_folder)}")
     lock(connection, folders, memory_bytes)
     return connection
+
+
+def _create(path: Path) -> None:
+    """Create a database in the newest storage format.
+
+    DuckDB's default is a format that older clients read. Writing it takes a third longer, and
+    nobody else reads a warehouse.
+    """
+    config = dict[str, str | bool | int | float | list[str]](WITHOUT_EXTENSIONS)
+    duckdb.connect(str(path), config={**config, "storage_compatibility_version": "latest"}).close()
 
 
 def connect_for_loading(path: Path) -> duckdb.DuckDBPyConnection:

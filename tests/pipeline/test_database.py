@@ -154,3 +154,16 @@ def test_no_other_module_opens_a_connection() -> None:
         and path.name != "database.py"
     ]
     assert found == []
+
+
+def test_a_new_database_has_the_newest_storage_format(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    with database.connect(path) as connection:
+        connection.execute("create table lines (amount decimal(28, 10))")
+    with duckdb.connect(str(path), read_only=True) as connection:
+        tags = connection.execute(
+            "select tags from duckdb_databases() where database_name = 'warehouse'"
+        ).fetchone()
+    assert tags is not None
+    major, minor = duckdb.__version__.split(".")[:2]
+    assert tags[0]["storage_version"] == f"v{major}.{minor}.0+"
