@@ -39,7 +39,13 @@ COMMIT_SECONDS = 1
 
 
 class DbtNeeded(Exception):
-    """A kept statement failed or found invalid rows; dbt must build."""
+    """A kept statement failed, or a test found `failing_rows`; dbt must build."""
+
+    def __init__(self, unique_id: str, reason: object, failing_rows: int = 0) -> None:
+        """The node that could not be built as it is kept."""
+        super().__init__(f"{unique_id}: {reason}")
+        self.unique_id = unique_id
+        self.failing_rows = failing_rows
 
 
 @dataclass(frozen=True)
@@ -129,9 +135,10 @@ class CompiledBuild:
             try:
                 failing_rows, is_unchanged = self._unless_unchanged(statement, versions, execute)
             except duckdb.Error as error:
-                raise DbtNeeded(f"{statement.unique_id}: {error}") from error
+                raise DbtNeeded(statement.unique_id, error) from error
             if failing_rows and statement.severity == "error":
-                raise DbtNeeded(f"{statement.unique_id}: {failing_rows} rows")
+                versions.record_tests()
+                raise DbtNeeded(statement.unique_id, f"{failing_rows} rows", failing_rows)
             yield NodeResult(
                 statement.unique_id,
                 time.monotonic() - started,
@@ -139,6 +146,7 @@ class CompiledBuild:
                 is_unchanged,
                 None if statement.kind == "test" else versions.version(statement.unique_id),
             )
+        versions.record_tests()
 
     def _unless_unchanged(
         self, statement: Statement, versions: TableVersions, execute: Callable[[Statement], int]

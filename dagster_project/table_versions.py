@@ -95,6 +95,7 @@ class TableVersions:
                 "select unique_id, made_of, failing_rows from run.test_results"
             ).fetchall()
         }
+        self._tested: dict[str, tuple[str, int]] = {}
 
     def made_of(self, statement: str, inputs: Sequence[str]) -> str:
         """A hash of a statement and of the versions of its inputs, given by their unique ids."""
@@ -214,11 +215,21 @@ class TableVersions:
         return failing_rows if tested == made_of else None
 
     def tested(self, unique_id: str, made_of: str, failing_rows: int) -> None:
-        """Record the result of a test."""
-        self._connection.execute(
-            "insert or replace into run.test_results values (?, ?, ?)",
-            [unique_id, made_of, failing_rows],
-        )
+        """Keep the result of a test for `record_tests`."""
+        self._tested[unique_id] = (made_of, failing_rows)
+
+    def record_tests(self) -> None:
+        """Record the results of all tests at once: each on its own takes longer than a small test.
+
+        A test whose result is lost, because the run is killed before, is run again.
+        """
+        if self._tested:
+            made_of, failing_rows = zip(*self._tested.values(), strict=True)
+            self._connection.execute(
+                "insert or replace into run.test_results select unnest($1), unnest($2), unnest($3)",
+                [list(self._tested), list(made_of), list(failing_rows)],
+            )
+            self._tested.clear()
 
     def version(self, unique_id: str) -> str:
         """The version of a source, or of a table or view that the build has come to."""

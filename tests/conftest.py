@@ -8,7 +8,7 @@ need `ids`. Tests of speed measure the processor time of their process.
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,12 +78,17 @@ class Company:
         """Landing and ledger to raw tables."""
         return builds.ingest(self.data)
 
-    def build(self, *arguments: str, expect_success: bool = True) -> "Company":
-        """Landing to marts, data tests included; `arguments` are dbt's, e.g. to select models."""
+    def build(
+        self, *arguments: str, models: Collection[str] = (), expect_success: bool = True
+    ) -> "Company":
+        """Landing to marts, data tests included, or to the models named.
+
+        `arguments` are dbt's, e.g. variables.
+        """
         if not arguments:
             builds.begin(self.data)
         self.ingest()
-        self.failures = builds.build(self.data, arguments)
+        self.failures = builds.build(self.data, arguments, models)
         if expect_success:
             assert self.failures == (), "\n".join(self.failures)
         return self

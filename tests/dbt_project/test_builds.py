@@ -1,4 +1,7 @@
-"""A build from compiled statements makes the tables that dbt makes, and leaves failures to dbt."""
+"""A build from compiled statements makes the tables that dbt makes, and leaves failures to dbt.
+
+That tests/builds.py reports a failing data test as dbt does is compared here too.
+"""
 
 import shutil
 from collections.abc import Callable
@@ -125,7 +128,9 @@ def test_the_rows_of_a_partition_depend_on_its_own_inputs(changed: Company, tmp_
     assert different == []
 
 
-def test_a_compiled_build_that_fails_leaves_nothing(company: Company) -> None:
+def test_a_compiled_build_that_fails_leaves_nothing(
+    company: Company, new_company: Callable[[], Company]
+) -> None:
     # It is undecided which of two files of an invoice with one line in common counts.
     line = "{}  Suite  cycleCharge  10  1  10.00  2026-01-05  2026-02-04\n".format
     company.drop("billing_lines/one.csv", bill("alder", "G1", line("one") + line("two")))
@@ -133,5 +138,10 @@ def test_a_compiled_build_that_fails_leaves_nothing(company: Company) -> None:
     company.ingest()
     assert not builds.build_as_compiled(company.data)
     assert {schema for _, schema, _ in tables(company)} <= {"rules"}
-    (failure,) = builds.build(company.data)
-    assert failure.startswith("every_delivery_is_decided_and_whole: ")
+    twin = new_company()
+    shutil.copytree(company.data.root, twin.data.root, dirs_exist_ok=True)
+    failures = builds.build(company.data)
+    outcome = builds.build_with_dbt(twin.data)
+    assert failures == outcome.failures
+    assert failures[0].startswith("every_delivery_is_decided_and_whole: Got 1 result, ")
+    assert different_tables(company, twin) == []

@@ -28,19 +28,13 @@ from made_deliveries import (
 from dagster_project import summary
 
 MODELS = (
-    "+delivery_reconciliation",
-    "+findings",
-    "+invoice_reconciliation",
+    "delivery_reconciliation",
+    "findings",
+    "invoice_reconciliation",
     "stg_landing__billing_amounts",
 )
 RUN = "3a9f3d28-8f2f-4a1c-8a56-740bed1165a5"
 OTHER_RUN = "0c1d2e3f-0000-4000-8000-123456789012"
-
-
-def build(company: Company, *, expect_success: bool) -> Company:
-    return company.build(
-        "--select", *MODELS, "--indirect-selection", "cautious", expect_success=expect_success
-    )
 
 
 def put_listed(landing: Landing, invoice: str, parts: list[str]) -> None:
@@ -229,7 +223,7 @@ def decided(new_company: NewCompany) -> Company:
     company.data.root.mkdir(parents=True, exist_ok=True)
     company.data.declarations.write_text('[reports]\nequal_lines = "once"\n', encoding="utf-8")
     put_decided(Landing(company))
-    return build(company, expect_success=True)
+    return company.build(models=MODELS)
 
 
 def plain(value: Decimal) -> str:
@@ -445,7 +439,7 @@ def put_undecided(landing: Landing) -> None:
 def undecided(new_company: NewCompany) -> Company:
     company = new_company()
     put_undecided(Landing(company))
-    return build(company, expect_success=False)
+    return company.build(models=MODELS, expect_success=False)
 
 
 @pytest.mark.parametrize("name", UNDECIDED)

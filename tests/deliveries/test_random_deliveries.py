@@ -18,9 +18,9 @@ from conftest import Company, NewCompany
 COMPANIES = int(os.environ.get("APPORTION_FUZZ_ORDERS", "60"))
 """Companies, each with its own order of arrival; `make fuzz` tests 1,000."""
 MODELS = (
-    "+delivery_reconciliation",
-    "+int_findings_deliveries",
-    "+int_findings_files",
+    "delivery_reconciliation",
+    "int_findings_deliveries",
+    "int_findings_files",
     "stg_landing__billing_amounts",
 )
 
@@ -240,7 +240,7 @@ def test_in_any_order_the_last_run_is_billed_and_all_that_landed_is_accounted_fo
     source = random.Random(seed)
     company = new_company()
     months = made(source, company, COMPANIES)
-    company.build("--select", *MODELS, "--indirect-selection", "cautious")
+    company.build(models=MODELS)
     assert (
         company.query(
             "select message from intermediate.int_findings_deliveries"

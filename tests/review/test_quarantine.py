@@ -17,6 +17,7 @@ from decimal import Decimal
 
 import openpyxl
 import pytest
+from builds import MODELS_ONLY
 from conftest import Company
 
 from dagster_project.feeds.formats import snake_case
@@ -961,7 +962,7 @@ def test_an_error_in_a_column_that_is_called_by_a_sign_does_not_stop_the_run(
     content = io.BytesIO()
     workbook.save(content)
     company.drop("cost_centers/centers.xlsx", content.getvalue())
-    company.build("--exclude-resource-type", "test", "--select", "+quarantined_rows")
+    company.build(*MODELS_ONLY)
     ((row_number, column_name, cell),) = company.query(
         "select row_number, column_name, cell from marts.quarantined_rows"
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from builds import MODELS_ONLY
 from conftest import SAMPLE, Company
 
 from dagster_project import dbt_runner, publish, run_state
@@ -28,16 +29,6 @@ from dagster_project.what_if.scenario import Scenario, ScenarioRefused
 HEADER = "Subscription ID,Event,Datetime,Total Quantity,Cost Center,Allocated Quantity\n"
 PREMIUM = "bed6d197-b728-4c8c-9189-04ed26d5ea27"
 E3 = "68ef7dde-1b71-426a-a102-f87f4777182c"
-MODELS = (
-    "+chargeback",
-    "+committed_spend",
-    "+cost_center_history",
-    "+findings",
-    "+quarantined_rows",
-    "+invoice_reconciliation",
-    "+billing_periods",
-)
-
 ALDER = HEADER + "".join(
     f"{PREMIUM},Cost center split adjusted,2026-02-20,31,{center},{quantity}\n"
     for center, quantity in (("Litigation", 18), ("Corporate", 9), ("Administration", 4))
@@ -58,11 +49,10 @@ def data(new_company: Callable[[], Company]) -> DataFolder:
     """The sample company with January closed, published. No test may change it."""
     company = new_company()
     shutil.copytree(SAMPLE / "landing", company.data.landing)
-    build = ("--exclude-resource-type", "test", "--select", *MODELS)
-    company.build(*build)
+    company.build(*MODELS_ONLY)
     closing.close(company.data, "2026-01")
     run_state.begin(company.data)
-    company.build(*build)
+    company.build(*MODELS_ONLY)
     publish.publish(company.data, dbt_runner.read_manifest(), run_state.begun(company.data))
     run_state.remember(company.data)
     return company.data
