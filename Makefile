@@ -6,8 +6,8 @@ export DAGSTER_HOME = $(CURDIR)/.dagster
 export DO_NOT_TRACK = 1
 BIN = .venv/bin
 APPORTION = $(BIN)/apportion
-# One test process per processor. The tests of a file run in one process and in order; conftest.py
-# sets the order of the files. More than four processes would wait for the longest file.
+# The tests of a file run in one process and in order; tests/conftest.py sets the number of processes
+# and the order of the files. More than four processes would wait for the longest file.
 SPREAD = --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
@@ -93,9 +93,9 @@ mypy: .venv/dev.stamp
 sqlfluff: .venv/dev.stamp
 	$(BIN)/sqlfluff lint --processes 2 dbt/models dbt/tests
 
-# The structure of the dbt project as dbt parses it.
+# The structure of the dbt project as dbt parses it. The tests and the next run use what is parsed.
 structure: .venv/dev.stamp
-	$(BIN)/dbt parse --quiet --project-dir dbt --profiles-dir dbt --target-path target/lint
+	$(BIN)/python -c 'from dagster_project import dbt_runner; dbt_runner.prepared_manifest()'
 	$(BIN)/dbt-bouncer --config-file dbt-bouncer.yml
 
 app: .venv/app.stamp ## open the web app: [EDIT=1 to edit splits, cost centers and findings] [CUSTOMER=id for one customer's view without cost]

@@ -6,6 +6,7 @@ monkeypatch restores. It has the same name in all processes, so parameters made 
 need `ids`. Tests of speed measure the processor time of their process.
 """
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Mapping
@@ -28,18 +29,31 @@ EXAMPLE = Path(__file__).parent / "golden" / "published_example"
 # By far the longest files, the longest first: started last, one would keep a single process busy
 # while the others are idle.
 LONGEST = (
-    "test_corrections.py",
-    "test_every_source.py",
     "test_pipeline.py",
-    "test_oracle.py",
-    "test_quarantine.py",
+    "test_builds.py",
     "test_unit_tests.py",
+    "test_corrections.py",
+    "test_oracle.py",
+    "test_forecasts.py",
+    "test_random_histories.py",
+    "test_what_if.py",
+    "test_quarantine.py",
+    "test_every_source.py",
+    "test_random_deliveries.py",
+    "test_app_browser.py",
+    "test_service.py",
     "test_forecasting.py",
 )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--room", help="run the tests of one room only, e.g. splits")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than processors: some tests wait for browsers, services and the clock."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Literal
 
 from dagster_project.errors import MissingColumns, RepeatedColumns, UnknownFormat, WrongFeed
@@ -19,6 +19,8 @@ def match_key(header: str) -> str:
     return re.sub(r"[^a-z0-9]", "", header.lower())
 
 
+# Only headers of our own formats get here, again for each file that is read.
+@cache
 def snake_case(header: str) -> str:
     """The raw table's column name for a header: `SkuId` is `sku_id`, `MPNID` is `mpnid`."""
     words = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", header)

@@ -172,7 +172,7 @@ def test_the_subscription_of_a_focus_row_is_its_resource_if_so_configured(compan
         "2,acme,USD,2026-01-01,2026-02-01,Tax,2026-01-05,2026-01-06,account,,Games,\n"
         "3,acme,USD,2026-01-01,2026-02-01,Usage,2026-01-05,2026-01-06,,machine,,Build\n",
     )
-    staged = ("--select", "stg_focus__billing_lines", "stg_focus__services")
+    staged = ("stg_focus__billing_lines", "stg_focus__services")
     lines = """
         select subscription_id, subscription_name
         from staging.stg_focus__billing_lines
@@ -180,10 +180,10 @@ def test_the_subscription_of_a_focus_row_is_its_resource_if_so_configured(compan
         order by row_number
     """
     machine, account = ("machine", "Build"), ("account", "Games")
-    company.build(*staged, "--vars", "{focus_subscription: ResourceId}")
+    company.build("--select", *staged, "--vars", "{focus_subscription: ResourceId}")
     # A row without a resource, as taxes are, has its account.
     assert company.query(lines) == [machine, account, machine]
-    company.build(*staged)
+    company.build(models=staged)
     assert company.query(lines) == [account, account, machine]
 
 
