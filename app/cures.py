@@ -112,12 +112,17 @@ EDITING = (CHANGE_SPLIT, "cost_centers")
 """Pages that only people who may edit have."""
 
 
-def cure_of(row: Row, may_edit: bool, is_by_directory: bool = False) -> Cure:
+def cure_of(
+    row: Row, may_edit: bool, is_by_directory: bool = False, is_customer: bool = False
+) -> Cure:
     """The cure of a finding, on a page that the viewer has.
 
-    An organization that splits by its user directory has no splits to change.
+    An organization that splits by its user directory has no splits to change, and a customer has no
+    tag rules.
     """
     cure = CURES.get(str(row["kind"]), OTHERWISE)
+    if is_customer and cure == _TAGS:
+        return _LINES
     if cure.page == CHANGE_SPLIT and is_by_directory:
         return _POOL
     if cure.page == CHANGE_SPLIT and (not may_edit or row["subscription_id"] is None):

@@ -1,7 +1,10 @@
-"""Reviews of findings: who assigned, commented and accepted them, in `reviews.jsonl`.
+"""Reviews of findings and allocations: who did what with them, in `reviews.jsonl`.
 
 Belongs here: the record and the state that follows from it. Does not: the findings and their keys
 (queries/review), Streamlit.
+
+The broker and each organization review by themselves: an organization never reads what the broker
+wrote, which may name a cost.
 """
 
 from collections.abc import Mapping
@@ -16,7 +19,10 @@ from dagster_project import wording
 from dagster_project.errors import ApportionError
 from dagster_project.settings import DataFolder
 
-Action = Literal["assigned", "commented", "accepted", "reopened"]
+Action = Literal["assigned", "commented", "accepted", "reopened", "confirmed"]
+
+BROKER = ""
+"""The side of the broker; that of an organization is its id."""
 
 LONGEST_ACCEPTANCE_DAYS = 366
 
@@ -37,7 +43,8 @@ class Step:
     until: str
     """The last day of an acceptance, in ISO form; else empty."""
     amount: str
-    """The amount at stake when it was accepted."""
+    """The amount at stake when it was accepted, or the amounts charged when it was confirmed."""
+    side: str = BROKER
 
     @property
     def words(self) -> str:
@@ -49,6 +56,8 @@ class Step:
                 return f"accepted it until {wording.day(date.fromisoformat(self.until))}"
             case "reopened":
                 return "opened it again"
+            case "confirmed":
+                return "confirmed the allocations"
             case _:
                 return "commented"
 
@@ -65,6 +74,7 @@ def read(data: DataFolder) -> dict[str, tuple[Step, ...]]:
                 str(entry["text"]),
                 str(entry["until"]),
                 str(entry["amount"]),
+                str(entry.get("side", BROKER)),
             )
             if step.until:
                 date.fromisoformat(step.until)
@@ -75,10 +85,15 @@ def read(data: DataFolder) -> dict[str, tuple[Step, ...]]:
     return steps
 
 
-def states(steps: Mapping[str, tuple[Step, ...]]) -> dict[str, dict[str, str | None]]:
-    """The state of every reviewed finding by its key, as the queries take it."""
+def states(
+    steps: Mapping[str, tuple[Step, ...]], side: str = BROKER
+) -> dict[str, dict[str, str | None]]:
+    """The state of every finding that one side has reviewed, by its key, for the queries."""
     found = {}
-    for key, history in steps.items():
+    for key, every in steps.items():
+        history = [step for step in every if step.side == side]
+        if not history:
+            continue
         assigned = next((step for step in reversed(history) if step.action == "assigned"), None)
         decided = next(
             (step for step in reversed(history) if step.action in ("accepted", "reopened")), None
@@ -92,6 +107,29 @@ def states(steps: Mapping[str, tuple[Step, ...]]) -> dict[str, dict[str, str | N
     return found
 
 
+def _key_of_allocations(organization_id: str, period: str) -> str:
+    return f"allocations {period} {organization_id}"
+
+
+def confirm(
+    data: DataFolder, person: Person, organization_id: str, period: str, charged: str, text: str
+) -> None:
+    """Record that an organization agrees to its allocations of a billing period.
+
+    `charged` are the amounts that it saw, in words.
+    """
+    key = _key_of_allocations(organization_id, period)
+    _add(data, person, key, "confirmed", text, amount=charged, side=organization_id)
+
+
+def confirmed(
+    steps: Mapping[str, tuple[Step, ...]], organization_id: str, period: str
+) -> Step | None:
+    """The latest confirmation of an organization's allocations of a period."""
+    history = steps.get(_key_of_allocations(organization_id, period), ())
+    return history[-1] if history else None
+
+
 def add(
     data: DataFolder,
     person: Person,
@@ -102,8 +140,25 @@ def add(
     until: date | None = None,
     amount: Decimal | None = None,
     message: str = "",
+    side: str = BROKER,
 ) -> None:
     """Add a step of a finding. `message` is kept for people who read the record."""
+    words = wording.plain_decimal(amount) if amount is not None else ""
+    _add(data, person, key, action, text, until=until, amount=words, message=message, side=side)
+
+
+def _add(
+    data: DataFolder,
+    person: Person,
+    key: str,
+    action: Action,
+    text: str,
+    *,
+    until: date | None = None,
+    amount: str = "",
+    message: str = "",
+    side: str = BROKER,
+) -> None:
     with records.held(data, data.reviews):
         records.append(
             data.reviews,
@@ -115,8 +170,9 @@ def add(
                 "action": action,
                 "text": records.one_line(text),
                 "until": until.isoformat() if until else "",
-                "amount": wording.plain_decimal(amount) if amount is not None else "",
+                "amount": amount,
                 "message": message,
+                "side": side,
             },
         )
 
@@ -131,6 +187,7 @@ def accept(
     amount: Decimal | None,
     today: date,
     message: str = "",
+    side: str = BROKER,
 ) -> None:
     """Accept a finding until a day, that day included. Raises NotAcceptable."""
     if not records.one_line(reason):
@@ -139,4 +196,7 @@ def accept(
         raise NotAcceptable(f"{wording.day(until)} has passed")
     if (until - today).days > LONGEST_ACCEPTANCE_DAYS:
         raise NotAcceptable("a finding is accepted for a year at most")
-    add(data, person, key, "accepted", reason, until=until, amount=amount, message=message)
+    add(
+        data, person, key, "accepted", reason,
+        until=until, amount=amount, message=message, side=side,
+    )  # fmt: skip

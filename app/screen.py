@@ -231,9 +231,11 @@ def _pages(viewer: Viewer) -> dict[str, list[st.Page]]:
     if viewer.may_edit:
         licenses.append(page("change_split", "Change a split"))
         licenses.append(page("cost_centers", "Cost centers"))
-    if viewer.is_customer:
+    review = [page("findings", "Findings to review")]
+    if viewer.cost_center_ids is not None:
         return {"Bills": bills, "Licenses": licenses}
-    review = [page("findings", "Findings to review"), page("reconciliation", "Reconciliation")]
+    if not viewer.is_customer:
+        review.append(page("reconciliation", "Reconciliation"))
     return {"Bills": bills, "Review": review, "Licenses": licenses}
 
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 
+from app.published import Viewer
 from app.queries.query import Column, Query, Selection
 
 
@@ -36,7 +37,26 @@ Reviewed = Mapping[str, Mapping[str, str | None]]
 """The state of reviewed findings by their key: assigned_to, accepted_until, accepted_amount."""
 
 
-def _reviewed(reviewed: Reviewed) -> tuple[str, tuple[tuple[str, str], ...]]:
+SOURCES: Mapping[str, str] = {
+    "findings": "(select *, cast(null as varchar) as product_name from findings)",
+    "organization_findings": """
+        (
+            select *, cast(null as decimal(28, 10)) as amount_at_stake
+            from organization_findings
+        )
+        """,
+}
+"""SQL of the findings that a viewer sees, by the mart that has them."""
+
+
+def source_of(viewer: Viewer) -> str:
+    """The mart with the findings that a viewer sees; an owner sees none."""
+    return "organization_findings" if viewer.is_customer else "findings"
+
+
+def _reviewed(
+    reviewed: Reviewed, source: str = "findings"
+) -> tuple[str, tuple[tuple[str, str], ...]]:
     """SQL of the findings with their key and the state of their review, and its parameters.
 
     The key is the same in every run, although counts and amounts in the message change: it is of
@@ -63,7 +83,7 @@ def _reviewed(reviewed: Reviewed) -> tuple[str, tuple[tuple[str, str], ...]]:
                             $numbers, '\\1#\\3', 'g'
                         )
                     )) as masked_key
-                from findings
+                from {SOURCES[source]}
             ),
             keyed as (
                 select
@@ -109,7 +129,7 @@ def _today(today: str) -> tuple[tuple[str, str], ...]:
 FINDING_COLUMNS = """
     severity, kind, message, meaning, organization_id,
     coalesce(organization_name, organization_id) as organization_name,
-    amount_at_stake, currency, subscription_id, billing_period,
+    amount_at_stake, currency, subscription_id, product_name, billing_period,
     finding_key, assigned_to, accepted_until
 """
 
@@ -122,16 +142,18 @@ STATES: Mapping[str, tuple[str, str]] = {
 """States of findings that a page can show: their words and their condition."""
 
 
-def finding_counts(selection: Selection, reviewed: Reviewed, today: str) -> Query:
+def finding_counts(
+    selection: Selection, reviewed: Reviewed, today: str, source: str = "findings"
+) -> Query:
     """One row per severity: the number of findings, and how many of them are accepted."""
     condition, parameters = _findings_where(selection)
-    source, more = _reviewed(reviewed)
+    found, more = _reviewed(reviewed, source)
     return Query(
         f"""
         select
             severity, count(*) filter (accepted_until is null) as finding_count,
             count(accepted_until) as accepted_count
-        from {source}
+        from {found}
         where {condition}
         group by severity
         order by severity
@@ -147,13 +169,14 @@ def findings(
     reviewed: Reviewed,
     today: str,
     state: str = "open",
+    source: str = "findings",
 ) -> Query:
     """Findings of the selection: by severity, then by amount at stake, largest first.
 
-    `reviewed` are the states of reviews on the day `today`.
+    `reviewed` are the states of reviews on the day `today`, `source` is one of SOURCES.
     """
     condition, parameters = _findings_where(selection)
-    source, more = _reviewed(reviewed)
+    found, more = _reviewed(reviewed, source)
     condition += f" and {STATES[state][1]}"
     if severity:
         condition += " and severity = $severity"
@@ -161,7 +184,7 @@ def findings(
     return Query(
         f"""
         select {FINDING_COLUMNS}
-        from {source}
+        from {found}
         where {condition}
         order by
             case severity when 'error' then 0 when 'warning' then 1 else 2 end,
@@ -174,6 +197,7 @@ def findings(
             Column("severity", "Severity", "status"),
             Column("meaning", "Meaning"),
             Column("message", "Finding"),
+            Column("product_name", "Product"),
             Column("organization_name", "Organization"),
             Column("amount_at_stake", "Amount at stake", "amount"),
             Column("assigned_to", "Assigned to"),
@@ -182,13 +206,13 @@ def findings(
     )
 
 
-def finding(key: str, reviewed: Reviewed, today: str) -> Query:
+def finding(key: str, reviewed: Reviewed, today: str, source: str = "findings") -> Query:
     """The finding with a key, once; none if the latest run did not find it."""
-    source, more = _reviewed(reviewed)
+    found, more = _reviewed(reviewed, source)
     return Query(
         f"""
         select {FINDING_COLUMNS}
-        from {source}
+        from {found}
         where finding_key = $key
         order by message, amount_at_stake
         """,

@@ -1,4 +1,4 @@
-"""Findings to review before billing: the list, and one finding with its review."""
+"""Review before billing: findings, one finding with its review, and agreement to allocations."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -8,8 +8,8 @@ import streamlit as st
 
 from app import markup, reviews
 from app.cures import address_of, cure_of
-from app.queries import pickers, review
-from app.queries.query import Column, Row
+from app.queries import charges, pickers, review
+from app.queries.query import Column, Row, Selection
 from app.records import LONGEST_NAME, LONGEST_TEXT, now, one_line
 from app.reviews import Step
 from app.screen import (
@@ -28,6 +28,9 @@ from dagster_project import wording
 from dagster_project.errors import ApportionError
 
 here = page_context()
+viewer = here.viewer
+side = viewer.customer_id or reviews.BROKER
+source = review.source_of(viewer)
 today = now().date()
 LABELS = {
     "error": ("Errors", "the bill is incomplete"),
@@ -39,7 +42,8 @@ USUAL_ACCEPTANCE = timedelta(days=30)
 
 def cure_link(row: Row) -> str:
     """The cure of a finding, as a link where a page of the app has it."""
-    cure = cure_of(row, here.viewer.may_edit, row["organization_id"] in by_directory)
+    is_by_directory = row["organization_id"] in by_directory
+    cure = cure_of(row, viewer.may_edit, is_by_directory, viewer.is_customer)
     words = wording.sentence(cure.words)
     if cure.page is None:
         return escape(words)
@@ -69,10 +73,10 @@ def finding_links(row: Row) -> dict[str, str]:
 
 def show_list(steps: dict[str, tuple[Step, ...]]) -> None:
     """The findings of the selection."""
-    states = reviews.states(steps)
+    states = reviews.states(steps, side)
     counts = {
         str(row["severity"]): row
-        for row in ask(review.finding_counts(here.selection, states, today.isoformat()))
+        for row in ask(review.finding_counts(here.selection, states, today.isoformat(), source))
     }
     items = []
     for severity, (label, note) in LABELS.items():
@@ -93,7 +97,9 @@ def show_list(steps: dict[str, tuple[Step, ...]]) -> None:
         reviewed=states,
         today=today.isoformat(),
         state=state,
+        source=source,
     )
+    query = query.without("amount_at_stake" if viewer.is_customer else "product_name")
     if here.organization_id:
         query = query.without("organization_name")
     if not states:
@@ -121,14 +127,17 @@ def show_finding(key: str, steps: dict[str, tuple[Step, ...]]) -> None:
     if done := st.session_state.pop("done", None):
         st.html(f'<div role="status">{markup.notice(escape(done), "good")}</div>')
     history = steps.get(key, ())
-    rows = ask(review.finding(key, reviews.states(steps), today.isoformat()))
+    if viewer.is_customer:
+        # What the broker wrote may name a cost.
+        history = tuple(step for step in history if step.side == side)
+    rows = ask(review.finding(key, reviews.states(steps, side), today.isoformat(), source))
     if rows:
         show_facts(rows[0], history)
     else:
         nothing("The latest run did not find this any more.")
     if history:
         show_history(history)
-    if rows and here.viewer.may_edit:
+    if rows and viewer.may_edit:
         edit(rows[0])
 
 
@@ -141,7 +150,9 @@ def show_facts(row: Row, history: tuple[Step, ...]) -> None:
         ("Finding", wording.sentence(str(row["message"]))),
         ("Organization", str(row["organization_name"] or wording.NOTHING)),
         ("Billing period", wording.period(str(period) if period else None)),
-        (
+        ("Product", str(row["product_name"] or wording.NOTHING))
+        if viewer.is_customer
+        else (
             "Amount at stake",
             markup.money(row, "amount_at_stake")
             if isinstance(amount, Decimal)
@@ -151,7 +162,9 @@ def show_facts(row: Row, history: tuple[Step, ...]) -> None:
         ("Accepted until", wording.day(until) if isinstance(until, date) else "not accepted"),
     ]
     st.html(markup.pairs(facts))
-    decided = [step for step in history if step.action in ("accepted", "reopened")]
+    decided = [
+        step for step in history if step.side == side and step.action in ("accepted", "reopened")
+    ]
     if decided and decided[-1].action == "accepted" and until is None:
         ended = date.fromisoformat(decided[-1].until)
         words = (
@@ -175,7 +188,7 @@ def show_history(history: tuple[Step, ...]) -> None:
     rows: list[Row] = [
         {
             "at": step.at,
-            "by": step.by,
+            "by": f"{step.by} ({step.side})" if step.side != side else step.by,
             "words": step.words,
             "text": step.text if step.action != "assigned" else "",
         }
@@ -230,20 +243,85 @@ def edit(row: Row) -> None:
             amount=amount if isinstance(amount, Decimal) else None,
             today=today,
             message=message,
+            side=side,
         )
         st.session_state["done"] = f"Accepted until {wording.day(until)}."
     elif is_assigned:
-        reviews.add(here.data, person, key, "assigned", one_line(to), message=message)
-        st.session_state["done"] = f"Assigned to {one_line(to) or 'nobody'}."
+        to = one_line(to)
+        reviews.add(here.data, person, key, "assigned", to, message=message, side=side)
+        st.session_state["done"] = f"Assigned to {to or 'nobody'}."
     elif is_reopened:
-        reviews.add(here.data, person, key, "reopened", text, message=message)
+        reviews.add(here.data, person, key, "reopened", text, message=message, side=side)
         st.session_state["done"] = "Open again."
     elif one_line(text):
-        reviews.add(here.data, person, key, "commented", text, message=message)
+        reviews.add(here.data, person, key, "commented", text, message=message, side=side)
         st.session_state["done"] = "The comment is saved."
     else:
         problem("Nothing was saved: the comment is empty.")
         return
+    st.rerun()
+
+
+# --- allocations -------------------------------------------------------------------------------
+
+
+def charged_words(organization_id: str) -> str:
+    """The amounts that an organization is charged; empty where it has no price."""
+    measure = viewer.measures[0][0]
+    return ", ".join(
+        f"{wording.exact(amount)} {row['currency']}"
+        for row in ask(charges.totals(viewer, Selection(here.period, organization_id)))
+        if isinstance(amount := row[measure], Decimal)
+    )
+
+
+def confirmation(step: Step, organization_id: str) -> str:
+    """A confirmation in words, with the amounts if they have changed since."""
+    words = f"Confirmed by {step.by} on {wording.instant(step.at)} UTC"
+    if step.amount and (charged := charged_words(organization_id)) != step.amount:
+        words += f" with {step.amount}; {charged} is charged now"
+    return f"{words}: {step.text}" if step.text else f"{words}."
+
+
+def show_allocations(steps: dict[str, tuple[Step, ...]]) -> None:
+    """Whether organizations agree to their allocations, and the button by which one does."""
+    confirmed = {
+        organization_id: step
+        for organization_id in here.organizations
+        if here.organization_id in (None, organization_id)
+        and (step := reviews.confirmed(steps, organization_id, here.period))
+    }
+    if not confirmed and not viewer.is_customer:
+        return
+    st.subheader("Allocations", anchor=False)
+    for organization_id, step in confirmed.items():
+        name = "" if viewer.is_customer else f"{here.organizations[organization_id]}: "
+        st.html(markup.notice(escape(f"{name}{confirmation(step, organization_id)}"), "good"))
+    if not viewer.is_customer:
+        return
+    is_open = any(
+        row["billing_period"] == here.period and row["status"] == "open"
+        for row in ask(pickers.periods())
+    )
+    if not confirmed:
+        words = "Nobody has confirmed the allocations of this billing period"
+        st.html(markup.notice(f"{words}." if is_open else f"{words}, which is closed."))
+    if is_open and viewer.may_edit:
+        confirm_allocations()
+
+
+def confirm_allocations() -> None:
+    """The fields by which an organization agrees to its allocations."""
+    charged = charged_words(side)
+    person = author("author of the confirmation")
+    text = st.text_input("Comment (optional)", key="text of allocations", max_chars=LONGEST_TEXT)
+    if not st.button(f"Confirm {charged or 'the allocations'}", key="confirm"):
+        return
+    if person is None:
+        problem("Nothing was saved: enter your name.")
+        return
+    reviews.confirm(here.data, person, side, here.period, charged, text)
+    st.session_state["done"] = "The allocations are confirmed. The broker sees it here."
     st.rerun()
 
 
@@ -257,7 +335,12 @@ try:
     every_step = reviews.read(here.data)
     if asked := st.query_params.get("finding"):
         show_finding(asked, every_step)
+    elif columns_of(source) is None:
+        nothing("These results are of an earlier version of Apportion. Run make run.")
     else:
+        if done := st.session_state.pop("done", None):
+            st.html(f'<div role="status">{markup.notice(escape(done), "good")}</div>')
         show_list(every_step)
+        show_allocations(every_step)
 except ApportionError as problem_found:
     problem(wording.sentence(f"{problem_found}."))

@@ -49,7 +49,8 @@ def show_notices() -> None:
     """Notices about the bills, findings, budgets, prices and corrections of the month."""
     notices = []
     if not viewer.is_customer:
-        notices += reconciliation_notices() + finding_notices()
+        notices += reconciliation_notices()
+    notices += finding_notices()
     notices += budget_notices() + owner_notices() + unpriced_notices(selection)
     for row in ask(charges.corrections(viewer, selection)):
         corrected = wording.period(str(row["original_billing_period"]))
@@ -83,9 +84,10 @@ def reconciliation_notices() -> list[str]:
 
 def finding_notices() -> list[str]:
     """The number of findings to review, by severity."""
-    if columns_of("findings") is None:
+    source = review.source_of(viewer)
+    if columns_of(source) is None:
         return []
-    rows = ask(review.finding_counts(selection, reviewed(), today()))
+    rows = ask(review.finding_counts(selection, reviewed(), today(), source))
     counts = {str(row["severity"]): int(str(row["finding_count"])) for row in rows}
     accepted = sum(int(str(row["accepted_count"])) for row in rows)
     where = markup.link(
@@ -107,7 +109,7 @@ def finding_notices() -> list[str]:
 def reviewed() -> dict[str, dict[str, str | None]]:
     """The states of reviewed findings; none if the record cannot be read."""
     try:
-        return reviews.states(reviews.read(here.data))
+        return reviews.states(reviews.read(here.data), viewer.customer_id or reviews.BROKER)
     except RecordDamaged:
         # The page of findings says so.
         return {}

@@ -58,6 +58,7 @@ DATASETS: Mapping[str, Dataset] = {
         ("journal", "journal_entries"),
         ("reconciliation", "invoice_reconciliation"),
         ("findings", "findings"),
+        ("organization-findings", "organization_findings"),
         ("quarantine", "quarantined_rows"),
         ("budgets", "budget_variance"),
         ("forecast", "cost_forecast"),

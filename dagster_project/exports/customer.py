@@ -9,10 +9,11 @@ Masked values:
 * Line ids: numbers instead (line_numbers).
 * billing_line_details. A provider's own description may contain its price.
 
-Why some columns are not visible: findings, prorated_lines, invoice_reconciliation,
-quarantined_rows, committed_spend, forecast_accuracy and cost_forecast_summary are about cost.
-explanation, price_source and price_explanation contain the cost. Method, bands and committed parts
-of cost_forecast are of the cost; beside the sales they would reveal the margin.
+Why some columns are not visible: findings (but for organization_findings), prorated_lines,
+invoice_reconciliation, quarantined_rows, committed_spend, forecast_accuracy and
+cost_forecast_summary are about cost. explanation, price_source and price_explanation contain the
+cost. Method, bands and committed parts of cost_forecast are of the cost; beside the sales they
+would reveal the margin.
 """
 
 import hashlib

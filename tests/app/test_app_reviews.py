@@ -151,6 +151,40 @@ def test_the_last_assignment_and_decision_count(tmp_path: Path) -> None:
     assert steps[1].text == "line one line two" and steps[1].by == ANN.name
 
 
+def test_the_broker_and_an_organization_review_by_themselves(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path)
+    reviews.add(data, ANN, "k", "assigned", "Kim")
+    reviews.add(data, ANN, "other", "assigned", "Kim")
+    reviews.accept(data, ANN, "k", "ours", until=TODAY, amount=None, today=TODAY, side="evergreen")
+    steps = reviews.read(data)
+    assert reviews.states(steps)["k"] == {
+        "assigned_to": "Kim", "accepted_until": None, "accepted_amount": None,
+    }  # fmt: skip
+    assert reviews.states(steps, "evergreen") == {
+        "k": {"assigned_to": None, "accepted_until": "2026-02-10", "accepted_amount": None}
+    }
+
+
+def test_a_line_of_an_earlier_version_is_the_brokers(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path)
+    reviews.add(data, ANN, "k", "assigned", "Kim")
+    line = data.reviews.read_text().replace(', "side": ""', "")
+    assert "side" not in line
+    data.reviews.write_text(line)
+    assert reviews.states(reviews.read(data))["k"]["assigned_to"] == "Kim"
+
+
+def test_the_latest_confirmation_of_an_organization_and_period_counts(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path)
+    for charged in ("1.50 USD", "2.50 USD"):
+        reviews.confirm(data, ANN, "evergreen", "2026-02", charged, "agreed")
+    steps = reviews.read(data)
+    step = reviews.confirmed(steps, "evergreen", "2026-02")
+    assert step and (step.amount, step.text, step.side) == ("2.50 USD", "agreed", "evergreen")
+    assert reviews.confirmed(steps, "evergreen", "2026-01") is None
+    assert reviews.confirmed(steps, "harbor", "2026-02") is None
+
+
 @pytest.mark.parametrize(
     ("reason", "days", "words"),
     [(" ", 1, "reason"), ("known", -1, "has passed"), ("known", 367, "a year at most")],

@@ -62,6 +62,7 @@ def test_the_graph_leads_from_raw_to_published() -> None:
         "journal_entries",
         "license_pool",
         "monthly_license_costs",
+        "organization_findings",
         "pending_queue",
         "prorated_lines",
         "quarantined_rows",
