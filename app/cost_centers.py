@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast, get_args
 
 from app.queries.query import Row
 from app.splits import NO_NOTE, CostCenter, Note
@@ -24,6 +24,8 @@ from dagster_project.settings import DataFolder
 
 OWN_FILES = "cost-center-*.csv"
 """The names of the files that the app writes."""
+
+Action = Literal["create", "rename", "close"]
 
 LONGEST = 200
 DEFAULT = "Default"
@@ -136,28 +138,26 @@ def _read(path: Path) -> list[tuple[str, Listed]]:
     """The rows of a file of the app with their organization; none if somebody edited it."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            return [
-                (
-                    row["Organization"],
-                    Listed(
-                        row["Cost Center ID"],
-                        row["Name"],
-                        row["Parent ID"],
-                        row["Business Unit"],
-                        row["Location"],
-                        row["Charge Code"],
-                        row["GL Account"],
-                        row["Is Default"] == "true",
-                        row["Is Shared"] == "true",
-                        row["Successor ID"],
-                        _midnight(row["Valid From"]),
-                        _midnight(row["Valid To"]),
-                    ),
-                )
-                for row in csv.DictReader(file)
-            ]
+            return [(row["Organization"], _listed(row)) for row in csv.DictReader(file)]
     except (OSError, UnicodeDecodeError, KeyError, ValueError, csv.Error):
         return []
+
+
+def _listed(row: Mapping[str, str]) -> Listed:
+    return Listed(
+        row["Cost Center ID"],
+        row["Name"],
+        row["Parent ID"],
+        row["Business Unit"],
+        row["Location"],
+        row["Charge Code"],
+        row["GL Account"],
+        row["Is Default"] == "true",
+        row["Is Shared"] == "true",
+        row["Successor ID"],
+        _midnight(row["Valid From"]),
+        _midnight(row["Valid To"]),
+    )
 
 
 def _midnight(text: str) -> datetime | None:
@@ -249,6 +249,70 @@ def _successor_refusals(
     return []
 
 
+@dataclass(frozen=True)
+class CenterChange:
+    """A change of one cost center: what is done, and the fields that it sets.
+
+    Without the other fields, so that a change that waits does not undo another one.
+    """
+
+    organization_id: str
+    action: Action
+    center: Listed
+    """For `create` the whole row; else the cost center with its new name or its end."""
+
+    def applied(self, listed: Sequence[Listed]) -> Listed:
+        """The row to write, of the list as it is now."""
+        by_id = {each.cost_center_id: each for each in listed}
+        present = by_id.get(self.center.cost_center_id)
+        if present is None or self.action == "create":
+            return self.center
+        if self.action == "rename":
+            return replace(present, name=self.center.name, is_listed=True)
+        until, successor_id = self.center.valid_to, self.center.successor_id
+        return replace(present, valid_to=until, successor_id=successor_id, is_listed=True)
+
+    def refusals(
+        self, listed: Sequence[Listed], split_rows: Iterable[Row], open_from: date | None
+    ) -> list[str]:
+        """The reasons to refuse the change, of the list as it is now; sentences.
+
+        `split_rows` are splits of the organization with their validity, `open_from` is the billing
+        date of the last closed period.
+        """
+        key, until = self.center.cost_center_id, self.center.valid_to
+        if self.action == "create":
+            return create(listed, self.center)
+        if self.action == "rename" or until is None:
+            return rename(listed, key, self.center.name)
+        return close(
+            listed,
+            key,
+            until.date(),
+            self.center.successor_id,
+            seats=seats_from(split_rows, key, until),
+            open_from=open_from,
+        )
+
+
+def as_json(change: CenterChange) -> dict[str, object]:
+    """A change for a record."""
+    row = {
+        column: _text(getattr(change.center, field)) for column, field in HEADER.items() if field
+    }
+    return {"organization_id": change.organization_id, "action": change.action, "row": row}
+
+
+def from_json(entry: Mapping[str, object]) -> CenterChange:
+    """The change that `as_json` wrote. Raises KeyError and ValueError."""
+    row = entry["row"]
+    if not isinstance(row, dict) or entry["action"] not in get_args(Action):
+        raise ValueError("the change of a cost center is not one")
+    action = cast("Action", entry["action"])
+    texts = {str(name): str(text) for name, text in row.items()}
+    return CenterChange(str(entry["organization_id"]), action, _listed(texts))
+
+
 def _name_refusals(listed: Sequence[Listed], new: Listed) -> list[str]:
     if not new.name:
         return ["The name is empty."]
@@ -309,8 +373,9 @@ def content(
         rows += [each for each in listed if each.cost_center_id != changed.cost_center_id]
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow((*HEADER, "Recorded At", "Recorded By", "Reason"))
-    recorded = (f"{recorded_at:%Y-%m-%dT%H:%M:%SZ}", note.recorded_by, note.reason)
+    writer.writerow((*HEADER, "Recorded At", "Recorded By", "Approved By", "Reason"))
+    at = f"{recorded_at:%Y-%m-%dT%H:%M:%SZ}"
+    recorded = (at, note.recorded_by, note.approved_by, note.reason)
     for row in rows:
         values = (
             _text(getattr(row, field)) if field else organization_id for field in HEADER.values()

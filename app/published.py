@@ -178,6 +178,59 @@ OWNER_ROWS: Mapping[str, str] = {
 rows of marts with cost_center_id, and no row of any other mart."""
 
 
+OWNER_VIEWS: Mapping[str, str] = {
+    "unit_charges": """
+        with amounts as (
+            select
+                billing_period, billing_period_start, organization_id, currency, cost_center_id,
+                max(organization_name) as organization_name, max(amount_basis) as amount_basis,
+                sum(sales_after_sharing) as charged_amount
+            from chargeback
+            group by all
+        ),
+        billed as (
+            select
+                billing_period, organization_id, currency, cost_center_id,
+                sum(billed_amount) as billed_amount
+            from statement_lines
+            group by all
+        )
+        select
+            billing_period, organization_id, max(amounts.organization_name) as organization_name,
+            currency, unit_kind, unit_id, max(unit_name) as unit_name,
+            max(parent_unit_id) as parent_unit_id, count(*) as cost_center_count,
+            max(amounts.amount_basis) as amount_basis,
+            sum(charged_amount) as charged_amount,
+            sum(charged_amount) filter (distance = 0) as own_charged_amount,
+            sum(billed_amount) as billed_amount,
+            sum(budget) as budget,
+            sum(charged_amount) filter (budget is not null) as charged_against_budget,
+            sum(charged_amount) filter (budget is not null) - sum(budget) as budget_variance,
+            billing_period_start
+        from amounts
+        inner join unit_members using (organization_id, cost_center_id)
+        left join billed using (billing_period, organization_id, currency, cost_center_id)
+        left join budget_variance as budgets
+            on organization_id = budgets.organization_id
+            and cost_center_id = budgets.cost_center_id
+            and currency = budgets.currency
+            and billing_period_start = budgets.month
+        group by billing_period, billing_period_start, organization_id, currency, unit_kind, unit_id
+        """,
+    "unit_quantities": """
+        select
+            billing_period, organization_id, unit_kind, unit_id, max(unit_name) as unit_name,
+            max(parent_unit_id) as parent_unit_id, product_name, quantity_unit,
+            sum(quantity) as quantity
+        from billing_report
+        inner join unit_members using (organization_id, cost_center_id)
+        group by billing_period, organization_id, unit_kind, unit_id, product_name, quantity_unit
+        having sum(quantity) <> 0
+        """,
+}
+"""SQL of marts that sum cost centers: an owner sees the sums of own cost centers."""
+
+
 def _owner_rows(mart: str, columns: Collection[str]) -> str | None:
     """SQL of the rows of a mart that an owner sees; None for none."""
     if mart in OWNER_ROWS:
@@ -205,6 +258,9 @@ def _narrow(
                 f"create view {mart.name} as select {selected} from published.marts.{mart.name}"
                 f" where ({mart.condition('published.marts.chargeback')}) and ({own_rows})"
             )
+    if cost_center_ids is not None and "unit_members" in published:
+        for name, query in OWNER_VIEWS.items():
+            connection.execute(f"create view {name} as {query}")
 
 
 def columns_by_mart(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:

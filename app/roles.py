@@ -71,11 +71,11 @@ class Roles(Settings):
     """Claim of the identity provider that names a person, e.g. email, oid or sub."""
     groups_claim: str = "groups"
     two_people: tuple[str, ...] = ()
-    """Organizations whose changes of splits a second person approves; `*` is all of them."""
+    """Organizations whose changes of splits and cost centers a second person approves; `*` is all."""
     roles: tuple[Role, ...] = ()
 
     def need_approval(self, organization_id: str) -> bool:
-        """Whether a second person approves the changes of an organization's splits."""
+        """Whether a second person approves the changes of an organization."""
         return "*" in self.two_people or organization_id in self.two_people
 
     def person(self, claims: Mapping[str, Any]) -> Person:

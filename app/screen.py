@@ -70,7 +70,7 @@ class PageContext:
         return later_to_earlier[0] if later_to_earlier else None
 
     def need_approval(self, organization_id: str) -> bool:
-        """Whether a second person approves the changes of an organization's splits."""
+        """Whether a second person approves the changes of an organization."""
         return self.roles is not None and self.roles.need_approval(organization_id)
 
     @property

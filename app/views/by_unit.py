@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import markup
+from app import drawing, markup
 from app.queries import units
 from app.queries.query import Row
 from app.screen import ALL, ask, columns_of, heading, nothing, page_context, pick, show
@@ -43,6 +43,8 @@ def show_units() -> None:
         bars_on="charged_amount",
     )
     words = "Units are those of the current list of cost centers. (none): cost centers without one."
+    if viewer.cost_center_ids is not None:
+        words += " Amounts are those of your cost centers in the unit."
     if kind == "parent":
         words += " A parent entity has its own amount and those of all cost centers below it."
     st.caption(words)
@@ -70,6 +72,7 @@ def show_one_unit() -> None:
             )
         },
     )
+    chart(unit, found[unit])
     show(
         "By month",
         units.months(here.selection, kind, unit),
@@ -84,6 +87,20 @@ def show_one_unit() -> None:
         units.quantities(here.selection, kind, unit),
         empty="No quantities.",
     )
+
+
+def chart(unit: str, name: str) -> None:
+    """The months of a unit as bars, a chart per currency."""
+    rows = ask(units.months(here.selection, kind, unit))[::-1]
+    for currency in dict.fromkeys(str(row["currency"]) for row in rows):
+        own = [row for row in rows if row["currency"] == currency]
+        st.subheader(f"{name} by month, {currency}", anchor=False)
+        st.vega_lite_chart(
+            drawing.months(own, "charged_amount", currency),
+            width="stretch",
+            theme=None,
+            alt=drawing.described(own, "charged_amount", currency),
+        )
 
 
 def show_licenses() -> None:
@@ -105,7 +122,7 @@ def show_licenses() -> None:
 
 heading("By unit", f"{wording.period(here.period)}, {here.owner}")
 if columns_of("unit_charges") is None:
-    nothing("Units are shown to the broker and to organizations, not to owners of cost centers.")
+    nothing("These results are of an earlier version of Apportion. Run make run.")
 else:
     kind = pick("Unit", "kind", units.KINDS, stays=True)
     show_units()

@@ -13,6 +13,7 @@ from typing import cast
 import streamlit as st
 
 from app import changes, cost_centers, markup
+from app.approvals import show_waiting
 from app.made import show_made
 from app.queries import licenses, pickers
 from app.queries.query import Column, Row
@@ -270,26 +271,17 @@ def show_done() -> None:
 
 def show_pending(organization_id: str, centers: Sequence[CostCenter]) -> None:
     """The changes that wait for a second person."""
-    waiting = changes.pending(here.data, organization_id)
-    if not waiting:
-        return
-    st.subheader(f"Waiting for approval ({len(waiting)})", anchor=False)
-    for proposal in waiting:
-        with st.container(border=True):
-            st.html(
-                markup.pairs(
-                    [
-                        ("Change", proposal.subject),
-                        ("Reason", proposal.reason),
-                        (
-                            "Proposed by",
-                            f"{proposal.author}, {wording.instant(proposal.proposed_at)} UTC",
-                        ),
-                    ]
-                )
-            )
-            show_effect_of(proposal, centers)
-            decide(proposal, centers)
+
+    def refusals_of(proposal: changes.Proposal) -> Sequence[str]:
+        splits = splits_of(proposal.change.subscription_id)
+        return checked(proposal.change, splits, centers).refusals
+
+    show_waiting(
+        changes.pending(here.data, organization_id),
+        refusals_of,
+        lambda person, proposal: changes.approve(here.data, person, proposal, centers),
+        lambda proposal: show_effect_of(proposal, centers),
+    )
 
 
 def show_effect_of(proposal: changes.Proposal, centers: Sequence[CostCenter]) -> None:
@@ -300,42 +292,6 @@ def show_effect_of(proposal: changes.Proposal, centers: Sequence[CostCenter]) ->
     previewed = cast("Previewed | None", st.session_state.get("previewed"))
     if previewed and previewed.change == proposal.change:
         show_effect(previewed, {center.cost_center_id: center.name for center in centers})
-
-
-def decide(proposal: changes.Proposal, centers: Sequence[CostCenter]) -> None:
-    """The buttons of a change that waits."""
-    person = here.person
-    if person is None:
-        nothing("Sign in to decide.")
-        return
-    verdict = checked(proposal.change, splits_of(proposal.change.subscription_id), centers)
-    if verdict.refusals:
-        st.html("".join(markup.notice(escape(each), "bad") for each in verdict.refusals))
-    reason = ""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        if proposal.is_by(person):
-            is_declined = st.button("Withdraw", key=f"withdraw {proposal.id}")
-            is_approved = False
-        else:
-            is_approved = st.button(
-                "Approve and save",
-                key=f"approve {proposal.id}",
-                type="primary",
-                disabled=not verdict.is_allowed,
-            )
-            reason = one_line(
-                st.text_input("Reason to decline", key=f"why {proposal.id}", max_chars=LONGEST_TEXT)
-            )
-            is_declined = st.button("Decline", key=f"decline {proposal.id}")
-    if is_approved:
-        name = changes.approve(here.data, person, proposal, centers)
-        st.session_state["done"] = f"Saved as landing/{name}. The next run applies it."
-    elif is_declined:
-        changes.decline(here.data, person, proposal, reason)
-        st.session_state["done"] = "Withdrawn." if proposal.is_by(person) else "Declined."
-    else:
-        return
-    st.rerun()
 
 
 # --- the page ----------------------------------------------------------------------------------

@@ -9,7 +9,9 @@ from typing import cast
 import streamlit as st
 
 from app import changes, cost_centers, markup
-from app.cost_centers import Listed
+from app.approvals import show_waiting
+from app.changes import CenterProposal
+from app.cost_centers import Action, CenterChange, Listed
 from app.made import show_made
 from app.queries import licenses, pickers
 from app.queries.query import Column, Row
@@ -31,7 +33,7 @@ from dagster_project.errors import ApportionError
 
 here = page_context()
 today = now().date()
-ACTIONS = {"create": "Create", "rename": "Rename", "close": "Close"}
+ACTIONS: dict[str, str] = {"create": "Create", "rename": "Rename", "close": "Close"}
 NOBODY = ""
 SHOWN_ROWS = 10_000
 
@@ -147,14 +149,13 @@ def close(listed: Sequence[Listed]) -> tuple[Listed, list[str], str]:
     )
     st.html(f'<div role="status">{markup.notice(escape(words))}</div>')
     successor = chosen("Successor", "successor", successors)
-    closed = ask(licenses.last_closed_billing_date())
     refusals = cost_centers.close(
         listed,
         center.cost_center_id,
         at.date(),
         successor,
         seats=seats,
-        open_from=cast("date | None", closed[0]["billing_date"] if closed else None),
+        open_from=open_from(),
     )
     to = f", succeeded by {successors[successor]}" if successor else ""
     return (
@@ -164,7 +165,13 @@ def close(listed: Sequence[Listed]) -> tuple[Listed, list[str], str]:
     )
 
 
-FORMS: dict[str, Callable[[Sequence[Listed]], tuple[Listed, list[str], str]]] = {
+def open_from() -> date | None:
+    """The billing date of the last closed period."""
+    closed = ask(licenses.last_closed_billing_date())
+    return cast("date | None", closed[0]["billing_date"] if closed else None)
+
+
+FORMS: dict[Action, Callable[[Sequence[Listed]], tuple[Listed, list[str], str]]] = {
     "create": create,
     "rename": rename,
     "close": close,
@@ -216,15 +223,20 @@ def one_of(listed: Sequence[Listed], key: str) -> Listed:
 
 
 def save(
-    organization_id: str, listed: Sequence[Listed], changed: Listed, refusals: Sequence[str],
+    organization_id: str,
+    listed: Sequence[Listed],
+    action: Action,
+    changed: Listed,
+    refusals: Sequence[str],
     subject: str,
-) -> None:  # fmt: skip
-    """The reason and the button that writes the file."""
+) -> None:
+    """The reason, and the button that writes the file or proposes the change."""
+    needs_approval = here.need_approval(organization_id)
     person = author("author of the cost center")
     reason = one_line(
         st.text_input("Reason", key=f"reason {form_number()}", max_chars=LONGEST_TEXT)
     )
-    if not st.button("Save", type="primary"):
+    if not st.button("Propose" if needs_approval else "Save", type="primary"):
         return
     missing = [
         words
@@ -237,14 +249,34 @@ def save(
             every.append(f"Enter {' and '.join(missing)}.")
         st.html("".join(markup.notice(escape(words), "bad") for words in every))
         return
-    at = now()
-    name = cost_centers.path_in_landing(organization_id, changed.cost_center_id, at)
-    text = cost_centers.content(organization_id, changed, listed, at, Note(person.name, reason))
-    changes.save(here.data, person, organization_id, name, text, subject=subject, reason=reason)
+    if needs_approval:
+        change = CenterChange(organization_id, action, changed)
+        changes.propose_center(here.data, person, change, subject=subject, reason=reason)
+        done = f"Proposed: {subject}. It is saved when somebody else approves it."
+    else:
+        at = now()
+        name = cost_centers.path_in_landing(organization_id, changed.cost_center_id, at)
+        text = cost_centers.content(organization_id, changed, listed, at, Note(person.name, reason))
+        changes.save(here.data, person, organization_id, name, text, subject=subject, reason=reason)
+        done = f"{subject}. Saved as landing/{name}. The next run applies it."
     # Other fields, so that they are empty again.
     st.session_state["cost center form"] = form_number() + 1
-    st.session_state["done"] = f"{subject}. Saved as landing/{name}. The next run applies it."
+    st.session_state["done"] = done
     st.rerun()
+
+
+def show_pending(organization_id: str, listed: Sequence[Listed]) -> None:
+    """The changes that wait for a second person."""
+
+    def refusals_of(proposal: CenterProposal) -> list[str]:
+        rows = ask(licenses.seats_of(organization_id), SHOWN_ROWS)
+        return proposal.change.refusals(listed, rows, open_from())
+
+    show_waiting(
+        changes.pending_centers(here.data, organization_id),
+        refusals_of,
+        lambda person, proposal: changes.approve_center(here.data, person, proposal, listed),
+    )
 
 
 def page(organization_id: str) -> None:
@@ -256,6 +288,7 @@ def page(organization_id: str) -> None:
         return
     published = cost_centers.from_rows(ask(pickers.cost_center_list(organization_id)))
     listed, saved = cost_centers.with_own_files(here.data, organization_id, published)
+    show_pending(organization_id, listed)
     show_list(listed, saved)
     if not any(each.is_listed for each in listed):
         nothing(
@@ -263,10 +296,10 @@ def page(organization_id: str) -> None:
             " these."
         )
     st.subheader("Change", anchor=False)
-    action = pick("What", "change", ACTIONS)
+    action = cast("Action", pick("What", "change", ACTIONS))
     with st.container(border=True):
         changed, refusals, subject = FORMS[action](listed)
-        save(organization_id, listed, changed, refusals, subject)
+        save(organization_id, listed, action, changed, refusals, subject)
     show_made(organization_id)
     st.subheader("Apply", anchor=False)
     typed_name = one_line(st.session_state.get("typed name", ""))

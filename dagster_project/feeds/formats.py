@@ -537,6 +537,7 @@ COST_CENTERS = FileFormat(
         # Read by people only.
         "Recorded At",
         "Recorded By",
+        "Approved By",
         "Reason",
     ),
 )

@@ -12,9 +12,10 @@ import pytest
 from conftest import MadeOnce
 from published_company import copied, published_company
 
-from app import asked_run, changes, records
+from app import asked_run, changes, cost_centers, records
 from app.asked_run import AskedRun, RunRefused
 from app.changes import NotPending
+from app.cost_centers import CenterChange, Listed
 from app.made import rows_of
 from app.published import Viewer
 from app.records import Person, RecordDamaged
@@ -116,6 +117,68 @@ def test_a_change_waits_until_somebody_other_than_its_author_approves(tmp_path: 
             decide()
     assert landed(data) == [path]
     assert [each.action for each in changes.made(data, "evergreen")] == ["approved", "proposed"]
+
+
+SALES = Listed("SALES", "Sales", location="Oslo")
+LISTED = (SALES, Listed("MKT", "Marketing"), Listed("DEFAULT", "Default", is_default=True))
+UNTIL = datetime(2026, 3, 1)
+
+
+def test_a_cost_center_waits_until_somebody_other_than_its_author_approves(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path)
+    renamed = CenterChange("evergreen", "rename", replace(SALES, name="Stores"))
+    proposal = changes.propose_center(data, ANN, renamed, subject="Stores", reason="new name")
+    split = changes.propose(data, ANN, CHANGE, subject="E3", reason="moved")
+    assert changes.pending_centers(data, "evergreen") == [proposal]
+    assert changes.pending(data, "evergreen") == [split]
+    assert changes.pending_centers(data, "harbor") == [] and landed(data) == []
+    with pytest.raises(NotPending, match="other than the author"):
+        changes.approve_center(data, ANN, proposal, LISTED)
+    # Another change since: only the name is of the proposal.
+    moved = (replace(SALES, location="Bergen"), *LISTED[1:])
+    name = changes.approve_center(data, KIM, proposal, moved)
+    (path,) = landed(data)
+    assert path == data.landing / name
+    (row,) = csv.DictReader(path.read_text().splitlines())
+    assert (row["Name"], row["Location"]) == ("Stores", "Bergen")
+    assert (row["Recorded By"], row["Approved By"]) == (ANN.name, KIM.name)
+    with pytest.raises(NotPending, match="already"):
+        changes.approve_center(data, KIM, proposal, moved)
+    assert changes.pending_centers(data, "evergreen") == []
+    assert changes.pending(data, "evergreen") == [split]
+
+
+@pytest.mark.parametrize(
+    ("change", "now_listed", "reason"),
+    [
+        (CenterChange("evergreen", "create", Listed("WEB", "Web")), LISTED, None),
+        (
+            CenterChange("evergreen", "create", Listed("WEB", "Web")),
+            (*LISTED, Listed("WEB", "Web shop")),
+            "taken",
+        ),
+        (CenterChange("evergreen", "rename", replace(SALES, name="Marketing")), LISTED, "taken"),
+        (CenterChange("evergreen", "close", replace(SALES, valid_to=UNTIL)), LISTED, "successor"),
+        (
+            CenterChange("evergreen", "close", replace(SALES, valid_to=UNTIL, successor_id="MKT")),
+            LISTED,
+            None,
+        ),
+    ],
+)
+def test_a_change_of_a_cost_center_is_checked_when_it_is_approved(
+    change: CenterChange, now_listed: tuple[Listed, ...], reason: str | None
+) -> None:
+    rows = [
+        {
+            "subscription_id": "123", "cost_center_id": "SALES",
+            "allocated_quantity": Decimal(5), "valid_to": None,
+        }
+    ]  # fmt: skip
+    refusals = change.refusals(now_listed, rows, None)
+    assert reason in " ".join(refusals) if reason else not refusals
+    # The record keeps the change as it is.
+    assert cost_centers.from_json(cost_centers.as_json(change)) == change
 
 
 def test_an_approval_that_was_interrupted_writes_one_file(tmp_path: Path) -> None:

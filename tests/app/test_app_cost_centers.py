@@ -148,6 +148,7 @@ def test_the_file_has_the_whole_row_of_the_changed_cost_center() -> None:
             "Valid To": "",
             "Recorded At": "2026-02-10T08:30:15Z",
             "Recorded By": "Ann",
+            "Approved By": "",
             "Reason": "new name",
         }
     ]

@@ -677,6 +677,36 @@ def test_an_organization_approves_what_the_broker_proposed(
     assert [each.id for each in changes.pending(editable, "evergreen")] == [own.id]
 
 
+def test_a_cost_center_needs_a_second_person(
+    opened: Open, monkeypatch: pytest.MonkeyPatch, editable: DataFolder
+) -> None:
+    roles = Roles(two_people=("evergreen",))
+
+    def sign_in(name: str) -> None:
+        viewer = Viewer("evergreen", may_edit=True)
+        monkeypatch.setattr(screen, "_viewer", lambda data: (viewer, Person(name, name), roles))
+
+    sign_in("ann")
+    before = set((editable.landing / "cost_centers").iterdir())
+    app = opened("cost_centers", editable)
+    filled(app, Name="Kiosk", Id="EVG-KIOSK", Reason="new")
+    (button,) = [button for button in app.button if button.label == "Propose"]
+    button.click().run()
+    assert "It is saved when somebody else approves it." in text(app)
+    (proposal,) = changes.pending_centers(editable, "evergreen")
+    keys = {button.key for button in app.button}
+    assert f"withdraw {proposal.id}" in keys and f"approve {proposal.id}" not in keys
+    assert set((editable.landing / "cost_centers").iterdir()) == before
+    sign_in("kim")
+    app = opened("cost_centers", editable)
+    app.button(key=f"approve {proposal.id}").click().run()
+    assert not app.exception
+    shown = text(app)
+    assert "Saved as landing/cost_centers/cost-center-evergreen-EVG-KIOSK" in shown
+    assert "Kiosk" in shown and "open, not in the results yet" in shown
+    assert changes.pending_centers(editable, "evergreen") == []
+
+
 def test_the_parts_of_a_change_lead_to_cost_centers_and_subscriptions(opened: Open) -> None:
     shown = text(opened("what_changed"))
     assert "January 2026" in shown

@@ -108,6 +108,42 @@ def test_an_owner_sees_own_subscriptions(data: DataFolder) -> None:
     assert rows == [("123",)]
 
 
+def test_the_units_of_all_owners_sum_to_those_of_the_organization(data: DataFolder) -> None:
+    queries = {
+        "unit_charges": """
+            select
+                billing_period, currency, unit_kind, unit_id, sum(charged_amount),
+                sum(own_charged_amount), sum(billed_amount), sum(budget), sum(budget_variance)
+            """,
+        "unit_quantities": """
+            select billing_period, unit_kind, unit_id, product_name, quantity_unit, sum(quantity)
+            """,
+    }
+    with tables(data, ORGANIZATION) as connection:
+        ids = connection.execute("select distinct cost_center_id from unit_members").fetchall()
+        expected = {
+            name: connection.execute(f"{query} from {name} group by all order by all").fetchall()
+            for name, query in queries.items()
+        }
+        columns = {name: connection.table(name).columns for name in queries}
+    for name, sums_of in queries.items():
+        with duckdb.connect() as sums:
+            for number, (center,) in enumerate(ids):
+                with tables(data, Viewer("evergreen", cost_center_ids=(center,))) as connection:
+                    assert connection.table(name).columns == columns[name]
+                    rows = connection.execute(f"from {name}").to_arrow_table()
+                sums.register(f"own_{number}", rows)
+            every = " union all ".join(f"from own_{number}" for number in range(len(ids)))
+            found = sums.execute(f"{sums_of} from ({every}) group by all order by all").fetchall()
+        assert found == expected[name] and len(found) > 5, name
+    # By hand: Sales and Marketing are in Commerce; Sales alone is charged 650,000 in February.
+    with tables(data, OWNER) as connection:
+        assert connection.execute(
+            "select unit_id, cost_center_count, charged_amount from unit_charges"
+            " where billing_period = '2026-02' and unit_kind = 'business_unit'"
+        ).fetchall() == [("Commerce", 1, 650000)]
+
+
 @pytest.mark.parametrize("ids", [(), ("HAR-1",), ("evg-sales",), ("EVG-SALES' or 'a' = 'a",)])
 def test_without_own_cost_centers_there_is_nothing(data: DataFolder, ids: tuple[str, ...]) -> None:
     with tables(data, Viewer("evergreen", cost_center_ids=ids)) as connection:
