@@ -71,7 +71,7 @@ class Roles(Settings):
     """Claim of the identity provider that names a person, e.g. email, oid or sub."""
     groups_claim: str = "groups"
     two_people: tuple[str, ...] = ()
-    """Organizations whose changes of splits and cost centers a second person approves; `*` is all."""
+    """Organizations whose splits and cost centers a second person approves; `*` is all of them."""
     roles: tuple[Role, ...] = ()
 
     def need_approval(self, organization_id: str) -> bool:

@@ -6,6 +6,8 @@ whose amounts sum to the bill), the sections of a statement (the seed statement_
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -109,16 +111,36 @@ def write_statements(
     return tuple(files)
 
 
-def statement_pages(
-    connection: duckdb.DuckDBPyConnection, scope: Scope, *, has_bill_total: bool = True
-) -> Iterator[tuple[Statement, str]]:
-    """Each statement in scope with its page as HTML; raises StatementDiffers.
+@dataclass(frozen=True)
+class Document:
+    """A statement as a file of its own: `.pdf`, or `.html` without PDF."""
 
-    A cost center without licenses and amounts has no page. `has_bill_total` adds the sum of all
-    statements of the organization, which owners of cost centers do not see.
+    statement: Statement
+    suffix: str
+    content: bytes
+
+
+def statement_documents(
+    connection: duckdb.DuckDBPyConnection,
+    scope: Scope,
+    look: Look | None,
+    *,
+    has_bill_total: bool = True,
+) -> Iterator[Document]:
+    """Each statement in scope as PDF; raises StatementDiffers.
+
+    Without a `look`, and where its font cannot set a name, it is a page as HTML. A cost center
+    without licenses and amounts has no document. `has_bill_total` adds the sum of all statements of
+    the organization, which owners of cost centers do not see.
     """
     for statement, bill in _printed(connection, scope):
-        yield statement, _page(statement, bill, has_bill_total=has_bill_total)
+        if look is not None:
+            with suppress(NotPrintable):
+                content = statement_pdf(statement, bill, look, has_bill_total=has_bill_total)
+                yield Document(statement, ".pdf", content)
+                continue
+        page = _page(statement, bill, has_bill_total=has_bill_total)
+        yield Document(statement, ".html", page.encode())
 
 
 def _printed(

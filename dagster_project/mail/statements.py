@@ -28,23 +28,32 @@ from dagster_project.database import connect
 from dagster_project.exports import journal, statements, workbook
 from dagster_project.exports.customer import organization_file_names, write_customer_tables
 from dagster_project.exports.scope import NothingInScope, Scope, open_published
+from dagster_project.exports.statement_look import Look, read_look
 from dagster_project.files import file_name
 from dagster_project.mail.record import Item
-from dagster_project.mail.settings import MailServer, Recipient
+from dagster_project.mail.settings import MailServer, Recipient, read_delivery
 from dagster_project.quoting import sql_literal
 from dagster_project.settings import DataFolder
+
+ATTACHED = {
+    ".html": ("text", "html"),
+    ".csv": ("text", "csv"),
+    ".pdf": ("application", "pdf"),
+}
+WORKBOOK = ("application", "vnd.openxmlformats-officedocument.spreadsheetml.sheet")
 
 
 @dataclass(frozen=True)
 class Page:
-    """A statement to attach: its cost center, currency, total and HTML."""
+    """A statement to attach: its cost center, currency, total and file."""
 
     cost_center_id: str
     cost_center_name: str
     organization_name: str
     currency: str
     billed_amount: Decimal
-    html: str
+    suffix: str
+    content: bytes
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,7 @@ def letters(
 
     Their items have the hash `posting`. The caller holds the writer's lock.
     """
+    look = read_look(data, read_delivery(data).statements)
     with tempfile.TemporaryDirectory(prefix="apportion-mail-") as name:
         folder = Path(name).resolve()
         with open_published(data, folder) as connection:
@@ -115,7 +125,7 @@ def letters(
                         yield Skipped(each.address, reason)
                     continue
                 yield from _organization_letters(
-                    connection, period, posting, organization_id, list(theirs), folder
+                    connection, period, posting, organization_id, list(theirs), folder, look
                 )
 
 
@@ -163,12 +173,13 @@ def _organization_letters(
     organization_id: str,
     recipients: Sequence[Recipient],
     folder: Path,
+    look: Look | None,
 ) -> Iterator[Letter | Skipped]:
     with _customer_tables(connection, organization_id, folder) as own:
         scope = Scope(period, period, organization_id, "customer")
-        sold = _pages(own, scope)
+        sold = _pages(own, scope, look)
         # The total of the organization is not for the owner of one cost center.
-        sold_to_owners = _pages(own, scope, has_bill_total=False)
+        sold_to_owners = _pages(own, scope, look, has_bill_total=False)
         book: tuple[tuple[str, bytes], ...] = ()
         if sold and any(each.cost_center is None for each in recipients):
             path = folder / f"statement-{file_name(organization_id)}-{period}.xlsx"
@@ -178,8 +189,8 @@ def _organization_letters(
             except NothingInScope:
                 book = ()
     scope = Scope(period, period, organization_id)
-    at_cost = _pages(connection, scope, basis="cost")
-    at_cost_to_owners = _pages(connection, scope, basis="cost", has_bill_total=False)
+    at_cost = _pages(connection, scope, look, basis="cost")
+    at_cost_to_owners = _pages(connection, scope, look, basis="cost", has_bill_total=False)
     for address, group in groupby(recipients, lambda each: each.address):
         rows = list(group)
         wants_all = any(each.cost_center is None for each in rows)
@@ -232,8 +243,9 @@ def _part(
     )
     files = tuple(
         (
-            f"statement-{period}-{file_name(each.cost_center_id)}-{file_name(each.currency)}.html",
-            each.html.encode(),
+            f"statement-{period}-{file_name(each.cost_center_id)}-{file_name(each.currency)}"
+            + each.suffix,
+            each.content,
         )
         for each in pages
     )
@@ -243,6 +255,7 @@ def _part(
 def _pages(
     connection: duckdb.DuckDBPyConnection,
     scope: Scope,
+    look: Look | None,
     *,
     basis: str | None = None,
     has_bill_total: bool = True,
@@ -250,17 +263,18 @@ def _pages(
     """The statements in scope, or those that are charged on a basis."""
     return [
         Page(
-            statement.account.cost_center_id,
-            statement.cost_center_name,
-            statement.organization_name,
-            statement.account.currency,
-            statement.billed_amount,
-            html,
+            document.statement.account.cost_center_id,
+            document.statement.cost_center_name,
+            document.statement.organization_name,
+            document.statement.account.currency,
+            document.statement.billed_amount,
+            document.suffix,
+            document.content,
         )
-        for statement, html in statements.statement_pages(
-            connection, scope, has_bill_total=has_bill_total
+        for document in statements.statement_documents(
+            connection, scope, look, has_bill_total=has_bill_total
         )
-        if basis in (None, statement.account.basis)
+        if basis in (None, document.statement.account.basis)
     ]
 
 
@@ -300,10 +314,7 @@ def as_message(letter: Letter, server: MailServer) -> EmailMessage:
             # Two ids may have the same file name.
             path = Path(name)
             name = f"{path.stem}-{taken[name]}{path.suffix}"
-        kind = {".html": ("text", "html"), ".csv": ("text", "csv")}.get(
-            Path(name).suffix,
-            ("application", "vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
-        )
+        kind = ATTACHED.get(Path(name).suffix, WORKBOOK)
         message.add_attachment(content, maintype=kind[0], subtype=kind[1], filename=name)
     return message
 

@@ -11,9 +11,11 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from io import BytesIO
 from pathlib import Path
 from ssl import PROTOCOL_TLS_SERVER, SSLContext
 
+import pypdf
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
@@ -166,6 +168,12 @@ def write_delivery(data: DataFolder, port: int, recipients: str = RECIPIENTS) ->
     )
 
 
+def pdf_text(content: bytes) -> str:
+    """The text of a PDF, with single spaces."""
+    pages = pypdf.PdfReader(BytesIO(content)).pages
+    return " ".join(" ".join(page.extract_text() for page in pages).split())
+
+
 def content(message: EmailMessage) -> dict[str, bytes]:
     """The files of a message by name, and its text under `text`."""
     parts = {str(part.get_filename()): part.get_content() for part in message.iter_attachments()}
@@ -173,7 +181,10 @@ def content(message: EmailMessage) -> dict[str, bytes]:
     assert body is not None
     parts["text"] = body.get_content()
     return {
-        name: each if isinstance(each, bytes) else each.encode() for name, each in parts.items()
+        name: pdf_text(each).encode()
+        if name.endswith(".pdf")
+        else (each if isinstance(each, bytes) else each.encode())
+        for name, each in parts.items()
     }
 
 
@@ -187,18 +198,18 @@ def test_everyone_gets_what_is_theirs_once(data: DataFolder, mailbox: Mailbox) -
     ]  # fmt: skip
     assert all(is_encrypted for _, _, is_encrypted in mailbox.received)
     owner = content(mailbox.message("sales@evergreen.example"))
-    assert {*owner} == {"text", "statement-2026-01-EVG-SALES-USD.html"}
+    assert {*owner} == {"text", "statement-2026-01-EVG-SALES-USD.pdf"}
     assert b"Sales (EVG-SALES): 331.00 USD" in owner["text"]
     assert not any(name in page for name in (b"Marketing", b"Harbor") for page in owner.values())
     office = content(mailbox.message("office@evergreen.example"))
     assert {*office} == {
-        "text", "statement-evergreen-2026-01.xlsx", "statement-2026-01-EVG-DEFAULT-USD.html",
-        "statement-2026-01-EVG-MKT-USD.html", "statement-2026-01-EVG-SALES-USD.html",
+        "text", "statement-evergreen-2026-01.xlsx", "statement-2026-01-EVG-DEFAULT-USD.pdf",
+        "statement-2026-01-EVG-MKT-USD.pdf", "statement-2026-01-EVG-SALES-USD.pdf",
     }  # fmt: skip
     # The bill of the organization is not for the owner of one cost center.
     total = b"sum to 722.68"
     assert not any(total in page for page in owner.values())
-    assert total in office["statement-2026-01-EVG-SALES-USD.html"]
+    assert total in office["statement-2026-01-EVG-SALES-USD.pdf"]
     for pages in (owner, office):
         texts = b"".join(page for name, page in pages.items() if not name.endswith(".xlsx"))
         assert not any(cost in texts for cost in COSTS)
@@ -211,6 +222,14 @@ def test_everyone_gets_what_is_theirs_once(data: DataFolder, mailbox: Mailbox) -
     again = notify(data, "2026-01")
     assert len(mailbox.received) == 3 and not again.sent and len(again.earlier) == 3
     assert PASSWORD not in data.sent_mail.read_text()
+
+
+def test_statements_are_pages_without_pdf(data: DataFolder, mailbox: Mailbox, server: int) -> None:
+    write_delivery(data, server, RECIPIENTS + "\n[statements]\npdf = false\n")
+    notify(data, "2026-01")
+    owner = content(mailbox.message("sales@evergreen.example"))
+    assert {*owner} == {"text", "statement-2026-01-EVG-SALES-USD.html"}
+    assert owner["statement-2026-01-EVG-SALES-USD.html"].startswith(b"<!doctype html>")
 
 
 def test_an_organization_that_is_charged_cost_needs_a_permission(
@@ -251,7 +270,7 @@ def test_an_owner_gets_a_further_cost_center_alone(
     notify(data, "2026-01")
     assert mailbox.addresses == ["sales@evergreen.example"]
     parts = content(mailbox.message("sales@evergreen.example"))
-    assert {*parts} == {"text", "statement-2026-01-EVG-MKT-USD.html"}
+    assert {*parts} == {"text", "statement-2026-01-EVG-MKT-USD.pdf"}
     assert b"EVG-SALES" not in parts["text"]
 
 
