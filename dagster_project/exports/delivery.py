@@ -142,12 +142,16 @@ def _write_all(
     look = read_look(data, read_delivery(data).statements)
     progress("statements ...")
     files = statements.write_statements(connection, scope, folder, look)
-    counts["statements"] = sum(path.suffix == ".html" for path in files)
+    pages = [path for path in files if path.suffix == ".html"]
+    by_unit = sum(path.parent.name == "units" for path in pages)
+    counts["statements"] = len(pages) - by_unit
+    if by_unit:
+        counts["statements by unit"] = by_unit
     if look is not None:
         counts["of them as PDF"] = sum(path.suffix == ".pdf" for path in files)
     if folder / statements.WITHOUT_PDF in files:
         counts[f"without PDF: {statements.WITHOUT_PDF} has the reasons"] = (
-            counts["statements"] - counts["of them as PDF"]
+            len(pages) - counts["of them as PDF"]
         )
     progress("workbook ...")
     workbook.write_workbook(connection, scope, folder / f"chargeback-{period}.xlsx")

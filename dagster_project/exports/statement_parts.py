@@ -75,14 +75,27 @@ class Account:
 
 
 @dataclass(frozen=True)
+class Part:
+    """The statement of a cost center as a part of its unit's."""
+
+    cost_center_name: str
+    cost_center_id: str
+    billed_amount: Decimal
+
+
+@dataclass(frozen=True)
 class Statement:
-    """The statement of one account."""
+    """The statement of one account, or of a unit: then its account has the id of the unit."""
 
     account: Account
     organization_name: str
     cost_center_name: str
     unpriced_line_count: int
     sections: tuple[Section, ...]
+    kind: str = "Cost center"
+    """The kind of what it is the statement of, in words."""
+    parts: tuple[Part, ...] = ()
+    """Of a unit: its cost centers, which sum to the total."""
 
     @property
     def billed_amount(self) -> Decimal:

@@ -36,7 +36,7 @@ from reportlab.platypus import (
 
 from dagster_project import wording
 from dagster_project.exports.statement_look import Font, Look
-from dagster_project.exports.statement_parts import Bill, Section, Statement
+from dagster_project.exports.statement_parts import Bill, Part, Section, Statement
 from dagster_project.seeds import currency_decimals
 
 MARGIN = 18 * mm
@@ -125,7 +125,7 @@ class _Page:
         draft = " (draft: the period is open)" if bill.is_open else ""
         yield self._text(f"License statement for {period}{draft}")
         billed = f", billed on {wording.day(bill.billing_date)}" if bill.billing_date else ""
-        yield self._text(f"Cost center {account.cost_center_id}{billed}")
+        yield self._text(f"{statement.kind} {account.cost_center_id}{billed}")
 
         yield self._text("Summary", "head")
         rows = [
@@ -135,6 +135,8 @@ class _Page:
         total = ("Total", wording.amount(statement.billed_amount, currency))
         yield self._table(("Section", currency), [*rows, total], (0.8, 0.2), has_total=True)
         note = "Lines are rounded so that they add up to their section."
+        if statement.parts:
+            note = "Amounts are rounded so that they sum to the bill."
         if self.has_bill_total:
             note = (
                 f"All statements of {statement.organization_name} for {period} in {currency} sum to"
@@ -144,6 +146,19 @@ class _Page:
         if statement.unpriced_line_count:
             lines = wording.counted(statement.unpriced_line_count, "line")
             yield self._text(f"The total excludes {lines} without a sales price.", "bold")
+        if statement.parts:
+            yield self._text("Cost centers", "head")
+
+            def amount_of(part: Part) -> str:
+                return wording.amount(part.billed_amount, currency)
+
+            parts = [
+                (each.cost_center_name, each.cost_center_id, amount_of(each))
+                for each in statement.parts
+            ]
+            headers = ("Cost center", "Id", currency)
+            sum_of_parts = ("Total", "", wording.amount(statement.billed_amount, currency))
+            yield self._table(headers, [*parts, sum_of_parts], (0.5, 0.3, 0.2), has_total=True)
         for section in statement.sections:
             if section.lines:
                 yield from self._section(section)

@@ -30,6 +30,7 @@ from dagster_project.exports.statement_parts import (
     section_of,
 )
 from dagster_project.exports.statement_pdf import NotPrintable, statement_pdf
+from dagster_project.exports.unit_statements import unit_statements
 from dagster_project.exports.visibility import require_customer_tables
 from dagster_project.files import file_name, replaced_at_once, write_csv
 from dagster_project.seeds import seed
@@ -53,14 +54,17 @@ def write_statements(
 ) -> tuple[Path, ...]:
     """Write `statements.csv`, and a page per statement below `statements/<organization>`.
 
-    If costs are shared, `shared_costs.csv` lists them; `unit_charges.csv` has the sums by unit.
+    If costs are shared, `shared_costs.csv` lists them; `unit_charges.csv` has the sums by unit, and
+    `statements/<organization>/units` a page per unit.
     With a `look` there is a PDF beside each page; WITHOUT_PDF lists those that its font cannot set.
     Returns the files. `connection` has the published tables; for the edition `customer`, that
     customer's own (customer.py writes them), else ValueError. Raises NothingInScope and
     StatementDiffers.
     """
     if scope.edition == "customer":
-        for table in ("statement_lines", "billing_report", "shared_costs", "unit_charges"):
+        for table in (
+            "statement_lines", "billing_report", "shared_costs", "unit_charges", "unit_members",
+        ):  # fmt: skip
             require_customer_tables(connection, table)
     count = _write_table(connection, "statement_lines", scope, folder / "statements.csv")
     if not count:
@@ -74,11 +78,12 @@ def write_statements(
             files.append(folder / f"{table}.csv")
     taken: set[Path] = set()
     refused: list[tuple[str, ...]] = []
-    for statement, bill in _printed(connection, scope):
+    for below, statement, bill in _every_statement(connection, scope):
         account = statement.account
+        kind = f"{below}-" if below else ""
         path = _free_name(
-            folder / "statements" / file_name(account.organization_id),
-            f"{account.billing_period}-{file_name(account.cost_center_id)}"
+            folder / "statements" / file_name(account.organization_id) / ("units" if below else ""),
+            f"{account.billing_period}-{kind}{file_name(account.cost_center_id)}"
             f"-{file_name(account.currency)}",
             taken,
         )
@@ -141,6 +146,25 @@ def statement_documents(
                 continue
         page = _page(statement, bill, has_bill_total=has_bill_total)
         yield Document(statement, ".html", page.encode())
+
+
+def _every_statement(
+    connection: duckdb.DuckDBPyConnection, scope: Scope
+) -> Iterator[tuple[str | None, Statement, Bill]]:
+    """The statements of cost centers, then those of units with their kind, each with its bill."""
+    for statement, bill in _printed(connection, scope):
+        yield None, statement, bill
+    bills = _bills(connection, scope)
+    for unit in unit_statements(connection, scope, _titles()):
+        account = unit.statement.account
+        bill = bills[account.billing_period, account.organization_id, account.currency]
+        if sum(part.billed_amount for part in unit.statement.parts) != unit.statement.billed_amount:
+            raise StatementDiffers(
+                f"statement {account.billing_period}, {account.organization_id},"
+                f" {unit.statement.kind} {account.cost_center_id}: the cost centers do not sum to"
+                " its sections"
+            )
+        yield unit.kind, unit.statement, bill
 
 
 def _printed(

@@ -20,6 +20,7 @@ from dagster_project.exports.scope import Scope, open_published
 from dagster_project.exports.statement_look import Look, StyleInvalid, read_look, usual_look
 from dagster_project.exports.statement_parts import Account, Bill, Line, Section, Statement
 from dagster_project.exports.statement_pdf import NotPrintable, statement_pdf, whole_amounts
+from dagster_project.files import file_name
 from dagster_project.mail.settings import DeliveryInvalid, StatementStyle, read_delivery
 from dagster_project.settings import DataFolder
 
@@ -154,6 +155,47 @@ def test_the_pdfs_of_the_sample_have_the_totals_of_the_statements(
         assert written(connection, scope, tmp_path / "second") == files
 
 
+def test_the_statements_of_units_sum_their_cost_centers(
+    sample_company: Company, tmp_path: Path
+) -> None:
+    scope = Scope("2026-04", "2026-04")
+    with open_published(sample_company.data, tmp_path) as connection:
+        files = written(connection, scope, tmp_path)
+        units = connection.execute(
+            """
+            select
+                charges.organization_id, charges.currency, unit_kind, unit_id, unit_name,
+                charges.billed_amount,
+                list((lines.cost_center_name, lines.cost_center_id, lines.billed_amount))
+            from unit_charges as charges
+            inner join unit_members using (organization_id, unit_kind, unit_id, unit_name)
+            inner join (
+                select
+                    billing_period, organization_id, currency, cost_center_id,
+                    any_value(cost_center_name) as cost_center_name,
+                    sum(billed_amount) as billed_amount
+                from statement_lines
+                group by billing_period, organization_id, currency, cost_center_id
+            ) as lines using (billing_period, organization_id, currency, cost_center_id)
+            where billing_period = '2026-04' and unit_id <> '(none)'
+            group by all
+            """
+        ).fetchall()
+    assert {kind for _, _, kind, *_ in units} >= {"business_unit", "parent"}
+    for organization, currency, kind, unit, name, total, parts in units:
+        stem = f"2026-04-{kind}-{file_name(unit)}-{currency}"
+        folder = Path("statements", file_name(organization), "units")
+        text = pdf_text(files[folder / f"{stem}.pdf"])
+        page = files[folder / f"{stem}.html"].decode()
+        # Once of its sections, once of its cost centers.
+        assert text.count(f"Total {wording.amount(total, currency)}") == 2
+        assert name in page and page.count(f">{wording.amount(total, currency)}<") >= 2
+        for center_name, center, amount in parts:
+            assert f"{center_name} {center} {wording.amount(amount, currency)}" in text
+    pdfs = [path for path in files if path.parent.name == "units" and path.suffix == ".pdf"]
+    assert len(pdfs) == len(units) > 3
+
+
 def test_a_customers_pdf_has_no_cost(sample_company: Company, tmp_path: Path) -> None:
     scope = Scope("2026-04", "2026-04", "fernhill", "customer")
     with open_published(sample_company.data, tmp_path) as connection:
@@ -167,7 +209,7 @@ def test_a_customers_pdf_has_no_cost(sample_company: Company, tmp_path: Path) ->
         edition = write_customer_edition(connection, sample_company.data, scope, tmp_path)
     pages = [path for path in edition.statements if path.suffix == ".pdf"]
     found = " ".join(pdf_text(path.read_bytes()) for path in pages)
-    assert len(pages) == 4 and costs
+    assert sum(path.parent.name != "units" for path in pages) == 4 and costs
     words = set(found.split())
     assert not {wording.amount(cost, "USD") for (cost,) in costs} & words
 
