@@ -301,6 +301,35 @@ def inspect(
     raise typer.Exit(commands.inspect(_data_folder(data), file, place))
 
 
+@app.command(short_help="Copy files from object storage into landing.")
+def fetch(
+    address: Annotated[
+        str,
+        typer.Argument(metavar="ADDRESS", help="Where the files are, like s3://bucket/landing."),
+    ],
+    data: Data = None,
+) -> None:
+    """Copy new and changed files from object storage into landing.
+
+    A file that was fetched and is gone there is removed. Files that landed otherwise stay.
+    """
+    raise typer.Exit(commands.fetch(_data_folder(data), address))
+
+
+@app.command(short_help="Copy the published version into object storage.")
+def put(
+    address: Annotated[
+        str,
+        typer.Argument(
+            metavar="ADDRESS", help="Where versions are put, like s3://bucket/published."
+        ),
+    ],
+    data: Data = None,
+) -> None:
+    """Copy the published version into object storage, and switch readers to it at the end."""
+    raise typer.Exit(commands.put(_data_folder(data), address))
+
+
 @app.command(short_help="Erase one person from the raw tables.")
 def forget(
     user: Annotated[

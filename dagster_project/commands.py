@@ -265,6 +265,24 @@ def inspect(data: DataFolder, file: Path, place: str | None) -> int:
     return 0 if is_usable else 1
 
 
+def fetch(data: DataFolder, address: str) -> int:
+    """Copy files from object storage into landing."""
+    from dagster_project import object_storage
+
+    fetched = object_storage.fetch(data, address, print)
+    print(f"{fetched.new} fetched, {fetched.removed} removed, {fetched.kept} unchanged")
+    return 0
+
+
+def put(data: DataFolder, address: str) -> int:
+    """Copy the published version into object storage."""
+    from dagster_project import object_storage
+
+    version = object_storage.put(data, address, print)
+    print(f"{address} shows {version}" if version else "The published version is there already")
+    return 0
+
+
 def forget(data: DataFolder, user: str) -> int:
     """Erase a person from the raw tables permanently and build everything again."""
     from dagster_project import database, history

@@ -285,7 +285,7 @@ def test_a_customer_cannot_reach_others_through_the_address(
             tab.page.goto(f"{address}/{path}?organization=harbor&period=2026-02&currency=EUR")
             tab.settle()
             shown = tab.page.content()
-            for unseen in ("Harbor", "Dock", "1,236,403.89", "Margin", "Findings", "EUR"):
+            for unseen in ("Harbor", "Dock", "1,236,403.89", "Margin", "Reconciliation", "EUR"):
                 assert unseen not in shown, (path, unseen)
             tab.photograph(f"customer-{path or 'this-month'}")
             # A dialog says that a page of the broker does not exist.

@@ -17,6 +17,8 @@ pytestmark = pytest.mark.skipif(
     reason="NOT TESTED IN A BROWSER: there is no chromium (apt-get install chromium)",
 )
 ROLES = """
+two_people = ["evergreen"]
+
 [[roles]]
 people = ["ann@broker.example"]
 broker = true
@@ -34,11 +36,13 @@ cost_centers = ["EVG-SALES"]
 PEOPLE = (
     ("ann", {"email": "ann@broker.example", "email_verified": True}),
     ("kim", {"email": "kim@evergreen.example", "groups": ["evergreen-finance"]}),
+    ("lee", {"email": "lee@evergreen.example", "groups": ["evergreen-finance"]}),
     ("sam", {"email": "sam@evergreen.example", "email_verified": True}),
     ("eve", {"email": "ann@broker.example", "email_verified": False}),
 )
 CUSTOMER_PAGES = (
-    "Chargeback", "What changed", "Trend", "Budget", "License pool", "Cost center history",
+    "Chargeback", "By unit", "What changed", "Trend", "Budget", "License pool",
+    "Cost center history",
 )  # fmt: skip
 
 
@@ -52,7 +56,7 @@ def data(made_once: MadeOnce, tmp_path_factory: pytest.TempPathFactory) -> DataF
 
 @pytest.fixture(scope="module")
 def address(data: DataFolder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The app, on a provider that knows four people."""
+    """The app, on a provider that knows five people."""
     folder = tmp_path_factory.mktemp("provider")
     users = [oidc_provider_mock.User(sub=sub, claims=claims) for sub, claims in PEOPLE]
     with oidc_provider_mock.run_server_in_thread(user_claims=users) as provider:
@@ -155,6 +159,45 @@ def test_a_group_has_the_role_of_its_organization(page: Page, address: str) -> N
         assert page.get_by_role("button", name="Run now").count() == 0
         # The name is that of the person who signed in.
         assert page.get_by_role("textbox", name="Your name").count() == 0
+
+
+def test_two_people_change_a_split_in_two_browsers(
+    browser: Browser, page: Page, data: DataFolder, address: str
+) -> None:
+    before = set((data.landing / "split_history").iterdir())
+    sign_in(page, address, "kim")
+    page.goto(f"{address}/change_split?subscription=123")
+    expect(page.locator("h1.page")).to_have_text("Change a split")
+    settle(page)
+    licenses = page.get_by_role("spinbutton", name="Sales")
+    licenses.fill("4")
+    licenses.press("Enter")
+    page.get_by_role("button", name="Check and show the effect").click()
+    reason = page.get_by_role("textbox", name="Reason", exact=True)
+    reason.fill("two people left")
+    reason.press("Enter")
+    page.get_by_role("button", name="Propose this split").click()
+    expect(page.get_by_text("It is saved when somebody else approves it")).to_be_visible()
+    expect(page.get_by_role("button", name="Withdraw")).to_be_visible()
+    assert page.get_by_role("button", name="Approve and save").count() == 0
+    assert set((data.landing / "split_history").iterdir()) == before
+
+    other = browser.new_context()
+    try:
+        second = other.new_page()
+        sign_in(second, address, "lee")
+        second.goto(f"{address}/change_split")
+        expect(second.get_by_text("two people left").first).to_be_visible()
+        second.get_by_role("button", name="Approve and save").click()
+        expect(second.get_by_text("Saved as landing/split_history/split-123-")).to_be_visible()
+    finally:
+        other.close()
+    (written,) = set((data.landing / "split_history").iterdir()) - before
+    text = written.read_text(encoding="utf-8")
+    assert "EVG-SALES,Sales,4," in text and "kim" in text and "lee" in text
+    page.reload()
+    expect(page.get_by_text("Approved and saved").first).to_be_visible()
+    assert page.get_by_role("button", name="Withdraw").count() == 0
 
 
 def test_a_person_without_a_role_sees_nothing(page: Page, address: str) -> None:
