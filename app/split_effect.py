@@ -12,6 +12,7 @@ from html import escape
 import streamlit as st
 
 from app import markup
+from app.preview_limit import LIMIT, TooOften
 from app.published import Version, Viewer
 from app.queries.query import Column, Row
 from app.records import now
@@ -51,6 +52,12 @@ class Previewed:
 def compute(change: Change, verdict: Verdict, centers: Sequence[CostCenter]) -> Previewed | None:
     """Run the pipeline on a copy and show its progress."""
     here = page_context()
+    if here.viewer.is_customer:
+        try:
+            LIMIT.take(change.organization_id)
+        except TooOften as refusal:
+            problem(str(refusal))
+            return None
     recorded_at = now()
     label = "Computing the effect on a copy of the data ..."
     with st.status(label, expanded=not here.viewer.is_customer) as status:

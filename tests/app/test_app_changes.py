@@ -17,6 +17,7 @@ from app.asked_run import AskedRun, RunRefused
 from app.changes import NotPending
 from app.cost_centers import CenterChange, Listed
 from app.made import rows_of
+from app.preview_limit import PreviewLimit, TooOften
 from app.published import Viewer
 from app.records import Person, RecordDamaged
 from app.split_effect import in_words
@@ -230,6 +231,22 @@ def test_a_customer_sees_the_effect_in_sales_and_never_in_cost() -> None:
     assert len(shown) == 2 and shown[1]["before"] is None
     for cost in ("111", "99", "-12"):
         assert cost not in str(shown)
+
+
+def test_an_organization_computes_a_limited_number_of_effects_in_an_hour() -> None:
+    times = [datetime(2026, 2, 10, 9, 0)]
+    limit = PreviewLimit(2, lambda: times[-1])
+    limit.take("evergreen")
+    times.append(datetime(2026, 2, 10, 9, 20))
+    limit.take("evergreen")
+    times.append(datetime(2026, 2, 10, 9, 59, 59))
+    with pytest.raises(TooOften, match=r"2 effects within an hour.*10 Feb 2026 10:00"):
+        limit.take("evergreen")
+    limit.take("harbor")
+    times.append(datetime(2026, 2, 10, 10, 0))
+    limit.take("evergreen")
+    with pytest.raises(TooOften, match="10:20"):
+        limit.take("evergreen")
 
 
 def test_a_change_in_words_names_default_last() -> None:
