@@ -2,6 +2,8 @@
 
 import secrets
 from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
 
 import oidc_provider_mock
 import pytest
@@ -10,6 +12,9 @@ from playwright.sync_api import Browser, Page, expect
 from published_company import copied, published_company
 from test_app_browser import CHROMIUM, chromium, free_port, served
 
+from app import changes
+from app.records import Person
+from app.splits import Change
 from dagster_project.settings import DataFolder
 
 pytestmark = pytest.mark.skipif(
@@ -161,41 +166,50 @@ def test_a_group_has_the_role_of_its_organization(page: Page, address: str) -> N
         assert page.get_by_role("textbox", name="Your name").count() == 0
 
 
-def test_two_people_change_a_split_in_two_browsers(
+def test_two_people_change_a_split_and_a_cost_center_in_two_browsers(
     browser: Browser, page: Page, data: DataFolder, address: str
 ) -> None:
-    before = set((data.landing / "split_history").iterdir())
+    before = {path for path in data.landing.rglob("*") if path.is_file()}
+    # As the button of the page does, after it has computed the effect for a minute.
+    change = Change(
+        "evergreen", "123", datetime(2026, 2, 9), Decimal(20), (("EVG-SALES", Decimal(4)),)
+    )
+    kim = Person("kim@evergreen.example", "kim")
+    changes.propose(data, kim, change, subject="Sales 4", reason="two people left")
     sign_in(page, address, "kim")
     page.goto(f"{address}/change_split?subscription=123")
-    expect(page.locator("h1.page")).to_have_text("Change a split")
-    settle(page)
-    licenses = page.get_by_role("spinbutton", name="Sales")
-    licenses.fill("4")
-    licenses.press("Enter")
-    page.get_by_role("button", name="Check and show the effect").click()
-    reason = page.get_by_role("textbox", name="Reason", exact=True)
-    reason.fill("two people left")
-    reason.press("Enter")
-    page.get_by_role("button", name="Propose this split").click()
-    expect(page.get_by_text("It is saved when somebody else approves it")).to_be_visible()
     expect(page.get_by_role("button", name="Withdraw")).to_be_visible()
+    settle(page)
     assert page.get_by_role("button", name="Approve and save").count() == 0
-    assert set((data.landing / "split_history").iterdir()) == before
+    page.goto(f"{address}/cost_centers")
+    for label, words in (("Name", "Kiosk"), ("Id", "EVG-KIOSK"), ("Reason", "a new shop")):
+        field = page.get_by_role("textbox", name=label, exact=True)
+        field.fill(words)
+        field.press("Enter")
+    page.get_by_role("button", name="Propose").click()
+    expect(page.get_by_text("It is saved when somebody else approves it")).to_be_visible()
+    assert {path for path in data.landing.rglob("*") if path.is_file()} == before
 
     other = browser.new_context()
     try:
         second = other.new_page()
         sign_in(second, address, "lee")
-        second.goto(f"{address}/change_split")
-        expect(second.get_by_text("two people left").first).to_be_visible()
-        second.get_by_role("button", name="Approve and save").click()
-        expect(second.get_by_text("Saved as landing/split_history/split-123-")).to_be_visible()
+        for place, reason, file in (
+            ("change_split", "two people left", "split_history/split-123-"),
+            ("cost_centers", "a new shop", "cost_centers/cost-center-evergreen-EVG-KIOSK-"),
+        ):
+            second.goto(f"{address}/{place}")
+            expect(second.get_by_text(reason).first).to_be_visible()
+            second.get_by_role("button", name="Approve and save").click()
+            expect(second.get_by_text(f"Saved as landing/{file}")).to_be_visible()
     finally:
         other.close()
-    (written,) = set((data.landing / "split_history").iterdir()) - before
-    text = written.read_text(encoding="utf-8")
-    assert "EVG-SALES,Sales,4," in text and "kim" in text and "lee" in text
-    page.reload()
+    written = {path for path in data.landing.rglob("*") if path.is_file()} - before
+    assert {path.parent.name for path in written} == {"split_history", "cost_centers"}
+    for path in written:
+        text = path.read_text(encoding="utf-8")
+        assert "kim" in text and ",lee," in text
+    page.goto(f"{address}/change_split?subscription=123")
     expect(page.get_by_text("Approved and saved").first).to_be_visible()
     assert page.get_by_role("button", name="Withdraw").count() == 0
 
