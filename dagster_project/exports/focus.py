@@ -79,6 +79,12 @@ the marts; the versions before it then name them as their later columns."""
 LATEST: Version = "1.4"
 
 SALES = "charges.x_TotalSales"
+USED_SALES = """
+    case
+        when charges.x_PrepaidLineId is null then charges.x_TotalSales
+        else charges.x_EffectiveSales
+    end
+    """
 LINE_SALES = """
     cast(
         sum(charges.x_TotalSales) over (partition by charges.x_BillingPeriod, charges.x_LineId)
@@ -87,13 +93,14 @@ LINE_SALES = """
     """
 CHARGE_MASKS = {
     "BilledCost": SALES,
-    "ContractedCost": SALES,
-    "EffectiveCost": SALES,
-    "ListCost": SALES,
+    "ContractedCost": USED_SALES,
+    "EffectiveCost": "charges.x_EffectiveSales",
+    "ListCost": USED_SALES,
     "ChargeDescription": "worded.details",
     "InvoiceId": "cast(null as varchar)",
     "InvoiceIssuerName": "cast($reseller as varchar)",
     "x_CorrectsLineId": "corrected.number",
+    "x_PrepaidLineId": "prepaid.number",
     "x_RefundOfLineId": "refunded.number",
     "x_LineId": "numbered.number",
     "x_SplitOriginId": "case when charges.x_SplitOriginId is not null then numbered.number end",
@@ -238,16 +245,16 @@ def _customer_charges(
                     dense_rank() over (
                         partition by billed.x_BillingPeriod
                         order by
-                            billed.ChargePeriodStart, billed.SubAccountId, lines.number,
-                            billed.x_LineId
+                            billed.x_PrepaidLineId is not null, billed.ChargePeriodStart,
+                            billed.SubAccountId, lines.number, billed.x_LineId
                     )
                 ) as number
             from {COST_AND_USAGE} as billed
             left join temp.customer_lines as lines on billed.x_LineId = lines.line_id
             where billed.BillingAccountId = $organization
             group by
-                billed.x_BillingPeriod, billed.x_LineId, billed.ChargePeriodStart,
-                billed.SubAccountId, lines.number
+                billed.x_BillingPeriod, billed.x_LineId, billed.x_PrepaidLineId,
+                billed.ChargePeriodStart, billed.SubAccountId, lines.number
         ),
 
         worded as (
@@ -272,10 +279,17 @@ def _customer_charges(
         from charges
         inner join numbered
             on charges.x_BillingPeriod = numbered.period and charges.x_LineId = numbered.line_id
+        -- A month of a prepaid purchase is worded like the purchase.
         inner join worded
-            on charges.x_BillingPeriod = worded.period and charges.x_LineId = worded.line_id
+            on
+                case
+                    when charges.x_PrepaidLineId is null then charges.x_BillingPeriod
+                    else charges.x_OriginalBillingPeriod
+                end = worded.period
+                and coalesce(charges.x_PrepaidLineId, charges.x_LineId) = worded.line_id
         left join first_numbers as corrected on charges.x_CorrectsLineId = corrected.line_id
         left join first_numbers as refunded on charges.x_RefundOfLineId = refunded.line_id
+        left join first_numbers as prepaid on charges.x_PrepaidLineId = prepaid.line_id
     """
 
 

@@ -126,3 +126,31 @@ products. FOCUS requires a SKU on usage and purchases; without one on the bill i
         key_text('consumed_unit'),
     ]) }}
 {%- endmacro %}
+
+{#-
+Whether a purchase pays for periods after that of its bill. FOCUS bills state their EffectiveCost.
+A month has at most 31 days: what is bought month by month is not prepaid, whatever its first day.
+-#}
+{% macro is_prepaid() -%}
+    coalesce(
+        charge_category = 'Purchase'
+        and source_format <> 'focus_cost_and_usage'
+        and {{ dbt.datediff('charge_start_date', 'charge_end_date', 'day') }} >= 31
+        and {{ year_month('charge_end_date') }} > billing_period,
+        false
+    )
+{%- endmacro %}
+
+{#-
+The columns of int_focus_charges in which a month of a prepaid purchase differs from the purchase.
+-#}
+{% macro focus_amortized_columns() -%}
+    {{ return([
+        'billing_period', 'original_billing_period', 'period_start', 'period_end', 'closed_at',
+        'line_id', 'corrects_line_id', 'refund_of_line_id', 'invoice_number', 'invoice_id',
+        'invoice_detail_id', 'charge_start_date', 'charge_end_date', 'charge_category',
+        'charge_class', 'charge_frequency', 'charge_kind', 'list_unit_price',
+        'contracted_unit_price', 'total_cost', 'total_sales', 'total_margin', 'line_total_cost',
+        'line_billed_cost', 'is_prepaid',
+    ] + exact_amounts()) }}
+{%- endmacro %}

@@ -57,6 +57,11 @@ def header(sample: Written, dataset: str, version: str) -> list[str]:
     return list(sample.rows(dataset, version)[0])
 
 
+def billed(sample: Written, version: str = "1.4") -> list[dict[str, str]]:
+    """The parts of billing lines: all rows but the months of prepaid purchases."""
+    return [row for row in sample.rows("cost_and_usage", version) if not row["x_PrepaidLineId"]]
+
+
 def test_focus_1_2_had_57_columns() -> None:
     assert len(columns_of_1_2()) == 57
 
@@ -198,7 +203,7 @@ def test_every_cost_center_has_the_cost_of_the_billing_report(
 ) -> None:
     totals: dict[tuple[str, ...], Decimal] = defaultdict(Decimal)
     row_counts: Counter[tuple[str, ...]] = Counter()
-    for row in sample.rows("cost_and_usage", version):
+    for row in billed(sample, version):
         key = (
             row["x_BillingPeriod"],
             row["BillingAccountId"],
@@ -236,7 +241,7 @@ def test_parts_sum_to_their_charge_and_have_its_dimensions(sample: Written) -> N
         *("AllocatedMethodDetails", "AllocatedResourceId", "AllocatedResourceName"),
         *("AllocatedTags", "BilledCost", "ConsumedQuantity", "ContractApplied", "ContractedCost"),
         *("ContractedUnitPrice", "EffectiveCost", "ListCost", "ListUnitPrice", "PricingQuantity"),
-        *("x_CostCenterId", "x_CostCenterName"),
+        *("x_CostCenterId", "x_CostCenterName", "x_EffectiveSales"),
         *("x_SplitReason", "x_TotalMargin", "x_TotalSales"),
     }
     parts: dict[tuple[str, str], list[dict[str, str]]] = defaultdict(list)
@@ -262,7 +267,7 @@ def test_only_unallocated_parts_have_no_resource(sample: Written) -> None:
         ).fetchall()
     }
     seen = set()
-    for row in sample.rows("cost_and_usage"):
+    for row in billed(sample):
         key = (row["x_BillingPeriod"], row["x_LineId"], row["x_CostCenterId"])
         is_unallocated, reason, has_snapshot = report[key]
         if is_unallocated and has_snapshot:
@@ -293,7 +298,7 @@ def test_the_end_of_a_charge_is_the_day_after_its_last(sample: Written) -> None:
             """
         ).fetchall()
     }
-    for row in sample.rows("cost_and_usage"):
+    for row in billed(sample):
         assert (row["ChargePeriodStart"], row["ChargePeriodEnd"]) == days[
             row["x_BillingPeriod"], row["x_LineId"]
         ]
@@ -322,6 +327,45 @@ def test_the_list_cost_of_a_license_is_unit_price_times_quantity(sample: Written
         totals[row["x_LineBilledCost"]] += Decimal(row["ListCost"])
     assert totals["397.419354838709677419"] == 440
     assert totals["-283.870967741935483871"] == -440
+
+
+def test_a_year_paid_in_advance_costs_something_in_each_month_of_its_use(sample: Written) -> None:
+    # 4,608.00 for 365 days from 8 December; 633.33 for 301 days from 10 February, billed for March.
+    # 4608 x 28 / 365 = 353.490411 for February; cost centers are rounded to millionths.
+    costs: dict[tuple[str, str], list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 3)
+    for row in sample.rows("cost_and_usage"):
+        if row["SubAccountId"] == "0f971fdf-8460-4ef4-bac5-14624b8650e5":
+            total = costs[row["x_BillingPeriod"], row["ChargeCategory"]]
+            for place, name in enumerate(("BilledCost", "EffectiveCost", "ListCost")):
+                total[place] += Decimal(row[name])
+    assert {key: [str(cost.normalize()) for cost in each] for key, each in costs.items()} == {
+        ("2026-01", "Purchase"): ["4608", "0", "4608"],
+        ("2026-01", "Usage"): ["0", "694.356164", "694.356164"],
+        ("2026-02", "Usage"): ["0", "353.490412", "353.490412"],
+        ("2026-03", "Purchase"): ["633.33", "0", "768"],
+        ("2026-03", "Usage"): ["0", "496.5687", "518.939133"],
+        ("2026-04", "Usage"): ["0", "441.862319", "455.284578"],
+    }
+
+
+def test_what_is_not_used_yet_is_still_prepaid(sample: Written) -> None:
+    purchases = {
+        (row["x_BillingPeriod"], row["x_LineId"], row["x_CostCenterId"]): row
+        for row in billed(sample)
+    }
+    used: dict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
+    for row in sample.rows("cost_and_usage"):
+        if row["x_PrepaidLineId"]:
+            used[row["x_OriginalBillingPeriod"], row["x_PrepaidLineId"], row["x_CostCenterId"]] += (
+                Decimal(row["EffectiveCost"])
+            )
+            assert row["BilledCost"] == "0"
+            assert not row["InvoiceId"] + row["InvoiceDetailId"]
+            assert row["ChargePeriodEnd"] <= row["BillingPeriodEnd"] <= "2026-05-01T00:00:00Z"
+    assert used
+    for key, cost in used.items():
+        assert purchases[key]["EffectiveCost"] == "0"
+        assert 0 < cost / Decimal(purchases[key]["BilledCost"]) < 1
 
 
 def test_a_reservation_keeps_its_effective_cost_of_zero(sample: Written) -> None:

@@ -170,6 +170,7 @@ priced as (
     select
         * {{ without('list_unit_price', 'contracted_unit_price') }},
         {{ focus_sku_id() }} as sku_id,
+        {{ is_prepaid() }} as is_prepaid,
         {{ unit_price_of('list_unit_price', 'list_cost') }} as list_unit_price,
         {{ unit_price_of('contracted_unit_price', 'contracted_cost') }} as contracted_unit_price
     from categorized

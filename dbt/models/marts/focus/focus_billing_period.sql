@@ -2,7 +2,24 @@ with
 
 charges as (
 
-    select * from {{ ref('int_focus_charges') }}
+    select
+        period_start,
+        period_end,
+        billing_period,
+        billing_date,
+        closed_at,
+        invoice_issuer_name
+    from {{ ref('int_focus_charges') }}
+    union all
+    select
+        period_start,
+        period_end,
+        billing_period,
+        billing_date,
+        closed_at,
+        invoice_issuer_name
+    from {{ ref('int_focus_charges_amortized') }}
+    where is_reached
 
 ),
 

@@ -1,9 +1,51 @@
 {{ config(meta={
     'partition_column': 'x_BillingPeriod',
-    'partitioned_by': {'int_focus_charges': 'billing_period'},
+    'partitioned_by': {
+        'int_focus_charges': 'billing_period',
+        'int_focus_charges_amortized': 'billing_period',
+    },
 }) }}
+{%- set own_columns = focus_amortized_columns() | reject('equalto', 'effective_cost') -%}
+{%- set own_columns = own_columns | join(', ') %}
 
 with
+
+billed as (
+
+    select * from {{ ref('int_focus_charges') }}
+
+),
+
+amortized as (
+
+    select * from {{ ref('int_focus_charges_amortized') }}
+    where is_reached
+
+),
+
+-- What a purchase pays for is the cost of the months in which it is used.
+unioned as (
+
+    select
+        * {{ without(*focus_amortized_columns()) }},
+        {{ own_columns }},
+        case when is_prepaid then 0 else effective_cost end as effective_cost,
+        case when is_prepaid and total_sales is not null then 0 else total_sales end
+            as effective_sales,
+        cast(null as string) as prepaid_line_id
+    from billed
+    union all
+    select
+        * {{ without(
+            'effective_sales', 'prepaid_line_id', 'is_reached', *focus_amortized_columns()
+        ) }},
+        {{ own_columns }},
+        effective_cost,
+        effective_sales,
+        prepaid_line_id
+    from amortized
+
+),
 
 charges as (
 
@@ -13,7 +55,7 @@ charges as (
         list_unit_price is not null and contracted_unit_price is not null as is_priced,
         charge_category = 'Usage'
         and coalesce(commitment_discount_status, '') <> 'Unused' as is_consumed
-    from {{ ref('int_focus_charges') }}
+    from unioned
 
 ),
 
@@ -121,9 +163,11 @@ final as (
         corrects_line_id as x_CorrectsLineId,
         cost_center_id as x_CostCenterId,
         cost_center_name as x_CostCenterName,
+        effective_sales as x_EffectiveSales,
         {{ exact_or_cost('line_billed_cost', 'line_total_cost') }} as x_LineBilledCost,
         line_id as x_LineId,
         original_billing_period as x_OriginalBillingPeriod,
+        prepaid_line_id as x_PrepaidLineId,
         invoice_number as x_ProviderInvoiceId,
         refund_of_line_id as x_RefundOfLineId,
         case
