@@ -17,3 +17,28 @@
         as decimal(18, 10)
     )
 {%- endmacro %}
+
+{#-
+The square of an amount, whose millionths are rounded. Decimals, so that a sum does not depend on the
+order of the rows, and both engines have the same digits: they turn a float into a decimal differently.
+-#}
+{% macro squared(amount) -%}
+    cast(
+        cast({{ amount }} as decimal(19, 6)) * cast({{ amount }} as decimal(19, 6))
+        as decimal(36, 4)
+    )
+{%- endmacro %}
+
+{#-
+The part of a squared cost that is the variance of some of its days, with eight decimals: the square
+of the part of the days, times likelihood x (1 - likelihood). Units of 10^-10 become units of 10^-8.
+-#}
+{% macro weight_of_variance(days, total_days, likelihood) -%}
+    {%- set spread = likelihood ~ ' * (1 - ' ~ likelihood ~ ')' -%}
+    {%- set units = 'cast(cast(' ~ spread ~ ' as decimal(18, 10)) * 10000000000 as bigint)' -%}
+    cast(
+        {{ whole_quotient(
+            days ~ ' * ' ~ days ~ ' * ' ~ units, '100 * ' ~ total_days ~ ' * ' ~ total_days
+        ) }} as decimal(9, 0)
+    ) * 0.00000001
+{%- endmacro %}

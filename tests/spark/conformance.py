@@ -51,6 +51,10 @@ EXPRESSIONS = {
     "cut": "cut_units('amount', 'decimals')",
     "remainder": "cut_remainder('amount', 'decimals')",
     "text": "plain_number('amount')",
+    "square": "squared('amount')",
+    "weight": (
+        "weight_of_variance('day', '(day + 334)', 'cast(percent * 0.01 as decimal(18, 10))')"
+    ),
 }
 """The macros that round, each with arguments."""
 

@@ -69,8 +69,7 @@ charges as (
         uncertain_likelihood,
         sum(total_cost) as total_cost,
         sum(total_sales) as total_sales,
-        -- Decimal, so that the sum does not depend on the order of the rows.
-        sum(cast(power(cast(total_cost as double), 2) as decimal(36, 4))) as squared_cost
+        sum({{ squared('total_cost') }}) as squared_cost
     from committed_spend
     group by
         origin_month,
@@ -137,10 +136,11 @@ cycles_to_come as (
             narrow_limit('total_days')
         ) }} as expected_sales,
         cast(
-            cast(counted.squared_cost as double)
-            * power(cast(counted.high_days - counted.low_days as double) / counted.total_days, 2)
-            * cast(counted.uncertain_likelihood as double)
-            * (1 - cast(counted.uncertain_likelihood as double)) as decimal(36, 4)
+            cast(counted.squared_cost as decimal(38, 4))
+            * {{ weight_of_variance(
+                '(counted.high_days - counted.low_days)', 'counted.total_days',
+                'counted.uncertain_likelihood'
+            ) }} as decimal(36, 4)
         ) as variance
     from counted
     inner join forecast_origins
