@@ -9,6 +9,7 @@ contain secrets, and no message or error shows more than their scheme and host.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,7 +21,7 @@ from dagster_project.mail import smtp
 from dagster_project.mail.record import Item
 from dagster_project.mail.settings import (
     ALERT_URLS_VARIABLE,
-    Delivery,
+    MailServer,
     alert_urls,
     read_delivery,
     required_server,
@@ -57,13 +58,15 @@ def send(data: DataFolder, alert: Alert) -> int:
     cannot be used.
     """
     delivery = read_delivery(data)
-    urls = alert_urls()
+    urls, mail_to = alert_urls(), delivery.alerts.mail_to
+    # A wrong setting is reported before a recipient gets anything.
+    server = required_server(data, delivery) if mail_to else None
     faults = [fault for url in urls if (fault := _to_address(url, alert)) is not None]
-    if delivery.alerts.mail_to:
-        faults += _by_mail(data, delivery, alert)
+    if server is not None:
+        faults += _by_mail(server, mail_to, alert)
     if faults:
         raise AlertNotSent("the alert was not sent: " + "; ".join(faults))
-    return len(urls) + len(delivery.alerts.mail_to)
+    return len(urls) + len(mail_to)
 
 
 def _to_address(url: str, alert: Alert) -> str | None:
@@ -103,17 +106,20 @@ def _shown(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}" if is_web else f"{parts.scheme or 'no'}://..."
 
 
-def _by_mail(data: DataFolder, delivery: Delivery, alert: Alert) -> list[str]:
-    server = required_server(data, delivery)
+def _by_mail(server: MailServer, addresses: Sequence[str], alert: Alert) -> list[str]:
+    """Send to each mail address; returns what went wrong, also if the server cannot be used."""
     faults = []
-    with smtp.connected(server) as connection:
-        for address in delivery.alerts.mail_to:
-            part = Part(Item("alert", address), tuple(alert.text.splitlines()), ())
-            message = as_message(Letter(address, alert.title, alert.title, (part,)), server)
-            try:
-                smtp.send(connection, message)
-            except (smtp.MailNotSent, smtp.MailOutcomeUnknown) as error:
-                faults.append(str(error))
+    try:
+        with smtp.connected(server) as connection:
+            for address in addresses:
+                part = Part(Item("alert", address), tuple(alert.text.splitlines()), ())
+                message = as_message(Letter(address, alert.title, alert.title, (part,)), server)
+                try:
+                    smtp.send(connection, message)
+                except (smtp.MailNotSent, smtp.MailOutcomeUnknown) as error:
+                    faults.append(str(error))
+    except smtp.MailNotSent as error:
+        faults.append(str(error))
     return faults
 
 

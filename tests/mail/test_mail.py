@@ -424,6 +424,30 @@ def test_a_failed_alert_is_sent_again_and_its_error_has_no_secret(
     assert alerts.send_new_findings(data) > 0
 
 
+def test_an_unreachable_mail_server_hides_no_failed_address(
+    data: DataFolder, hook: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = os.environ["APPORTION_ALERT_URLS"]
+    monkeypatch.setenv("APPORTION_ALERT_URLS", address.replace("/secret", "/hidden"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        write_delivery(data, free.getsockname()[1])
+    with pytest.raises(alerts.AlertNotSent) as fault:
+        alerts.send(data, alerts.Alert("Title", "Text"))
+    assert "http://127.0.0.1: status 404" in str(fault.value)
+    assert "the mail server localhost:" in str(fault.value)
+    assert hook == ["Title\nText"]
+
+
+def test_mail_without_a_server_is_reported_before_anything_is_sent(
+    data: DataFolder, hook: list[str]
+) -> None:
+    data.delivery.write_text('[alerts]\nmail_to = ["operator@broker.example"]\n')
+    with pytest.raises(DeliveryInvalid, match=r"has no \[mail\]"):
+        alerts.send(data, alerts.Alert("Title", "Text"))
+    assert hook == []
+
+
 def test_apprise_sends_to_its_addresses(
     data: DataFolder, hook: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
