@@ -5,7 +5,6 @@ not: suggestions (suggesting) and layout (report).
 """
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -13,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 import duckdb
 
-from dagster_project import database
+from dagster_project import copies, database
 from dagster_project.errors import ApportionError, RefusedFile, UnknownFormat, UsageError
 from dagster_project.feeds import archives, manifests
 from dagster_project.feeds.declarations import Declaration, Declarations, read_declarations
@@ -27,7 +26,6 @@ from dagster_project.quoting import sql_identifier
 from dagster_project.settings import FEEDS, DataFolder, Limits
 
 SHOWN_ROWS = 3
-PREFIX = "inspect-"
 BLOB = "blob"
 """Name of an export's blob while it is inspected; a run refuses one without its manifest."""
 NOT_SHOWN = (
@@ -201,9 +199,8 @@ def _with_rows(
     declarations: Declarations,
 ) -> Iterator[Inspection]:
     """The inspections with rows, read by a run's own steps in a temporary data folder."""
-    data.run_folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=data.run_folder, prefix=PREFIX) as root:
-        copy = DataFolder(Path(root))
+    with copies.temporary_folder(data) as root:
+        copy = DataFolder(root)
         is_blob = deliveries.EXPORT_BLOB.fullmatch(path.name) is not None
         landed_at = str(PurePosixPath(place).with_name(BLOB)) if is_blob else place
         landed = copy.landing / landed_at

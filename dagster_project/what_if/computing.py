@@ -12,15 +12,13 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 import duckdb
 
-from dagster_project import database, run_state
+from dagster_project import copies, database, run_state
 from dagster_project.errors import ApportionError
 from dagster_project.files import link_or_copy
 from dagster_project.landing.folder import list_landing, require_landing
@@ -31,8 +29,6 @@ from dagster_project.writer import only_writer
 
 Progress = Callable[[str], None]
 
-PREFIX = "what-if-"
-ABANDONED_SECONDS = 6 * 3600
 PROGRESS_SECONDS = 10
 BEFORE = "before.duckdb"
 PENDING = "pending"
@@ -66,12 +62,8 @@ def computed(
     NotComputed, and WarehouseBusy while a run is writing.
     """
     require_landing(data.landing)
-    data.run_folder.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(data)
-    with tempfile.TemporaryDirectory(
-        dir=data.run_folder, prefix=PREFIX, ignore_cleanup_errors=True
-    ) as root:
-        copy = DataFolder(Path(root))
+    with copies.temporary_folder(data) as root:
+        copy = DataFolder(root)
         with only_writer(data, limits, progress):
             progress("Copying the data folder")
             state_id = _fill(copy, data)
@@ -87,13 +79,6 @@ def computed(
             connection.execute(f"attach {sql_literal(copy.root / BEFORE)} as before (read_only)")
             connection.execute(f"attach {sql_literal(copy.warehouse)} as after (read_only)")
             yield connection, state_id
-
-
-def _remove_abandoned(data: DataFolder) -> None:
-    for leftover in data.run_folder.glob(f"{PREFIX}*"):
-        # A process that was killed leaves its copy behind.
-        if time.time() - leftover.stat().st_mtime > ABANDONED_SECONDS:
-            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _fill(copy: DataFolder, data: DataFolder) -> str:

@@ -90,7 +90,7 @@ def test_a_file_is_shown_as_a_run_reads_it(
     # The inspection leaves nothing behind but dbt's log.
     assert (bill.read_bytes(), bill.stat().st_mtime_ns) == before
     assert {each.name for each in company.data.root.iterdir()} == {"landing", ".run"}
-    assert not list(company.data.run_folder.glob("inspect-*"))
+    assert not list(company.data.run_folder.glob("copy-*"))
 
 
 def test_the_suggested_settings_read_a_german_report(company: Company, inspected: Inspect) -> None:
