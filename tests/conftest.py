@@ -23,6 +23,7 @@ from dagster_project import dbt_runner, publish
 from dagster_project.landing.sync import LandingReport
 from dagster_project.settings import PROJECT_ROOT, DataFolder
 
+DEFAULT_SEED = 20260106
 SAMPLE = PROJECT_ROOT / "data" / "sample"
 EXAMPLE = Path(__file__).parent / "golden" / "published_example"
 
@@ -54,6 +55,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """One process more than processors: some tests wait for browsers, services and the clock."""
     return (os.cpu_count() or 1) + 1
+
+
+def pytest_report_header() -> str:
+    """The seed of the damaged files, in the output of every run, also of one that succeeds."""
+    return f"APPORTION_TEST_SEED={os.environ.get('APPORTION_TEST_SEED') or DEFAULT_SEED}"
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -9,14 +9,15 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import DEFAULT_SEED
 from mutations import Landed, damaged, whole_files
 
 from dagster_project import database
 from dagster_project.landing import reader_process
 from dagster_project.landing.sync import sync
 
-SEED = int(os.environ.get("APPORTION_TEST_SEED", "20260106"))
-COUNT = int(os.environ.get("APPORTION_TEST_COUNT", "500"))
+SEED = int(os.environ.get("APPORTION_TEST_SEED") or DEFAULT_SEED)
+COUNT = int(os.environ.get("APPORTION_TEST_COUNT") or 500)
 FILES_AT_ONCE = 20
 """Files per landing folder: the raw tables are created once for all of them."""
 
