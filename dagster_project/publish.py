@@ -18,7 +18,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ import duckdb
 
 from dagster_project import database, published_tables
 from dagster_project.files import replaced_at_once
+from dagster_project.ledger.anchors import Head
+from dagster_project.ledger.postings import read_postings
 from dagster_project.published_tables import DATABASE, STATE, Before, Table, Written
 from dagster_project.quoting import sql_identifier, sql_literal
 from dagster_project.settings import DataFolder
@@ -79,7 +81,8 @@ def publish(
     building = versions / ".building"
     before = Before.read(data.published / "current")
     marts, written = _write_version(building, data, manifest, before, on_mart)
-    state = {"state_id": state_id, **before.state(building, written)}
+    head = [asdict(Head.of(posting)) for posting in read_postings(data.ledger)[-1:]]
+    state = {"state_id": state_id, "ledger_head": head, **before.state(building, written)}
     (building / STATE).write_text(json.dumps(state) + "\n", encoding="utf-8")
     numbers = [int(path.name[:6]) for path in versions.iterdir() if path.name[:6].isdigit()]
     version = versions / f"{max(numbers, default=0) + 1:06d}-{state_id[:8]}"

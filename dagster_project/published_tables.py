@@ -52,10 +52,7 @@ class Before:
     def read(cls, folder: Path) -> "Before":
         """The version in a folder; nothing if it is not as it was published."""
         try:
-            # The state is written last. A file that is newer was changed by somebody else.
-            published_at = (folder / STATE).stat().st_mtime_ns
-            files = (folder / DATABASE, *(folder / "marts").iterdir())
-            if any(each.stat().st_mtime_ns > published_at for each in files):
+            if not is_as_published(folder):
                 return cls()
             state = json.loads((folder / STATE).read_text(encoding="utf-8"))
             fresh_bytes = int(state["fresh_bytes"])
@@ -72,6 +69,18 @@ class Before:
             "fresh_bytes": self.fresh_bytes or (folder / DATABASE).stat().st_size,
             "tables": {name: asdict(each) for name, each in written.items()},
         }
+
+
+def is_as_published(folder: Path) -> bool:
+    """Whether a version has all of its files and nobody has changed one. Raises OSError."""
+    state = json.loads((folder / STATE).read_text(encoding="utf-8"))
+    names = {f"{name}.parquet" for name in state.get("tables", ())}
+    marts = list((folder / "marts").iterdir())
+    # The state is written last. A file that is newer was changed by somebody else.
+    published_at = (folder / STATE).stat().st_mtime_ns
+    return names <= {each.name for each in marts} and all(
+        each.stat().st_mtime_ns <= published_at for each in (folder / DATABASE, *marts)
+    )
 
 
 def layout(*parts: object) -> str:

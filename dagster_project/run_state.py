@@ -11,6 +11,7 @@ from dagster_project.files import replaced_at_once
 from dagster_project.landing import folder, forgetting
 from dagster_project.ledger.postings import read_postings
 from dagster_project.publish import published_state
+from dagster_project.published_tables import is_as_published
 from dagster_project.settings import PROJECT_ROOT, DataFolder
 
 
@@ -39,9 +40,16 @@ def package_fingerprint() -> str:
 
 
 def is_published(data: DataFolder, state: str) -> bool:
-    """Whether the published file was built from this state and has not changed since."""
+    """Whether the published files were built from this state and have not changed since."""
     record = _record(data)
-    return data.warehouse.exists() and record.exists() and record.read_text() == _entry(data, state)
+    if not (data.warehouse.exists() and record.exists()):
+        return False
+    if record.read_text() != _entry(data, state):
+        return False
+    try:
+        return is_as_published(data.published / "current")
+    except (OSError, ValueError):
+        return False
 
 
 def begin(data: DataFolder) -> None:

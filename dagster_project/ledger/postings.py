@@ -176,7 +176,11 @@ class Posting:
     @property
     def entry_hash(self) -> str:
         """The hash of the entry, which the next entry contains."""
-        return hashlib.sha256(json.dumps(self._fields(), sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(self.hashed_text()).hexdigest()
+
+    def hashed_text(self) -> bytes:
+        """The bytes that the hash covers: the entry without the hash."""
+        return json.dumps(self._fields(), sort_keys=True).encode()
 
     def as_line(self) -> str:
         """The entry as a line of the chain."""
@@ -296,7 +300,8 @@ def load_postings(folder: Path, connection: duckdb.DuckDBPyConnection) -> tuple[
     """Check the ledger and fill raw.ledger_postings and raw.ledger_lines with it.
 
     All files are checked. Rows of postings that were loaded before stay: postings never change.
-    The caller holds the writer's lock.
+    Rows that differ from those that were loaded are loaded again. The caller holds the writer's
+    lock.
     """
     # Imported here because a run without changes does not need it.
     import pyarrow.parquet
@@ -313,6 +318,7 @@ def load_postings(folder: Path, connection: duckdb.DuckDBPyConnection) -> tuple[
         postings.append(posting)
     if not postings:
         _create_tables(connection)
+    loaded_count = len(postings)
     for posting, content in checked:
         postings.append(posting)
         # The checked bytes are loaded. DuckDB would read a path as a pattern.
@@ -331,7 +337,19 @@ def load_postings(folder: Path, connection: duckdb.DuckDBPyConnection) -> tuple[
                 posting.entry_hash,
             ],
         )
+    if len(postings) > loaded_count:
+        connection.execute(
+            f"comment on table raw.ledger_lines is {sql_literal(_version_of_lines(connection))}"
+        )
     return tuple(postings)
+
+
+def _version_of_lines(connection: duckdb.DuckDBPyConnection) -> str:
+    """The number and the hash of the loaded rows, which is also the comment of their table."""
+    row = connection.execute(
+        "select concat(count(*), ':', sum(hash(*columns(*)))) from raw.ledger_lines"
+    ).fetchone()
+    return str(row[0]) if row else ""
 
 
 def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
@@ -344,7 +362,8 @@ def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
 def _loaded(connection: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
     """The hashes of the entries whose rows are in the warehouse, in order.
 
-    Empty if the tables are not as this version fills them, or an interrupted load left a part.
+    Empty if the tables are not as this version fills them, if an interrupted load left a part, or
+    if somebody changed a row.
     """
     for table, types in (("ledger_postings", POSTING_TYPES), ("ledger_lines", ROW_TYPES)):
         columns = connection.execute(
@@ -354,6 +373,12 @@ def _loaded(connection: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
         ).fetchall()
         if columns != [(name, kind.upper()) for name, kind in types.items()]:
             return ()
+    comment = connection.execute(
+        "select comment from duckdb_tables()"
+        " where schema_name = 'raw' and table_name = 'ledger_lines'"
+    ).fetchone()
+    if comment != (_version_of_lines(connection),):
+        return ()
     postings = connection.execute(
         "select posting_number, row_count, entry_hash from raw.ledger_postings"
         " order by posting_number"

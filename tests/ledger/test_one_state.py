@@ -1,5 +1,6 @@
 """Closing posts the published rows: landing, warehouse and published tables have one state."""
 
+import os
 from decimal import Decimal
 
 import duckdb
@@ -91,3 +92,15 @@ def test_a_version_stays_complete_while_the_next_is_switched_in(company: Company
         total = connection.execute("select sum(total_cost) from read_parquet(?)", [str(parquet)])
         assert total.fetchall() == [(Decimal("2264.83"),)]
     assert len([path for path in resolved.parent.parent.iterdir() if path.is_dir()]) == 2
+
+    # A Parquet file that somebody changed, or that is gone, is no published result.
+    state = run_state.current(company.data)
+    assert run_state.is_published(company.data, state)
+    now = marts.resolve() / "billing_report.parquet"
+    times = now.stat().st_mtime_ns
+    os.utime(now, ns=(times, times + 10**15))
+    assert not run_state.is_published(company.data, state)
+    os.utime(now, ns=(times, times))
+    assert run_state.is_published(company.data, state)
+    now.unlink()
+    assert not run_state.is_published(company.data, state)

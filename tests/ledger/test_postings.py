@@ -49,10 +49,10 @@ LEDGER_0_1_0_TOTALS = [
 class Books:
     """A ledger folder and the warehouse rows that it is fed from."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, warehouse: Path | str = ":memory:") -> None:
         self.folder = folder
         self.chain = folder / "chain.jsonl"
-        self.connection = duckdb.connect()
+        self.connection = duckdb.connect(str(warehouse))
         self.connection.execute("create schema intermediate")
         columns = ", ".join(f"{name} {kind}" for name, kind in ledger.LINE_TYPES.items())
         self.connection.execute(f"create table intermediate.int_report_rows ({columns})")
@@ -324,13 +324,18 @@ def test_loading_twice_loads_once(closed_books: Books) -> None:
 def test_rows_that_are_loaded_stay_and_new_postings_are_added(books: Books) -> None:
     books.post("2025-01")
     books.load()
-    # A mark that only rows that are not loaded again keep.
-    books.connection.execute("update raw.ledger_lines set file = 'loaded before'")
-    books.post("2025-02")
-    assert [posting.billing_period for posting in books.load()] == ["2025-01", "2025-02"]
+    # A mark that only a table that is not created again keeps.
+    books.connection.execute("alter table raw.ledger_lines alter posting_number set default 7")
+    for period in ("2025-02", "2025-03"):
+        books.post(period)
+        assert books.load()[-1].billing_period == period
     assert books.rows(
-        "select posting_number, count(*), count(file) from raw.ledger_lines group by all order by 1"
-    ) == [(1, 3, 3), (2, 3, 0)]
+        "select posting_number, count(*) from raw.ledger_lines group by all order by 1"
+    ) == [(1, 3), (2, 3), (3, 1)]
+    assert books.rows(
+        "select column_default from duckdb_columns()"
+        " where table_name = 'ledger_lines' and column_name = 'posting_number'"
+    ) == [("7",)]
 
 
 @pytest.mark.parametrize(
@@ -344,6 +349,9 @@ def test_rows_that_are_loaded_stay_and_new_postings_are_added(books: Books) -> N
         "alter table raw.ledger_lines drop column file",
         "alter table raw.ledger_postings drop column entry_hash",
         "drop table raw.ledger_lines",
+        "update raw.ledger_lines set total_cost = total_cost + 1 where posting_number = 1",
+        "update raw.ledger_lines set cost_center_id = 'sales' where cost_center_id = 'marketing'",
+        "comment on table raw.ledger_lines is null",
     ],
 )
 def test_a_damaged_or_interrupted_load_is_repeated(closed_books: Books, damage: str) -> None:
