@@ -115,11 +115,11 @@ dev: .venv/project.stamp ## Dagster's web UI on this project, at http://127.0.0.
 
 lock: .venv/uv.stamp ## pin the packages in pyproject.toml again, with hashes
 	$(COMPILE) --group setup --output-file requirements/setup.txt
-	$(COMPILE) pyproject.toml --extra dev --extra app --extra api --extra alerts --extra objects --output-file requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra dev --extra app --extra api --extra alerts --extra objects --extra timestamps --output-file requirements/dev.txt
 	$(COMPILE) pyproject.toml --extra app --constraints requirements/dev.txt --output-file requirements/app.txt
 	$(COMPILE) pyproject.toml --extra bench --constraints requirements/dev.txt --output-file requirements/bench.txt
 	$(COMPILE) pyproject.toml --extra api --constraints requirements/dev.txt --output-file requirements/api.txt
-	$(COMPILE) pyproject.toml --extra app --extra api --extra alerts --extra objects --extra service \
+	$(COMPILE) pyproject.toml --extra app --extra api --extra alerts --extra objects --extra timestamps --extra service \
 		--constraints requirements/dev.txt --output-file requirements/service.txt
 	$(COMPILE) pyproject.toml --constraints requirements/dev.txt --output-file requirements/run.txt
 	$(COMPILE) --no-config requirements/spark.in --output-file requirements/spark.txt

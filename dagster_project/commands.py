@@ -49,7 +49,7 @@ def _is_up_to_date(data: DataFolder) -> bool:
 
 def _run_pipeline(data: DataFolder, must_run: bool, full_refresh: bool) -> bool:
     """Whether the results are up to date: by this run, or by one that this run waited for."""
-    from dagster_project import history
+    from dagster_project import copies, history
     from dagster_project.writer import only_writer
 
     messages: list[str] = []
@@ -61,6 +61,7 @@ def _run_pipeline(data: DataFolder, must_run: bool, full_refresh: bool) -> bool:
     history.use_home_of(data)
     with only_writer(data, Limits.from_environment(), progress):
         has_waited = bool(messages)
+        copies.remove_abandoned(data)
         if has_waited and not must_run and _is_up_to_date(data):
             print("The other run has brought the results up to date.\n")
             return True
@@ -154,7 +155,7 @@ def alert(data: DataFolder, is_test: bool) -> int:
 
 def verify_ledger(data: DataFolder) -> int:
     """Check the ledger and print the records that it was compared with."""
-    from dagster_project.ledger import anchors
+    from dagster_project.ledger import anchors, timestamps
 
     verification = anchors.verify(data)
     print(f"Ledger        {data.ledger}")
@@ -165,6 +166,18 @@ def verify_ledger(data: DataFolder) -> int:
         print(f"Head          as recorded in {path}")
     if anchors.anchor_log(data) is None:
         print(f"Log           none outside: {anchors.ANCHOR_FILE_VARIABLE} is not set")
+    for stamp in verification.stamps:
+        print(
+            f"Time stamp    posting {stamp.posting_number} at {stamp.stamped_at:%Y-%m-%d %H:%M:%S}"
+            f" UTC, {stamp.path}"
+        )
+    if (unstamped := len(verification.postings) - len(verification.stamps)) > 0:
+        reason = (
+            "the next run asks for them"
+            if timestamps.authority(data)
+            else f"{timestamps.URL_VARIABLE} is not set"
+        )
+        print(f"Time stamps   {unstamped} postings have none that was checked: {reason}")
     if not verification.anchors:
         print("Head          not recorded anywhere: compare it with the receipts of closings")
     print(

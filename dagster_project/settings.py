@@ -62,6 +62,11 @@ class DataFolder:
         return self.root / "ledger"
 
     @property
+    def ledger_timestamps(self) -> Path:
+        """The answers of the time-stamping authority, one per posting."""
+        return self.root / "ledger_timestamps"
+
+    @property
     def forgotten_users(self) -> Path:
         """Salted hashes of people who are to stay erased; cannot be rebuilt either."""
         return self.root / "forgotten_users.jsonl"
@@ -144,3 +149,14 @@ def _whole_number(variable: str, default: int) -> int:
     if value and not re.fullmatch(r"[0-9]+", value):
         raise BadSetting(f"{variable} is {value!r}; it must be a whole number like {default}")
     return int(value) if value else default
+
+
+def named_outside(data: DataFolder, variable: str) -> Path | None:
+    """The path in an environment variable; None without one. Raises BadSetting in `data`."""
+    named = os.environ.get(variable)
+    if not named:
+        return None
+    path = Path(named).resolve()
+    if path.is_relative_to(data.root.resolve()):
+        raise BadSetting(f"{variable} is {path}, in the data folder; keep it elsewhere")
+    return path

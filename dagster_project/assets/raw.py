@@ -62,8 +62,7 @@ def raw_tables(
 
     with plain_refusals(), database.connect_for_loading(data.warehouse) as connection:
         postings = load_postings(data.ledger, connection)
-        anchors.require_all_seen(data, postings)
-        anchors.require_signatures(postings, anchors.read_key(data))
+        anchors.compare(data, postings)
         report = sync(
             data.landing,
             connection,

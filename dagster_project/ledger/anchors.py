@@ -1,11 +1,12 @@
 """The head of the ledger's chain, recorded outside the ledger.
 
 The chain shows edits, gaps and additions. It does not show that its last postings or the whole
-folder were removed. Every run therefore records the head beside the published tables and in its own
-records, and refuses a ledger without that posting. Both records are in the data folder. A log
+folder were removed. Every run therefore records the head beside the published tables, in their
+state and in its own records, and refuses a ledger without that posting. These are in the data
+folder. A log
 outside of it, named by APPORTION_LEDGER_ANCHOR_FILE, has a line per posting; it can be kept in a
-version control system or be time-stamped. Belongs here: recorded heads and the key. Does not: the
-chain itself (postings.py).
+version control system. Belongs here: recorded heads and the key. Does not: the chain itself
+(postings.py), the answers of a time-stamping authority (timestamps.py).
 """
 
 import hmac
@@ -17,8 +18,10 @@ from pathlib import Path
 
 from dagster_project.errors import LedgerBroken
 from dagster_project.files import replaced_at_once
+from dagster_project.ledger import timestamps
 from dagster_project.ledger.postings import Posting, read_postings, signature_of
-from dagster_project.settings import DataFolder
+from dagster_project.published_tables import STATE
+from dagster_project.settings import DataFolder, named_outside
 
 KEY_FILE_VARIABLE = "APPORTION_LEDGER_KEY_FILE"
 ANCHOR_FILE_VARIABLE = "APPORTION_LEDGER_ANCHOR_FILE"
@@ -50,6 +53,8 @@ class Verification:
     anchors: tuple[Path, ...]
     signed_count: int
     """The number of checked signatures; zero without a key."""
+    stamps: tuple[timestamps.Stamp, ...]
+    """The checked time stamps; none without an authority."""
 
 
 def anchor_files(data: DataFolder) -> tuple[Path, ...]:
@@ -58,13 +63,23 @@ def anchor_files(data: DataFolder) -> tuple[Path, ...]:
 
 
 def verify(data: DataFolder) -> Verification:
-    """Check the ledger: all hashes, the recorded heads and, with a key, the signatures.
+    """Read the ledger, which checks all hashes, and compare it with all records of it.
 
     Raises LedgerBroken if the ledger differs from what was written, or lacks a recorded posting.
     """
-    postings = read_postings(data.ledger)
+    return compare(data, read_postings(data.ledger))
+
+
+def compare(data: DataFolder, postings: tuple[Posting, ...]) -> Verification:
+    """Compare a ledger with the recorded heads, the signatures and the time stamps.
+
+    Raises LedgerBroken, and BadSetting if a configured record cannot be used.
+    """
     return Verification(
-        postings, require_all_seen(data, postings), require_signatures(postings, read_key(data))
+        postings,
+        require_all_seen(data, postings),
+        require_signatures(postings, read_key(data)),
+        timestamps.require_stamped_as_posted(data, postings),
     )
 
 
@@ -72,11 +87,13 @@ def require_all_seen(data: DataFolder, postings: Sequence[Posting]) -> tuple[Pat
     """Raise LedgerBroken if a recorded head is not in the chain; returns the files read."""
     found = []
     present = {Head.of(posting) for posting in postings}
-    log = anchor_log(data)
-    for path in (*anchor_files(data), *([log] if log else [])):
-        heads = _read_heads(path)
+    log, state = anchor_log(data), data.published / "current" / STATE
+    for path in (*anchor_files(data), state, *([log] if log else [])):
+        heads = _published_heads(path) if path == state else _read_heads(path)
         if heads is None:
             continue
+        if not heads and path != log:
+            raise LedgerBroken(_damaged(path, "it is empty"))
         found.append(path)
         for head in heads:
             if head not in present:
@@ -97,32 +114,36 @@ def _read_heads(path: Path) -> list[Head] | None:
     except FileNotFoundError:
         return None
     except (ValueError, TypeError) as error:
-        raise LedgerBroken(
-            f"{path} is damaged ({error}). Compare the ledger with the receipt of the last"
-            " closing, then delete this file; the next run writes it again"
-        ) from error
+        raise LedgerBroken(_damaged(path, error)) from error
+
+
+def _published_heads(path: Path) -> list[Head] | None:
+    """The head in the state of the published version; None if it has none or is damaged."""
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+        return [Head(**each) for each in state["ledger_head"]] or None
+    except (OSError, ValueError, TypeError, KeyError):
+        # A version that is not as it was published is published again.
+        return None
+
+
+def _damaged(path: Path, reason: object) -> str:
+    return (
+        f"{path} is damaged ({reason}). Compare the ledger with the receipt of the last closing,"
+        " then delete this file; the next run writes it again"
+    )
 
 
 def anchor_log(data: DataFolder) -> Path | None:
-    """The log outside the data folder; None if none is configured. Raises LedgerBroken."""
-    return _named_outside(data, ANCHOR_FILE_VARIABLE)
-
-
-def _named_outside(data: DataFolder, variable: str) -> Path | None:
-    """The path in an environment variable. Raises LedgerBroken if it is in the data folder."""
-    named = os.environ.get(variable)
-    if not named:
-        return None
-    path = Path(named).resolve()
-    if path.is_relative_to(data.root.resolve()):
-        raise LedgerBroken(f"{variable} is {path}, in the data folder; keep it elsewhere")
-    return path
+    """The log outside the data folder; None if none is configured. Raises BadSetting."""
+    return named_outside(data, ANCHOR_FILE_VARIABLE)
 
 
 def remember(data: DataFolder, postings: Sequence[Posting]) -> None:
     """Record the head beside the published tables, in the run's records and in the log outside.
 
-    `postings` is the whole chain. The log gets the lines that it lacks; its lines never change.
+    `postings` is the whole chain. The log gets the lines that it lacks; its lines never change. A
+    configured authority stamps the postings that lack a time stamp.
     """
     if not postings:
         return
@@ -138,15 +159,16 @@ def remember(data: DataFolder, postings: Sequence[Posting]) -> None:
     for path in anchor_files(data):
         with replaced_at_once(path) as building:
             building.write_text(text, encoding="ascii")
+    timestamps.obtain_missing(data, postings)
 
 
 def read_key(data: DataFolder) -> bytes | None:
     """The signing key; None if none is configured.
 
-    Raises LedgerBroken if the key cannot be read, is too short, or is in the data folder, where a
-    person who can change the ledger could change the signatures too.
+    Raises LedgerBroken if the key cannot be read or is too short, and BadSetting if it is in the
+    data folder, where a person who can change the ledger could change the signatures too.
     """
-    path = _named_outside(data, KEY_FILE_VARIABLE)
+    path = named_outside(data, KEY_FILE_VARIABLE)
     if path is None:
         return None
     try:

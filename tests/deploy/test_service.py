@@ -54,6 +54,8 @@ def test_a_restored_backup_gives_the_same_results(company: DataFolder, tmp_path:
     assert not restored.warehouse.exists() and not restored.published.exists()
 
     assert len(anchors.verify(restored).postings) == 1
+    # The state of the published version has the ledger's head.
+    assert company.published / "current" / "state.json" in anchors.verify(company).anchors
     restored.run_folder.mkdir()
     run_state.begin(restored)
     Company(restored).build(*MODELS_ONLY)

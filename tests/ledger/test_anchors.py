@@ -1,5 +1,6 @@
 """A ledger without its last postings, its folder or its last hashes is refused by its anchors."""
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Callable
@@ -9,7 +10,7 @@ import pytest
 from test_postings import CLOSED_AT, Books
 
 from dagster_project.__main__ import main
-from dagster_project.errors import LedgerBroken
+from dagster_project.errors import BadSetting, LedgerBroken
 from dagster_project.ledger import anchors
 from dagster_project.ledger.anchors import Head
 from dagster_project.ledger.postings import Posting, load_postings, read_postings
@@ -87,9 +88,31 @@ def test_a_ledger_with_fewer_postings_is_refused_by_either_anchor(
     assert f"Restore {data.ledger} from a backup" in str(broken.value)
 
 
-def test_a_damaged_anchor_is_an_error_that_names_it(data: DataFolder, seen: Books) -> None:
+def test_the_state_of_the_published_version_records_the_head_too(
+    data: DataFolder, seen: Books
+) -> None:
+    state = data.published / "current" / "state.json"
+    state.parent.mkdir()
+    head = dataclasses.asdict(Head.of(seen.read()[-1]))
+    state.write_text(json.dumps({"state_id": "a", "ledger_head": [head]}))
+    assert state in anchors.verify(data).anchors
+    lose_the_last_posting(seen)
+    for path in anchors.anchor_files(data):
+        path.unlink()
+    with pytest.raises(LedgerBroken, match=r"current/state\.json records posting 2"):
+        anchors.verify(data)
+    # Versions of earlier programs and damaged ones have no head.
+    for content in ('{"state_id": "a"}', '{"ledger_head": []}', '{"ledger_head": [7]}', "{"):
+        state.write_text(content)
+        assert anchors.verify(data).anchors == ()
+
+
+@pytest.mark.parametrize("content", ["{", "", "[]"])
+def test_a_damaged_anchor_is_an_error_that_names_it(
+    data: DataFolder, seen: Books, content: str
+) -> None:
     path = anchors.anchor_files(data)[0]
-    path.write_text("{")
+    path.write_text(content)
     with pytest.raises(LedgerBroken, match=r"ledger_head\.json is damaged"):
         anchors.verify(data)
 
@@ -147,9 +170,9 @@ def test_a_log_in_the_data_folder_is_refused(
     data: DataFolder, seen: Books, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(anchors.ANCHOR_FILE_VARIABLE, str(data.root / "anchors.jsonl"))
-    with pytest.raises(LedgerBroken, match="in the data folder; keep it elsewhere"):
+    with pytest.raises(BadSetting, match="in the data folder; keep it elsewhere"):
         anchors.remember(data, seen.read())
-    with pytest.raises(LedgerBroken, match="in the data folder; keep it elsewhere"):
+    with pytest.raises(BadSetting, match="in the data folder; keep it elsewhere"):
         anchors.verify(data)
 
 
@@ -224,7 +247,7 @@ def test_an_unusable_key_is_refused(
     if content is not None:
         path.write_bytes(content)
     monkeypatch.setenv(anchors.KEY_FILE_VARIABLE, str(path))
-    with pytest.raises(LedgerBroken, match=message):
+    with pytest.raises((LedgerBroken, BadSetting), match=message):
         anchors.read_key(data)
 
 
