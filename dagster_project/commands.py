@@ -6,6 +6,7 @@ the order of steps and what is printed. Does not: arguments and help (cli).
 Imports are inside the functions: dbt, Dagster and PyArrow take seconds, and no command needs all.
 """
 
+import contextlib
 import sys
 import time
 from collections.abc import Sequence
@@ -31,14 +32,27 @@ def run(data: DataFolder, again: bool = False, full_refresh: bool = False) -> in
     must_run = again or full_refresh or ExportSettings.from_environment() is not None
     if not must_run and _is_up_to_date(data):
         print("Nothing changed since the last run; its results are current.\n")
-    elif not _run_pipeline(data, must_run, full_refresh):
+        summary: str | None = locked_summary(data)
+    else:
+        summary = _run_pipeline(data, must_run, full_refresh)
+    if summary is None:
         print(f"\nThe run failed. {faults.UNHARMED}", file=sys.stderr)
         return 1
-    from dagster_project.summary import summarize
-
-    print(summarize(data))
+    print(summary)
     print(f"\nDone in {time.monotonic() - started:.1f} s")
     return 0
+
+
+def locked_summary(data: DataFolder) -> str:
+    """The summary, for which no run may write to the warehouse."""
+    from dagster_project.summary import summarize
+    from dagster_project.writer import only_writer
+
+    with contextlib.ExitStack() as stack:
+        # An account that may only read cannot take the lock; it may see the results all the same.
+        with contextlib.suppress(OSError):
+            stack.enter_context(only_writer(data, Limits.from_environment(), progress=print))
+        return summarize(data)
 
 
 def _is_up_to_date(data: DataFolder) -> bool:
@@ -47,9 +61,14 @@ def _is_up_to_date(data: DataFolder) -> bool:
     return run_state.is_published(data, run_state.current(data))
 
 
-def _run_pipeline(data: DataFolder, must_run: bool, full_refresh: bool) -> bool:
-    """Whether the results are up to date: by this run, or by one that this run waited for."""
+def _run_pipeline(data: DataFolder, must_run: bool, full_refresh: bool) -> str | None:
+    """The summary of the results; None if the run failed.
+
+    The results may be those of a run that this run waited for. The lock is held until the summary
+    is made, as the next run changes the warehouse.
+    """
     from dagster_project import copies, history
+    from dagster_project.summary import summarize
     from dagster_project.writer import only_writer
 
     messages: list[str] = []
@@ -64,7 +83,7 @@ def _run_pipeline(data: DataFolder, must_run: bool, full_refresh: bool) -> bool:
         copies.remove_abandoned(data)
         if has_waited and not must_run and _is_up_to_date(data):
             print("The other run has brought the results up to date.\n")
-            return True
+            return summarize(data)
         print("Starting      Dagster and dbt ...", flush=True)
         from dagster_project import warehouse_file
         from dagster_project.pipeline import run_pipeline
@@ -75,9 +94,10 @@ def _run_pipeline(data: DataFolder, must_run: bool, full_refresh: bool) -> bool:
         if failures and warehouse_file.set_aside_if_damaged(data, print):
             failures = run_pipeline(data)
         history.remove_old_runs()
+        summary = None if failures else summarize(data)
     for failure in failures:
         print(failure, file=sys.stderr)
-    return not failures
+    return summary
 
 
 def close(data: DataFolder, period: str, reason: str | None) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dagster_project import commands
 from dagster_project.errors import WarehouseBusy
 from dagster_project.settings import DataFolder, Limits
 from dagster_project.writer import only_writer
@@ -64,3 +65,18 @@ def test_a_thread_that_holds_the_lock_may_take_it_again(tmp_path: Path) -> None:
 def take_the_lock(data: DataFolder, limits: Limits) -> None:
     with only_writer(data, limits):
         pass
+
+
+def test_the_summary_is_not_made_while_a_run_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It reads the warehouse, which the run has open.
+    held, release = multiprocessing.Event(), multiprocessing.Event()
+    other = multiprocessing.Process(target=hold_the_lock, args=(tmp_path, held, release))
+    other.start()
+    assert held.wait(30)
+    monkeypatch.setenv("APPORTION_LOCK_WAIT_SECONDS", "1")
+    with pytest.raises(WarehouseBusy):
+        commands.locked_summary(DataFolder(tmp_path))
+    release.set()
+    other.join()
