@@ -22,12 +22,12 @@ def close_published(
     """Post the published lines of a period, and record the ledger's new head; returns the posting.
 
     The caller holds the writer's lock. Raises NotOneState if landing, warehouse and published
-    tables differ in state, LedgerBroken if the ledger lacks a recorded posting, and ClosingRefused
-    as `close` does.
+    tables differ in state, LedgerBroken if the ledger lacks a recorded posting, BadSetting as
+    `anchors.compare` does, and ClosingRefused as `close` does.
     """
     postings = read_postings(data.ledger)
     _require_open_month(billing_period, postings)
-    anchors.require_all_seen(data, postings)
+    anchors.compare(data, postings)
     state_id = run_state.require_one_state(data)
     posting = close(data, billing_period, override_reason, state_id, anchors.read_key(data))
     anchors.remember(data, [*postings, posting])
@@ -128,6 +128,11 @@ def _require_next(connection: duckdb.DuckDBPyConnection, billing_period: str) ->
         raise NotAPeriodToClose(
             f"{billing_period} has no billing lines; open periods are:"
             f" {', '.join(open_periods) or 'none'}"
+        )
+    if billing_period not in open_periods:
+        raise NotAPeriodToClose(
+            f"{billing_period} is closed in the results, and the ledger has no posting of it:"
+            " `apportion ledger verify` states what is missing"
         )
     if open_periods[0] < billing_period:
         raise NotAPeriodToClose(
