@@ -165,11 +165,14 @@ def test_the_command_shows_the_instants(
     assert main(command) == 0
     shown = capsys.readouterr().out
     assert f"posting 1 at {stamp.stamped_at:%Y-%m-%d %H:%M:%S} UTC" in shown
-    assert "1 postings have none that was checked: the next run asks for them" in shown
+    assert "Time stamps   1 missing: the next run asks for them" in shown
+    timestamps.obtain_missing(data, books.read())
+    assert main(command) == 0
+    assert "missing" not in capsys.readouterr().out
     monkeypatch.delenv(timestamps.URL_VARIABLE)
     assert main(command) == 0
     shown = capsys.readouterr().out
-    assert f"2 postings have none that was checked: {timestamps.URL_VARIABLE} is not set" in shown
+    assert f"Time stamps   none checked: {timestamps.URL_VARIABLE} is not set" in shown
 
 
 def lose_the_last_posting(books: Books) -> None:

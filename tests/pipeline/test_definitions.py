@@ -174,7 +174,9 @@ def test_the_sensor_starts_nothing_if_the_results_are_those_of_landing(
         pass
     version = data.published / "versions" / "000001-made"
     version.mkdir(parents=True)
+    (version / "marts").mkdir()
     (version / "apportion.duckdb").touch()
+    (version / "state.json").write_text('{"state_id": "made"}')
     (data.published / "current").symlink_to(version)
     data.published_database.symlink_to(version / "apportion.duckdb")
     run_state.begin(data)
