@@ -269,7 +269,7 @@ def charged_words(organization_id: str) -> str:
     """The amounts that an organization is charged; empty where it has no price."""
     measure = viewer.measures[0][0]
     return ", ".join(
-        f"{wording.exact(amount)} {row['currency']}"
+        wording.money(amount, str(row["currency"]))
         for row in ask(charges.totals(viewer, Selection(here.period, organization_id)))
         if isinstance(amount := row[measure], Decimal)
     )

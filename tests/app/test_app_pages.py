@@ -343,6 +343,7 @@ def test_an_organization_reviews_its_own_findings(
     app.button(key="comment").click().run()
     assert "we split it in March" in text(app)
     app = opened("findings", editable)
+    assert app.button(key="confirm").label == "Confirm 1,301,860.00 USD"
     app.button(key="confirm").click().run()
     assert not app.exception
     assert "Confirmed by kim on" in text(app) and "is charged now" not in text(app)
