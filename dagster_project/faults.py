@@ -67,6 +67,12 @@ FAULTS = (
         " --data.",
     ),
     Fault(
+        (errno.EISDIR, errno.ENOTDIR),
+        re.compile(r"\[Errno 2[01]\]"),
+        "A folder is in the place of a file, or a file in the place of a folder",
+        "Move it away and run the command again.",
+    ),
+    Fault(
         (errno.EMFILE, errno.ENFILE),
         re.compile(r"too many open files", re.I),
         "The limit of open files is reached",

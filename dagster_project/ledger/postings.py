@@ -454,6 +454,8 @@ def append_posting(
 
 def _chain_lines(folder: Path) -> Iterator[str]:
     chain = folder / CHAIN
+    if chain.is_dir():
+        raise LedgerBroken(f"{chain} is a folder; restore the file from a backup")
     if chain.exists():
         try:
             text = chain.read_bytes().decode("ascii")

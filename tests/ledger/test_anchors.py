@@ -117,6 +117,13 @@ def test_a_damaged_anchor_is_an_error_that_names_it(
         anchors.verify(data)
 
 
+def test_a_folder_in_the_place_of_the_chain_is_refused(data: DataFolder, seen: Books) -> None:
+    seen.chain.unlink()
+    seen.chain.mkdir()
+    with pytest.raises(LedgerBroken, match=r"chain\.jsonl is a folder; restore the file"):
+        anchors.verify(data)
+
+
 def test_without_a_posting_no_head_is_recorded(data: DataFolder) -> None:
     anchors.remember(data, ())
     assert not any(path.exists() for path in anchors.anchor_files(data))
