@@ -13,7 +13,7 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help run close notify export focus-example check what-if forget app api bench bench-forecast test test-spark fuzz lint bandit audit mypy sqlfluff structure dev clean lock
+.PHONY: help run close notify export focus-example check what-if forget app api bench bench-forecast test spark test-spark fuzz lint bandit audit mypy sqlfluff structure dev clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -59,12 +59,18 @@ forget: .venv/project.stamp ## erase one person from the raw tables: make forget
 test: .venv/dev.stamp $(if $(ROOM),,lint) ## run every check and test, or one room's tests: [ROOM=splits]
 	$(BIN)/python -m pytest $(SPREAD) $(if $(ROOM),--room "$(ROOM)")
 
-# In an environment of its own: pyspark needs an older pandas. It is no part of `make test`.
-test-spark: .venv/project.stamp .venv-spark/packages.stamp ## build the sample on DuckDB and on Apache Spark, compare every table
+# In an environment of its own, since pyspark needs an older pandas.
+spark: .venv-spark/packages.stamp ## install what APPORTION_ENGINE=spark needs besides Java 17
+
+# It is no part of `make test`.
+test-spark: .venv/project.stamp spark ## build the sample on DuckDB and on Apache Spark, compare every table
 	@command -v java > /dev/null || { echo 'Java 17 is missing. On Debian: apt-get install openjdk-17-jre-headless'; exit 2; }
-	@rm -rf .spark && mkdir -p .spark/data && cp -R data/sample/landing .spark/data/landing
-	@$(APPORTION) run --data .spark/data
-	@PYTHONPATH=. .venv-spark/bin/python tests/spark/conformance.py .spark/data/warehouse.duckdb .spark/work
+	@rm -rf .spark && mkdir -p .spark/on_duckdb .spark/on_spark
+	@cp -R data/sample/landing .spark/on_duckdb && cp -R data/sample/landing .spark/on_spark
+	@$(APPORTION) run --data .spark/on_duckdb
+	@PYTHONPATH=. .venv-spark/bin/python tests/spark/conformance.py .spark/on_duckdb/warehouse.duckdb .spark/work
+	@APPORTION_ENGINE=spark $(APPORTION) run --data .spark/on_spark
+	@PYTHONPATH=. $(BIN)/python tests/spark/same_company.py .spark/on_duckdb .spark/on_spark
 	@rm -rf .spark
 
 fuzz: .venv/dev.stamp ## damaged files, random histories and deliveries: [SEED=7] [COUNT=20000] [HISTORIES=20] [ORDERS=1000]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from dagster_project import faults
 from dagster_project.errors import UsageError
-from dagster_project.settings import DataFolder, Limits
+from dagster_project.settings import DataFolder, Engine, Limits
 
 
 def run(data: DataFolder, again: bool = False, full_refresh: bool = False) -> int:
@@ -26,6 +26,10 @@ def run(data: DataFolder, again: bool = False, full_refresh: bool = False) -> in
     """
     from dagster_project.partner_center.settings import ExportSettings
 
+    if Engine.from_environment() is Engine.SPARK:
+        from dagster_project.spark.engine import python_with_spark
+
+        python_with_spark()
     started = time.monotonic()
     print(f"Apportion     {data.root}", flush=True)
     # A provider's export is downloaded by the run itself: its state is not known before.

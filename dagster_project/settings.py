@@ -7,6 +7,7 @@ that reads or writes them.
 import os
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from dagster_project.errors import BadSetting
@@ -110,6 +111,23 @@ class DataFolder:
     def run_folder(self) -> Path:
         """Housekeeping of runs: the writer's lock, dbt's logs and compiled SQL."""
         return self.root / ".run"
+
+
+class Engine(StrEnum):
+    """What builds the models of a run."""
+
+    DUCKDB = "duckdb"
+    SPARK = "spark"
+
+    @classmethod
+    def from_environment(cls) -> "Engine":
+        """The engine named by APPORTION_ENGINE; without it, DuckDB. Raises BadSetting."""
+        named = os.environ.get("APPORTION_ENGINE", "").strip() or cls.DUCKDB
+        try:
+            return cls(named)
+        except ValueError:
+            known = " or ".join(cls)
+            raise BadSetting(f"APPORTION_ENGINE is {named!r}; it must be {known}") from None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from dagster_dbt import DagsterDbtTranslator, dbt_assets
 from dagster_project import compiled_build, database, dbt_runner, progress
 from dagster_project.private_interfaces import asset_events, dbt_selection
 from dagster_project.quoting import sql_identifier, sql_literal
-from dagster_project.settings import DataFolder
+from dagster_project.settings import DataFolder, Engine
+from dagster_project.spark import engine
 from dagster_project.wording import plain_decimal
 
 MANIFEST = dbt_runner.read_manifest()
@@ -60,6 +61,9 @@ def warehouse_models(context: dg.AssetExecutionContext) -> Iterator[Any]:
     data = DataFolder.from_environment()
     reported: set[str] = set()
     reports_changes = ONLY_CHANGES in context.run.tags
+    if Engine.from_environment() is Engine.SPARK:
+        yield from _build_with_spark(context, data)
+        return
     compiled = None if context.is_subset else compiled_build.kept()
     if compiled is not None:
         try:
@@ -109,17 +113,58 @@ def _build_with_dbt(
         os.environ.pop("DBT_INDIRECT_SELECTION", None)
     if outcome.is_success and not context.is_subset:
         compiled_build.keep(data, target / "run_results.json")
+    unreported = [each for each in events if each["data"]["node_info"]["unique_id"] not in reported]
+    yield from _results(context, data, unreported, outcome, counted=MANIFEST["nodes"].keys())
 
+
+def _build_with_spark(context: dg.AssetExecutionContext, data: DataFolder) -> Iterator[Any]:
+    """One build of all models on Apache Spark."""
+    if context.is_subset:
+        raise dg.Failure(
+            "Apache Spark builds all models at once. Materialize all of them, or unset"
+            " APPORTION_ENGINE",
+            allow_retries=False,
+        )
+    step = progress.Step(
+        "Building",
+        "models and checks on Apache Spark",
+        {
+            unique_id: node["name"]
+            for unique_id, node in MANIFEST["nodes"].items()
+            if node["resource_type"] in ("seed", "model", "test")
+        },
+        progress.seconds_before(data, "building-on-spark"),
+    )
+    events: list[dbt_runner.DbtEvent] = []
+
+    def add(event: dbt_runner.DbtEvent) -> None:
+        events.append(event)
+        step.ended(event["data"]["node_info"]["unique_id"])
+
+    outcome = engine.build(data, add)
+    if outcome.is_success:
+        step.finish()
+        progress.remember(data, "building-on-spark", step.seconds)
+    # Other tables are not in the warehouse, or are those of an earlier build.
+    returned = {each["unique_id"] for each in engine.returned(MANIFEST).values()}
+    yield from _results(context, data, events, outcome, counted=returned)
+
+
+def _results(
+    context: dg.AssetExecutionContext,
+    data: DataFolder,
+    events: Sequence[dbt_runner.DbtEvent],
+    outcome: dbt_runner.DbtOutcome,
+    counted: Collection[str],
+) -> Iterator[Any]:
+    """Dagster's events of a build, with figures of the tables `counted`; raises if it failed."""
     with database.connect(data.warehouse, is_read_only=True) as connection:
         for event in events:
-            if event["data"]["node_info"]["unique_id"] in reported:
-                continue
             for result in asset_events(event, context, MANIFEST, TRANSLATOR):
                 if isinstance(result, dg.Output) and "unique_id" in result.metadata:
                     unique_id = str(result.metadata["unique_id"].value)
-                    result = result.with_metadata(
-                        {**result.metadata, **_figures(unique_id, connection)}
-                    )
+                    figures = _figures(unique_id, connection) if unique_id in counted else {}
+                    result = result.with_metadata({**result.metadata, **figures})
                 yield result
     if not outcome.is_success:
         raise dg.Failure(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from dagster_project.settings import DBT_FOLDER
-from dagster_project.spark_session import SETTINGS, WrongSparkSetting, check
+from dagster_project.spark.session import SETTINGS, WrongSparkSetting, check
 
 DIFFERENT = {
     r"\bvarchar\b": "string is the type that both know",

@@ -63,7 +63,7 @@ def test_no_other_module_uses_a_private_interface() -> None:
         )
     }
     # dbt-spark is not installed here. Without the name, `make test-spark` fails.
-    assert users == {"dagster_project/private_interfaces.py", "dagster_project/spark_session.py"}
+    assert users == {"dagster_project/private_interfaces.py", "dagster_project/spark/session.py"}
 
 
 def open_files() -> set[str]:

@@ -18,13 +18,9 @@ from typing import Any
 import duckdb
 import jinja2
 
-from dagster_project import spark_session
 from dagster_project.settings import DBT_FOLDER
-
-COMPUTED = ("staging", "intermediate", "marts")
-
-TAKEN_FROM_DUCKDB = "int_forecasts"
-"""The one model in Python. Spark gets the table that DuckDB's run has computed."""
+from dagster_project.spark import session as spark_session
+from dagster_project.spark.worker import COMPUTED, FORECASTS, Dbt, Tables
 
 UNEQUAL: set[str] = set()
 """Tables that are known to differ. One that becomes equal fails the test, until it leaves here."""
@@ -68,16 +64,10 @@ class Company:
         self.session = session
 
     def give_raw_tables_and_seeds(self) -> None:
-        """Raw tables and seeds as Parquet, under the names that dbt's sources and refs have."""
-        for schema in ("raw", "rules", *COMPUTED):
-            self.session.sql(f"create schema {schema}")
-        for schema, table in self.tables("raw", "rules", "intermediate"):
-            if schema == "intermediate" and table != TAKEN_FROM_DUCKDB:
-                continue
-            path = self.folder / "input" / f"{schema}.{table}.parquet"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self.duckdb.execute(f"copy {schema}.\"{table}\" to '{path}' (format parquet)")
-            self.session.sql(f"create table {schema}.{table} using parquet location '{path}'")
+        tables = Tables(self.session, self.duckdb, self.folder)
+        tables.create_schemas()
+        tables.give_raw_tables_and_seeds()
+        tables.give("intermediate", FORECASTS)
 
     def tables(self, *schemas: str) -> list[tuple[str, str]]:
         marks = ", ".join("?" for _ in schemas)
@@ -90,7 +80,7 @@ class Company:
     def differences(self) -> Iterator[tuple[str, str]]:
         """Each table that differs, and how; every table is compared, whatever others do."""
         for schema, table in self.tables(*COMPUTED):
-            if table != TAKEN_FROM_DUCKDB:
+            if table != FORECASTS:
                 difference = self.difference(schema, table)
                 if difference:
                     yield table, difference
@@ -127,30 +117,6 @@ class Company:
             f"{len(only_ours)} rows only in DuckDB, {len(only_theirs)} only in Spark;"
             f" for example {first[0]} and {first[1]}"
         )
-
-
-def run_dbt(folder: Path, *arguments: str) -> list[str]:
-    """Run dbt on Spark; what failed, in words."""
-    from dbt.cli.main import dbtRunner
-
-    places = {
-        "--project-dir": DBT_FOLDER,
-        "--profiles-dir": DBT_FOLDER,
-        "--target-path": folder / "target",
-        "--log-path": folder / "logs",
-    }
-    paths = [str(word) for pair in places.items() for word in pair]
-    silent = ["--target", "spark", "--log-level", "none"]
-    result = dbtRunner().invoke([*arguments, *silent, *paths])
-    if result.exception:
-        return [str(result.exception)]
-    if not result.result:
-        return ["dbt had nothing to do"]
-    return [
-        f"{each.node.name}: {str(each.message).strip().splitlines()[:3]}"
-        for each in result.result
-        if each.status in ("error", "fail", "runtime error", "skipped")
-    ]
 
 
 def rounding_sql(engine: str) -> str:
@@ -240,28 +206,6 @@ def rounding_differences(folder: Path, session: Any) -> Iterator[str]:
                 yield f"{name} of number {one[0]} is {mine} on DuckDB and {its} on Spark"
 
 
-def local_session(folder: Path) -> Any:
-    from pyspark.sql import SparkSession
-
-    builder = SparkSession.builder.master("local[2]").appName("apportion-conformance")
-    for name, (value, _) in spark_session.SETTINGS.items():
-        builder = builder.config(name, value)
-    for name, value in {
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.memory": "4g",
-        "spark.sql.catalogImplementation": "in-memory",
-        "spark.sql.shuffle.partitions": "2",
-        "spark.sql.warehouse.dir": str(folder / "tables"),
-        "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-    }.items():
-        builder = builder.config(name, value)
-    session = builder.getOrCreate()
-    session.sparkContext.setLogLevel("OFF")
-    return session
-
-
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("warehouse", type=Path)
@@ -281,21 +225,20 @@ def main() -> int:
             print(f"          {each}", flush=True)
         failures.extend(found)
 
-    spark_session.keep_ansi_mode()
-    session = local_session(folder)
-    spark_session.check_session(session)
+    session = spark_session.start(folder)
+    dbt = Dbt(folder, on_event=lambda event: None)
     step("rounding macros on random numbers", list(rounding_differences(folder, session))[:20])
     company = Company(chosen.warehouse, folder, session)
     company.give_raw_tables_and_seeds()
-    step("models", run_dbt(folder, "run", "--exclude", TAKEN_FROM_DUCKDB))
+    step("models", dbt.invoke("run", "--exclude", FORECASTS))
     spark_session.check_session(session)
     differing = dict(company.differences())
     step(
-        f"{len(company.tables(*COMPUTED)) - 1} tables compared ({TAKEN_FROM_DUCKDB} is DuckDB's)",
+        f"{len(company.tables(*COMPUTED)) - 1} tables compared ({FORECASTS} is DuckDB's)",
         [f"{name}: {how}" for name, how in differing.items() if name not in UNEQUAL]
         + [f"{name} is equal now: take it out of UNEQUAL" for name in UNEQUAL - set(differing)],
     )
-    step("data tests", run_dbt(folder, "test", "--exclude-resource-type", "unit_test"))
+    step("data tests", dbt.invoke("test", "--exclude-resource-type", "unit_test"))
     session.stop()
     return bool(failures)
 

@@ -1,0 +1,111 @@
+"""The session of Apache Spark, checked before it computes anything.
+
+With other settings, Spark gives other figures without an error.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dagster_project.errors import UsageError
+
+ANSI = "spark.sql.ansi.enabled"
+
+SETTINGS = {
+    "spark.sql.session.timeZone": ("UTC", "instants would move by the offset of the machine"),
+    "spark.sql.timestampType": ("TIMESTAMP_NTZ", "instants would depend on the time zone"),
+    ANSI: ("true", "overflows would give null, and zero would be written as 0E-18 in ids"),
+    "spark.sql.decimalOperations.allowPrecisionLoss": (
+        "false",
+        "products and quotients of decimals would lose their last digits",
+    ),
+    "spark.sql.constraintPropagation.enabled": (
+        "false",
+        "the plan that counts licenses of the directory would grow without end",
+    ),
+}
+"""What each setting has to be, and what happens otherwise."""
+
+
+class WrongSparkSetting(UsageError):
+    """Spark would compute other figures with this setting."""
+
+
+def check(setting: Callable[[str], str | None]) -> None:
+    """Refuse a session whose settings give other figures; `setting` looks one up."""
+    for name, (needed, otherwise) in SETTINGS.items():
+        found = setting(name)
+        if (found or "").lower() != needed.lower():
+            raise WrongSparkSetting(f"{name} is {found}, not {needed}: {otherwise}.")
+
+
+def check_session(session: Any) -> None:
+    """Refuse a session of Spark whose settings give other figures."""
+    check(lambda name: session.conf.get(name, None))
+
+
+def start(folder: Path) -> Any:
+    """The session in which dbt-spark builds, checked; raises WrongSparkSetting.
+
+    It is that of a Spark Connect server if SPARK_REMOTE is set, otherwise that of the master in
+    Spark's own configuration, and without one a session on all processors of this machine. A
+    setting without which figures are wrong is set here, unless Spark's configuration has it.
+    `folder` is for the tables of a session on this machine.
+    """
+    from pyspark.sql import SparkSession
+
+    keep_ansi_mode()
+    if os.environ.get("SPARK_REMOTE"):
+        session = SparkSession.builder.getOrCreate()
+        configured: Callable[[str], bool] = lambda name: False  # noqa: E731
+    else:
+        session = _classic_session(folder)
+        configured = session.sparkContext.getConf().contains
+    for name, (needed, _) in SETTINGS.items():
+        if not configured(name):
+            session.conf.set(name, needed)
+    check_session(session)
+    return session
+
+
+def _classic_session(folder: Path) -> Any:
+    from pyspark import SparkConf
+    from pyspark.sql import SparkSession
+
+    configuration = SparkConf()
+    for name, value in {
+        "spark.app.name": "apportion",
+        "spark.master": "local[*]",
+        "spark.driver.memory": "4g",
+        "spark.sql.catalogImplementation": "in-memory",
+        "spark.sql.warehouse.dir": str(folder / "tables"),
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+    }.items():
+        configuration.setIfMissing(name, value)
+    if configuration.get("spark.master", "").startswith("local"):
+        # A small company has more tasks than rows otherwise; the machine's name may not resolve.
+        configuration.setIfMissing("spark.sql.shuffle.partitions", str(os.cpu_count() or 1))
+        configuration.setIfMissing("spark.driver.host", "127.0.0.1")
+        configuration.setIfMissing("spark.driver.bindAddress", "127.0.0.1")
+    session = SparkSession.builder.config(conf=configuration).getOrCreate()
+    session.sparkContext.setLogLevel("OFF")
+    return session
+
+
+def keep_ansi_mode() -> None:
+    """Let dbt-spark leave ANSI mode on.
+
+    dbt-spark 1.11 switches it off in every connection, over the profile and the session, for
+    projects whose SQL is older than ANSI mode. It has no setting for that.
+    """
+    from dbt.adapters.spark.connections import SparkCredentials
+
+    complete = SparkCredentials.__post_init__
+
+    def complete_in_ansi_mode(credentials: Any) -> None:
+        complete(credentials)
+        credentials.server_side_parameters[ANSI] = SETTINGS[ANSI][0]
+
+    SparkCredentials.__post_init__ = complete_in_ansi_mode
