@@ -19,14 +19,38 @@
 {%- endmacro %}
 
 {#-
-The square of an amount, whose millionths are rounded. Decimals, so that a sum does not depend on the
-order of the rows, and both engines have the same digits: they turn a float into a decimal differently.
+The square of an amount, whose millionths are rounded, or the cents of one of 10^12 or more: a product
+of decimals has 38 digits. Decimals, so that a sum does not depend on the order of the rows, and both
+engines have the same digits: they turn a float into a decimal differently.
 -#}
 {% macro squared(amount) -%}
-    cast(
-        cast({{ amount }} as decimal(19, 6)) * cast({{ amount }} as decimal(19, 6))
-        as decimal(36, 4)
-    )
+    {%- set is_small = 'abs(' ~ amount ~ ') < 1000000000000' -%}
+    {%- set small = 'cast(case when ' ~ is_small ~ ' then ' ~ amount ~ ' end as decimal(19, 6))' -%}
+    {%- set large = 'cast(' ~ amount ~ ' as decimal(19, 2))' -%}
+    case
+        when {{ is_small }} then cast({{ small }} * {{ small }} as decimal(36, 4))
+        else cast({{ large }} * {{ large }} as decimal(36, 4))
+    end
+{%- endmacro %}
+
+{#- The product of a squared cost and a weight below 1. Six decimals of the weight count for a cost
+of 10^11 or more, eight for others. -#}
+{% macro weighted(squared_cost, weight) -%}
+    {%- set is_small = squared_cost ~ ' < 10000000000000000000000' -%}
+    {%- set small = 'case when ' ~ is_small ~ ' then ' ~ squared_cost ~ ' end' -%}
+    case
+        when {{ is_small }}
+            then
+                cast(
+                    cast({{ small }} as decimal(28, 4)) * cast({{ weight }} as decimal(10, 8))
+                    as decimal(36, 4)
+                )
+        else
+            cast(
+                cast({{ squared_cost }} as decimal(32, 0)) * cast({{ weight }} as decimal(6, 6))
+                as decimal(36, 4)
+            )
+    end
 {%- endmacro %}
 
 {#-

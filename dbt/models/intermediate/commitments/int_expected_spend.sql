@@ -135,13 +135,13 @@ cycles_to_come as (
             'counted.total_sales', 'low_days', 'high_days', 'total_days',
             narrow_limit('total_days')
         ) }} as expected_sales,
-        cast(
-            cast(counted.squared_cost as decimal(38, 4))
-            * {{ weight_of_variance(
+        {{ weighted(
+            'counted.squared_cost',
+            weight_of_variance(
                 '(counted.high_days - counted.low_days)', 'counted.total_days',
                 'counted.uncertain_likelihood'
-            ) }} as decimal(36, 4)
-        ) as variance
+            )
+        ) }} as variance
     from counted
     inner join forecast_origins
         on
