@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import filelock
 
 from dagster_project import compiled_statements, database, dbt_runner, run_state
 from dagster_project.compiled_statements import NotKept, Statement, of_results
@@ -317,9 +318,6 @@ def keep(data: DataFolder, results: Path) -> None:
     `results` is dbt's run_results.json. Replaces what was kept for earlier states of the project,
     and records the build in the warehouse, so that the next one leaves out what is unchanged.
     """
-    # Imported here: filelock imports asyncio, and a run without changes builds nothing.
-    import filelock
-
     KEPT_FOLDER.mkdir(parents=True, exist_ok=True)
     folder = KEPT_FOLDER / _fingerprint()
     of_dbt = json.loads(results.read_text())

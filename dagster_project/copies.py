@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import filelock
+
 from dagster_project.settings import DataFolder
 
 PREFIX = "copy-"
@@ -25,8 +27,6 @@ def temporary_folder(data: DataFolder) -> Iterator[Path]:
 
     The program holds a lock of the operating system on its folder, which ends with the program.
     """
-    import filelock
-
     data.run_folder.mkdir(parents=True, exist_ok=True)
     remove_abandoned(data)
     with (
@@ -40,8 +40,6 @@ def temporary_folder(data: DataFolder) -> Iterator[Path]:
 
 def remove_abandoned(data: DataFolder) -> None:
     """Remove the folders of programs that have ended."""
-    import filelock
-
     for folder in data.run_folder.glob(f"{PREFIX}*"):
         try:
             if time.time() - folder.stat().st_mtime < STARTING_SECONDS:

@@ -13,6 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import filelock
+
 from dagster_project.private_interfaces import read_parsed_project, release_warehouse
 from dagster_project.settings import DBT_FOLDER, DataFolder
 
@@ -56,9 +58,6 @@ def project_fingerprint() -> str:
 
 def prepared_manifest() -> Path:
     """The path of the project's manifest. Parses the project if it has changed."""
-    # Imported here: filelock imports asyncio, and a run without changes parses nothing.
-    import filelock
-
     PARSED_FOLDER.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(PARSED_FOLDER / "manifest.lock"):
         _parse_if_changed()

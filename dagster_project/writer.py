@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import filelock
+
 from dagster_project.errors import WarehouseBusy
 from dagster_project.settings import DataFolder, Limits
 
@@ -16,8 +18,6 @@ def only_writer(
     A thread that holds the lock may take it again. The lock is the operating system's: a run that
     was killed leaves none behind.
     """
-    import filelock
-
     data.run_folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock((data.run_folder / "writer.lock").resolve(), is_singleton=True)
     try:

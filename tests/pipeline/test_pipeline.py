@@ -90,7 +90,7 @@ def test_a_run_without_changes_imports_no_slow_module(checkout: Path, data: Path
     assert "Nothing changed since the last run" in run.stdout
     imported = {line.rpartition("|")[2].strip() for line in run.stderr.splitlines()}
     assert "duckdb" in imported
-    slow = {"asyncio", "dagster", "dbt", "numpy", "pandas", "pyarrow", "requests", "rich"}
+    slow = {"dagster", "dbt", "numpy", "pandas", "pyarrow", "requests", "rich"}
     assert imported.isdisjoint(slow)
 
 
