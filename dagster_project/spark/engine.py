@@ -23,8 +23,6 @@ from dagster_project.errors import BadSetting
 from dagster_project.quoting import sql_identifier, sql_literal
 from dagster_project.settings import PROJECT_ROOT, DataFolder
 
-SERIES = "intermediate.int_forecast_series"
-FORECASTS = "intermediate.int_forecasts"
 LOG = "spark.log"
 MOST_OF_THE_LOG = 400
 """Characters of the end of the log that a message shows."""
@@ -63,6 +61,14 @@ def python_with_spark() -> str:
     return str(python)
 
 
+def python_model(manifest: Mapping[str, Any]) -> tuple[str, str]:
+    """The one model in Python, which DuckDB builds, and the model that it reads: `schema.table`."""
+    nodes = manifest["nodes"]
+    (node,) = (each for each in nodes.values() if each.get("language") == "python")
+    (read,) = (nodes[each] for each in node["depends_on"]["nodes"])
+    return f"{node['schema']}.{node['name']}", f"{read['schema']}.{read['name']}"
+
+
 def build(data: DataFolder, on_event: Callable[[DbtEvent], None]) -> DbtOutcome:
     """Build and test all models on Apache Spark; every result goes to `on_event`.
 
@@ -77,7 +83,7 @@ def build(data: DataFolder, on_event: Callable[[DbtEvent], None]) -> DbtOutcome:
         seeded = dbt_runner.invoke(["seed"], data, target, on_event)
         if not seeded.is_success:
             return seeded
-        nodes = returned(dbt_runner.read_manifest())
+        manifest = dbt_runner.read_manifest()
         with (data.run_folder / LOG).open("w", encoding="utf-8") as log:
             process = subprocess.Popen(  # nosec B603
                 [python, "-m", "dagster_project.spark.worker", data.warehouse, folder],
@@ -90,7 +96,7 @@ def build(data: DataFolder, on_event: Callable[[DbtEvent], None]) -> DbtOutcome:
             )
         with process:
             try:
-                return Building(data, folder, target, nodes, on_event).follow(process)
+                return Building(data, folder, target, manifest, on_event).follow(process)
             finally:
                 process.kill()
     finally:
@@ -99,29 +105,34 @@ def build(data: DataFolder, on_event: Callable[[DbtEvent], None]) -> DbtOutcome:
 
 
 class Building:
-    """One build: answers the worker's messages.
-
-    `nodes` are the models whose tables come back, by `schema.table`.
-    """
+    """One build: answers the worker's messages."""
 
     def __init__(
         self,
         data: DataFolder,
         folder: Path,
         target: Path,
-        nodes: Mapping[str, Mapping[str, Any]],
+        manifest: Mapping[str, Any],
         on_event: Callable[[DbtEvent], None],
     ) -> None:
         """Nothing is built yet; `folder` is shared with the worker, `target` is dbt's."""
         self._data, self._folder, self._target = data, folder, target
-        self._nodes, self._on_event = nodes, on_event
+        self._nodes, self._on_event = returned(manifest), on_event
+        self._forecasts, self._series = python_model(manifest)
         self._written: dict[str, Path] = {}
 
     def follow(self, process: "subprocess.Popen[str]") -> DbtOutcome:
         """Read messages until the last one, and load the tables."""
         assert process.stdin is not None
         assert process.stdout is not None
-        _send(process, sorted(self._nodes))
+        _send(
+            process,
+            {
+                "wanted": sorted(self._nodes),
+                "python_model": self._forecasts,
+                "python_model_reads": self._series,
+            },
+        )
         for line in process.stdout:
             message = json.loads(line)
             if "event" in message:
@@ -149,15 +160,18 @@ class Building:
 
     def _forecast(self, series: Path) -> tuple[DbtOutcome, Path]:
         """Build the forecasts from Spark's table of series; returns them as a Parquet file."""
-        self.load({SERIES: series})
-        model = FORECASTS.split(".")[1]
+        self.load({self._series: series})
+        model = self._forecasts.split(".")[1]
         outcome = dbt_runner.invoke(
             ["run", "--select", model], self._data, self._target, self._on_event
         )
-        path = self._folder / "given" / f"{FORECASTS}.parquet"
+        path = self._folder / "given" / f"{self._forecasts}.parquet"
         if outcome.is_success:
             with database.connect(self._data.warehouse, folders=(self._folder,)) as connection:
-                connection.execute(f"copy {FORECASTS} to {sql_literal(path)} (format parquet)")
+                connection.execute(
+                    f"copy {sql_identifier(*self._forecasts.split('.'))} to {sql_literal(path)}"
+                    " (format parquet)"
+                )
         return outcome, path
 
     def load(self, written: Mapping[str, Path]) -> None:

@@ -28,6 +28,23 @@ SETTINGS = {
 """What each setting has to be, and what happens otherwise."""
 
 
+CONFIGURED_BY = {"SPARK_CONF_DIR", "PYSPARK_SUBMIT_ARGS"}
+"""Variables of Spark that name its configuration. With one of them, master and memory are there."""
+
+ON_THIS_MACHINE = {
+    "spark.master": "local[*]",
+    "spark.driver.memory": "4g",
+    # The machine's name may not resolve, and nobody else is to connect.
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    # A small company has more tasks than rows otherwise.
+    "spark.sql.shuffle.partitions": str(os.cpu_count() or 1),
+}
+"""Settings of a session on this machine."""
+
+
 class WrongSparkSetting(UsageError):
     """Spark would compute other figures with this setting."""
 
@@ -51,45 +68,33 @@ def start(folder: Path) -> Any:
     It is that of a Spark Connect server if SPARK_REMOTE is set, otherwise that of the master in
     Spark's own configuration, and without one a session on all processors of this machine. A
     setting without which figures are wrong is set here, unless Spark's configuration has it.
-    `folder` is for the tables of a session on this machine.
+    `folder` is for tables.
     """
     from pyspark.sql import SparkSession
 
     keep_ansi_mode()
     if os.environ.get("SPARK_REMOTE"):
         session = SparkSession.builder.getOrCreate()
-        configured: Callable[[str], bool] = lambda name: False  # noqa: E731
+        configured = set()
     else:
         session = _classic_session(folder)
-        configured = session.sparkContext.getConf().contains
+        configured = {name for name, _ in session.sparkContext.getConf().getAll()}
     for name, (needed, _) in SETTINGS.items():
-        if not configured(name):
+        if name not in configured:
             session.conf.set(name, needed)
     check_session(session)
     return session
 
 
 def _classic_session(folder: Path) -> Any:
-    from pyspark import SparkConf
     from pyspark.sql import SparkSession
 
-    configuration = SparkConf()
-    for name, value in {
-        "spark.app.name": "apportion",
-        "spark.master": "local[*]",
-        "spark.driver.memory": "4g",
-        "spark.sql.catalogImplementation": "in-memory",
-        "spark.sql.warehouse.dir": str(folder / "tables"),
-        "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-    }.items():
-        configuration.setIfMissing(name, value)
-    if configuration.get("spark.master", "").startswith("local"):
-        # A small company has more tasks than rows otherwise; the machine's name may not resolve.
-        configuration.setIfMissing("spark.sql.shuffle.partitions", str(os.cpu_count() or 1))
-        configuration.setIfMissing("spark.driver.host", "127.0.0.1")
-        configuration.setIfMissing("spark.driver.bindAddress", "127.0.0.1")
-    session = SparkSession.builder.config(conf=configuration).getOrCreate()
+    builder = SparkSession.builder.appName("apportion")
+    builder = builder.config("spark.sql.warehouse.dir", str(folder / "tables"))
+    if not CONFIGURED_BY & os.environ.keys():
+        for name, value in ON_THIS_MACHINE.items():
+            builder = builder.config(name, value)
+    session = builder.getOrCreate()
     session.sparkContext.setLogLevel("OFF")
     return session
 

@@ -14,19 +14,16 @@ import json
 import os
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from dagster_project import database
 from dagster_project.quoting import sql_identifier, sql_literal
 from dagster_project.settings import DBT_FOLDER
 from dagster_project.spark import session as spark_session
-
-FORECASTS = "int_forecasts"
-"""The one model in Python. It is built by DuckDB, from the table that Spark has computed."""
-SERIES = "int_forecast_series"
-"""The table from which the forecasts are made."""
 
 GIVEN = ("raw", "rules")
 COMPUTED = ("staging", "intermediate", "marts")
@@ -69,7 +66,7 @@ class Tables:
 
     def give_file(self, schema: str, table: str, path: Path) -> None:
         """Give Spark a Parquet file as a table."""
-        self._session.sql(f"create table {schema}.{table} using parquet location '{path}'")
+        self._session.catalog.createTable(f"{schema}.{table}", path=str(path), source="parquet")
 
     def write(self, relation: str) -> Path:
         """Write a table or view, named `schema.table`, as a folder of Parquet files."""
@@ -112,56 +109,59 @@ class Dbt:
             self._on_event(MessageToDict(message, preserving_proto_field_name=True))
 
 
+@dataclass(frozen=True)
+class Request:
+    """What `engine` asks for. Tables are named `schema.table`.
+
+    `wanted` are the tables that come back. `python_model` is the one model in Python, which DuckDB
+    builds from the table `python_model_reads` of Spark.
+    """
+
+    wanted: Collection[str]
+    python_model: str
+    python_model_reads: str
+
+
 def build(
     warehouse: Path,
     folder: Path,
-    wanted: Collection[str],
+    request: Request,
     send: Callable[[Mapping[str, Any]], None],
-    wait_for_forecasts: Callable[[], Path],
+    wait_for_python_model: Callable[[], Path],
 ) -> Sequence[str]:
     """Build and test all models; returns a message for each node that failed.
 
-    The tables `wanted`, named `schema.table`, are written as Parquet and sent by name and path.
+    The wanted tables are written as Parquet and sent by name and path.
     """
     session = spark_session.start(folder)
     try:
-        return _build(session, warehouse, folder, wanted, send, wait_for_forecasts)
+        dbt = Dbt(folder, on_event=lambda event: send({"event": event}))
+        with database.connect(warehouse, folders=(folder,), is_read_only=True) as connection:
+            tables = Tables(session, connection, folder)
+            tables.create_schemas()
+            tables.give_raw_tables_and_seeds()
+        schema, python_model = request.python_model.split(".")
+        before = f"+{request.python_model_reads.split('.')[1]}"
+        failures = dbt.invoke("run", "--select", before)
+        if failures:
+            return failures
+        send({"series": str(tables.write(request.python_model_reads))})
+        tables.give_file(schema, python_model, wait_for_python_model())
+        failures = dbt.invoke("run", "--exclude", before, python_model) or dbt.invoke(
+            "test", "--exclude-resource-type", "unit_test"
+        )
+        # dbt-spark may have changed the session.
+        spark_session.check_session(session)
+        if not failures:
+            for relation in sorted(request.wanted):
+                send({"table": relation, "path": str(tables.write(relation))})
+        return failures
     finally:
         session.stop()
 
 
-def _build(
-    session: Any,
-    warehouse: Path,
-    folder: Path,
-    wanted: Collection[str],
-    send: Callable[[Mapping[str, Any]], None],
-    wait_for_forecasts: Callable[[], Path],
-) -> Sequence[str]:
-    dbt = Dbt(folder, on_event=lambda event: send({"event": event}))
-    with duckdb.connect(str(warehouse), read_only=True) as connection:
-        tables = Tables(session, connection, folder)
-        tables.create_schemas()
-        tables.give_raw_tables_and_seeds()
-    failures = dbt.invoke("run", "--select", f"+{SERIES}")
-    if failures:
-        return failures
-    send({"series": str(tables.write(f"intermediate.{SERIES}"))})
-    tables.give_file("intermediate", FORECASTS, wait_for_forecasts())
-    failures = dbt.invoke("run", "--exclude", f"+{SERIES}", FORECASTS) or dbt.invoke(
-        "test", "--exclude-resource-type", "unit_test"
-    )
-    # dbt-spark may have changed the session.
-    spark_session.check_session(session)
-    if not failures:
-        for relation in sorted(wanted):
-            send({"table": relation, "path": str(tables.write(relation))})
-    return failures
-
-
 def main(warehouse: Path, folder: Path) -> None:
-    """Build as `engine` asks: the first line of the standard input lists the wanted tables."""
-
+    """Build what the first line of the standard input asks for."""
     # What libraries print is for the log, which is the standard error.
     messages = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
@@ -169,10 +169,10 @@ def main(warehouse: Path, folder: Path) -> None:
     def send(message: Mapping[str, Any]) -> None:
         print(json.dumps(message), file=messages, flush=True)
 
-    wanted = json.loads(sys.stdin.readline())
+    request = Request(**json.loads(sys.stdin.readline()))
     try:
         failures = build(
-            warehouse, folder, wanted, send, lambda: Path(json.loads(sys.stdin.readline()))
+            warehouse, folder, request, send, lambda: Path(json.loads(sys.stdin.readline()))
         )
     except spark_session.WrongSparkSetting as error:
         failures = [str(error)]

@@ -17,18 +17,36 @@ from dagster_project.errors import BadSetting
 from dagster_project.settings import DataFolder, Engine
 from dagster_project.spark import engine
 
-NODES: dict[str, Any] = {
-    "marts.lines": {
-        "columns": {
-            "line_id": {"name": "line_id", "data_type": "string"},
-            "total_cost": {"name": "total_cost", "data_type": "decimal(28, 10)"},
+
+def manifest_with(**columns: str) -> dict[str, Any]:
+    """dbt's manifest of a mart `lines` with these columns, and a model in Python."""
+    model = {"resource_type": "model", "schema": "intermediate", "columns": {}}
+    return {
+        "nodes": {
+            "lines": {
+                **model,
+                "schema": "marts",
+                "name": "lines",
+                "columns": {
+                    name: {"name": name, "data_type": kind} for name, kind in columns.items()
+                },
+            },
+            "series": {**model, "name": "int_series"},
+            "forecasts": {
+                **model,
+                "name": "int_forecasts",
+                "language": "python",
+                "depends_on": {"nodes": ["series"]},
+            },
         }
     }
-}
+
+
+MANIFEST = manifest_with(line_id="string", total_cost="decimal(28, 10)")
 
 WORKER = """
 import json, os, sys, duckdb
-wanted = json.loads(sys.stdin.readline())
+wanted = json.loads(sys.stdin.readline())["wanted"]
 path = os.path.join({folder!r}, wanted[0] + ".parquet")
 os.makedirs(path)
 rows = "select 3.5::decimal(28, 10) as total_cost, 'a' as line_id"
@@ -60,7 +78,7 @@ def follow(data: DataFolder, messages: str) -> tuple[dbt_runner.DbtOutcome, list
         text=True,
     )
     with worker:
-        building = engine.Building(data, folder, data.run_folder, NODES, events.append)
+        building = engine.Building(data, folder, data.run_folder, MANIFEST, events.append)
         return building.follow(worker), events
 
 
@@ -107,12 +125,12 @@ def test_a_worker_that_ends_early_is_reported_with_the_end_of_its_log(data: Data
 
 
 def test_a_table_with_other_columns_replaces_nothing(data: DataFolder) -> None:
-    nodes = {"marts.lines": {"columns": {"other": {"name": "other", "data_type": "string"}}}}
+    manifest = manifest_with(other="string")
     folder = data.run_folder / "spark"
     path = folder / "lines.parquet"
     path.mkdir(parents=True)
     duckdb.execute(f"copy (select 'a' as line_id) to '{path}/0.parquet'")
-    building = engine.Building(data, folder, data.run_folder, nodes, lambda event: None)
+    building = engine.Building(data, folder, data.run_folder, manifest, lambda event: None)
     with pytest.raises(duckdb.BinderException):
         building.load({"marts.lines": path})
     assert lines(data) == [("old",)]
@@ -141,3 +159,10 @@ def test_missing_packages_are_reported_before_anything_changes(
     with pytest.raises(BadSetting, match=r"there is no .*no-python; install .*`make spark`"):
         engine.build(data, lambda event: None)
     assert lines(data) == [("old",)]
+
+
+def test_the_model_in_python_and_what_it_reads_are_found_in_the_manifest() -> None:
+    assert engine.python_model(dbt_runner.read_manifest()) == (
+        "intermediate.int_forecasts",
+        "intermediate.int_forecast_series",
+    )
