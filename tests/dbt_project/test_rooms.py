@@ -44,7 +44,7 @@ def test_an_unknown_room_is_an_error_that_lists_the_rooms() -> None:
         cwd=PROJECT_ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=900,
     )
     assert run.returncode == pytest.ExitCode.USAGE_ERROR
     assert run.stderr.strip() == f"ERROR: {message}"

@@ -118,7 +118,7 @@ def apportion(company: Company, *arguments: str) -> subprocess.CompletedProcess[
         env={**os.environ, "DAGSTER_HOME": str(home)},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
     )
 
 

@@ -103,7 +103,7 @@ def calculated(path: Path, folder: Path) -> Workbook:
         ],
         check=True,
         capture_output=True,
-        timeout=300,
+        timeout=900,
     )
     return openpyxl.load_workbook(folder / "calculated" / "spoiled.xlsx", data_only=True)
 

@@ -67,7 +67,7 @@ def run(arguments: list[str | Path], folder: Path) -> subprocess.CompletedProces
         env={**os.environ, "PYTHONUTF8": "1"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
 

@@ -241,7 +241,7 @@ def run(data: DataFolder, *arguments: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "DAGSTER_HOME": str(home)},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=900,
     )
 
 

@@ -830,7 +830,7 @@ def test_a_run_on_a_damaged_ledger_fails_and_publishes_nothing(
         env=os.environ | {"DAGSTER_HOME": str(home), "DO_NOT_TRACK": "1"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     printed = outcome.stdout + outcome.stderr

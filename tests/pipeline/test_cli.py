@@ -42,7 +42,7 @@ def run_python(
         preexec_fn=limit,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
     )
 
 

@@ -29,7 +29,7 @@ def apportion(
         },
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
     )
 
 
