@@ -41,6 +41,9 @@ focus-example: .venv/project.stamp ## write data/focus-example again from the sa
 		--focus-only data/focus-example
 	@rm -rf .focus-example
 
+powerbi: .venv/project.stamp ## write the Power BI project in deploy/powerbi again from the marts and metrics
+	@$(BIN)/python deploy/powerbi/write_project.py
+
 check: .venv/project.stamp ## show what a run would read from a file: FILE=bill.csv [PLACE=billing_lines/bill.csv]
 	@test -n "$(FILE)" || { echo 'FILE is missing. Example: make check FILE=bill.csv'; exit 2; }
 	@$(APPORTION) inspect "$(FILE)" $(if $(PLACE),--as "$(PLACE)")

@@ -1,4 +1,5 @@
-{#- Days of the bills and of their charges. A mistyped year does not make millions of days. -#}
+{#- Days of the bills and of their charges, and of the months with a budget or a forecast. A
+mistyped year does not make millions of days. -#}
 with
 
 billing_report as (
@@ -7,19 +8,60 @@ billing_report as (
 
 ),
 
+budget_variance as (
+
+    select * from {{ ref('budget_variance') }}
+
+),
+
+cost_forecast as (
+
+    select * from {{ ref('cost_forecast') }}
+
+),
+
+months as (
+
+    select month from budget_variance
+    union all
+    select month from cost_forecast
+
+),
+
+expected as (
+
+    select
+        min(month) as first_month,
+        cast({{ dbt.last_day('max(month)', 'month') }} as date) as last_day
+    from months
+
+),
+
+billed as (
+
+    select
+        least(min(charge_start_date), min(billing_date)) as first_day,
+        greatest(max(charge_end_date), max(billing_date)) as last_day,
+        cast({{ dbt.dateadd('year', -5, 'min(billing_date)') }} as date) as earliest_day,
+        cast({{ dbt.dateadd('year', 5, 'max(billing_date)') }} as date) as latest_day
+    from billing_report
+    having count(*) > 0
+
+),
+
 spans as (
 
     select
         greatest(
-            least(min(charge_start_date), min(billing_date)),
-            cast({{ dbt.dateadd('year', -5, 'min(billing_date)') }} as date)
+            least(billed.first_day, coalesce(expected.first_month, billed.first_day)),
+            billed.earliest_day
         ) as first_date,
         least(
-            greatest(max(charge_end_date), max(billing_date)),
-            cast({{ dbt.dateadd('year', 5, 'max(billing_date)') }} as date)
+            greatest(billed.last_day, coalesce(expected.last_day, billed.last_day)),
+            billed.latest_day
         ) as last_date
-    from billing_report
-    having count(*) > 0
+    from billed
+    cross join expected
 
 ),
 
