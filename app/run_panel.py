@@ -11,7 +11,7 @@ from app import asked_run, markup
 from app.asked_run import AskedRun
 from app.published import Version
 from app.records import Person
-from app.screen import page_context, problem
+from app.screen import explain, page_context, problem
 from dagster_project import wording
 from dagster_project.errors import ApportionError
 
@@ -44,12 +44,9 @@ def _panel(person: Person | None, was_running: bool) -> None:
         _show(run, here.version)
     if is_running:
         return
-    if st.button(
-        "Run now",
-        disabled=person is None,
-        help="Reads landing and publishes new results for everybody; a minute or more.",
-        icon=":material/play_arrow:",
-    ):
+    is_asked = st.button("Run now", disabled=person is None, icon=":material/play_arrow:")
+    explain("Reads landing and publishes new results for everybody; a minute or more.")
+    if is_asked:
         assert person is not None
         try:
             asked_run.ask(here.data, person)

@@ -307,13 +307,18 @@ def pick(
     if st.session_state.get(key) not in options:
         earlier = st.session_state.get(f"{key} chosen") if stays else None
         st.session_state[key] = earlier if earlier in options else next(iter(options))
-    chosen = st.selectbox(
-        label, list(options), key=key, format_func=lambda value: options[value], help=help
-    )
+    chosen = st.selectbox(label, list(options), key=key, format_func=lambda value: options[value])
+    explain(help)
     # Streamlit forgets the choice of a widget that a page does not show.
     st.session_state[f"{key} chosen"] = chosen
     remember_in_address(key, chosen)
     return chosen
+
+
+def explain(words: str | None) -> None:
+    """A sentence below a field. Not as Streamlit's `help`, which only a mouse opens."""
+    if words:
+        st.caption(words)
 
 
 def remember_in_address(key: str, value: str | None) -> None:
@@ -355,8 +360,8 @@ def author(key: str) -> Person | None:
         value=st.session_state.get("typed name", ""),
         key=key,
         max_chars=LONGEST_NAME,
-        help="Recorded with the change. With sign-in, it is the name of the person who signed in.",
     )
+    explain("Recorded with the change. With sign-in, it is the name of the person who signed in.")
     st.session_state["typed name"] = typed
     name = one_line(typed, LONGEST_NAME)
     return Person(name) if name else None

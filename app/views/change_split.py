@@ -23,6 +23,7 @@ from app.screen import (
     ask,
     author,
     columns_of,
+    explain,
     heading,
     nothing,
     page_context,
@@ -203,11 +204,13 @@ def asked_total(
 def licenses_input(label: str, value: Decimal, *, key: str, help: str | None = None) -> Decimal:
     """A field for a number of licenses; with decimals only where the value has some."""
     if value == int(value):
-        typed = st.number_input(label, min_value=0, value=int(value), step=1, key=key, help=help)
+        typed = st.number_input(label, min_value=0, value=int(value), step=1, key=key)
+        explain(help)
         return Decimal(int(typed or 0))
     part = st.number_input(
-        label, min_value=0.0, value=float(value), step=1.0, format="%.4f", key=key, help=help
+        label, min_value=0.0, value=float(value), step=1.0, format="%.4f", key=key
     )
+    explain(help)
     return round(Decimal(str(part or 0)), 4)
 
 

@@ -21,6 +21,7 @@ from app.screen import (
     ask,
     author,
     columns_of,
+    explain,
     heading,
     nothing,
     page_context,
@@ -92,7 +93,7 @@ def create(listed: Sequence[Listed]) -> tuple[Listed, list[str], str]:
     """The fields of a new cost center."""
     name, key = beside(
         lambda: typed("Name", "new name"),
-        lambda: typed("Id", "new id", help="As bills, tags and other systems name it; it stays"),
+        lambda: typed("Id", "new id", help="As bills, tags and other systems name it. It stays."),
     )
     unit, location = beside(
         lambda: typed("Business unit (optional)", "new unit"),
@@ -190,8 +191,8 @@ def typed(label: str, key: str, value: str = "", help: str | None = None) -> str
         value=value,
         key=f"{key} {form_number()}",
         max_chars=cost_centers.LONGEST,
-        help=help,
     )
+    explain(help)
     return one_line(text)
 
 
@@ -306,7 +307,7 @@ def page(organization_id: str) -> None:
     offer_run(here.person or Person(typed_name or "somebody on this machine"))
 
 
-heading("Cost centers", here.owner)
+heading("Cost centers", wording.sentence(here.owner))
 if not here.viewer.may_edit:
     problem("Changing cost centers is not enabled.")
 elif here.organization_id is None:

@@ -220,11 +220,10 @@ def edit(row: Row) -> None:
             is_reopened = row["accepted_until"] is not None and st.button("Open again")
         with st.container(horizontal=True, vertical_alignment="bottom"):
             to = st.text_input(
-                "Assign to",
+                "Assign to (empty: nobody)",
                 value=str(row["assigned_to"] or ""),
                 key=f"to {key}",
                 max_chars=LONGEST_NAME,
-                help="Empty: nobody",
             )
             is_assigned = st.button("Assign", key="assign")
     if not (is_commented or is_accepted or is_reopened or is_assigned):

@@ -251,7 +251,7 @@ def stakes() -> None:
         empty="",
         links=lambda row: {
             "message": markup.link(
-                str(row["message"]),
+                wording.sentence(str(row["message"])),
                 "findings",
                 finding=str(row["finding_key"]),
                 period=here.period,

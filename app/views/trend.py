@@ -35,7 +35,7 @@ def show_forecast(query: Query, future: list[Row]) -> None:
         "Forecast",
         query,
         empty="",
-        prepare=lambda row: {**row, "month": wording.short_period(str(row["month"]))},
+        prepare=lambda row: {**row, "month": wording.period(str(row["month"]))},
     )
     if basis == "sales":
         return

@@ -219,6 +219,8 @@ def test_every_page_works_without_errors_and_without_other_hosts(
             tab.settle()
             tab.photograph(f"{i + 1}-{name.lower().replace(' ', '-')}")
             tab.expect_nothing_wrong()
+            # Only a mouse opens them.
+            assert tab.page.get_by_test_id("stTooltipIcon").count() == 0
         charts = tab.page.get_by_test_id("stVegaLiteChart")
         tab.page.get_by_role("link", name="Trend").click()
         expect(charts.locator("canvas, svg").first).to_be_visible()
@@ -255,6 +257,80 @@ def test_every_page_works_without_errors_and_without_other_hosts(
         download.value.save_as(saved)
         assert download.value.suggested_filename.endswith("cost-center-history.csv")
         assert len(saved.read_text(encoding="utf-8-sig").splitlines()) == 7
+
+
+IN_FOCUS = """
+() => {
+  const { tagName, innerText } = document.activeElement;
+  const { left, right, top, bottom } = document.activeElement.getBoundingClientRect();
+  const isInside = right > 0 && left < innerWidth && bottom > 0 && top < innerHeight;
+  return [tagName, innerText.slice(0, 40), isInside];
+}
+"""
+WIDER_THAN_SCREEN = """
+() => [...document.querySelectorAll(".stMain *")]
+  .filter((each) => each.getBoundingClientRect().right > innerWidth + 1)
+  .filter((each) => !each.closest(".table, .unseen, svg"))
+  .map((each) => each.outerHTML.slice(0, 200))
+"""
+TABLES_WIDER_THAN_PAPER = """
+() => [...document.querySelectorAll(".table table")]
+  .filter((each) => each.getBoundingClientRect().right > innerWidth + 1)
+  .map((each) => each.caption.textContent)
+"""
+PATHS = (
+    *("", "chargeback", "by_unit", "what_changed", "trend", "budget", "findings"),
+    *("reconciliation", "license_pool", "cost_center_history", "change_split", "cost_centers"),
+)
+
+
+def test_on_a_phone_pages_fit_and_the_keyboard_reaches_only_what_is_visible(
+    data: DataFolder, browser: Browser, tmp_path: Path
+) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, locale="en-US")
+    with served(data, APPORTION_EDIT="1") as address:
+        for path in PATHS:
+            tab = Tab(context.new_page(), tmp_path)
+            tab.page.goto(f"{address}/{path}?organization=evergreen&period=2026-02")
+            tab.settle()
+            tab.photograph(f"phone-{path or 'this-month'}")
+            assert tab.page.evaluate(WIDER_THAN_SCREEN) == [], path
+            reached = []
+            while (focused := _next_by_keyboard(tab.page))[0] != "BODY":
+                reached.append(focused)
+                assert len(reached) < 200, path
+            assert [each for each in reached if not each[2]] == [], path
+            # At least the button of the sidebar and one field, table or download.
+            assert len(reached) > 2, path
+            tab.page.close()
+    context.close()
+
+
+def test_a_printed_page_has_all_columns_and_no_navigation(
+    data: DataFolder, browser: Browser, tmp_path: Path
+) -> None:
+    # The width of A4 in landscape, less margins.
+    context = browser.new_context(viewport={"width": 1032, "height": 720}, locale="en-US")
+    with served(data, APPORTION_EDIT="1") as address:
+        for path in PATHS:
+            tab = Tab(context.new_page(), tmp_path)
+            tab.page.emulate_media(media="print")
+            tab.page.goto(f"{address}/{path}?period=2026-02")
+            tab.settle()
+            tab.photograph(f"printed-{path or 'this-month'}")
+            assert tab.page.evaluate(TABLES_WIDER_THAN_PAPER) == [], path
+            assert not tab.page.get_by_test_id("stSidebar").is_visible()
+            for button in tab.page.get_by_test_id("stDownloadButton").all():
+                assert not button.is_visible()
+            tab.page.close()
+    context.close()
+
+
+def _next_by_keyboard(page: Page) -> list:
+    """The tag and the text of what Tab leads to next, and whether the screen shows it."""
+    page.keyboard.press("Tab")
+    focused: list = page.evaluate(IN_FOCUS)
+    return focused
 
 
 WEBSOCKET = {
