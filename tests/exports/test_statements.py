@@ -2,6 +2,7 @@
 
 import csv
 import re
+import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -11,6 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from conftest import Company
+from playwright.sync_api import sync_playwright
 from spreadsheets import copied_marts
 
 from dagster_project import dbt_runner, publish, seeds
@@ -19,6 +21,7 @@ from dagster_project.exports.customer import write_customer_edition
 from dagster_project.exports.scope import NothingInScope, NothingPublished, Scope, open_published
 from dagster_project.settings import DataFolder
 
+CHROMIUM = shutil.which("chromium")
 HEADER = (
     "Subscription ID,ProductName,Quantity,TotalCost,TotalSales,ChargeStartDate,BillingDate,"
     "BillingLineDetails,Organization,Currency\n"
@@ -257,6 +260,31 @@ def test_a_statement_lists_shared_costs_with_their_counterparty(
         rows = list(csv.DictReader(file))
     assert len(rows) == 6
     assert sum(Decimal(row["shared_cost"]) for row in rows if row["step"] == "2") == 64
+
+
+OVERLAPPING_OR_CUT = """
+() => [...document.querySelectorAll("th, td")]
+  .filter((cell) => cell.scrollWidth > cell.clientWidth + 1
+    || cell.getBoundingClientRect().right > innerWidth)
+  .map((cell) => cell.textContent)
+"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="NOT TESTED IN A BROWSER: there is no chromium")
+def test_a_statement_fits_a_phone(sharing: Company, tmp_path: Path) -> None:
+    with open_published(sharing.data) as connection:
+        files = statements.write_statements(
+            connection, Scope("2026-01", "2026-01", "acme"), tmp_path
+        )
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 390, "height": 844})
+        pages = [path for path in files if path.suffix == ".html"]
+        for path in pages:
+            page.goto(path.as_uri())
+            assert page.evaluate(OVERLAPPING_OR_CUT) == [], path
+        browser.close()
+    assert len(pages) >= 3
 
 
 def test_a_customer_statement_lists_shared_sales_and_no_cost(
