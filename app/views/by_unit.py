@@ -79,7 +79,7 @@ def show_one_unit() -> None:
         empty="No charges.",
         prepare=lambda row: {
             **row,
-            "billing_period": wording.short_period(str(row["billing_period"])),
+            "billing_period": wording.period(str(row["billing_period"])),
         },
     )
     show(

@@ -191,7 +191,7 @@ def test_trend_shows_one_currency_and_bands_at_every_level(opened: Open) -> None
     assert "upper_95" in chart(app)
     assert "The bands are expected to contain the actual cost" in captions(app)
     for expected in (
-        "Mar 2026", "Upper bound (80 %)", "Renewals", "Based on committed charges",
+        "March 2026", "Upper bound (80 %)", "Renewals", "Based on committed charges",
         "1 month ahead, forecasts of cost centers differed from actuals by",
     ):  # fmt: skip
         assert expected in shown, expected
