@@ -98,8 +98,13 @@ def of_results(
     return [
         _statement(nodes[result["unique_id"]], result, columns)
         for result in results["results"]
-        if result["unique_id"] in nodes
+        if result["unique_id"] in nodes and not _is_empty_hook(nodes[result["unique_id"]], result)
     ]
+
+
+def _is_empty_hook(node: Mapping[str, Any], result: Mapping[str, Any]) -> bool:
+    """Whether a hook has no statement, such as the check of the settings of Apache Spark."""
+    return node["resource_type"] == "operation" and not (result["compiled_code"] or "").strip()
 
 
 def _statement(

@@ -8,24 +8,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import yaml  # type: ignore[import-untyped]
+
 from dagster_project.errors import UsageError
+from dagster_project.settings import DBT_FOLDER
 
 ANSI = "spark.sql.ansi.enabled"
 
-SETTINGS = {
-    "spark.sql.session.timeZone": ("UTC", "instants would move by the offset of the machine"),
-    "spark.sql.timestampType": ("TIMESTAMP_NTZ", "instants would depend on the time zone"),
-    ANSI: ("true", "overflows would give null, and zero would be written as 0E-18 in ids"),
-    "spark.sql.decimalOperations.allowPrecisionLoss": (
-        "false",
-        "products and quotients of decimals would lose their last digits",
-    ),
-    "spark.sql.constraintPropagation.enabled": (
-        "false",
-        "the plan that counts licenses of the directory would grow without end",
-    ),
-}
-"""What each setting has to be, and what happens otherwise."""
+
+def _needed() -> dict[str, tuple[str, str]]:
+    project = yaml.safe_load((DBT_FOLDER / "dbt_project.yml").read_text(encoding="utf-8"))
+    settings = project["vars"]["spark_settings"]
+    return {name: (each["value"], each["otherwise"]) for name, each in settings.items()}
+
+
+SETTINGS = _needed()
+"""What each setting has to be, and what happens otherwise. dbt checks the same list."""
 
 
 CONFIGURED_BY = {"SPARK_CONF_DIR", "PYSPARK_SUBMIT_ARGS"}

@@ -6,7 +6,9 @@ pytest does not collect this file: its packages are not those of `make test`.
 """
 
 import argparse
+import os
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -211,6 +213,45 @@ def rounding_differences(folder: Path, session: Any) -> Iterator[str]:
                 yield f"{name} of number {one[0]} is {mine} on DuckDB and {its} on Spark"
 
 
+def accepted_settings(session: Any, dbt: Dbt) -> Iterator[str]:
+    """The wrong settings of a session that dbt does not refuse by name."""
+    for name, (needed, _) in spark_session.SETTINGS.items():
+        # dbt-spark sets ANSI mode again in each connection: see accepted_by_hand.
+        if name != spark_session.ANSI:
+            wrong = {"false": "true", "UTC": "Europe/Berlin"}.get(needed, "TIMESTAMP_LTZ")
+            session.conf.set(name, wrong)
+            failures = dbt.invoke("test", "--select", "int_forecast_origins")
+            session.conf.set(name, needed)
+            if f"{name} is {wrong}" not in " ".join(failures):
+                yield f"{name} is {wrong}: {failures or 'accepted'}"
+
+
+def accepted_by_hand(folder: Path) -> Iterator[str]:
+    """Whether dbt on its own command line, where only ANSI mode is wrong, is not refused."""
+    settings = [
+        f"--conf {name}={needed}"
+        for name, (needed, _) in spark_session.SETTINGS.items()
+        if name != spark_session.ANSI
+    ]
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "dbt.cli.main", "run", "--target", "spark", "--quiet"),
+            *("--project-dir", str(DBT_FOLDER), "--profiles-dir", str(DBT_FOLDER)),
+            *("--target-path", str(folder / "by-hand"), "--log-path", str(folder / "logs")),
+            *("--select", "int_forecast_origins"),
+        ],
+        env={
+            **os.environ,
+            "PYSPARK_SUBMIT_ARGS": " ".join(["--master local[1]", *settings, "pyspark-shell"]),
+        },
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode == 0 or f"{spark_session.ANSI} is false, not true" not in done.stdout:
+        yield f"dbt run --target spark: {done.returncode}: {done.stdout[-500:]}{done.stderr[-500:]}"
+
+
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("warehouse", type=Path)
@@ -244,7 +285,9 @@ def main() -> int:
         + [f"{name} is equal now: take it out of UNEQUAL" for name in UNEQUAL - set(differing)],
     )
     step("data tests", dbt.invoke("test", "--exclude-resource-type", "unit_test"))
+    step("wrong settings that dbt accepts", list(accepted_settings(session, dbt)))
     session.stop()
+    step("dbt by hand", list(accepted_by_hand(folder)))
     return bool(failures)
 
 
