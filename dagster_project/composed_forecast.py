@@ -50,6 +50,9 @@ COMPOSED_TYPES = {
     "history_hash": "string",
 }
 
+SALES = "sales:"
+"""The begin of the id of a series of sales."""
+
 # Half a year shows a direction; a shorter history does not change the known charges.
 SHORTEST_FOR_SEAT_CHANGE = 6
 
@@ -108,11 +111,41 @@ class _Statistics:
     bands: Mapping[str, Values]
 
 
+def months_of(series: pd.DataFrame) -> pd.DataFrame:
+    """The months to compose, for series as `int_forecast_series` has them: INPUT_COLUMNS.
+
+    Sales of cost centers are forecast from their own history and known sales. A forecast in
+    proportion to the cost would show customers how the cost develops. The id of such a series
+    begins with SALES.
+    """
+    of_cost = series.rename(columns={"series_id": "unique_id", "month": "ds"})
+    is_sold = series["sales"].notna().groupby(series["series_id"]).transform("any")
+    of_sales = of_cost[is_sold & series["is_latest"] & (series["level"] == "cost_center")]
+    sales, is_history = of_sales["sales"].astype("float64").fillna(0.0), of_sales["is_history"]
+    past, owed = sales.where(is_history, 0.0), of_sales["committed_sales"].astype("float64")
+    of_sales = of_sales.assign(
+        unique_id=SALES + of_sales["unique_id"],
+        cost=past,
+        recurring_cost=past,
+        usage_cost=0.0,
+        committed_cost=owed,
+        renewal_cost=sales.where(~is_history, 0.0) - owed,
+        renewal_variance=0.0,
+    )
+    return pd.concat([of_cost[INPUT_COLUMNS], of_sales[INPUT_COLUMNS]], ignore_index=True)
+
+
+def typical_changes(months: pd.DataFrame) -> list[float]:
+    """The typical change of each series of a year or more, from which the usual one follows."""
+    return forecasting.typical_changes(map(_continued, _read(months)))
+
+
 def compose(
     months: pd.DataFrame,
     earlier: pd.DataFrame | None = None,
     *,
     models: str = ModelSet.FAST,
+    usual_change: float | None = None,
     processes: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> pd.DataFrame:
@@ -126,18 +159,14 @@ def compose(
     Returns COMPOSED_TYPES: seat_change_cost and usage_cost complete committed_cost and
     renewal_cost; the bands hold the sum of the four. No band is below the committed cost.
     `method` is that of the seat change, of usage without one, else COMMITTED_SPEND. `earlier` is a
-    previous result; series with the same history_hash are reused.
+    previous result; series with the same history_hash are reused. `usual_change` is by default that
+    of the series in `months`; parts of all series need that of all.
 
     Raises a HistoryRefused that names the series and the month.
     """
-    rows = months[INPUT_COLUMNS].sort_values(["unique_id", "ds"], ignore_index=True)
-    forecasting.refuse_incomplete(rows[["unique_id", "ds"]])
-    numbers = [column for column in INPUT_COLUMNS if column.endswith(("cost", "variance"))]
-    rows[numbers] = rows[numbers].astype("float64").fillna(0.0)
-    all_series = list(_each_series(rows, numbers))
-    usual_change = forecasting.usual_change_of(
-        [one.past("recurring_cost") + one.past("usage_cost") for one in all_series]
-    )
+    all_series = _read(months)
+    if usual_change is None:
+        usual_change = forecasting.usual_change_of(map(_continued, all_series))
     hashes = _hashes(all_series, ModelSet(models), usual_change)
     known = _reusable(hashes, earlier)
     known_names = set(known["unique_id"])
@@ -155,6 +184,20 @@ def compose(
         made = [pd.DataFrame(columns=list(COMPOSED_TYPES))]
     result = pd.concat(made)[list(COMPOSED_TYPES)].astype(COMPOSED_TYPES)
     return result.sort_values(["unique_id", "ds"], ignore_index=True)
+
+
+def _read(months: pd.DataFrame) -> list[_Series]:
+    """The series in order of name; raises HistoryRefused."""
+    rows = months[INPUT_COLUMNS].sort_values(["unique_id", "ds"], ignore_index=True)
+    forecasting.refuse_incomplete(rows[["unique_id", "ds"]])
+    numbers = [column for column in INPUT_COLUMNS if column.endswith(("cost", "variance"))]
+    rows[numbers] = rows[numbers].astype("float64").fillna(0.0)
+    return list(_each_series(rows, numbers))
+
+
+def _continued(series: _Series) -> Values:
+    """The part of a past cost that a forecast continues."""
+    return series.past("recurring_cost") + series.past("usage_cost")
 
 
 def _each_series(rows: pd.DataFrame, numbers: list[str]) -> Iterator[_Series]:

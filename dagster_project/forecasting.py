@@ -23,7 +23,7 @@ the fair measure. `benchmarks/forecast_m3.py` measures errors and bands of this 
 """
 
 import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -235,17 +235,26 @@ def months_until(last_month: Any, count: int) -> Any:
     return np.arange(last - count + 1, last + 1).astype("datetime64[us]")
 
 
-def usual_change_of(histories: list[Values]) -> float:
+def usual_change_of(histories: Iterable[Values]) -> float:
     """The median monthly change of the histories of a year or more, as a part of their level.
 
     In whole hundredths, so that a small difference in one history does not change all others.
     PRESUMED_CHANGE if there are few such histories.
     """
-    changes = [
+    return usual_of(typical_changes(histories))
+
+
+def typical_changes(histories: Iterable[Values]) -> list[float]:
+    """The mean monthly change of each history of a year or more, as a part of its level."""
+    return [
         float(np.abs(np.diff(values)).mean()) / level
         for values in (np.trim_zeros(one, "f") for one in histories)
         if len(values) >= SHORTEST_FOR_MODELS and (level := _level(values)) > 0
     ]
+
+
+def usual_of(changes: Sequence[float]) -> float:
+    """The usual one of typical changes: see `usual_change_of`."""
     if len(changes) < FEWEST_LIKE_HISTORIES:
         return PRESUMED_CHANGE
     return round(float(np.median(changes)), 2)

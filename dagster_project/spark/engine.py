@@ -1,6 +1,6 @@
 """The models of a run built by Apache Spark, and what the run needs of them.
 
-Landing, forecasts and publishing stay with DuckDB in the run's process. `worker`, in a process with
+Landing and publishing stay with DuckDB in the run's process. `worker`, in a process with
 Spark's packages, gets raw tables and seeds and returns the marts and the relations that Python
 reads. They replace those of the warehouse, so that publishing, closing and exports are the same for
 both engines.
@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import subprocess  # nosec B404
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,14 +61,6 @@ def python_with_spark() -> str:
     return str(python)
 
 
-def python_model(manifest: Mapping[str, Any]) -> tuple[str, str]:
-    """The one model in Python, which DuckDB builds, and the model that it reads: `schema.table`."""
-    nodes = manifest["nodes"]
-    (node,) = (each for each in nodes.values() if each.get("language") == "python")
-    (read,) = (nodes[each] for each in node["depends_on"]["nodes"])
-    return f"{node['schema']}.{node['name']}", f"{read['schema']}.{read['name']}"
-
-
 def build(data: DataFolder, on_event: Callable[[DbtEvent], None]) -> DbtOutcome:
     """Build and test all models on Apache Spark; every result goes to `on_event`.
 
@@ -76,11 +68,10 @@ def build(data: DataFolder, on_event: Callable[[DbtEvent], None]) -> DbtOutcome:
     """
     python = python_with_spark()
     folder = _folder(data)
-    target = data.run_folder / "dbt"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
-        seeded = dbt_runner.invoke(["seed"], data, target, on_event)
+        seeded = dbt_runner.invoke(["seed"], data, data.run_folder / "dbt", on_event)
         if not seeded.is_success:
             return seeded
         manifest = dbt_runner.read_manifest()
@@ -96,7 +87,7 @@ def build(data: DataFolder, on_event: Callable[[DbtEvent], None]) -> DbtOutcome:
             )
         with process:
             try:
-                return Building(data, folder, target, manifest, on_event).follow(process)
+                return Building(data, folder, manifest, on_event).follow(process)
             finally:
                 process.kill()
     finally:
@@ -105,43 +96,29 @@ def build(data: DataFolder, on_event: Callable[[DbtEvent], None]) -> DbtOutcome:
 
 
 class Building:
-    """One build: answers the worker's messages."""
+    """One build: reads the worker's messages."""
 
     def __init__(
         self,
         data: DataFolder,
         folder: Path,
-        target: Path,
         manifest: Mapping[str, Any],
         on_event: Callable[[DbtEvent], None],
     ) -> None:
-        """Nothing is built yet; `folder` is shared with the worker, `target` is dbt's."""
-        self._data, self._folder, self._target = data, folder, target
+        """Nothing is built yet; `folder` is shared with the worker."""
+        self._data, self._folder = data, folder
         self._nodes, self._on_event = returned(manifest), on_event
-        self._forecasts, self._series = python_model(manifest)
         self._written: dict[str, Path] = {}
 
     def follow(self, process: "subprocess.Popen[str]") -> DbtOutcome:
         """Read messages until the last one, and load the tables."""
         assert process.stdin is not None
         assert process.stdout is not None
-        _send(
-            process,
-            {
-                "wanted": sorted(self._nodes),
-                "python_model": self._forecasts,
-                "python_model_reads": self._series,
-            },
-        )
+        print(json.dumps(sorted(self._nodes)), file=process.stdin, flush=True)
         for line in process.stdout:
             message = json.loads(line)
             if "event" in message:
                 self._on_event(message["event"])
-            elif "series" in message:
-                outcome, forecasts = self._forecast(Path(message["series"]))
-                if not outcome.is_success:
-                    return outcome
-                _send(process, str(forecasts))
             elif "table" in message:
                 self._written[message["table"]] = Path(message["path"])
             elif message["failures"]:
@@ -157,22 +134,6 @@ class Building:
                 f" {self._data.run_folder / LOG} and ends with: {log[-MOST_OF_THE_LOG:]}",
             ),
         )
-
-    def _forecast(self, series: Path) -> tuple[DbtOutcome, Path]:
-        """Build the forecasts from Spark's table of series; returns them as a Parquet file."""
-        self.load({self._series: series})
-        model = self._forecasts.split(".")[1]
-        outcome = dbt_runner.invoke(
-            ["run", "--select", model], self._data, self._target, self._on_event
-        )
-        path = self._folder / "given" / f"{self._forecasts}.parquet"
-        if outcome.is_success:
-            with database.connect(self._data.warehouse, folders=(self._folder,)) as connection:
-                connection.execute(
-                    f"copy {sql_identifier(*self._forecasts.split('.'))} to {sql_literal(path)}"
-                    " (format parquet)"
-                )
-        return outcome, path
 
     def load(self, written: Mapping[str, Path]) -> None:
         """Replace tables of the warehouse by what Spark has written, all of them or none."""
@@ -190,24 +151,17 @@ class Building:
                 connection.execute(f"create schema if not exists {relation.split('.')[0]}")
                 if relation in views:
                     connection.execute(f"drop view {name}")
-                columns = _columns(self._nodes.get(relation, {}))
-                if columns:
-                    connection.execute(f"create or replace table {name} ({columns})")
-                    connection.execute(f"insert into {name} by name {rows}")
-                else:
-                    connection.execute(f"create or replace table {name} as {rows}")
+                columns = _columns(self._nodes[relation])
+                connection.execute(f"create or replace table {name} ({columns})")
+                connection.execute(f"insert into {name} by name {rows}")
             connection.commit()
 
 
 def _columns(node: Mapping[str, Any]) -> str:
     """The column definitions of a model with a contract; its types are DuckDB's."""
-    columns: Iterable[Mapping[str, Any]] = node.get("columns", {}).values()
-    return ", ".join(f"{sql_identifier(each['name'])} {each['data_type']}" for each in columns)
-
-
-def _send(process: "subprocess.Popen[str]", message: object) -> None:
-    assert process.stdin is not None
-    print(json.dumps(message), file=process.stdin, flush=True)
+    return ", ".join(
+        f"{sql_identifier(each['name'])} {each['data_type']}" for each in node["columns"].values()
+    )
 
 
 def _folder(data: DataFolder) -> Path:

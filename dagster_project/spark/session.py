@@ -4,6 +4,7 @@ With other settings, Spark gives other figures without an error.
 """
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import yaml  # type: ignore[import-untyped]
 
 from dagster_project.errors import UsageError
 from dagster_project.settings import DBT_FOLDER
+from dagster_project.spark import python_models
 
 ANSI = "spark.sql.ansi.enabled"
 
@@ -71,6 +73,8 @@ def start(folder: Path) -> Any:
     from pyspark.sql import SparkSession
 
     keep_ansi_mode()
+    # Otherwise a worker runs the first `python3` that it finds.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     if os.environ.get("SPARK_REMOTE"):
         session = SparkSession.builder.getOrCreate()
         configured = set()
@@ -81,6 +85,7 @@ def start(folder: Path) -> Any:
         if name not in configured:
             session.conf.set(name, needed)
     check_session(session)
+    python_models.run_in(session)
     return session
 
 

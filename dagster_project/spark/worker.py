@@ -3,8 +3,7 @@
     python -m dagster_project.spark.worker WAREHOUSE FOLDER
 
 It reads raw tables and seeds from the warehouse, runs dbt, and writes each table that the run
-publishes or reads as Parquet. Messages are lines of JSON on the standard output. After
-`series`, it waits for a line on the standard input, which says that the forecasts are written.
+publishes or reads as Parquet. Messages are lines of JSON on the standard output.
 
 Belongs here: Spark's tables and dbt's invocations on Spark. Does not: the warehouse, which this
 process only reads.
@@ -14,7 +13,6 @@ import json
 import os
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -109,29 +107,15 @@ class Dbt:
             self._on_event(MessageToDict(message, preserving_proto_field_name=True))
 
 
-@dataclass(frozen=True)
-class Request:
-    """What `engine` asks for. Tables are named `schema.table`.
-
-    `wanted` are the tables that come back. `python_model` is the one model in Python, which DuckDB
-    builds from the table `python_model_reads` of Spark.
-    """
-
-    wanted: Collection[str]
-    python_model: str
-    python_model_reads: str
-
-
 def build(
     warehouse: Path,
     folder: Path,
-    request: Request,
+    wanted: Collection[str],
     send: Callable[[Mapping[str, Any]], None],
-    wait_for_python_model: Callable[[], Path],
 ) -> Sequence[str]:
     """Build and test all models; returns a message for each node that failed.
 
-    The wanted tables are written as Parquet and sent by name and path.
+    The wanted tables, named `schema.table`, are written as Parquet and sent by name and path.
     """
     session = spark_session.start(folder)
     try:
@@ -140,20 +124,11 @@ def build(
             tables = Tables(session, connection, folder)
             tables.create_schemas()
             tables.give_raw_tables_and_seeds()
-        schema, python_model = request.python_model.split(".")
-        before = f"+{request.python_model_reads.split('.')[1]}"
-        failures = dbt.invoke("run", "--select", before)
-        if failures:
-            return failures
-        send({"series": str(tables.write(request.python_model_reads))})
-        tables.give_file(schema, python_model, wait_for_python_model())
-        failures = dbt.invoke("run", "--exclude", before, python_model) or dbt.invoke(
-            "test", "--exclude-resource-type", "unit_test"
-        )
+        failures = dbt.invoke("run") or dbt.invoke("test", "--exclude-resource-type", "unit_test")
         # dbt-spark may have changed the session.
         spark_session.check_session(session)
         if not failures:
-            for relation in sorted(request.wanted):
+            for relation in sorted(wanted):
                 send({"table": relation, "path": str(tables.write(relation))})
         return failures
     finally:
@@ -169,11 +144,9 @@ def main(warehouse: Path, folder: Path) -> None:
     def send(message: Mapping[str, Any]) -> None:
         print(json.dumps(message), file=messages, flush=True)
 
-    request = Request(**json.loads(sys.stdin.readline()))
+    wanted = json.loads(sys.stdin.readline())
     try:
-        failures = build(
-            warehouse, folder, request, send, lambda: Path(json.loads(sys.stdin.readline()))
-        )
+        failures = build(warehouse, folder, wanted, send)
     except spark_session.WrongSparkSetting as error:
         failures = [str(error)]
     send({"failures": failures})

@@ -240,6 +240,23 @@ def test_order_of_rows_and_number_of_processes_do_not_matter(company: pd.DataFra
     pd.testing.assert_frame_equal(compose(shuffled, processes=2), made)
 
 
+def test_series_forecast_one_by_one_are_the_same_to_the_last_bit(company: pd.DataFrame) -> None:
+    short = months_of("short", [1.0, 3.0, 2.0], [0.0] * 6, [1.0] * 6)
+    others = [
+        months_of(f"other {number}", [100.0, 107.0 + number] * 6, [0.0] * 12, [100.0] * 12)
+        for number in range(5)
+    ]
+    months = pd.concat([company, short, *others])
+    by_series = [rows for _, rows in months.groupby("unique_id")]
+    changes = [change for rows in by_series for change in composed_forecast.typical_changes(rows)]
+    usual_change = forecasting.usual_of(changes)
+    assert usual_change != forecasting.PRESUMED_CHANGE
+    composed = [compose(rows, usual_change=usual_change) for rows in by_series]
+    pd.testing.assert_frame_equal(
+        pd.concat(composed, ignore_index=True), compose(months), check_exact=True
+    )
+
+
 def test_no_series_give_an_empty_result_of_the_same_types(company: pd.DataFrame) -> None:
     empty = compose(company.iloc[:0])
     assert len(empty) == 0

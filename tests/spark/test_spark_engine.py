@@ -4,6 +4,7 @@ The worker is another process here too, one that writes known tables instead of 
 Spark. `make test-spark` runs the real one.
 """
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,29 +15,21 @@ import pytest
 
 from dagster_project import dbt_runner, relations
 from dagster_project.errors import BadSetting
-from dagster_project.settings import DataFolder, Engine
+from dagster_project.settings import PROJECT_ROOT, DataFolder, Engine
 from dagster_project.spark import engine
 
 
 def manifest_with(**columns: str) -> dict[str, Any]:
-    """dbt's manifest of a mart `lines` with these columns, and a model in Python."""
-    model = {"resource_type": "model", "schema": "intermediate", "columns": {}}
+    """dbt's manifest of a mart `lines` with these columns."""
     return {
         "nodes": {
             "lines": {
-                **model,
+                "resource_type": "model",
                 "schema": "marts",
                 "name": "lines",
                 "columns": {
                     name: {"name": name, "data_type": kind} for name, kind in columns.items()
                 },
-            },
-            "series": {**model, "name": "int_series"},
-            "forecasts": {
-                **model,
-                "name": "int_forecasts",
-                "language": "python",
-                "depends_on": {"nodes": ["series"]},
             },
         }
     }
@@ -46,7 +39,7 @@ MANIFEST = manifest_with(line_id="string", total_cost="decimal(28, 10)")
 
 WORKER = """
 import json, os, sys, duckdb
-wanted = json.loads(sys.stdin.readline())["wanted"]
+wanted = json.loads(sys.stdin.readline())
 path = os.path.join({folder!r}, wanted[0] + ".parquet")
 os.makedirs(path)
 rows = "select 3.5::decimal(28, 10) as total_cost, 'a' as line_id"
@@ -78,7 +71,7 @@ def follow(data: DataFolder, messages: str) -> tuple[dbt_runner.DbtOutcome, list
         text=True,
     )
     with worker:
-        building = engine.Building(data, folder, data.run_folder, MANIFEST, events.append)
+        building = engine.Building(data, folder, MANIFEST, events.append)
         return building.follow(worker), events
 
 
@@ -130,7 +123,7 @@ def test_a_table_with_other_columns_replaces_nothing(data: DataFolder) -> None:
     path = folder / "lines.parquet"
     path.mkdir(parents=True)
     duckdb.execute(f"copy (select 'a' as line_id) to '{path}/0.parquet'")
-    building = engine.Building(data, folder, data.run_folder, manifest, lambda event: None)
+    building = engine.Building(data, folder, manifest, lambda event: None)
     with pytest.raises(duckdb.BinderException):
         building.load({"marts.lines": path})
     assert lines(data) == [("old",)]
@@ -146,6 +139,19 @@ def test_marts_and_the_relations_that_python_reads_come_back() -> None:
     assert all(node["columns"] for node in nodes.values())
 
 
+@pytest.mark.parametrize(
+    "package", ["coreforecast", "numba", "numpy", "scipy", "statsforecast", "statsmodels"]
+)
+def test_the_forecasts_of_both_engines_are_of_the_same_version(package: str) -> None:
+    pin = re.compile(rf"^{package}==.*(?= \\$)", re.MULTILINE)
+    of_run, of_spark = (
+        pin.findall((PROJECT_ROOT / "requirements" / name).read_text(encoding="utf-8"))
+        for name in ("run.txt", "spark.txt")
+    )
+    assert of_run
+    assert of_spark == of_run
+
+
 def test_an_unknown_engine_is_refused_by_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APPORTION_ENGINE", "sparc")
     with pytest.raises(BadSetting, match="'sparc'; it must be duckdb or spark"):
@@ -159,10 +165,3 @@ def test_missing_packages_are_reported_before_anything_changes(
     with pytest.raises(BadSetting, match=r"there is no .*no-python; install .*`make spark`"):
         engine.build(data, lambda event: None)
     assert lines(data) == [("old",)]
-
-
-def test_the_model_in_python_and_what_it_reads_are_found_in_the_manifest() -> None:
-    assert engine.python_model(dbt_runner.read_manifest()) == (
-        "intermediate.int_forecasts",
-        "intermediate.int_forecast_series",
-    )

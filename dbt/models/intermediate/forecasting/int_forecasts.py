@@ -1,37 +1,22 @@
 """Composed forecasts of the series, in Python for the statistics. Estimates are floats.
 
-Sales of cost centers are forecast from their own history and known sales. A forecast in proportion
-to the cost would show customers how the cost develops. The id of such a series begins with SALES.
+DuckDB computes them in processes of this machine and reuses those of unchanged series, Apache Spark
+on its workers, all of them.
 """
 
 import os
 
-SALES = "sales:"
-
 
 def model(dbt, session):
     """One row per series and future month: seat change, usage, bands, method, history hash."""
-    import pandas
-
     from dagster_project import composed_forecast
 
-    series = dbt.ref("int_forecast_series").df()
-    of_cost = series.rename(columns={"series_id": "unique_id", "month": "ds"})
-    is_sold = series["sales"].notna().groupby(series["series_id"]).transform("any")
-    of_sales = of_cost[is_sold & series["is_latest"] & (series["level"] == "cost_center")]
-    sales, is_history = of_sales["sales"].astype("float64").fillna(0.0), of_sales["is_history"]
-    past, owed = sales.where(is_history, 0.0), of_sales["committed_sales"].astype("float64")
-    of_sales = of_sales.assign(
-        unique_id=SALES + of_sales["unique_id"],
-        cost=past,
-        recurring_cost=past,
-        usage_cost=0.0,
-        committed_cost=owed,
-        renewal_cost=sales.where(~is_history, 0.0) - owed,
-        renewal_variance=0.0,
-    )
-    columns = composed_forecast.INPUT_COLUMNS
-    months = pandas.concat([of_cost[columns], of_sales[columns]], ignore_index=True)
+    models = dbt.config.meta_get("forecast_models")
+    series = dbt.ref("int_forecast_series")
+    if not hasattr(series, "df"):
+        from dagster_project.spark import forecasts
+
+        return forecasts.of_table(series, models)
     # Forecasts of unchanged series are reused from the last build.
     is_built = session.execute(
         "select count(*) > 0 from duckdb_tables() where schema_name = ? and table_name = ?",
@@ -42,9 +27,9 @@ def model(dbt, session):
         earlier = session.execute(f"select * from {dbt.this}").df()
         earlier = earlier.rename(columns={"series_id": "unique_id", "month": "ds"})
     forecasts = composed_forecast.compose(
-        months,
+        composed_forecast.months_of(series.df()),
         earlier,
-        models=dbt.config.meta_get("forecast_models"),
+        models=models,
         processes=os.cpu_count() or 1,
         progress=_tell,
     )
