@@ -33,6 +33,11 @@
     split_part({{ string_text }}, {{ delimiter_text }}, {{ part_number }})
 {%- endmacro %}
 
+{#- dbt-spark's own macro leaves backslashes, which a literal of Spark would take for an escape. -#}
+{% macro spark__escape_single_quotes(expression) -%}
+    {{ expression | replace('\\', '\\\\') | replace("'", "\\'") }}
+{%- endmacro %}
+
 {#- Parquet tables have no constraints; the data tests of the columns check the same. -#}
 {% macro spark__persist_constraints(relation, model) -%}
 {%- endmacro %}

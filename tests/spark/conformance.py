@@ -295,6 +295,7 @@ def main() -> int:
     )
     step("forecasts by several tasks", list(too_few_tasks(session)))
     step("data tests", dbt.invoke("test", "--exclude-resource-type", "unit_test"))
+    step("unit tests", dbt.invoke("test", "--resource-type", "unit_test"))
     step("wrong settings that dbt accepts", list(accepted_settings(session, dbt)))
     session.stop()
     step("dbt by hand", list(accepted_by_hand(folder)))
