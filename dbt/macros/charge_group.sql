@@ -7,14 +7,6 @@
     end
 {%- endmacro %}
 
-{#- The columns besides the period by which charged amounts are compared. -#}
-{% macro charge_total_keys() -%}
-    {{ return([
-        'organization_id', 'cost_center_id', 'currency', 'subscription_id', 'product_name',
-        'charge_group',
-    ]) }}
-{%- endmacro %}
-
 {#-
 The length of a billing cycle: 1000 for each month if it is a whole number of months, else its days.
 Months differ by up to three days, and have 1461 / 48 days on average.

@@ -2,20 +2,20 @@
 The order of effects is fixed: seats at the previous amount per seat, then the amount per seat at the
 new seats. Of each comparison one part is the remainder, so that the parts sum to the change.
 -#}
-{{ config(meta={
-    'partition_column': 'billing_period',
-    'partitioned_by': {
-        'int_compared_charges': 'billing_period',
-        'subscription_changes': 'billing_period',
-    },
-}) }}
-{%- set keys = charge_total_keys() | join(', ') %}
-
+{%- set keys = [
+    'organization_id', 'cost_center_id', 'currency', 'subscription_id', 'product_name', 'charge_group',
+] | join(', ') -%}
 with
 
-compared_charges as (
+billing_report as (
 
-    select * from {{ ref('int_compared_charges') }}
+    select * from {{ ref('billing_report') }}
+
+),
+
+chargeback as (
+
+    select * from {{ ref('chargeback') }}
 
 ),
 
@@ -25,12 +25,68 @@ subscription_changes as (
 
 ),
 
+{{ period_pairs('billing_report') }},
+
+charges as (
+
+    select
+        billing_period,
+        organization_id,
+        organization_name,
+        cost_center_id,
+        cost_center_name,
+        currency,
+        subscription_id,
+        product_name,
+        {{ charge_group() }} as charge_group,
+        quantity,
+        quantity_unit,
+        charged_amount as amount,
+        amount_basis
+    from billing_report
+    union all
+    select
+        billing_period,
+        organization_id,
+        organization_name,
+        cost_center_id,
+        cost_center_name,
+        currency,
+        null as subscription_id,
+        product_name,
+        'shared' as charge_group,
+        0 as quantity,
+        null as quantity_unit,
+        case when amount_basis = 'sales' then shared_sales else shared_cost end as amount,
+        amount_basis
+    from chargeback
+    where shared_cost <> 0 or shared_sales <> 0
+
+),
+
+summed as (
+
+    select
+        billing_period,
+        {{ keys }},
+        {{ latest_name('organization_name') }} as organization_name,
+        {{ latest_name('cost_center_name') }} as cost_center_name,
+        max(amount_basis) as amount_basis,
+        sum(quantity) as quantity,
+        min(quantity_unit) as first_unit,
+        max(quantity_unit) as last_unit,
+        sum(amount) as amount
+    from charges
+    group by billing_period, {{ keys }}
+
+),
+
 -- From here, one row per pair of periods and key.
 paired as (
 
     select
-        billing_period,
-        previous_billing_period,
+        sides.billing_period,
+        sides.previous_billing_period,
         {{ keys }},
         max_by(organization_name, side_period) as organization_name,
         max_by(cost_center_name, side_period) as cost_center_name,
@@ -40,8 +96,9 @@ paired as (
         {{ sum_of_side('now', 'quantity') }} as quantity,
         {{ sum_of_side('previous', 'amount') }} as previous_amount,
         {{ sum_of_side('now', 'amount') }} as amount
-    from compared_charges
-    group by billing_period, previous_billing_period, {{ keys }}
+    from summed
+    inner join sides on summed.billing_period = sides.side_period
+    group by sides.billing_period, sides.previous_billing_period, {{ keys }}
 
 ),
 
