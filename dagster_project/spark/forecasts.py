@@ -32,37 +32,33 @@ def of_table(series: Any, models: str) -> Any:
     """
     from pyspark.sql.pandas.types import to_arrow_schema
 
-    # A worker imports this module after it knows where; what is not nested is imported before.
     root, schema = str(PROJECT_ROOT), to_arrow_schema(series.schema)
 
-    def changes_on_worker(rows: Any) -> Any:
-        import sys
+    def on_worker(name: str, *arguments: Any) -> Any:
+        """A function of this module, which a worker imports after it knows where."""
 
-        if root not in sys.path:
-            sys.path.insert(0, root)
-        from dagster_project.spark import forecasts
+        def of_rows(rows: Any) -> Any:
+            import sys
 
-        return forecasts.changes_of_rows(rows, schema)
+            if root not in sys.path:
+                sys.path.insert(0, root)
+            from dagster_project.spark import forecasts
 
-    def forecasts_on_worker(rows: Any) -> Any:
-        import sys
+            return getattr(forecasts, name)(rows, schema, *arguments)
 
-        if root not in sys.path:
-            sys.path.insert(0, root)
-        from dagster_project.spark import forecasts
-
-        return forecasts.forecasts_of_rows(rows, schema, models, usual_change)
+        return of_rows
 
     tasks = max(int(series.sparkSession.conf.get("spark.sql.shuffle.partitions")), FEWEST_TASKS)
     # With a number, so that Spark does not join tasks of few rows: their time is not the rows'.
     by_series = series.repartition(tasks, "series_id").groupBy("series_id")
-    changes = by_series.applyInPandas(changes_on_worker, "change double").collect()
+    changes = by_series.applyInPandas(on_worker("changes_of_rows"), "change double").collect()
     usual_change = forecasting.usual_of([row["change"] for row in changes])
     columns = ", ".join(
         f"{COLUMNS.get(name, name)} {TYPES[kind]}"
         for name, kind in composed_forecast.COMPOSED_TYPES.items()
     )
-    return by_series.applyInPandas(forecasts_on_worker, columns)
+    on_rows = on_worker("forecasts_of_rows", models, usual_change)
+    return by_series.applyInPandas(on_rows, columns)
 
 
 def changes_of_rows(rows: pd.DataFrame, schema: pa.Schema) -> pd.DataFrame:

@@ -27,7 +27,6 @@ def _needed() -> dict[str, tuple[str, str]]:
 SETTINGS = _needed()
 """What each setting has to be, and what happens otherwise. dbt checks the same list."""
 
-
 CONFIGURED_BY = {"SPARK_CONF_DIR", "PYSPARK_SUBMIT_ARGS"}
 """Variables of Spark that name its configuration. With one of them, master and memory are there."""
 

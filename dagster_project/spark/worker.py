@@ -60,10 +60,6 @@ class Tables:
         path.parent.mkdir(parents=True, exist_ok=True)
         rows = sql_identifier(schema, table)
         self._warehouse.execute(f"copy {rows} to {sql_literal(path)} (format parquet)")
-        self.give_file(schema, table, path)
-
-    def give_file(self, schema: str, table: str, path: Path) -> None:
-        """Give Spark a Parquet file as a table."""
         self._session.catalog.createTable(f"{schema}.{table}", path=str(path), source="parquet")
 
     def write(self, relation: str) -> Path:
