@@ -188,7 +188,7 @@ class TableVersions:
         only = "" if values is None else f" where {is_in(column, values)}"
         return dict(
             self._connection.execute(
-                f"select coalesce({sql_identifier(column)}, ''), {_VERSION}"
+                f"select coalesce({sql_identifier(column)}, ''), {ROWS_VERSION}"
                 f" from {self._relations[unique_id]}{only} group by 1"
             ).fetchall()
         )
@@ -240,7 +240,7 @@ class TableVersions:
 
     def _rows_version(self, unique_id: str) -> str:
         row = self._connection.execute(
-            f"select {_VERSION} from {self._relations[unique_id]}"
+            f"select {ROWS_VERSION} from {self._relations[unique_id]}"
         ).fetchone()
         assert row is not None
         return str(row[0])
@@ -273,5 +273,5 @@ def is_in(column: str, values: Collection[str]) -> str:
 
 
 _COUNT, _HASHES = "count(*)", "coalesce(sum(hash(*columns(*))), 0)"
-_VERSION = f"{_COUNT} || ':' || {_HASHES}"
+ROWS_VERSION = f"{_COUNT} || ':' || {_HASHES}"
 """The number of rows and the sum of their 64-bit hashes: neither depends on the order of rows."""

@@ -24,6 +24,7 @@ from dagster_project import relations
 from dagster_project.errors import LedgerBroken
 from dagster_project.files import BUILDING, flush
 from dagster_project.quoting import sql_literal
+from dagster_project.table_versions import ROWS_VERSION
 
 CHAIN = "chain.jsonl"
 GENESIS = "0" * 64
@@ -346,9 +347,7 @@ def load_postings(folder: Path, connection: duckdb.DuckDBPyConnection) -> tuple[
 
 def _version_of_lines(connection: duckdb.DuckDBPyConnection) -> str:
     """The number and the hash of the loaded rows, which is also the comment of their table."""
-    row = connection.execute(
-        "select concat(count(*), ':', sum(hash(*columns(*)))) from raw.ledger_lines"
-    ).fetchone()
+    row = connection.execute(f"select {ROWS_VERSION} from raw.ledger_lines").fetchone()
     return str(row[0]) if row else ""
 
 
