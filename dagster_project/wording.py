@@ -1,4 +1,5 @@
-"""How figures are written for people: amounts, quantities, shares, periods, dates, statuses.
+"""How figures are written for people: amounts, quantities, shares, periods, dates, statuses;
+and web addresses, without passwords.
 
 Belongs here: one value to one text, for the app, statements, the summary and the what-if report.
 Does not: tables, markup, number formats of spreadsheets.
@@ -8,6 +9,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
+from urllib.parse import urlsplit
 
 from dagster_project.seeds import currency_decimals, seed_values
 
@@ -247,3 +249,11 @@ STATUSES: Mapping[str, tuple[Tone, str]] = {
 def status(value: str) -> tuple[Tone, str]:
     """The tone and the words of a status; an unknown one is neutral and is shown unchanged."""
     return STATUSES.get(value, ("neutral", value))
+
+
+def address_without_secrets(url: str) -> str:
+    """The scheme and host of an address; its other parts can be passwords."""
+    parts = urlsplit(url)
+    # Other forms have tokens in the place of the host.
+    is_web = parts.scheme in ("http", "https")
+    return f"{parts.scheme}://{parts.hostname}" if is_web else f"{parts.scheme or 'no'}://..."

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from dagster_project import wording
 from dagster_project.errors import ApportionError, BadSetting, LedgerBroken
 from dagster_project.files import replaced_at_once
 from dagster_project.ledger.postings import Posting
@@ -56,12 +57,6 @@ class Authority:
 
     url: str
     roots: Path
-
-    @property
-    def shown(self) -> str:
-        """The scheme and host of the address, which may contain a secret besides."""
-        parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.hostname}"
 
 
 def authority(data: DataFolder) -> Authority | None:
@@ -102,9 +97,10 @@ def obtain_missing(
         try:
             answer = _ask(chosen, posting, verifier)
         except NotStamped as error:
+            place = wording.address_without_secrets(chosen.url)
             progress(
                 f"Posting {posting.posting_number} ({posting.billing_period}) has no time stamp"
-                f" yet: {chosen.shown}: {error}. The next run asks again."
+                f" yet: {place}: {error}. The next run asks again."
             )
             return
         with replaced_at_once(path) as building:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from dagster_project import wording
 from dagster_project.errors import ApportionError, BadSetting
 from dagster_project.exports.scope import open_published
 from dagster_project.files import replaced_at_once
@@ -73,7 +74,7 @@ def _to_address(url: str, alert: Alert) -> str | None:
     """Send to one address; returns what went wrong."""
     import requests
 
-    place = _shown(url)
+    place = wording.address_without_secrets(url)
     if urlsplit(url).scheme in ("http", "https"):
         try:
             answer = requests.post(
@@ -96,14 +97,6 @@ def _to_address(url: str, alert: Alert) -> str | None:
     if not sender.add(url):
         raise BadSetting(f"{ALERT_URLS_VARIABLE} has an address of {place} that Apprise rejects")
     return None if sender.notify(title=alert.title, body=alert.text) else f"{place}: refused"
-
-
-def _shown(url: str) -> str:
-    """The scheme and host of an address, without its secrets."""
-    parts = urlsplit(url)
-    # Other forms have tokens in the place of the host.
-    is_web = parts.scheme in ("http", "https")
-    return f"{parts.scheme}://{parts.hostname}" if is_web else f"{parts.scheme or 'no'}://..."
 
 
 def _by_mail(server: MailServer, addresses: Sequence[str], alert: Alert) -> list[str]:
