@@ -9,6 +9,7 @@ Belongs here: the process, and its tables in the warehouse. Does not: anything t
 packages.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -67,7 +68,7 @@ def build(data: DataFolder, on_event: Callable[[DbtEvent], None]) -> DbtOutcome:
     The warehouse changes only if nothing failed. Raises BadSetting if Spark cannot be started.
     """
     python = python_with_spark()
-    folder = _folder(data)
+    folder = shared_folder(data)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
@@ -164,7 +165,11 @@ def _columns(node: Mapping[str, Any]) -> str:
     )
 
 
-def _folder(data: DataFolder) -> Path:
-    """The folder that the run and every process of Spark can read and write."""
+def shared_folder(data: DataFolder) -> Path:
+    """The folder that the run and every process of Spark can read and write.
+
+    Its name is of the data folder: two companies may share APPORTION_SPARK_FOLDER.
+    """
     named = os.environ.get("APPORTION_SPARK_FOLDER", "").strip()
-    return Path(named).resolve() / "apportion-build" if named else data.run_folder / "spark"
+    company = hashlib.sha256(str(data.root.resolve()).encode()).hexdigest()[:12]
+    return Path(named).resolve() / f"apportion-{company}" if named else data.run_folder / "spark"

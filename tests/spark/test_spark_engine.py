@@ -152,6 +152,16 @@ def test_the_forecasts_of_both_engines_are_of_the_same_version(package: str) -> 
     assert of_spark == of_run
 
 
+def test_companies_share_a_folder_without_sharing_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = (DataFolder(tmp_path / name) for name in ("one", "other"))
+    assert engine.shared_folder(one) == one.run_folder / "spark"
+    monkeypatch.setenv("APPORTION_SPARK_FOLDER", str(tmp_path / "shared"))
+    folders = {engine.shared_folder(data) for data in (one, other, DataFolder(tmp_path / "one"))}
+    assert len(folders) == 2 and {each.parent for each in folders} == {tmp_path / "shared"}
+
+
 def test_an_unknown_engine_is_refused_by_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APPORTION_ENGINE", "sparc")
     with pytest.raises(BadSetting, match="'sparc'; it must be duckdb or spark"):
