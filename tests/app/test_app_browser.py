@@ -5,7 +5,6 @@ Needs the Debian package chromium. Screenshots of all pages stay in the temporar
 
 import http.client
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,16 +15,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
+from browsers import NEEDS_CHROMIUM, chromium
 from conftest import MadeOnce
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
 from published_company import published_company
 
 from dagster_project.settings import PROJECT_ROOT, DataFolder
 
-CHROMIUM = shutil.which("chromium")
 PAGES = (
     "This month at a glance",
     "Chargeback",
@@ -40,10 +40,7 @@ PAGES = (
     "Change a split",
     "Cost centers",
 )
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None,
-    reason="NOT TESTED IN A BROWSER: there is no chromium (apt-get install chromium)",
-)
+pytestmark = NEEDS_CHROMIUM
 
 # Relative luminance and contrast as WCAG 2.2 defines them; text over half-transparent grounds is
 # blended. Icons and disabled elements are exempt there too.
@@ -181,18 +178,6 @@ def served(
         process.wait(timeout=20)
 
 
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """A browser that waits a minute for what a test expects."""
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
-        )
-        expect.set_options(timeout=60_000)
-        yield launched
-        launched.close()
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as launched:
@@ -278,10 +263,26 @@ TABLES_WIDER_THAN_PAPER = """
   .filter((each) => each.getBoundingClientRect().right > innerWidth + 1)
   .map((each) => each.caption.textContent)
 """
+Media = Literal["screen", "print"]
 PATHS = (
     *("", "chargeback", "by_unit", "what_changed", "trend", "budget", "findings"),
     *("reconciliation", "license_pool", "cost_center_history", "change_split", "cost_centers"),
 )
+
+
+def every_page(
+    address: str, context: BrowserContext, tmp_path: Path, media: Media
+) -> Iterator[tuple[str, Tab]]:
+    """The path and the tab of each page, one after the other."""
+    for path in PATHS:
+        tab = Tab(context.new_page(), tmp_path)
+        tab.page.emulate_media(media=media)
+        tab.page.goto(address.format(path=path))
+        tab.settle()
+        tab.photograph(f"{media}-{path or 'this-month'}")
+        yield path, tab
+        tab.page.close()
+    context.close()
 
 
 def test_on_a_phone_pages_fit_and_the_keyboard_reaches_only_what_is_visible(
@@ -289,11 +290,8 @@ def test_on_a_phone_pages_fit_and_the_keyboard_reaches_only_what_is_visible(
 ) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844}, locale="en-US")
     with served(data, APPORTION_EDIT="1") as address:
-        for path in PATHS:
-            tab = Tab(context.new_page(), tmp_path)
-            tab.page.goto(f"{address}/{path}?organization=evergreen&period=2026-02")
-            tab.settle()
-            tab.photograph(f"phone-{path or 'this-month'}")
+        pages = f"{address}/{{path}}?organization=evergreen&period=2026-02"
+        for path, tab in every_page(pages, context, tmp_path, "screen"):
             assert tab.page.evaluate(WIDER_THAN_SCREEN) == [], path
             reached = []
             while (focused := _next_by_keyboard(tab.page))[0] != "BODY":
@@ -302,8 +300,6 @@ def test_on_a_phone_pages_fit_and_the_keyboard_reaches_only_what_is_visible(
             assert [each for each in reached if not each[2]] == [], path
             # At least the button of the sidebar and one field, table or download.
             assert len(reached) > 2, path
-            tab.page.close()
-    context.close()
 
 
 def test_a_printed_page_has_all_columns_and_no_navigation(
@@ -312,18 +308,12 @@ def test_a_printed_page_has_all_columns_and_no_navigation(
     # The width of A4 in landscape, less margins.
     context = browser.new_context(viewport={"width": 1032, "height": 720}, locale="en-US")
     with served(data, APPORTION_EDIT="1") as address:
-        for path in PATHS:
-            tab = Tab(context.new_page(), tmp_path)
-            tab.page.emulate_media(media="print")
-            tab.page.goto(f"{address}/{path}?period=2026-02")
-            tab.settle()
-            tab.photograph(f"printed-{path or 'this-month'}")
+        pages = f"{address}/{{path}}?period=2026-02"
+        for path, tab in every_page(pages, context, tmp_path, "print"):
             assert tab.page.evaluate(TABLES_WIDER_THAN_PAPER) == [], path
             assert not tab.page.get_by_test_id("stSidebar").is_visible()
             for button in tab.page.get_by_test_id("stDownloadButton").all():
                 assert not button.is_visible()
-            tab.page.close()
-    context.close()
 
 
 def _next_by_keyboard(page: Page) -> list:

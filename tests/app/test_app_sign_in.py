@@ -7,20 +7,18 @@ from decimal import Decimal
 
 import oidc_provider_mock
 import pytest
+from browsers import NEEDS_CHROMIUM, chromium
 from conftest import MadeOnce
 from playwright.sync_api import Browser, Page, expect
 from published_company import copied, published_company
-from test_app_browser import CHROMIUM, chromium, free_port, served
+from test_app_browser import free_port, served
 
 from app import changes
 from app.records import Person
 from app.splits import Change
 from dagster_project.settings import DataFolder
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None,
-    reason="NOT TESTED IN A BROWSER: there is no chromium (apt-get install chromium)",
-)
+pytestmark = NEEDS_CHROMIUM
 ROLES = """
 two_people = ["evergreen"]
 

@@ -2,7 +2,6 @@
 
 import csv
 import re
-import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -11,8 +10,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from browsers import NEEDS_CHROMIUM, chromium
 from conftest import Company
-from playwright.sync_api import sync_playwright
 from spreadsheets import copied_marts
 
 from dagster_project import dbt_runner, publish, seeds
@@ -21,7 +20,6 @@ from dagster_project.exports.customer import write_customer_edition
 from dagster_project.exports.scope import NothingInScope, NothingPublished, Scope, open_published
 from dagster_project.settings import DataFolder
 
-CHROMIUM = shutil.which("chromium")
 HEADER = (
     "Subscription ID,ProductName,Quantity,TotalCost,TotalSales,ChargeStartDate,BillingDate,"
     "BillingLineDetails,Organization,Currency\n"
@@ -270,20 +268,18 @@ OVERLAPPING_OR_CUT = """
 """
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="NOT TESTED IN A BROWSER: there is no chromium")
+@NEEDS_CHROMIUM
 def test_a_statement_fits_a_phone(sharing: Company, tmp_path: Path) -> None:
     with open_published(sharing.data) as connection:
         files = statements.write_statements(
             connection, Scope("2026-01", "2026-01", "acme"), tmp_path
         )
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 390, "height": 844})
         pages = [path for path in files if path.suffix == ".html"]
         for path in pages:
             page.goto(path.as_uri())
             assert page.evaluate(OVERLAPPING_OR_CUT) == [], path
-        browser.close()
     assert len(pages) >= 3
 
 

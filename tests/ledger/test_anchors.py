@@ -27,9 +27,7 @@ def data(tmp_path: Path) -> DataFolder:
 @pytest.fixture
 def seen(data: DataFolder) -> Books:
     """January and February are posted, and a run has recorded the head."""
-    books = Books(data.ledger)
-    books.post("2025-01")
-    books.post("2025-02")
+    books = Books.of_two_months(data.ledger)
     anchors.remember(data, books.read())
     return books
 

@@ -72,6 +72,14 @@ class Books:
         for bill in BILLS.strip().splitlines():
             self.bill(*(word.strip() for word in bill.split("  ") if word.strip()))
 
+    @classmethod
+    def of_two_months(cls, folder: Path) -> "Books":
+        """January and February are posted."""
+        books = cls(folder)
+        books.post("2025-01")
+        books.post("2025-02")
+        return books
+
     def bill(self, period: str, line: str, cost_center: str, cost: str, sales: str = "-") -> None:
         """Put one row into the report that periods are posted from."""
         self.connection.execute(

@@ -122,10 +122,7 @@ def data(tmp_path: Path) -> DataFolder:
 
 @pytest.fixture
 def books(data: DataFolder) -> Books:
-    books = Books(data.ledger)
-    books.post("2025-01")
-    books.post("2025-02")
-    return books
+    return Books.of_two_months(data.ledger)
 
 
 def names(data: DataFolder) -> list[str]:
