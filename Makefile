@@ -13,7 +13,7 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help run close notify export focus-example check what-if forget app api bench bench-forecast test spark test-spark fuzz lint bandit audit mypy sqlfluff structure dev clean lock
+.PHONY: help run close notify export focus-example powerbi check what-if forget app api bench bench-forecast test spark test-spark fuzz lint bandit audit mypy sqlfluff structure dev clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16

@@ -3,10 +3,9 @@
 The chain shows edits, gaps and additions. It does not show that its last postings or the whole
 folder were removed. Every run therefore records the head beside the published tables, in their
 state and in its own records, and refuses a ledger without that posting. These are in the data
-folder. A log
-outside of it, named by APPORTION_LEDGER_ANCHOR_FILE, has a line per posting; it can be kept in a
-version control system. Belongs here: recorded heads and the key. Does not: the chain itself
-(postings.py), the answers of a time-stamping authority (timestamps.py).
+folder. A log outside of it, named by APPORTION_LEDGER_ANCHOR_FILE, has a line per posting; it can
+be kept in a version control system. Belongs here: recorded heads and the key. Does not: the chain
+itself (postings.py), the answers of a time-stamping authority (timestamps.py).
 """
 
 import hmac
