@@ -14,14 +14,14 @@ from dagster_project.landing.folder import landing_fingerprint
 from dagster_project.mail import alerts
 from dagster_project.settings import DataFolder
 
-LANDING_TAG = "apportion/landing"
-"""The tag of a run with the state of landing that it was started for."""
+STATE_TAG = "apportion/state"
+"""The tag of a run with the state of landing, ledger and rules that it was started for."""
 
 MOST_ATTEMPTS = 3
 
 chargeback_job = dg.define_asset_job(
     "chargeback",
-    selection=dg.AssetSelection.all(),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.assets("exports"),
     description="From landing files to published marts, in one process.",
 )
 
@@ -38,15 +38,16 @@ monthly_schedule = dg.ScheduleDefinition(
 @dg.sensor(
     job=chargeback_job,
     minimum_interval_seconds=60,
-    description="Starts a run when a file in landing is added, changed or removed.",
+    description="Starts a run when a file in landing is added, changed or removed, and when a"
+    " period is closed.",
 )
 def landing_sensor(
     context: dg.SensorEvaluationContext,
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """One run per state of landing that is not published yet; a failed run is repeated.
+    """One run per state of landing and ledger that is not published yet; a failed run is repeated.
 
-    The cursor is the state at the last evaluation. Whether a run is needed is not remembered but
-    read: from what is published, and from the runs that were started for this state.
+    The cursor is the state of landing at the last evaluation. Whether a run is needed is not
+    remembered but read: from what is published, and from the runs that were started for this state.
     """
     data = DataFolder.from_environment()
     if not data.landing.is_dir():
@@ -60,20 +61,21 @@ def landing_sensor(
             "landing changed; a run starts if it is unchanged at the next evaluation"
         )
         return
-    if run_state.is_published(data, run_state.current(data)):
-        yield dg.SkipReason("the published results are those of landing")
+    state = run_state.current(data)
+    if run_state.is_published(data, state):
+        yield dg.SkipReason("the published results are those of landing and ledger")
         return
-    started = context.instance.get_runs(dg.RunsFilter(tags={LANDING_TAG: landing}))
+    started = context.instance.get_runs(dg.RunsFilter(tags={STATE_TAG: state}))
     failed = [run for run in started if run.status is dg.DagsterRunStatus.FAILURE]
     if len(failed) < len(started):
-        yield dg.SkipReason("a run for this state of landing was started")
+        yield dg.SkipReason("a run for this state was started")
     elif len(failed) >= MOST_ATTEMPTS:
         yield dg.SkipReason(
-            f"{len(failed)} runs for this state of landing failed, the last one is"
+            f"{len(failed)} runs for this state failed, the last one is"
             f" {failed[0].run_id}: correct its cause, then start a run or change a file"
         )
     else:
-        yield dg.RunRequest(run_key=f"{landing}:{len(failed)}", tags={LANDING_TAG: landing})
+        yield dg.RunRequest(run_key=f"{state}:{len(failed)}", tags={STATE_TAG: state})
 
 
 def _alerts_by_default() -> dg.DefaultSensorStatus:

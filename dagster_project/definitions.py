@@ -6,7 +6,7 @@ Policy: one process per run and one run at a time, since DuckDB takes one writer
 import dagster as dg
 
 from dagster_project import automation
-from dagster_project.assets import closing, downloads, published, raw, warehouse
+from dagster_project.assets import downloads, periods, published, raw, warehouse
 from dagster_project.assets.resources import Warehouse
 
 defs = dg.Definitions(
@@ -15,8 +15,9 @@ defs = dg.Definitions(
         raw.raw_tables,
         warehouse.warehouse_models,
         published.published,
+        periods.exports,
     ],
-    jobs=[automation.chargeback_job, closing.close_period],
+    jobs=[automation.chargeback_job, periods.close_period],
     schedules=[automation.monthly_schedule],
     sensors=[automation.landing_sensor, automation.failure_alert, automation.findings_alert],
     resources={"warehouse": Warehouse()},

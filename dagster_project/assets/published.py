@@ -1,10 +1,14 @@
 """The marts for BI, published once every blocking check has passed."""
 
+from datetime import timedelta
+
 import dagster as dg
 
 from dagster_project import progress, publish, run_state
+from dagster_project.assets.periods import show_periods
 from dagster_project.assets.resources import Warehouse
 from dagster_project.assets.warehouse import MANIFEST, warehouse_models
+from dagster_project.exports.scope import open_published
 from dagster_project.ledger import anchors
 from dagster_project.ledger.postings import read_postings
 
@@ -16,9 +20,13 @@ MART_KEYS = [key for key in warehouse_models.keys if key.path[0] == "marts"]
     deps=MART_KEYS,
     group_name="published",
     kinds={"duckdb", "parquet"},
+    # There are new bills every month.
+    freshness_policy=dg.FreshnessPolicy.time_window(
+        fail_window=timedelta(days=40), warn_window=timedelta(days=33)
+    ),
     description="The marts as one DuckDB file and Parquet files, switched in one step.",
 )
-def published(warehouse: Warehouse) -> dg.MaterializeResult:
+def published(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
     """Switch `published/` to the marts just built."""
     data = warehouse.data
     step = progress.Step(
@@ -37,6 +45,9 @@ def published(warehouse: Warehouse) -> dg.MaterializeResult:
     progress.remember(data, "publishing", step.seconds)
     anchors.remember(data, read_postings(data.ledger))
     run_state.remember(data)
+    with open_published(data) as connection:
+        periods = connection.execute("select distinct billing_period from billing_periods")
+        show_periods(context.instance, {period for (period,) in periods.fetchall()})
     return dg.MaterializeResult(
         metadata={
             "path": dg.MetadataValue.path(str(warehouse.data.published_database)),
