@@ -234,6 +234,7 @@ def _pages(viewer: Viewer) -> dict[str, list[st.Page]]:
     review = [page("findings", "Findings to review")]
     if viewer.cost_center_ids is not None:
         return {"Bills": bills, "Licenses": licenses}
+    bills.append(page("exports", "Exports"))
     if not viewer.is_customer:
         review.append(page("reconciliation", "Reconciliation"))
     return {"Bills": bills, "Review": review, "Licenses": licenses}

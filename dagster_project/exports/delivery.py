@@ -65,12 +65,7 @@ def deliver(
     """
     with open_published(data) as connection:
         scope = _scope(connection, first_period, last_period, organization_id)
-        name = (
-            file_name(scope.words)
-            if organization_id is None
-            else (f"{file_name(scope.words)}-{file_name(organization_id)}")
-        )
-        folder = data.exports / name
+        folder = folder_of(data, scope)
         building = folder.with_name(f".{folder.name}.building")
         shutil.rmtree(building, ignore_errors=True)
         building.mkdir(parents=True)
@@ -87,6 +82,14 @@ def deliver(
         shutil.rmtree(folder, ignore_errors=True)
         building.rename(folder)
     return Delivery(folder, counts, state_id)
+
+
+def folder_of(data: DataFolder, scope: Scope) -> Path:
+    """The folder of the exports of a scope."""
+    name = file_name(scope.words)
+    if scope.organization_id is not None:
+        name = f"{name}-{file_name(scope.organization_id)}"
+    return data.exports / name
 
 
 def deliver_focus(

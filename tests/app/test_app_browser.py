@@ -33,6 +33,7 @@ PAGES = (
     "What changed",
     "Trend",
     "Budget",
+    "Exports",
     "Findings to review",
     "Reconciliation",
     "License pool",
@@ -265,8 +266,9 @@ TABLES_WIDER_THAN_PAPER = """
 """
 Media = Literal["screen", "print"]
 PATHS = (
-    *("", "chargeback", "by_unit", "what_changed", "trend", "budget", "findings"),
-    *("reconciliation", "license_pool", "cost_center_history", "change_split", "cost_centers"),
+    *("", "chargeback", "by_unit", "what_changed", "trend", "budget", "exports"),
+    *("findings", "reconciliation", "license_pool", "cost_center_history"),
+    *("change_split", "cost_centers"),
 )
 
 
@@ -347,7 +349,7 @@ def test_a_customer_cannot_reach_others_through_the_address(
     with served(data, APPORTION_CUSTOMER="evergreen", APPORTION_EDIT="1") as address:
         tab = new_tab()
         downloads: list[str] = []
-        for path in ("", "chargeback", "by_unit", "trend", "budget", "findings", "change_split"):
+        for path in (*PATHS[:-2], "change_split"):
             tab.page.goto(f"{address}/{path}?organization=harbor&period=2026-02&currency=EUR")
             tab.settle()
             shown = tab.page.content()

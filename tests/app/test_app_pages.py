@@ -734,3 +734,29 @@ def test_the_home_page_shows_twelve_months_movers_default_and_what_is_searched(
     assert "cost_center=EVG-MKT" in text(app)
     app.text_input(key="search").input("nowhere").run()
     assert "Nothing has &#x27;nowhere&#x27; in its name or id." in text(app)
+
+
+def test_exports_are_written_and_offered_where_the_viewer_may(
+    opened: Open, data: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = copied(data, tmp_path / "data")
+    app = opened("exports", own, period="2026-01")
+    assert "Nothing is exported of these results yet" in text(app)
+    assert not app.button, "without editing, the app writes nothing"
+    monkeypatch.setenv("APPORTION_EDIT", "1")
+    app = opened("exports", own, period="2026-01")
+    (write,) = [button for button in app.button if button.label == "Write exports"]
+    write.click().run()
+    assert not app.exception
+    assert "journal-2026-01.csv" in text(app)
+    assert "statements/" in text(app)
+    (download,) = app.get("download_button")
+    assert re.fullmatch(r"Download \d+ files \(zip\)", download.proto.label)
+
+    monkeypatch.delenv("APPORTION_EDIT")
+    monkeypatch.setenv("APPORTION_CUSTOMER", "evergreen")
+    app = opened("exports", own, period="2026-01")
+    assert "evergreen-2026-01.xlsx" in text(app)
+    assert "journal" not in text(app)
+    app = opened("exports", own, period="2026-02")
+    assert "The broker has not exported these results yet" in text(app)
