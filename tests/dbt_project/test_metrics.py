@@ -88,7 +88,7 @@ QUESTIONS = (
         ("budget", "actual_amount", "budget_variance_amount"),
         ("budgeted_month__currency",),
         (APRIL,),
-        (("EUR", "120", "146.492095", "26.492095"), ("USD", "4860", "5787.646093", "927.646093")),
+        (("EUR", "120", "146.688745", "26.688745"), ("USD", "4860", "6679.9581", "1819.9581")),
     ),
     Question(
         "How much of the coming year is owed already?",

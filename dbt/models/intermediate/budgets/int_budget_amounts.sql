@@ -1,6 +1,7 @@
 {#-
-Actuals and forecasts are charged amounts: sales for resold organizations, else cost. They are spread
-over the months that they apply to, before shared costs are passed on.
+Actuals are what the month's bill charges, after shared costs: sales for resold organizations, else
+cost. Forecasts are spread over the months that they apply to; `prepaid` is the part of them that
+earlier bills have charged.
 -#}
 {{ config(materialized='view') }}
 with
@@ -36,6 +37,18 @@ forecast_origins as (
 
     select * from {{ ref('int_forecast_origins') }}
     where is_latest
+
+),
+
+charged_amounts as (
+
+    select * from {{ ref('int_charged_amounts') }}
+
+),
+
+borne_costs as (
+
+    select * from {{ ref('int_borne_costs') }}
 
 ),
 
@@ -91,66 +104,95 @@ year_months as (
 
 ),
 
+prepaid as (
+
+    select
+        billing_period,
+        organization_id,
+        cost_center_id,
+        currency,
+        sum(amortized_cost) as cost,
+        sum(amortized_sales) as sales
+    from borne_costs
+    where billing_period > billed_period
+    group by billing_period, organization_id, cost_center_id, currency
+
+),
+
 -- An organization without a bill has a budget but no actuals.
-with_amounts as (
+with_basis as (
 
     select
         year_months.*,
+        {{ year_month('year_months.month') }} as billing_period,
         forecast_origins.origin_month as latest_month,
         coalesce(amount_bases.amount_basis, 'cost') as amount_basis,
-        coalesce(budgets.amount, 0) as budget,
-        case
-            when year_months.month <= forecast_origins.origin_month
-                then
-                    coalesce(
-                        case
-                            when amount_bases.amount_basis = 'sales' then series.sales
-                            else series.cost
-                        end,
-                        0
-                    )
-        end as actual,
-        case
-            when
-                year_months.month > forecast_origins.origin_month
-                and year_months.month <= forecast_origins.horizon_month
-                then
-                    coalesce(
-                        case
-                            when amount_bases.amount_basis = 'sales'
-                                then forecast_amounts.sales_forecast
-                            else forecast_amounts.forecast
-                        end,
-                        0
-                    )
-        end as forecast
+        year_months.month <= forecast_origins.origin_month as is_billed,
+        year_months.month > forecast_origins.origin_month
+        and year_months.month <= forecast_origins.horizon_month as is_forecast
     from year_months
-    left join budgets
-        on
-            year_months.organization_id = budgets.organization_id
-            and year_months.cost_center_id = budgets.cost_center_id
-            and year_months.currency = budgets.currency
-            and year_months.month = budgets.month
     left join forecast_origins
         on year_months.organization_id = forecast_origins.organization_id
     left join amount_bases
         on
             year_months.organization_id = amount_bases.organization_id
             and year_months.currency = amount_bases.currency
+
+),
+
+with_amounts as (
+
+    select
+        with_basis.* {{ without('billing_period', 'is_billed', 'is_forecast') }},
+        coalesce(budgets.amount, 0) as budget,
+        {%- for condition, name, cost, sales in [
+            ('is_billed', 'actual', 'charged_amounts.cost_after_sharing',
+             'charged_amounts.sales_after_sharing'),
+            ('is_billed', 'amortized', 'series.cost', 'series.sales'),
+            ('is_forecast', 'forecast', 'forecast_amounts.forecast',
+             'forecast_amounts.sales_forecast'),
+            ('is_forecast', 'prepaid', 'prepaid.cost', 'prepaid.sales'),
+        ] %}
+            case
+                when with_basis.{{ condition }} and with_basis.amount_basis = 'sales'
+                    then coalesce({{ sales }}, 0)
+                when with_basis.{{ condition }} then coalesce({{ cost }}, 0)
+            end as {{ name }}
+            {%- if not loop.last %},{% endif %}
+        {%- endfor %}
+    from with_basis
+    left join budgets
+        on
+            with_basis.organization_id = budgets.organization_id
+            and with_basis.cost_center_id = budgets.cost_center_id
+            and with_basis.currency = budgets.currency
+            and with_basis.month = budgets.month
+    left join charged_amounts
+        on
+            with_basis.organization_id = charged_amounts.organization_id
+            and with_basis.cost_center_id = charged_amounts.cost_center_id
+            and with_basis.currency = charged_amounts.currency
+            and with_basis.billing_period = charged_amounts.billing_period
     left join series
         on
             series.level = 'cost_center'
             and series.is_history
-            and year_months.organization_id = series.organization_id
-            and year_months.cost_center_id = series.cost_center_id
-            and year_months.currency = series.currency
-            and year_months.month = series.month
+            and with_basis.organization_id = series.organization_id
+            and with_basis.cost_center_id = series.cost_center_id
+            and with_basis.currency = series.currency
+            and with_basis.month = series.month
     left join forecast_amounts
         on
-            year_months.organization_id = forecast_amounts.organization_id
-            and year_months.cost_center_id = forecast_amounts.cost_center_id
-            and year_months.currency = forecast_amounts.currency
-            and year_months.month = forecast_amounts.month
+            with_basis.organization_id = forecast_amounts.organization_id
+            and with_basis.cost_center_id = forecast_amounts.cost_center_id
+            and with_basis.currency = forecast_amounts.currency
+            and with_basis.month = forecast_amounts.month
+    left join prepaid
+        on
+            with_basis.organization_id = prepaid.organization_id
+            and with_basis.cost_center_id = prepaid.cost_center_id
+            and with_basis.currency = prepaid.currency
+            and with_basis.billing_period = prepaid.billing_period
 
 )
 

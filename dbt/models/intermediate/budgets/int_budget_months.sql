@@ -1,4 +1,7 @@
-{#- Budgets compared with actuals and forecasts, to date and for the whole year. -#}
+{#-
+Budgets compared with actuals and forecasts, to date and for the whole year. A year's expected amount
+is what was charged, and what later bills are expected to charge.
+-#}
 with
 
 budget_amounts as (
@@ -31,10 +34,11 @@ accumulated as (
         *,
         sum(budget) over so_far as budget_to_date,
         sum(actual) over so_far as actual_to_date,
+        sum(amortized) over so_far as amortized_to_date,
         -- A year whose end is not reached by actuals and forecast has no year-end figure.
         case
             when count(coalesce(actual, forecast)) over whole_year = 12
-                then sum(coalesce(actual, forecast)) over whole_year
+                then sum(coalesce(actual, forecast - prepaid)) over whole_year
         end as year_expected
     from budget_amounts
     window
@@ -87,12 +91,18 @@ select
     coalesce(with_status.is_latest_month, false) as is_latest_month,
     cast(with_status.budget as decimal(28, 10)) as budget,
     cast(with_status.actual as decimal(28, 10)) as actual,
+    cast(with_status.amortized as decimal(28, 10)) as amortized,
     cast(with_status.forecast as decimal(28, 10)) as forecast,
+    cast(with_status.prepaid as decimal(28, 10)) as prepaid,
     cast(with_status.budget_to_date as decimal(28, 10)) as budget_to_date,
     cast(
         case when with_status.actual is not null then with_status.actual_to_date end
         as decimal(28, 10)
     ) as actual_to_date,
+    cast(
+        case when with_status.actual is not null then with_status.amortized_to_date end
+        as decimal(28, 10)
+    ) as amortized_to_date,
     cast(with_status.year_budget as decimal(28, 10)) as year_budget,
     cast(with_status.year_expected as decimal(28, 10)) as year_expected
 from with_status

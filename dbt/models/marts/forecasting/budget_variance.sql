@@ -28,7 +28,10 @@ final as (
         cast(year_expected - year_budget as decimal(28, 10)) as year_variance,
         status,
         is_latest_month,
-        fiscal_year
+        fiscal_year,
+        amortized,
+        amortized_to_date,
+        prepaid
     from budget_months
 
 )
