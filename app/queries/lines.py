@@ -16,7 +16,7 @@ def billing_lines(viewer: Viewer, selection: Selection, is_corrected: bool = Fal
     return Query(
         f"""
         select
-            billing_period, line_id, cost_center_id,
+            billing_period, line_id, product_name, cost_center_id,
             coalesce(cost_center_name, cost_center_id) as cost_center_name,
             charge_start_date, charge_end_date,
             charge_type || if(charge_class is null, '', ' (' || lower(charge_class) || ')')
@@ -31,6 +31,7 @@ def billing_lines(viewer: Viewer, selection: Selection, is_corrected: bool = Fal
         selection.parameters,
         (
             Column("charge_type", "Charge"),
+            Column("product_name", "Product"),
             Column("charge_start_date", "From", "day"),
             Column("charge_end_date", "To", "day"),
             Column("cost_center_name", "Cost center"),

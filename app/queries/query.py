@@ -89,6 +89,8 @@ class Selection:
     cost_center_id: str | None = None
     product_name: str | None = None
     currency: str | None = None
+    subscription_id: str | None = None
+    """Of billing lines only: sums have no subscription."""
 
     def where(self, period_column: str = "billing_period") -> str:
         """SQL condition of the selected rows; its values are in `parameters`."""
@@ -101,7 +103,10 @@ class Selection:
     @property
     def parameters(self) -> tuple[tuple[str, str], ...]:
         """The values of `where`, by name."""
-        fields = ("period", "organization_id", "cost_center_id", "product_name", "currency")
+        fields = (
+            "period", "organization_id", "cost_center_id", "product_name", "currency",
+            "subscription_id",
+        )  # fmt: skip
         values = ((name, getattr(self, name)) for name in fields)
         return tuple((name, value) for name, value in values if value is not None)
 

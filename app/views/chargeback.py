@@ -38,7 +38,7 @@ VIEW_HELP = (
 
 
 def overview() -> None:
-    """Totals of the selection; for a product of a cost center, its billing lines."""
+    """Totals of the selection; for a product or a subscription, its billing lines."""
     selection = here.selection
     center_names: dict[str, str] = {}
     picks = st.columns(3 if here.organization_id else [1, 2])
@@ -63,8 +63,9 @@ def overview() -> None:
                 {ALL: "All products", **{name: name for name in dict.fromkeys(products)}},
             )
         selection = replace(selection, product_name=product or None)
+    selection = replace(selection, subscription_id=st.query_params.get("subscription"))
     st.html(markup.trail(steps(selection, center_names)))
-    if selection.product_name:
+    if selection.product_name or selection.subscription_id:
         show_lines(selection, view)
     elif selection.cost_center_id:
         show_totals(selection, "product", view)
@@ -92,6 +93,7 @@ def address(selection: Selection, **more: str | None) -> dict[str, str | None]:
         "organization": None if viewer.is_customer else selection.organization_id,
         "cost_center": selection.cost_center_id,
         "product": selection.product_name,
+        "subscription": selection.subscription_id,
         "view": None if view == "chargeback" else view,
         **more,
     }
@@ -109,7 +111,10 @@ def steps(selection: Selection, center_names: dict[str, str]) -> list[str]:
             name = center_names.get(selection.cost_center_id, selection.cost_center_id)
             way.append((name, replace(whole, cost_center_id=selection.cost_center_id)))
         if selection.product_name:
-            way.append((selection.product_name, selection))
+            product = replace(selection, subscription_id=None)
+            way.append((selection.product_name, product))
+    if selection.subscription_id:
+        way.append((f"Subscription {selection.subscription_id}", selection))
     return [
         escape(words)
         if here_is == selection and i == len(way) - 1
@@ -165,8 +170,9 @@ def show_shared_costs(selection: Selection, view: ChargebackView) -> None:
 
 
 def show_lines(selection: Selection, view: ChargebackView) -> None:
-    """The billing lines of a product; each charge type leads to the split of its line."""
+    """The billing lines of a product or a subscription; a charge leads to the split of its line."""
     query = lines.billing_lines(viewer, selection, is_corrected=view == "chargeback_as_corrected")
+    query = query.without("product_name") if selection.product_name else query
 
     def links(row: Row) -> dict[str, str]:
         to = address(selection, line=str(row["line_id"]), billed=str(row["billing_period"]))
@@ -175,7 +181,7 @@ def show_lines(selection: Selection, view: ChargebackView) -> None:
     show(
         "Billing lines",
         query.without("cost_center_name") if selection.cost_center_id else query,
-        empty="No billing lines in this period.",
+        empty=f"No billing lines in {wording.period(here.period)}.",
         totals=ask(lines.totals(viewer, selection, view == "chargeback_as_corrected")),
         links=links,
     )
@@ -199,6 +205,7 @@ def show_line(line_id: str) -> None:
         here.organization_id,
         st.query_params.get("cost_center"),
         st.query_params.get("product"),
+        subscription_id=st.query_params.get("subscription"),
     )
     st.html(
         markup.trail(

@@ -16,17 +16,31 @@ here = page_context()
 viewer = here.viewer
 
 
+def address(period: str, **more: str | None) -> dict[str, str | None]:
+    """The parameters of a link to what the page shows, in a billing period."""
+    return {
+        "period": period,
+        "organization": None if viewer.is_customer else selection.organization_id,
+        "cost_center": selection.cost_center_id,
+        **more,
+    }
+
+
 def cards(row: Row) -> str:
-    """The amounts of both periods and the change."""
+    """The amounts of both periods, with their charges, and the change."""
     currency = str(row["currency"])
     before, now, change = (
         amount if isinstance(amount := row[name], Decimal) else None
         for name in ("before", "now", "change")
     )
+    charges = {
+        period: markup.link("See the charges", "chargeback", **address(period)) if found else ""
+        for period, found in charged.items()
+    }
     return markup.cards(
         [
-            (wording.period(since), markup.figure(before, currency), ""),
-            (wording.period(here.period), markup.figure(now, currency), ""),
+            (wording.period(since), markup.figure(before, currency), charges[since]),
+            (wording.period(here.period), markup.figure(now, currency), charges[here.period]),
             ("Change", markup.figure(change, currency), ""),
         ]
     )
@@ -50,15 +64,41 @@ def show_currency(total: Row) -> None:
         changes.parts(within, since),
         empty="Nothing changed.",
         totals=[total],
+        links=lambda row: {
+            "part": markup.link(
+                wording.change_part(str(row["part"])),
+                "what_changed",
+                **address(here.period, since=since, part=str(row["part"])),
+            )
+        },
     )
 
 
 def show_cost_centers() -> None:
-    """The change of every cost center; each leads to its subscriptions."""
-    query = changes.by_cost_center(selection, since)
-    occurring = {str(row["part"]) for row in ask(changes.parts(selection, since))}
-    query = query.without(*(f"{part}_change" for part in changes.PARTS if part not in occurring))
-    st.subheader("By cost center", anchor=False)
+    """The change of every cost center; each leads to its subscriptions and its charges."""
+    query = changes.by_cost_center(selection, since, part)
+    query = query.without(*(f"{each}_change" for each in changes.PARTS if each not in occurring))
+
+    def links(row: Row) -> dict[str, str]:
+        own = {
+            "organization": None if viewer.is_customer else str(row["organization_id"]),
+            "cost_center": str(row["cost_center_id"]),
+        }
+        more = {"since": since, "part": part}
+        found = {
+            "cost_center_name": markup.link(
+                str(row["cost_center_name"]), "what_changed", **address(here.period, **own, **more)
+            )
+        }
+        for name, period in (("before", since), ("now", here.period)):
+            amount = row[name]
+            key = (row["organization_id"], row["cost_center_id"])
+            if isinstance(amount, Decimal) and key in charged[period]:
+                words = wording.amount(amount, str(row["currency"]))
+                found[name] = markup.link(words, "chargeback", **address(period, **own))
+        return found
+
+    st.subheader(f"By cost center{of_part}", anchor=False)
     show(
         "Changes by cost center",
         query.without("organization_name") if here.organization_id else query,
@@ -68,40 +108,31 @@ def show_cost_centers() -> None:
             name: None if name.endswith("_change") and value == 0 else value
             for name, value in row.items()
         },
-        links=lambda row: {
-            "cost_center_name": markup.link(
-                str(row["cost_center_name"]),
-                "what_changed",
-                period=here.period,
-                since=since,
-                organization=None if viewer.is_customer else str(row["organization_id"]),
-                cost_center=str(row["cost_center_id"]),
-            )
-        },
+        links=links,
     )
 
 
+def lines_link(row: Row, period: str) -> str:
+    """A link to the billing lines of a row in a period, or to the shared costs."""
+    lines = {"product": str(row["product_name"]), "subscription": str(row["subscription_id"])}
+    own = {} if row["part"] == "sharing" else {key: text or None for key, text in lines.items()}
+    return markup.link(wording.period(period), "chargeback", **address(period, **own))
+
+
 def show_subscriptions() -> None:
-    """The change of every subscription; a product leads to its billing lines."""
-    st.subheader("By subscription", anchor=False)
+    """The change of every subscription; it leads to its billing lines of both periods."""
+    st.subheader(f"By subscription{of_part}", anchor=False)
     show(
         "Changes by subscription",
-        changes.by_subscription(selection, since),
-        empty="Nothing changed.",
-        links=lambda row: (
-            {
-                "product_name": markup.link(
-                    str(row["product_name"]),
-                    "chargeback",
-                    period=here.period,
-                    organization=None if viewer.is_customer else here.organization_id,
-                    cost_center=selection.cost_center_id,
-                    product=str(row["product_name"]),
-                )
-            }
-            if selection.cost_center_id
-            else {}
-        ),
+        changes.by_subscription(viewer, selection, since, part),
+        empty="This part sums to zero here: choose a cost center to see its subscriptions."
+        if part
+        else "Nothing changed.",
+        links=lambda row: {
+            name: lines_link(row, str(row[name]))
+            for name in ("lines_before", "lines_now")
+            if row[name]
+        },
     )
 
 
@@ -113,7 +144,7 @@ elif not earlier:
     nothing("There is no billing period before this one to compare with.")
 else:
     selection = here.selection
-    picks = iter(st.columns(2 if here.organization_id else [1, 1]))
+    picks = iter(st.columns(3))
     with next(picks):
         since = pick("Compared with", "since", {each: wording.period(each) for each in earlier})
     if here.organization_id:
@@ -125,6 +156,18 @@ else:
         with next(picks):
             center = pick("Cost center", "cost_center", {ALL: "All cost centers", **names})
         selection = replace(selection, cost_center_id=center or None)
+    occurring = [str(row["part"]) for row in ask(changes.occurring(selection, since))]
+    titles = {each: wording.change_part(each) for each in occurring}
+    with next(picks):
+        part = pick("Part", "part", {ALL: "All parts", **titles}) or None
+    of_part = f": {titles[part]}" if part else ""
+    charged = {
+        period: {
+            (row["organization_id"], row["cost_center_id"])
+            for row in ask(changes.charged(selection, period))
+        }
+        for period in (since, here.period)
+    }
     found_totals = ask(changes.totals(selection, since))
     if not found_totals:
         nothing("No charges in these periods.")
@@ -139,6 +182,7 @@ else:
             escape(
                 "Charged amounts are sales where the organization is sold to, else cost, after"
                 " shared costs. Seats count at the earlier price, prices at the later seats. The"
-                " change over several months is the sum of the changes from month to month."
+                " change over several months is the sum of the changes from month to month. Parts"
+                " of cost centers, such as moved splits, may sum to zero over an organization."
             )
         )

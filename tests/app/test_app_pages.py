@@ -5,20 +5,24 @@ import sys
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
-from html import escape
+from html import escape, unescape
 from pathlib import Path
+from urllib.parse import parse_qsl
+from xml.etree import ElementTree
 
 import duckdb
 import pytest
-from conftest import MadeOnce
+from conftest import Company, MadeOnce
 from published_company import copied, published_company, query
 from streamlit.testing.v1 import AppTest
 
 from app import changes, records, reviews, screen
 from app.published import Viewer
+from app.queries import changes as changes_shown
 from app.records import Person, now
 from app.roles import Roles
 from app.splits import Change
+from dagster_project import wording
 from dagster_project.settings import PROJECT_ROOT, DataFolder
 
 Open = Callable[..., AppTest]
@@ -708,6 +712,33 @@ def test_a_cost_center_needs_a_second_person(
     assert changes.pending_centers(editable, "evergreen") == []
 
 
+def rows_of(app: AppTest, caption: str) -> list[dict[str, str]]:
+    """The rows of the tables with a caption, as texts by title; totals are left out."""
+    found = []
+    for element in app.get("html"):
+        if f'aria-label="{escape(caption)}' not in element.proto.body:
+            continue
+        table = ElementTree.fromstring(element.proto.body.replace("<br>", "<br/>"))
+        titles = ["".join(cell.itertext()) for cell in table.iterfind(".//thead//th")]
+        for row in table.iterfind(".//tbody/tr"):
+            if row.get("class") != "group":
+                cells = ["".join(cell.itertext()) for cell in row]
+                found.append(dict(zip(titles, cells, strict=True)))
+    return found
+
+
+def number(shown: str) -> Decimal:
+    """An amount as a table shows it, without its currency; a dash is zero."""
+    figure = shown.split(" ")[0].replace(",", "")
+    return Decimal(0) if figure == wording.NOTHING else Decimal(figure)
+
+
+def addresses(app: AppTest, page: str) -> list[dict[str, str]]:
+    """The parameters of the links of a page to a page."""
+    found = re.findall(rf'href="{page}\?([^"]*)"', text(app))
+    return [dict(parse_qsl(unescape(parameters))) for parameters in dict.fromkeys(found)]
+
+
 def test_the_parts_of_a_change_lead_to_cost_centers_and_subscriptions(opened: Open) -> None:
     shown = text(opened("what_changed"))
     assert "January 2026" in shown
@@ -717,6 +748,136 @@ def test_the_parts_of_a_change_lead_to_cost_centers_and_subscriptions(opened: Op
     # 331.00 + 91.0166667 of January's addition become 650,000.00 of the cycle.
     assert "product=Microsoft+365+E3" in shown
     assert "Moved splits" not in shown
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        {},
+        {"organization": "dunmore"},
+        {"organization": "dunmore", "part": "splits"},
+        {"organization": "dunmore", "cost_center": "DUN-100"},
+        {"organization": "brightwater", "period": "2026-04", "since": "2026-01"},
+    ],
+)
+def test_the_parts_shown_of_every_row_sum_to_its_change(
+    opened: Open, sample_company: Company, address: dict[str, str]
+) -> None:
+    app = opened("what_changed", sample_company.data, **{"period": "2026-02"} | address)
+    titles = [wording.change_part(part) for part in changes_shown.PARTS]
+    half_a_cent = Decimal("0.005")
+    for row in rows_of(app, "Changes by cost center"):
+        amounts = [number(row[title]) for title in titles if title in row]
+        assert abs(sum(amounts) - number(row["Change"])) <= half_a_cent * (len(amounts) + 1), row
+        before_and_now = number(row["Now"]) - number(row["Before"])
+        assert abs(before_and_now - number(row["Change"])) <= half_a_cent * 3, row
+    parts = rows_of(app, "Parts of the change")
+    assert parts
+    if "organization" in address and "part" not in address:
+        by_subscription = rows_of(app, "Changes by subscription")
+        assert by_subscription
+        for part in parts:
+            changes = [
+                number(row["Change"]) for row in by_subscription if row["Part"] == part["Part"]
+            ]
+            allowed = half_a_cent * (len(changes) + 1)
+            assert abs(sum(changes) - number(part["Change"])) <= allowed, part
+    if address == {"organization": "dunmore"}:
+        # Moved splits and shared costs sum to zero over the organization: no bar, but a column.
+        assert [part["Part"] for part in parts] == ["Seats", "Credits and corrections"]
+        (row,) = [
+            row
+            for row in rows_of(app, "Changes by cost center")
+            if row["Cost center"] == "Engineering"
+        ]
+        assert {title: row[title] for title in ("Change", "Seats", "Moved splits")} == {
+            "Change": "799.08 USD", "Seats": "443.79 USD", "Moved splits": "105.06 USD",
+        }  # fmt: skip
+
+
+def test_quantities_of_a_change_are_those_of_the_whole_subscription(
+    opened: Open, sample_company: Company
+) -> None:
+    expected = {
+        (row[0], row[1]): row[2:]
+        for row in query(
+            sample_company.data,
+            """
+            select
+                subscription_id, product_name, previous_quantity, quantity, previous_unit_amount,
+                unit_amount
+            from subscription_changes
+            where billing_period = '2026-02' and organization_id = 'dunmore'
+            """,
+        )
+    }
+    app = opened("what_changed", sample_company.data, period="2026-02", organization="dunmore")
+    compared = [
+        row
+        for row in rows_of(app, "Changes by subscription")
+        if row["Quantity before"] != wording.NOTHING or row["Quantity now"] != wording.NOTHING
+    ]
+    assert [row["Product"] for row in compared] == ["Microsoft 365 E5"]
+    for row in compared:
+        shown = [number(row[title]) for title in (
+            "Quantity before", "Quantity now", "Per unit before", "Per unit now",
+        )]  # fmt: skip
+        assert tuple(shown) == expected[row["Subscription"], row["Product"]]
+        assert (row["Quantity before"], row["Quantity now"]) == ("85", "99")
+    # Of one cost center, its own.
+    app = opened(
+        "what_changed", sample_company.data, period="2026-02", organization="dunmore",
+        cost_center="DUN-100",
+    )  # fmt: skip
+    first = rows_of(app, "Changes by subscription")[0]
+    assert (first["Quantity before"], first["Quantity now"]) == ("40", "48")
+
+
+def test_every_change_leads_to_its_lines_in_the_period_that_has_them(
+    opened: Open, sample_company: Company
+) -> None:
+    data = sample_company.data
+    own = {"period": "2026-04", "organization": "brightwater"}
+    for more in ({}, {"cost_center": "BRW-200"}):
+        app = opened("what_changed", data, **own, **more)
+        led = {
+            (row["Product"], row["Lines before"], row["Lines now"])
+            for row in rows_of(app, "Changes by subscription")
+        }
+        assert ("Visio Plan 2", "March 2026", wording.NOTHING) in led
+        assert ("Microsoft 365 Copilot", wording.NOTHING, "April 2026") in led
+        of_lines = [link for link in addresses(app, "chargeback") if "product" in link]
+        assert len(of_lines) == len(led)
+        for link in of_lines:
+            assert link.items() >= more.items()
+            app = opened("chargeback", data, **link)
+            shown = text(app)
+            assert f"Subscription {link['subscription']}</li>" in shown
+            assert f"{wording.period(link['period'])}, Brightwater" in shown
+            assert rows_of(app, "Billing lines")
+            assert "is not in the list" not in shown
+    # All levels above lead to the charges of both periods.
+    for address in ({}, {"organization": "brightwater"}):
+        app = opened("what_changed", data, period="2026-04", **address)
+        periods = {link["period"] for link in addresses(app, "chargeback")}
+        assert periods == {"2026-03", "2026-04"}
+        assert {"period": "2026-03", **address} in addresses(app, "chargeback")
+        assert any("part" in link for link in addresses(app, "what_changed"))
+    # IT Services passes all of its cost on: zero, and yet it has charges.
+    app = opened("what_changed", data, period="2026-02", organization="dunmore")
+    assert {"period": "2026-02", "organization": "dunmore", "cost_center": "DUN-900"} in addresses(
+        app, "chargeback"
+    )
+
+
+def test_a_shared_cost_leads_to_the_shared_costs_of_the_cost_center(
+    opened: Open, sample_company: Company
+) -> None:
+    own = {"period": "2026-02", "organization": "dunmore", "cost_center": "DUN-100"}
+    app = opened("what_changed", sample_company.data, part="sharing", **own)
+    assert {row["Part"] for row in rows_of(app, "Changes by subscription")} == {"Shared costs"}
+    assert own in addresses(app, "chargeback")
+    assert rows_of(opened("chargeback", sample_company.data, **own), "Shared costs")
 
 
 def test_the_home_page_shows_twelve_months_movers_default_and_what_is_searched(
