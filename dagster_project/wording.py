@@ -5,13 +5,15 @@ Belongs here: one value to one text, for the app, statements, the summary and th
 Does not: tables, markup, number formats of spreadsheets.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
 from typing import Literal
 from urllib.parse import urlsplit
 
-from dagster_project.seeds import currency_decimals, seed_values
+from dagster_project.seeds import currency_decimals, seed, seed_values
 
 NOTHING = "\N{EN DASH}"
 
@@ -155,6 +157,39 @@ def code(value: str) -> str:
 def split_reason(reason: str) -> str:
     """The meaning of a reason code of a split, from the seed split_reasons."""
     return seed_values("split_reasons", "split_reason", "meaning").get(reason, code(reason))
+
+
+def charge_type(value: str, kind: str = "") -> str:
+    """The title of a charge type, from the seed charge_types: `addQuantity` is Added seats.
+
+    A type that the seed does not list is shown as billed. Lines of the charge kind `usage` are
+    metered usage: daily ratings have the charge type of a license.
+    """
+    key = kind if kind == "usage" else _NOT_IN_KEY.sub("", value.lower())
+    return _charge_titles().get(key) or value
+
+
+def charge_details(details: str | None, type_: str | None, kind: str) -> str | None:
+    """The description of a billing line that begins with its charge type, with the title instead.
+
+    `cycleCharge. From 4 Mar 2026` is Cycle charge. From 4 Mar 2026.
+    """
+    if not details or not type_ or not details.startswith(f"{type_}."):
+        return details
+    return charge_type(type_, kind) + details.removeprefix(type_)
+
+
+_NOT_IN_KEY = re.compile("[^a-z0-9]")
+"""Characters that dbt's macro match_key leaves out too."""
+
+
+@cache
+def _charge_titles() -> Mapping[str, str]:
+    return {
+        _NOT_IN_KEY.sub("", row["charge_type"].lower()): row["title"]
+        for row in seed("charge_types")
+        if row["title"]
+    }
 
 
 def sharing_method(method: str) -> str:

@@ -21,6 +21,7 @@ def billing_lines(viewer: Viewer, selection: Selection, is_corrected: bool = Fal
             charge_start_date, charge_end_date,
             charge_type || if(charge_class is null, '', ' (' || lower(charge_class) || ')')
                 as charge_type,
+            billing_report.charge_type as charge_code, charge_kind,
             subscription_id, quantity, quantity_unit, share, currency, split_reason, {unit_cost}
             {", ".join(name for name, _ in viewer.line_measures)}
         from billing_report

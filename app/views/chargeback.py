@@ -176,7 +176,11 @@ def show_lines(selection: Selection, view: ChargebackView) -> None:
 
     def links(row: Row) -> dict[str, str]:
         to = address(selection, line=str(row["line_id"]), billed=str(row["billing_period"]))
-        return {"charge_type": markup.link(str(row["charge_type"]), "chargeback", **to)}
+        code = str(row["charge_code"])
+        # A correction says so after its type.
+        words = wording.charge_type(code, str(row["charge_kind"]))
+        words += str(row["charge_type"]).removeprefix(code)
+        return {"charge_type": markup.link(words, "chargeback", **to)}
 
     show(
         "Billing lines",

@@ -311,7 +311,8 @@ def _lines(
         f"""
         select
             if(charge_class = 'Correction', '{CORRECTION_KEY}', charge_kind),
-            product_name, billing_line_details, share, quantity, quantity_unit, {amount}
+            charge_type, billing_line_details, product_name, share, quantity, quantity_unit,
+            {amount}
         from billing_report
         where {ACCOUNT_CONDITION}
             and (quantity <> 0 or {amount} <> 0 or {amount} is null and share <> 0)
@@ -320,14 +321,15 @@ def _lines(
         account.parameters,
     ).fetchall()
     lines: dict[str, list[Line]] = defaultdict(list)
-    for charge_kind, *line in rows:
+    for charge_kind, charge_type, details, product_name, *amounts in rows:
         section = section_of(charge_kind)
         if section is None:
             raise StatementDiffers(
                 f"charge kind {charge_kind} has no row in the seed statement_sections: add one,"
                 " then run make run"
             )
-        lines[section].append(Line(*line))
+        words = wording.charge_details(details, charge_type, charge_kind)
+        lines[section].append(Line(product_name, words, *amounts))
     shared = _shared_lines(connection, account)
     if shared:
         lines[section_of(SHARED_KEY) or SHARED_KEY] += shared

@@ -1,6 +1,8 @@
 """The workbook of a billing period: split lines as a table, with totals, charts and a pivot.
 
-Shared costs, forecast and budget have sheets if they have rows.
+The amount charged comes first, as on statements: after shared costs, which are rows of the sheet
+Detail. Cost, sales and margin are before sharing. Shared costs, forecast and budget have sheets if
+they have rows.
 
 Belongs here: sheets, formulas, formats. Does not: the rows (workbook_rows), the columns that a
 customer may see (customer), the file format of a pivot (pivot).
@@ -13,6 +15,7 @@ that do not calculate; the sheet Summary compares both, since spreadsheet progra
 digits.
 """
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +35,7 @@ from dagster_project import wording
 from dagster_project.exports.pivot import Pivot, add_pivot, area_of
 from dagster_project.exports.scope import Scope
 from dagster_project.exports.workbook_rows import (
+    CHARGED,
     COST_CENTERS,
     INVOICE_HEADER,
     LISTINGS,
@@ -39,6 +43,7 @@ from dagster_project.exports.workbook_rows import (
     PERIODS,
     PRODUCTS,
     SHARED_COSTS,
+    SHARED_KIND,
     Breakdown,
     Column,
     Invoice,
@@ -62,7 +67,7 @@ SHEETS: Mapping[str, Breakdown | None] = {
 HEADER_ROW = 3
 """Header row of the sheets with totals, counted from 0; title and check are above it."""
 
-BEFORE_SHARING = f"Before shared costs; see the sheet {SHARED_COSTS.sheet}."
+SHARING_NOTE = f"Charged includes shared costs (sheet {SHARED_COSTS.sheet})."
 
 ROWS, UNPRICED = "Rows", "Rows without price"
 
@@ -150,6 +155,13 @@ class _Book:
         self.workbook = workbook
         self.rows = rows
         self.measures = rows.measures
+        # The broker's amounts charged are never null.
+        is_of_customer = rows.scope.edition == "customer"
+        self.nullable = {
+            measure.name
+            for measure in self.measures
+            if measure.name != "total_cost" and (measure.name != CHARGED or is_of_customer)
+        }
         self.by_currency = rows.by_currency()
         self.formats: dict[tuple[object, ...], Any] = {}
 
@@ -168,19 +180,18 @@ class _Book:
         names[names.index("Detail") : names.index("Detail")] = tables
         sheets = {name: self.workbook.add_worksheet(name) for name in names}
         for name, breakdown in SHEETS.items():
-            sheets[name].set_landscape()
+            _set_page(sheets[name])
             if name != "Detail":
-                sheets[name].fit_to_pages(1, 0)
                 bold = self._format("text", bold=True, font_size=14)
                 sheets[name].write_string(0, 0, _text(title), bold)
             if breakdown:
                 self._write_breakdown(sheets[name], breakdown)
-                if SHARED_COSTS.sheet in tables:
-                    sheets[name].write_string(2, 0, BEFORE_SHARING)
+                if self.rows.has_shared_costs():
+                    sheets[name].write_string(2, 0, SHARING_NOTE)
         next_row = self._write_checks(sheets["Summary"])
         self._insert_charts(sheets["Summary"], next_row)
         for name, (columns, table_rows) in tables.items():
-            sheets[name].set_landscape()
+            _set_page(sheets[name])
             self._write_table(sheets[name], name, columns, table_rows)
         self._write_detail(sheets["Detail"])
         return self._write_pivot(sheets["Pivot"])
@@ -211,6 +222,8 @@ class _Book:
             sheet.write_string(row, column, _text(value))
         elif kind == "code":
             sheet.write_string(row, column, _text(wording.code(value)))
+        elif kind == "charge_type":
+            sheet.write_string(row, column, _text(wording.charge_type(value)))
         elif kind == "sharing_method":
             sheet.write_string(row, column, _text(wording.sharing_method(value)))
         elif kind == "flag":
@@ -239,7 +252,7 @@ class _Book:
         first, last = HEADER_ROW + 1, HEADER_ROW + len(totals)
         widths = {"No.": 6, "Currency": 10}
         widths |= {header: width for header, _, width in breakdown.labels}
-        widths |= {measure.header: 16 for measure in self.measures} | {ROWS: 12, UNPRICED: 12}
+        widths |= {measure.total_header: 16 for measure in self.measures} | {ROWS: 12, UNPRICED: 12}
         at = {header: column for column, header in enumerate(widths)}
         for column, width in enumerate(widths.values()):
             sheet.set_column(column, column, width)
@@ -253,23 +266,33 @@ class _Book:
             for (header, _, _), label in zip(breakdown.labels, total.labels, strict=True):
                 sheet.write_string(row, at[header], _text(label or "(none)"))
             mine = f"Detail[{breakdown.number_header}],$A{row + 1}"
+            billed = f'{mine},Detail[Kind],"<>{SHARED_KIND}"'
             formulas = {
-                measure.header: f"SUMIFS(Detail[{measure.header}],{mine})"
-                for measure in self.measures
+                ROWS: f"COUNTIFS({billed})",
+                UNPRICED: f'COUNTIFS({billed},Detail[Sales],"")',
             }
-            formulas |= {
-                ROWS: f"COUNTIFS({mine})",
-                UNPRICED: f'COUNTIFS({mine},Detail[Sales],"")',
-            }
+            for measure in self.measures:
+                amounts = f"Detail[{measure.header}]"
+                formula = f"SUMIFS({amounts},{mine})"
+                if measure.name in self.nullable:
+                    # Without any price, sales are null, not 0.
+                    empty = f'COUNTIFS({mine},{amounts},"")=COUNTIFS({mine})'
+                    formula = f'IF({empty},"",{formula})'
+                formulas[measure.total_header] = formula
             self._write_total(sheet, row, at, total, formulas)
         currencies = xl_range_abs(first, at["Currency"], last, at["Currency"])
         for row, total in enumerate(self.by_currency, last + 1):
             sheet.write_string(row, 0, "Sum", self._format("text", bold=True))
-            formulas = {
-                header: f"SUMPRODUCT(--({currencies}=$B{row + 1}),"
-                f"{xl_range_abs(first, column, last, column)})"
-                for header, column in at.items()
-            }
+            mine = f"--({currencies}=$B{row + 1})"
+            formulas = {}
+            for header, column in at.items():
+                amounts = xl_range_abs(first, column, last, column)
+                formulas[header] = f"SUMPRODUCT({mine},{amounts})"
+                if header in {
+                    each.total_header for each in self.measures if each.name in self.nullable
+                }:
+                    empty = f"SUMPRODUCT({mine},--ISNUMBER({amounts}))=0"
+                    formulas[header] = f'IF({empty},"",{formulas[header]})'
             self._write_total(sheet, row, at, total, formulas, bold=True)
 
     def _write_total(
@@ -287,14 +310,10 @@ class _Book:
         number = self._format("count", **properties)
         for header, count in ((ROWS, total.row_count), (UNPRICED, total.unpriced_row_count)):
             _write_formula(sheet, row, at[header], formulas[header], number, count)
-        rows, unpriced = (f"${xl_col_to_name(at[header])}{row + 1}" for header in (ROWS, UNPRICED))
         money = self._format("money", total.currency, **properties)
         for measure, amount in zip(self.measures, total.sums, strict=True):
-            formula = formulas[measure.header]
-            if measure.name != "total_cost":
-                # Without any price, sales are null, not 0.
-                formula = f'IF({rows}={unpriced},"",{formula})'
-            _write_formula(sheet, row, at[measure.header], formula, money, amount)
+            header = measure.total_header
+            _write_formula(sheet, row, at[header], formulas[header], money, amount)
 
     # --- checks ------------------------------------------------------------------------------
 
@@ -303,7 +322,7 @@ class _Book:
         totals = self.rows.totals(PERIODS)
         count = len(self.measures)
         published = 5 + count
-        headers = [measure.header for measure in self.measures]
+        headers = [measure.total_header for measure in self.measures]
         self._write_headers(
             sheet,
             HEADER_ROW,
@@ -422,17 +441,16 @@ class _Book:
         first, last = HEADER_ROW + numbers[0], HEADER_ROW + numbers[-1]
         # Names are in the last column before the measures.
         names = 1 + len(breakdown.labels)
-        charted = [measure for measure in self.measures if measure.header != "Margin"]
-        for column, measure in enumerate(charted, names + 1):
-            chart.add_series(
-                {
-                    "name": measure.header,
-                    "categories": [sheet_name, first, names, last, names],
-                    "values": [sheet_name, first, column, last, column],
-                }
-            )
-        shown = " and ".join(measure.header for measure in charted).capitalize()
-        title = f"{shown} by {breakdown.word.lower()}, {currency}"
+        # The first measure is the amount charged.
+        measure = self.measures[0]
+        chart.add_series(
+            {
+                "name": measure.header,
+                "categories": [sheet_name, first, names, last, names],
+                "values": [sheet_name, first, names + 1, last, names + 1],
+            }
+        )
+        title = f"{measure.header} by {breakdown.word.lower()}, {currency}"
         chart.set_title({"name": _text(title), "name_font": {"size": 12}})
         amounts = {"num_format": "#,##0", "major_gridlines": {"visible": True, "line": GRAY}}
         if kind == "bar":
@@ -440,7 +458,7 @@ class _Book:
             chart.set_y_axis({"reverse": True})
         else:
             chart.set_y_axis(amounts)
-        chart.set_legend({"position": "bottom"})
+        chart.set_legend({"none": True})
         chart.set_size({"width": 640, "height": 480})
         return chart
 
@@ -471,6 +489,8 @@ class _Book:
             sheet.set_column(at, at, column.width)
         sheet.freeze_panes(1, 0)
         sheet.repeat_rows(0)
+        printed = list(itertools.takewhile(lambda column: column.is_printed, columns))
+        sheet.print_area(0, 0, last, len(printed) - 1)
 
     def _write_pivot(self, sheet: Any) -> Pivot:
         """The result of the pivot, for programs that do not refresh it; currencies are separate."""
@@ -478,7 +498,9 @@ class _Book:
         if not self.rows.scope.organization_id:
             fields["Organization"] = "organization_name"
         fields["Cost center"] = "cost_center_name"
-        values = {f"Sum of {measure.header.lower()}": measure.header for measure in self.measures}
+        values = {
+            f"Sum of {measure.total_header.lower()}": measure.header for measure in self.measures
+        }
         sheet.set_column(0, 0, 14)
         sheet.set_column(1, len(fields) - 1, 32)
         sheet.set_column(len(fields), len(fields) + len(values) - 1, 16)
@@ -511,6 +533,13 @@ class _Book:
             values=values,
             has_grand_total=has_grand_total,
         )
+
+
+def _set_page(sheet: Any) -> None:
+    """Print a sheet in landscape, one page wide."""
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
+    sheet.set_margins(left=0.4, right=0.4, top=0.5, bottom=0.5)
 
 
 def _text(value: str) -> str:

@@ -1,5 +1,10 @@
 """The rows of a workbook: split lines in scope, totals, invoices, shared costs, forecast, budget.
 
+The split lines are those of the billing report and, per cost center, its shared costs: amounts
+received, and amounts passed on as negative ones. The amounts charged of all rows therefore sum to
+chargeback and to the statements. Shared costs have no cost, sales and margin of their own, since
+these are before sharing.
+
 Belongs here: queries, and the columns of each sheet. Does not: cells, formulas, charts (workbook).
 """
 
@@ -13,7 +18,7 @@ from typing import Any, Literal
 import duckdb
 
 from dagster_project.errors import ApportionError
-from dagster_project.exports.scope import NothingInScope, Scope
+from dagster_project.exports.scope import NothingInScope, Scope, shared_cost_sides
 from dagster_project.exports.visibility import require_customer_tables
 
 ROW_LIMIT = 1_048_575
@@ -24,6 +29,7 @@ FETCHED_ROWS = 5_000
 Kind = Literal[
     "text",
     "code",
+    "charge_type",
     "sharing_method",
     "date",
     "month",
@@ -43,39 +49,54 @@ class TooManyRows(ApportionError):
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: its header, its name in the mart, its width."""
+    """A column of a table: its header, its name in the mart, its width.
+
+    A sheet prints its columns up to the first that is not printed.
+    """
 
     header: str
     name: str
     width: int
     kind: Kind = "text"
+    is_printed: bool = True
 
+    @property
+    def total_header(self) -> str:
+        """The header of the column's sum: cost, sales and margin are before shared costs."""
+        return self.header if self.name == CHARGED else f"{self.header} before sharing"
+
+
+CHARGED = "charged_amount"
+
+SHARED_KIND = "shared costs"
+"""The kind of split lines that are shared costs."""
 
 DETAIL = (
     Column("Period", "billing_period", 9),
-    Column("Billing date", "billing_date", 11, "date"),
-    Column("Invoice", "invoice_number", 14),
-    Column("Organization ID", "organization_id", 17),
     Column("Organization", "organization_name", 26),
-    Column("Subscription", "subscription_id", 38),
     Column("Product", "product_name", 34),
-    Column("SKU", "sku_id", 10),
-    Column("Charge type", "charge_type", 18),
-    Column("Kind", "charge_kind", 9),
+    Column("Charge type", "charge_type", 22, "charge_type"),
     Column("From", "charge_start_date", 11, "date"),
     Column("To", "charge_end_date", 11, "date"),
-    Column("Details", "billing_line_details", 50),
-    Column("Cost center ID", "cost_center_id", 17),
     Column("Cost center", "cost_center_name", 24),
     Column("Quantity", "quantity", 11, "quantity"),
     Column("Unit", "quantity_unit", 10),
     Column("Share", "share", 10, "share"),
+    Column("Currency", "currency", 10),
+    Column("Charged", CHARGED, 14, "money"),
+    Column("Cost", "total_cost", 14, "money", is_printed=False),
+    Column("Sales", "total_sales", 14, "money", is_printed=False),
+    Column("Margin", "total_margin", 14, "money"),
+    Column("Billing date", "billing_date", 11, "date"),
+    Column("Invoice", "invoice_number", 14),
+    Column("Organization ID", "organization_id", 17),
+    Column("Subscription", "subscription_id", 38),
+    Column("SKU", "sku_id", 10),
+    Column("Kind", "charge_kind", 12),
+    Column("Details", "billing_line_details", 50),
+    Column("Cost center ID", "cost_center_id", 17),
     Column("Unit cost", "unit_cost", 12, "unit_amount"),
     Column("Unit price", "unit_price", 12, "unit_amount"),
-    Column("Currency", "currency", 10),
-    Column("Cost", "total_cost", 14, "money"),
-    Column("Sales", "total_sales", 14, "money"),
-    Column("Margin", "total_margin", 14, "money"),
     Column("Split in force since", "snapshot_effective_at", 16, "instant"),
     Column("Split reason", "split_reason", 16),
     Column("Unallocated", "is_unallocated", 13, "flag"),
@@ -85,6 +106,12 @@ DETAIL = (
     Column("Line ID", "line_id", 34),
     Column("Refund of line ID", "refund_of_line_id", 34),
 )
+
+# Daily-rated usage has the charge type of a license.
+DETAIL_SQL = {
+    "charge_type": "if(lines.charge_kind = 'usage', lines.charge_kind, lines.charge_type)",
+}
+"""SQL of the columns that the sheet does not show as they are."""
 
 
 @dataclass(frozen=True)
@@ -107,14 +134,11 @@ SHARED_COSTS = Listing(
     "shared_costs",
     (
         Column("Period", "billing_period", 9),
-        Column("Organization ID", "organization_id", 17),
         Column("Organization", "organization_name", 26),
         Column("Step", "step", 6, "count"),
         Column("Shared cost", "source_name", 30),
         Column("Method", "method", 18, "sharing_method"),
-        Column("From ID", "from_cost_center_id", 17),
         Column("From", "from_cost_center_name", 24),
-        Column("To ID", "to_cost_center_id", 17),
         Column("To", "to_cost_center_name", 24),
         Column("Product", "product_name", 34),
         Column("Share of cost", "share", 10, "share"),
@@ -123,6 +147,9 @@ SHARED_COSTS = Listing(
         Column("Cost", "shared_cost", 14, "money"),
         Column("Sales", "shared_sales", 14, "money"),
         Column("Margin", "shared_margin", 14, "money"),
+        Column("Organization ID", "organization_id", 17, is_printed=False),
+        Column("From ID", "from_cost_center_id", 17),
+        Column("To ID", "to_cost_center_id", 17),
         Column("Explanation", "explanation", 60),
     ),
     "billing_period between $first_period and $last_period",
@@ -134,12 +161,14 @@ BY_COST_CENTER = (
 )
 OF_COST_CENTER = (
     Column("Month", "month", 10, "month"),
-    Column("Organization ID", "organization_id", 17),
     Column("Organization", "organization_name", 26),
     Column("Business unit", "business_unit", 18),
-    Column("Cost center ID", "cost_center_id", 17),
     Column("Cost center", "cost_center_name", 24),
     Column("Currency", "currency", 10),
+)
+IDS = (
+    Column("Organization ID", "organization_id", 17, is_printed=False),
+    Column("Cost center ID", "cost_center_id", 17),
 )
 FORECAST = Listing(
     "Forecast",
@@ -155,6 +184,7 @@ FORECAST = Listing(
         Column("Seat changes", "seat_change_cost", 15, "money"),
         Column("Sales forecast", "sales_forecast", 15, "money"),
         Column("Method", "method", 32, "code"),
+        *IDS,
     ),
     # The forecast after an earlier period is no longer known.
     "not exists (select 1 from billing_report where billing_period > $last_period)",
@@ -176,6 +206,7 @@ BUDGET = Listing(
         Column("Year budget", "year_budget", 17, "money"),
         Column("Year forecast", "year_expected", 19, "money"),
         Column("Year variance", "year_variance", 20, "money"),
+        *IDS,
     ),
     "strftime(month, '%Y-%m') between $first_period and $last_period",
     BY_COST_CENTER,
@@ -234,12 +265,18 @@ class Breakdown:
         return f"workbook_by_{self.word.lower().replace(' ', '_')}"
 
 
+SALES_CHARGED = "case when amount_basis = 'sales' then coalesce(total_sales, 0) end"
+
 LINES = "workbook_lines"
 INVOICES = "workbook_invoices"
 INVOICE_HEADER = "Invoice no"
 
 ORGANIZATION = "max_by(organization_name, billing_period)"
 COST_CENTER = "max_by(cost_center_name, billing_period)"
+ROW_COUNTS = """
+    count(*) filter (not is_shared_cost) as row_count,
+    count(*) filter (not is_shared_cost and total_sales is null) as unpriced_row_count
+    """
 HAS_SEVERAL = f"(select count(distinct organization_id) > 1 from temp.{LINES})"
 
 PERIODS = Breakdown("Period", ("billing_period",), (("Period", "billing_period", 34),))
@@ -269,7 +306,7 @@ BREAKDOWNS = (PERIODS, ORGANIZATIONS, PRODUCTS, COST_CENTERS)
 
 @dataclass(frozen=True)
 class Total:
-    """A total; `sums` are by measure, null if no row has a price."""
+    """A total; `sums` are by measure, null if no row has a price. Counts are of billed lines."""
 
     number: int
     labels: tuple[str | None, ...]
@@ -309,7 +346,9 @@ class WorkbookRows:
         self.connection = connection
         self.scope = scope
         published = connection.table("billing_report").columns
-        self.columns = tuple(column for column in DETAIL if column.name in published)
+        self.columns = tuple(
+            column for column in DETAIL if column.name in published or column.name == CHARGED
+        )
         self.measures = tuple(column for column in self.columns if column.kind == "money")
         self.numbers = {breakdown.number_header: breakdown.table for breakdown in BREAKDOWNS}
         if scope.edition == "broker":
@@ -323,6 +362,10 @@ class WorkbookRows:
     def head(self) -> tuple[date, str]:
         """The latest billing date, and the name of the organization, or of one of several."""
         return self._fetch(f"select max(billing_date), {ORGANIZATION} from temp.{LINES}")[0]
+
+    def has_shared_costs(self) -> bool:
+        """Whether split lines in scope are shared costs."""
+        return bool(self._fetch(f"select bool_or(is_shared_cost) from temp.{LINES}")[0][0])
 
     def totals(self, breakdown: Breakdown) -> list[Total]:
         """The totals of a breakdown by number, and therefore by currency."""
@@ -350,14 +393,13 @@ class WorkbookRows:
 
     def by_currency(self) -> list[Total]:
         """One total per currency."""
-        sums = ", ".join(f"sum({measure.name})" for measure in self.measures)
+        sums = ", ".join(_sum(measure.name) for measure in self.measures)
         return [
             Total(number, (), currency, row_count, unpriced_row_count, tuple(amounts))
             for number, currency, row_count, unpriced_row_count, *amounts in self._fetch(
                 f"""
                 select
-                    row_number() over (order by currency), currency, count(*),
-                    count(*) - count(total_sales), {sums}
+                    row_number() over (order by currency), currency, {ROW_COUNTS}, {sums}
                 from temp.{LINES}
                 group by currency
                 order by currency
@@ -411,7 +453,7 @@ class WorkbookRows:
         if INVOICE_HEADER in self.numbers:
             joins.append(f"left join temp.{INVOICES} on {_is_of(INVOICES, 'lines')}")
         columns = [
-            *(f"lines.{column.name}" for column in self.columns),
+            *(DETAIL_SQL.get(column.name, f"lines.{column.name}") for column in self.columns),
             *(f"{table}.number" for table in self.numbers.values()),
             "lines.currency",
         ]
@@ -433,7 +475,7 @@ class WorkbookRows:
         return self._fetch(
             f"""
             select
-                {", ".join(names)}, {", ".join(f"sum({measure.name})" for measure in self.measures)}
+                {", ".join(names)}, {", ".join(_sum(measure.name) for measure in self.measures)}
             from temp.{LINES}
             group by {", ".join(names)}
             order by {", ".join(f"lower({name}), {name}" for name in names)}
@@ -467,10 +509,51 @@ def workbook_rows(connection: duckdb.DuckDBPyConnection, scope: Scope) -> Iterat
             connection.execute(f"drop table if exists temp.{table}")
 
 
+def _sum(measure: str) -> str:
+    """SQL of the sum of a measure; a cost is never null."""
+    return f"coalesce(sum({measure}), 0)" if measure == "total_cost" else f"sum({measure})"
+
+
 def _load_lines(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
+    """The split lines of the billing report, and the shared costs of each cost center."""
+    own, shared = (connection.table(name).columns for name in ("billing_report", "shared_costs"))
+    # A customer's own tables have no cost. An organization without sales is charged nothing there.
+    charged = "" if CHARGED in own else f", {SALES_CHARGED} as {CHARGED}"
+    amounts = [name for name in ("shared_sales", "shared_cost") if name in shared]
+    cost, share = ("shared_cost", "share") if len(amounts) == 2 else ("null", "null")
+    explanation = ", explanation" if "explanation" in own and "explanation" in shared else ""
     connection.execute(
-        f"create or replace temp table {LINES} as"
-        f" select * from billing_report where {scope.condition}",
+        f"""
+        create or replace temp table {LINES} as
+        with billed as (
+            select *, false as is_shared_cost {charged} from billing_report where {scope.condition}
+        ),
+        bases as (
+            select billing_period, organization_id, currency, any_value(amount_basis) as basis
+            from billed
+            group by all
+        ),
+        shared as (
+            select
+                billing_period, organization_id, organization_name, product_name,
+                '{SHARED_KIND}' as charge_kind, currency, cost_center_id,
+                if(side = 1, to_cost_center_name, from_cost_center_name) as cost_center_name,
+                concat_ws(
+                    ', ', other_name,
+                    if(source_kind = 'cost_center', null, 'shared ' || source_kind || ' '
+                        || source_name)
+                ) as billing_line_details,
+                if(basis = 'sales', sales_share, {share}) as share,
+                if(basis = 'sales', coalesce(shared_sales, 0), {cost}) as {CHARGED},
+                false as is_unallocated, true as is_shared_cost {explanation}
+            from ({shared_cost_sides(amounts)})
+            inner join bases using (billing_period, organization_id, currency)
+            where {scope.condition}
+        )
+        select * from billed
+        union all by name
+        select * from shared where {CHARGED} is not null
+        """,
         scope.parameters,
     )
     lines = connection.table(f"temp.{LINES}")
@@ -496,9 +579,8 @@ def _load_totals(
         create or replace temp table {breakdown.table} as
         with totals as (
             select
-                {by}, {labels}, currency, count(*) as row_count,
-                count(*) - count(total_sales) as unpriced_row_count,
-                {", ".join(f"sum({name}) as {name}" for name in measures)}
+                {by}, {labels}, currency, {ROW_COUNTS},
+                {", ".join(f"{_sum(name)} as {name}" for name in measures)}
             from temp.{LINES}
             group by {by}, currency
         )
@@ -526,6 +608,7 @@ def _load_invoices(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
                 if(invoice_number is null, billing_date, null) as billing_date, currency,
                 sum(total_cost) as total_cost
             from temp.{LINES}
+            where not is_shared_cost
             group by all
         )
         select

@@ -214,7 +214,7 @@ def test_every_page_works_without_errors_and_without_other_hosts(
         # From the organizations down to the explanation of a line.
         tab.page.get_by_role("link", name="Chargeback", exact=True).click()
         table = tab.page.locator(".table")
-        for step in ("Evergreen Retail", "Sales", "Microsoft 365 E3", "cycleCharge"):
+        for step in ("Evergreen Retail", "Sales", "Microsoft 365 E3", "Cycle charge"):
             table.get_by_role("link", name=step, exact=True).first.click()
             tab.settle()
         expect(tab.page.get_by_text("1,234,567.891234").first).to_be_visible()

@@ -406,6 +406,26 @@ def test_sales_equal_the_published_report(
         check_package(edition.workbook)
         book = openpyxl.load_workbook(edition.workbook, data_only=True)
         assert book["Summary"]["A2"].value == "Check: OK"
+        charged = {
+            (row[4], row[1]): row[6]
+            for row in book["By cost center"].iter_rows(min_row=5, values_only=True)
+            if row[4]
+        }
+        assert [cell.value for cell in book["By cost center"][4]][6:8] == [
+            "Charged",
+            "Sales before sharing",
+        ]
+        with duckdb.connect(str(edition.database), read_only=True) as own:
+            statements = own.execute(
+                """
+                select cost_center_id, currency, sum(amount)
+                from marts.statement_lines
+                group by all
+                """
+            ).fetchall()
+        assert len(statements) == len(charged)
+        for cost_center, currency, amount in statements:
+            assert charged[cost_center, currency] == pytest.approx(float(amount), abs=1e-9)
         header = [cell.value for cell in book["Detail"][1]]
         assert "Sales" in header
         assert not {"Cost", "Margin", "Explanation", "Invoice no"} & set(header)

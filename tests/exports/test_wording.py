@@ -92,3 +92,28 @@ def test_every_forecast_method_has_a_sentence() -> None:
         assert "_" not in wording.forecast_method(method)
         assert not wording.forecast_method(method).startswith("Method:")
     assert wording.forecast_method("of_tomorrow") == "Method: of tomorrow."
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "title"),
+    [
+        ("cycleCharge", "cycle", "Cycle charge"),
+        ("addQuantity", "refund", "Added seats"),
+        # Spelled as other bills print it.
+        ("cyclecharge", "cycle", "Cycle charge"),
+        ("Purchase One-Time", "extra", "One-time purchase"),
+        # A daily rating has the charge type of a license.
+        ("new", "cycle", "New subscription"),
+        ("new", "usage", "Metered usage"),
+        ("somethingNew", "extra", "somethingNew"),
+    ],
+)
+def test_charge_types_have_titles(code: str, kind: str, title: str) -> None:
+    assert wording.charge_type(code, kind) == title
+    assert wording.charge_details(f"{code}. From 1 May", code, kind) == f"{title}. From 1 May"
+
+
+def test_descriptions_that_name_no_charge_type_stay() -> None:
+    for details in (None, "", "Azure virtual machine", "cycleCharges. From 1 May"):
+        assert wording.charge_details(details, "cycleCharge", "cycle") == details
+    assert wording.charge_details("addQuantity", None, "extra") == "addQuantity"

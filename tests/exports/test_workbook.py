@@ -1,5 +1,6 @@
 """Workbooks: their totals equal the published tables in every program."""
 
+import math
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -24,6 +25,7 @@ from dagster_project.exports.workbook_rows import TooManyRows
 
 EVERYTHING = Scope("2000-01", "2199-12")
 TOTALS = ("Summary", "By organization", "By product", "By cost center")
+MEASURES = ("Charged", *(f"{word} before sharing" for word in ("Cost", "Sales", "Margin")))
 
 
 @pytest.fixture
@@ -95,10 +97,12 @@ def test_totals_are_those_of_chargeback(
         ("By cost center", "concat_ws('/', organization_name, cost_center_id)", None),
     ):
         expected = {
-            (key, currency): (cost, sales, margin)
-            for key, currency, *(cost, sales, margin) in published.execute(
+            (key, currency): amounts
+            for key, currency, *amounts in published.execute(
                 f"""
-                select {column}, currency, sum(total_cost), sum(total_sales), sum(total_margin)
+                select
+                    {column}, currency, sum(charged_amount), sum(total_cost), sum(total_sales),
+                    sum(total_margin)
                 from chargeback
                 group by all
                 """
@@ -108,7 +112,7 @@ def test_totals_are_those_of_chargeback(
         for row in totals(path, sheet):
             if row["No."] != "Sum":
                 key = row[label] if label else f"{row['Organization']}/{row['Cost center ID']}"
-                shown[key, row["Currency"]] = (row["Cost"], row["Sales"], row["Margin"])
+                shown[key, row["Currency"]] = [row[header] for header in MEASURES]
         assert shown.keys() == expected.keys()
         for key, amounts in expected.items():
             for mine, theirs in zip(shown[key], amounts, strict=True):
@@ -116,7 +120,107 @@ def test_totals_are_those_of_chargeback(
     assert figures.total_cost == dict(
         published.execute("select currency, sum(total_cost) from chargeback group by 1").fetchall()
     )
-    assert figures.row_count == len(detail(path))
+    rows = detail(path)
+    assert figures.row_count == len(rows) - sum(row["Kind"] == "shared costs" for row in rows)
+
+
+def charged_by(published: duckdb.DuckDBPyConnection, *columns: str) -> dict[object, Decimal]:
+    """The amounts charged of April, from chargeback, by two columns."""
+    return {
+        tuple(key): amount
+        for *key, amount in published.execute(
+            f"""
+            select {", ".join(columns)}, sum(charged_amount) from chargeback
+            where billing_period = '2026-04'
+            group by all
+            """
+        ).fetchall()
+    }
+
+
+def test_every_cost_center_is_charged_the_total_of_its_statement(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "book.xlsx"
+    write_workbook(published, Scope("2026-04", "2026-04"), path)
+    shown = {
+        (row["Cost center ID"], row["Currency"]): row["Charged"]
+        for row in totals(path, "By cost center")
+        if row["No."] != "Sum"
+    }
+    expected = {
+        (cost_center, currency): (exact, billed)
+        for cost_center, currency, exact, billed in published.execute(
+            """
+            select cost_center_id, currency, sum(amount), sum(billed_amount) from statement_lines
+            where billing_period = '2026-04'
+            group by all
+            """
+        ).fetchall()
+    }
+    assert shown == {key: float(exact) for key, (exact, _) in expected.items()}
+    # Engineering was 2,505.19: its sales before IT Services and Azure are shared.
+    assert expected["DUN-100", "USD"] == (Decimal("2915.5765070000"), Decimal("2915.58"))
+    exact_sum = charged_by(published, "cost_center_id", "currency")
+    assert {key: exact for key, (exact, _) in expected.items()} == exact_sum
+    # The pivot has the same figures, first.
+    pivot = table(as_saved(path, "Pivot"), PIVOT_ROW + 1)
+    (engineering,) = [row for row in pivot if row["Cost center"] == "Engineering"]
+    assert engineering["Sum of charged"] == 2915.576507
+    assert list(engineering)[3:5] == ["Sum of charged", "Sum of cost before sharing"]
+
+
+def test_every_sheet_sums_to_the_amount_charged(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "book.xlsx"
+    write_workbook(published, Scope("2026-04", "2026-04"), path)
+    expected = charged_by(published, "currency")
+    assert len(expected) == 2
+    for sheet in TOTALS:
+        sums = {
+            (row["Currency"],): row["Charged"] for row in totals(path, sheet) if row["No."] == "Sum"
+        }
+        assert sums == {key: float(amount) for key, amount in expected.items()}, sheet
+    # Binary numbers: of each row exactly, of their sum to a millionth.
+    for (currency,), amount in expected.items():
+        charged = [row["Charged"] for row in detail(path) if row["Currency"] == currency]
+        assert sum(map(float, charged)) == pytest.approx(float(amount), abs=1e-6)
+    products = {
+        (row["Product"], row["Currency"]): row["Charged"]
+        for row in totals(path, "By product")
+        if row["No."] != "Sum"
+    }
+    by_product = charged_by(published, "product_name", "currency")
+    assert products == {key: float(amount) for key, amount in by_product.items()}
+
+
+def test_a_cost_center_without_sales_is_charged_its_cost(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    published.execute(
+        """
+        update billing_report
+        set total_sales = null, total_margin = null, amount_basis = 'cost',
+            charged_amount = total_cost
+        where organization_id = 'dunmore'
+        """
+    )
+    path = tmp_path / "book.xlsx"
+    write_workbook(published, Scope("2026-04", "2026-04", "dunmore"), path)
+    shown = {
+        row["Cost center ID"]: row["Charged"]
+        for row in totals(path, "By cost center")
+        if row["No."] != "Sum"
+    }
+    expected = published.execute(
+        """
+        select cost_center_id, sum(cost_after_sharing)::double from chargeback
+        where billing_period = '2026-04' and organization_id = 'dunmore'
+        group by all
+        """
+    ).fetchall()
+    assert shown == dict(expected)
 
 
 def test_each_row_is_counted_in_the_total_it_names(
@@ -153,12 +257,18 @@ def test_names_with_wildcards_or_numbers_have_separate_totals(
     path = tmp_path / "book.xlsx"
     write_workbook(published, EVERYTHING, path)
     shown = {
-        (row["Product"], row["Currency"]): row["Cost"]
+        (row["Product"], row["Currency"]): row["Cost before sharing"]
         for row in totals(path, "By product")
         if row["No."] != "Sum"
     }
     expected = published.execute(
-        "select product_name, currency, sum(total_cost)::double from billing_report group by all"
+        """
+        select product_name, currency, sum(total_cost)::double from (
+            select product_name, currency, total_cost from billing_report
+            union all
+            select product_name, currency, 0 from shared_costs
+        ) group by all
+        """
     ).fetchall()
     assert {(name, currency): cost for name, currency, cost in expected} == shown
 
@@ -174,7 +284,8 @@ def test_names_with_wildcards_do_not_change_calculated_totals(
     write_workbook(published, EVERYTHING, path)
     saved, theirs = totals(path, "By product"), calculated(path, tmp_path)["By product"]
     for row, other in zip(saved, table(theirs, HEADER_ROW + 1), strict=False):
-        assert other["Cost"] == pytest.approx(row["Cost"]), row
+        for header in ("Charged", "Cost before sharing"):
+            assert other[header] == pytest.approx(row[header]), row
 
 
 def test_without_any_price_sales_are_empty_and_not_zero(
@@ -188,7 +299,7 @@ def test_without_any_price_sales_are_empty_and_not_zero(
     figures = write_workbook(published, Scope("2026-01", "2026-03", "cobalt"), path)
     assert set(figures.total_sales.values()) == {None}
     (row, _) = totals(path, "By organization")
-    assert row["Sales"] in (None, "")
+    assert row["Sales before sharing"] in (None, "")
     assert row["Rows without price"] == row["Rows"]
     assert as_saved(path, "Summary")["A2"].value == "Check: OK"
 
@@ -291,7 +402,8 @@ def test_shared_costs_have_their_own_sheet(
     path = tmp_path / "book.xlsx"
     write_workbook(published, EVERYTHING, path)
     for sheet in TOTALS:
-        assert str(as_saved(path, sheet)["A3"].value).startswith("Before shared costs")
+        note = "Charged includes shared costs (sheet Shared costs)."
+        assert as_saved(path, sheet)["A3"].value == note
     rows = table(as_saved(path, "Shared costs"), 1)
     expected = published.execute(
         """
@@ -443,10 +555,12 @@ def test_text_is_text_and_numbers_are_numbers(
     sheet = openpyxl.load_workbook(path)["Detail"]
     header = [cell.value for cell in sheet[1]]
     cells = [row[header.index("Subscription")] for row in sheet.iter_rows(min_row=2)]
+    # Shared costs have no subscription.
+    cells = [cell for cell in cells if cell.value is not None]
     assert {cell.value for cell in cells} == set(hostile)
     assert {cell.data_type for cell in cells} == {"s"}
     assert not any(cell.hyperlink for cell in cells)
-    costs = [row[header.index("Cost")] for row in sheet.iter_rows(min_row=2)]
+    costs = [row[header.index("Charged")] for row in sheet.iter_rows(min_row=2)]
     assert {cell.data_type for cell in costs} == {"n"}
     assert min(cell.value for cell in costs) < 0
 
@@ -486,7 +600,9 @@ def test_the_detail_is_a_table_with_filters_below_a_frozen_header(
     figures = write_workbook(published, EVERYTHING, path)
     sheet = openpyxl.load_workbook(path)["Detail"]
     assert sheet.tables["Detail"].autoFilter.ref == sheet.tables["Detail"].ref
-    assert sheet.tables["Detail"].ref.endswith(str(figures.row_count + 1))
+    shared = sum(row["Kind"] == "shared costs" for row in detail(path))
+    assert shared > 0
+    assert sheet.tables["Detail"].ref.endswith(str(figures.row_count + shared + 1))
     assert sheet.freeze_panes == "A2"
 
 
@@ -510,6 +626,59 @@ def test_properties_name_neither_a_person_nor_a_place(
         assert str(tmp_path).encode() not in content, name
 
 
+# --- on paper --------------------------------------------------------------------------------
+
+
+def page_count(sheet: Worksheet) -> int:
+    """Pages of a sheet on A4 in landscape, from widths in characters and rows of 20 pixels."""
+    columns, rows = sheet.max_column, sheet.max_row
+    if sheet.print_area:
+        (area,) = sheet.print_area.replace("$", "").split("!")[-1:]
+        last = sheet[area.split(":")[1]]
+        columns, rows = last.column, last.row
+    letters = [openpyxl.utils.get_column_letter(at + 1) for at in range(columns)]
+    width = sum(7 * (sheet.column_dimensions[letter].width or 9) + 5 for letter in letters)
+    margins = sheet.page_margins
+    paper_width, paper_height = 11.69 - margins.left - margins.right, 8.27 - 2 * margins.top
+    scale = min(1.0, paper_width * 96 / width)
+    return math.ceil(rows / (paper_height * 96 / (20 * scale)))
+
+
+def test_the_workbook_of_a_month_prints_on_few_pages(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "book.xlsx"
+    write_workbook(published, Scope("2026-04", "2026-04"), path)
+    book = openpyxl.load_workbook(path)
+    for sheet in book:
+        setup = sheet.page_setup
+        assert setup.orientation == "landscape", sheet.title
+        assert sheet.sheet_properties.pageSetUpPr.fitToPage, sheet.title
+        # 1 is the default of the format.
+        assert setup.fitToWidth in (None, 1) and setup.fitToHeight in (0, "0"), sheet.title
+    listings = ("By unit", "Shared costs", "Forecast", "Budget", "Detail")
+    for name in listings:
+        assert book[name].print_title_rows == "$1:$1"
+    header = [cell.value for cell in book["Detail"][1]]
+    assert book["Detail"].print_area == f"'Detail'!$A$1:$L${book['Detail'].max_row}"
+    assert header[:12] == [
+        "Period", "Organization", "Product", "Charge type", "From", "To", "Cost center",
+        "Quantity", "Unit", "Share", "Currency", "Charged",
+    ]  # fmt: skip
+    pages = {sheet.title: page_count(sheet) for sheet in book}
+    assert sum(pages.values()) <= 20, pages
+
+
+def test_charge_types_have_words(published: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    path = tmp_path / "book.xlsx"
+    write_workbook(published, EVERYTHING, path)
+    words = {(row["Kind"], row["Charge type"]) for row in detail(path)}
+    assert {("cycle", "Cycle charge"), ("refund", "Added seats")} <= words
+    # Daily-rated usage has the charge type `new`.
+    assert {title for kind, title in words if kind == "usage"} == {"Metered usage"}
+    assert not any("cycleCharge" in str(title) for _, title in words)
+
+
 # --- the pivot -------------------------------------------------------------------------------
 
 
@@ -528,7 +697,12 @@ def test_the_pivot_is_over_the_table_and_asks_to_be_refreshed(
         "Organization",
         "Cost center",
     ]
-    assert [headers[each.fld] for each in pivot.dataFields] == ["Cost", "Sales", "Margin"]
+    assert [(headers[each.fld], each.name) for each in pivot.dataFields] == [
+        ("Charged", "Sum of charged"),
+        ("Cost", "Sum of cost before sharing"),
+        ("Sales", "Sum of sales before sharing"),
+        ("Margin", "Sum of margin before sharing"),
+    ]
     assert [headers[each.fld] for each in pivot.pageFields] == ["Period", "Product"]
     # Different currencies have no total.
     currencies = {row["Currency"] for row in detail(path)}
