@@ -19,22 +19,29 @@ class Cure:
 
 
 CHANGE_SPLIT = "change_split"
+COST_CENTERS = "cost_centers"
+POOL = "license_pool"
 _SPLIT = Cure("change the split", CHANGE_SPLIT)
 _HISTORY = Cure("see the splits of the subscription", "cost_center_history")
 _INVOICE = Cure("compare invoice and lines", "reconciliation")
 _QUARANTINE = Cure("see the rows in quarantine, then correct the file", "reconciliation")
 _BUDGET = Cure("compare charges and budget", "budget")
 _LINES = Cure("see the charges", "chargeback")
-_POOL = Cure("see the license pool", "license_pool")
+_POOL = Cure("see the license pool", POOL)
 _TREND = Cure("see the forecast", "trend")
-_COST_CENTERS = Cure("see the list of cost centers", "cost_centers")
-_BILL = Cure("correct or remove the file in landing/billing_lines")
+_COST_CENTERS = Cure("see the list of cost centers", COST_CENTERS)
+_BILL = Cure(
+    "compare the bills of the month, then correct or remove the file in landing/billing_lines",
+    "reconciliation",
+)
 _PRICES = Cure("see the charges, then add the price to landing/price_list", "chargeback")
-_RATES = Cure("add the rate to landing/exchange_rates")
-_ORGANIZATIONS = Cure("add the customer to landing/organizations")
-_DIRECTORY = Cure("correct the lists in landing/directory")
-_BUDGETS = Cure("correct the file in landing/budgets")
-_SHARED = Cure("correct the rule in landing/shared_costs")
+_RATES = Cure("see the charges, then add the rate to landing/exchange_rates", "chargeback")
+_ORGANIZATIONS = Cure(
+    "see the charges, then add the customer to landing/organizations", "chargeback"
+)
+_DIRECTORY = Cure("see the license pool, then correct the lists in landing/directory", POOL)
+_BUDGETS = Cure("compare charges and budget, then correct the file in landing/budgets", "budget")
+_SHARED = Cure("see the charges, then correct the rule in landing/shared_costs", "chargeback")
 _TAGS = Cure("see the charges, then add a tag rule or a split", "chargeback")
 
 CURES: Mapping[str, Cure] = {
@@ -43,21 +50,32 @@ CURES: Mapping[str, Cure] = {
     "invoice_without_lines": _INVOICE,
     "invoice_tax_unknown": _INVOICE,
     "over_allocated": _SPLIT,
-    "zero_total": _HISTORY,
+    "zero_total": _SPLIT,
     "no_split": _SPLIT,
     "deleted_cost_center": _SPLIT,
-    "unknown_charge_type": Cure("add the charge type to the seed charge_types"),
+    "unknown_charge_type": Cure(
+        "see the charges, then add the charge type to the seed charge_types", "chargeback"
+    ),
     "unknown_organization": _ORGANIZATIONS,
-    "unknown_event": Cure("add the event to the seed split_events"),
+    "unknown_event": Cure(
+        "see the splits of the subscription, then add the event to the seed split_events",
+        "cost_center_history",
+    ),
     "refund_exceeds_charge": _LINES,
     "seat_mismatch": _SPLIT,
     "quantity_mismatch": _HISTORY,
     "unexplained_proration": _LINES,
     "margin_differs": _LINES,
     "line_in_several_files": _BILL,
-    "no_currency": Cure("state the currency in landing/organizations"),
-    "billing_date_assumed": Cure("list the invoice in landing/invoices"),
-    "correction_not_applied": Cure("correct the file in landing/corrections"),
+    "no_currency": Cure(
+        "see the charges, then state the currency in landing/organizations", "chargeback"
+    ),
+    "billing_date_assumed": Cure(
+        "see the bills without an invoice, then list it in landing/invoices", "reconciliation"
+    ),
+    "correction_not_applied": Cure(
+        "see the charges, then correct the file in landing/corrections", "chargeback"
+    ),
     "undecided_delivery": _BILL,
     "incomplete_export": _BILL,
     "invoice_reissued": _INVOICE,
@@ -73,7 +91,9 @@ CURES: Mapping[str, Cure] = {
     "sold_far_above_cost": _PRICES,
     "no_exchange_rate": _RATES,
     "old_exchange_rate": _RATES,
-    "ambiguous_price": Cure("correct the file in landing/price_list"),
+    "ambiguous_price": Cure(
+        "see the charges, then correct the file in landing/price_list", "chargeback"
+    ),
     "over_assigned": _POOL,
     "unknown_attribute": _COST_CENTERS,
     "unknown_license": _POOL,
@@ -103,13 +123,23 @@ CURES: Mapping[str, Cure] = {
     "no_subscription": _LINES,
     "unknown_cost_center": _COST_CENTERS,
     "parents_without_top": _COST_CENTERS,
-    "organization_ids_alike": Cure("correct the ids in landing/organizations and on the bills"),
+    "organization_ids_alike": Cure(
+        "see the charges, then correct the ids in landing/organizations and on the bills",
+        "chargeback",
+    ),
 }
 """The cure of each kind in the seed finding_kinds."""
 
 OTHERWISE = Cure("see the rows that were read", "reconciliation")
-EDITING = (CHANGE_SPLIT, "cost_centers")
+EDITING = (CHANGE_SPLIT, COST_CENTERS)
 """Pages that only people who may edit have."""
+
+READING: Mapping[str, Cure] = {
+    "unknown_attribute": _POOL,
+    "unknown_cost_center": _HISTORY,
+    "parents_without_top": Cure("see licenses and charges by unit", "by_unit"),
+}
+"""What people see who may not edit the list of cost centers."""
 
 
 def cure_of(
@@ -118,16 +148,23 @@ def cure_of(
     """The cure of a finding, on a page that the viewer has.
 
     An organization that splits by its user directory has no splits to change, and a customer has no
-    tag rules.
+    tag rules and no reconciliation.
     """
     cure = CURES.get(str(row["kind"]), OTHERWISE)
     if is_customer and cure == _TAGS:
         return _LINES
+    if is_customer and cure.page == "reconciliation":
+        return Cure(cure.words)
     if cure.page == CHANGE_SPLIT and is_by_directory:
         return _POOL
     if cure.page == CHANGE_SPLIT and (not may_edit or row["subscription_id"] is None):
-        return _HISTORY
-    return Cure(cure.words) if cure.page in EDITING and not may_edit else cure
+        cure = _HISTORY
+    elif cure.page == COST_CENTERS and not may_edit:
+        cure = READING.get(str(row["kind"]), Cure(cure.words))
+    # Without a subscription, the page would show the splits of another one.
+    if cure.page == "cost_center_history" and row["subscription_id"] is None:
+        return _LINES
+    return cure
 
 
 def address_of(row: Row, period: str) -> dict[str, str | None]:

@@ -9,26 +9,26 @@ organization, and that of an owner only views of own cost centers. A page that a
 
 import argparse
 import os
+import re
 import secrets
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import duckdb
 
 from dagster_project.errors import ApportionError
 from dagster_project.exports.scope import NothingPublished, open_published
 from dagster_project.exports.visibility import customer_marts
+from dagster_project.files import flush
 from dagster_project.settings import DataFolder
 
-LINE_SALT = secrets.token_hex(16)
-"""A salt for the line ids that customers see, new at every start of the app.
-
-The id of a line is a hash of the billed line with its cost: without a salt, a reader who knows the
-other values could find the cost by trial."""
+START_SALT = secrets.token_hex(16)
+"""The salt of line ids where the app may not write to the data folder: new at every start."""
 
 MASKS: Mapping[str, str] = {
-    name: f"md5({LINE_SALT!r} || {name})"
+    name: f"md5(getvariable('line_salt') || {name})"
     for name in ("line_id", "refund_of_line_id", "corrects_line_id")
 }
 """SQL of the masked columns of billing_report. The app has no mask for billing_line_details and
@@ -50,6 +50,47 @@ class UnknownArgument(ApportionError):
 
 class UnknownOrganization(ApportionError):
     """Nothing is published for the organization the app was started for."""
+
+
+class LineSaltDamaged(ApportionError):
+    """The file with the salt of line ids is not one that the app wrote."""
+
+
+def line_salt(data: DataFolder) -> str:
+    """The salt for the line ids that customers see, kept so that a line keeps its id.
+
+    The id of a line is a hash of the billed line with its cost: without a salt, a reader who knows
+    the other values could find the cost by trial. The first customer's page creates the file, which
+    only its owner can read. Raises LineSaltDamaged.
+    """
+    path = data.line_salt
+    try:
+        if not path.exists():
+            _write_new(path, secrets.token_hex(16))
+        salt = path.read_text(encoding="ascii").strip()
+    except UnicodeDecodeError:
+        salt = ""
+    except OSError:
+        return START_SALT
+    if not re.fullmatch(r"[0-9a-f]{32}", salt):
+        raise LineSaltDamaged(
+            f"{path} is damaged: restore it, or remove it; ids of lines that organizations have"
+            " noted are then not found"
+        )
+    return salt
+
+
+def _write_new(path: Path, content: str) -> None:
+    """Write a file in one step, readable by its owner only, unless another process has done so."""
+    building = path.with_name(f"{path.name}.{secrets.token_hex(4)}.building")
+    try:
+        building.touch(mode=0o600, exist_ok=False)
+        building.write_text(f"{content}\n", encoding="ascii")
+        flush(building)
+        with suppress(FileExistsError):
+            os.link(building, path)
+    finally:
+        building.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -154,12 +195,12 @@ def tables(data: DataFolder, viewer: Viewer) -> Iterator[duckdb.DuckDBPyConnecti
     """A read-only connection whose default schema has the tables that `viewer` may see.
 
     Each call opens the current file; an open connection keeps reading the file it opened. Raises
-    NothingPublished.
+    NothingPublished and LineSaltDamaged.
     """
     connection = open_published(data)
     try:
         if viewer.customer_id is not None:
-            _narrow(connection, viewer.customer_id, viewer.cost_center_ids)
+            _narrow(connection, line_salt(data), viewer.customer_id, viewer.cost_center_ids)
         yield connection
     finally:
         connection.close()
@@ -240,6 +281,7 @@ def _owner_rows(mart: str, columns: Collection[str]) -> str | None:
 
 def _narrow(
     connection: duckdb.DuckDBPyConnection,
+    salt: str,
     customer_id: str,
     cost_center_ids: Sequence[str] | None = None,
 ) -> None:
@@ -247,6 +289,7 @@ def _narrow(
     published = columns_by_mart(connection)
     connection.execute("use memory.main")
     connection.execute("set variable organization = $customer", {"customer": customer_id})
+    connection.execute("set variable line_salt = $salt", {"salt": salt})
     connection.execute("set variable cost_centers = $ids::varchar[]", {"ids": cost_center_ids})
     # billing_report first: the rows of another mart depend on it.
     for mart in sorted(customer_marts(), key=lambda each: each.name):

@@ -299,17 +299,21 @@ def pick(
     """A picker whose choice is kept in the address, so that a page can be shared.
 
     `options` are values with their labels; the first one is the default. A value in the address
-    that is not an option is ignored. With `stays` the choice is kept while other pages are shown.
+    that is not an option changes nothing, which a sentence below the picker says. With `stays` the
+    choice is kept while other pages are shown.
     """
-    seen = f"{key} in the address"
     asked = st.query_params.get(key)
-    if asked is not None and asked != st.session_state.get(seen) and asked in options:
+    is_new = bool(asked) and asked != st.session_state.get(f"{key} in the address")
+    if is_new and asked in options:
         st.session_state[key] = asked
     if st.session_state.get(key) not in options:
         earlier = st.session_state.get(f"{key} chosen") if stays else None
         st.session_state[key] = earlier if earlier in options else next(iter(options))
     chosen = st.selectbox(label, list(options), key=key, format_func=lambda value: options[value])
     explain(help)
+    if is_new and asked not in options:
+        words = f"{one_line(str(asked), LONGEST_NAME)} is not in the list; showing"
+        st.html(markup.notice(escape(f"{words} {options[chosen]}."), "warn"))
     # Streamlit forgets the choice of a widget that a page does not show.
     st.session_state[f"{key} chosen"] = chosen
     remember_in_address(key, chosen)

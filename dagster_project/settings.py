@@ -108,6 +108,11 @@ class DataFolder:
         return self.root / "reviews.jsonl"
 
     @property
+    def line_salt(self) -> Path:
+        """The salt of the line ids that organizations see in the app; readable by its owner."""
+        return self.root / "line_salt"
+
+    @property
     def run_folder(self) -> Path:
         """Housekeeping of runs: the writer's lock, dbt's logs and compiled SQL."""
         return self.root / ".run"

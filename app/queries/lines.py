@@ -3,6 +3,8 @@
 Belongs here: rows of the mart billing_report. Does not: sums of them (charges).
 """
 
+from dataclasses import replace
+
 from app.published import Viewer
 from app.queries.query import QUANTITY, Column, Query, Selection, money_columns, sums
 
@@ -55,6 +57,20 @@ def totals(viewer: Viewer, selection: Selection, is_corrected: bool = False) -> 
         order by currency
         """,
         selection.parameters,
+    )
+
+
+def periods(selection: Selection) -> Query:
+    """The billing periods with lines of a selection, whatever its period; earliest first."""
+    within = replace(selection, period=None)
+    return Query(
+        f"""
+        select billing_period from billing_report
+        where {within.where()}
+        group by billing_period
+        order by billing_period
+        """,
+        within.parameters,
     )
 
 

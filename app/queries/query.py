@@ -90,7 +90,8 @@ class Selection:
     product_name: str | None = None
     currency: str | None = None
     subscription_id: str | None = None
-    """Of billing lines only: sums have no subscription."""
+    invoice_number: str | None = None
+    """Both of billing lines only: sums have no subscription and no invoice."""
 
     def where(self, period_column: str = "billing_period") -> str:
         """SQL condition of the selected rows; its values are in `parameters`."""
@@ -105,7 +106,7 @@ class Selection:
         """The values of `where`, by name."""
         fields = (
             "period", "organization_id", "cost_center_id", "product_name", "currency",
-            "subscription_id",
+            "subscription_id", "invoice_number",
         )  # fmt: skip
         values = ((name, getattr(self, name)) for name in fields)
         return tuple((name, value) for name, value in values if value is not None)

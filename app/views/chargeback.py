@@ -11,6 +11,7 @@ from app import markup
 from app.queries import charges, lines, pickers
 from app.queries.pickers import ChargebackView
 from app.queries.query import Column, Row, Selection
+from app.records import LONGEST_NAME, one_line
 from app.screen import (
     ALL,
     ask,
@@ -38,7 +39,7 @@ VIEW_HELP = (
 
 
 def overview() -> None:
-    """Totals of the selection; for a product or a subscription, its billing lines."""
+    """Totals of the selection; for a product, a subscription or an invoice, its billing lines."""
     selection = here.selection
     center_names: dict[str, str] = {}
     picks = st.columns(3 if here.organization_id else [1, 2])
@@ -63,9 +64,9 @@ def overview() -> None:
                 {ALL: "All products", **{name: name for name in dict.fromkeys(products)}},
             )
         selection = replace(selection, product_name=product or None)
-    selection = replace(selection, subscription_id=st.query_params.get("subscription"))
+    selection = narrowed(selection)
     st.html(markup.trail(steps(selection, center_names)))
-    if selection.product_name or selection.subscription_id:
+    if selection.product_name or selection.subscription_id or selection.invoice_number:
         show_lines(selection, view)
     elif selection.cost_center_id:
         show_totals(selection, "product", view)
@@ -85,6 +86,19 @@ def overview() -> None:
     )
 
 
+def narrowed(selection: Selection) -> Selection:
+    """The selection, of the subscription and the invoice that the address names."""
+    whole = Selection(organization_id=here.organization_id)
+    for name, field in (("subscription", "subscription_id"), ("invoice", "invoice_number")):
+        asked = st.query_params.get(name)
+        if asked and ask(lines.periods(replace(whole, **{field: asked})), 1):
+            selection = replace(selection, **{field: asked})
+        elif asked:
+            words = f"No billing line has the {name} {one_line(asked, LONGEST_NAME)}; showing all."
+            st.html(markup.notice(escape(words), "warn"))
+    return selection
+
+
 def address(selection: Selection, **more: str | None) -> dict[str, str | None]:
     """The parameters of a link to a selection of this page."""
     view = str(st.session_state.get("view", "chargeback"))
@@ -94,6 +108,7 @@ def address(selection: Selection, **more: str | None) -> dict[str, str | None]:
         "cost_center": selection.cost_center_id,
         "product": selection.product_name,
         "subscription": selection.subscription_id,
+        "invoice": selection.invoice_number,
         "view": None if view == "chargeback" else view,
         **more,
     }
@@ -111,10 +126,13 @@ def steps(selection: Selection, center_names: dict[str, str]) -> list[str]:
             name = center_names.get(selection.cost_center_id, selection.cost_center_id)
             way.append((name, replace(whole, cost_center_id=selection.cost_center_id)))
         if selection.product_name:
-            product = replace(selection, subscription_id=None)
+            product = replace(selection, subscription_id=None, invoice_number=None)
             way.append((selection.product_name, product))
     if selection.subscription_id:
-        way.append((f"Subscription {selection.subscription_id}", selection))
+        subscription = replace(selection, invoice_number=None)
+        way.append((f"Subscription {selection.subscription_id}", subscription))
+    if selection.invoice_number:
+        way.append((f"Invoice {selection.invoice_number}", selection))
     return [
         escape(words)
         if here_is == selection and i == len(way) - 1
@@ -170,7 +188,7 @@ def show_shared_costs(selection: Selection, view: ChargebackView) -> None:
 
 
 def show_lines(selection: Selection, view: ChargebackView) -> None:
-    """The billing lines of a product or a subscription; a charge leads to the split of its line."""
+    """The billing lines of a product, a subscription or an invoice; each leads to its split."""
     query = lines.billing_lines(viewer, selection, is_corrected=view == "chargeback_as_corrected")
     query = query.without("product_name") if selection.product_name else query
 
@@ -210,6 +228,7 @@ def show_line(line_id: str) -> None:
         st.query_params.get("cost_center"),
         st.query_params.get("product"),
         subscription_id=st.query_params.get("subscription"),
+        invoice_number=st.query_params.get("invoice"),
     )
     st.html(
         markup.trail(

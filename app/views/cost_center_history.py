@@ -12,6 +12,7 @@ from app.screen import ask, heading, nothing, page_context, pick, show
 from dagster_project import wording
 
 here = page_context()
+viewer = here.viewer
 
 
 def split_heading(row: Row) -> str:
@@ -28,19 +29,9 @@ FROM = Column("valid_from", "From", "instant")
 UNTIL = Column("valid_to", "Until", "instant")
 DRAWN_ROWS = 2_000
 
-heading("Cost center history", f"Licenses per cost center over time, {here.owner}")
-choices = {
-    str(row["subscription_id"]): (
-        ("" if here.organization_id else f"{row['organization_name']}: ")
-        + f"{row['product_name']} ({row['subscription_id']})"
-    )
-    for row in ask(pickers.subscriptions(here.selection))
-    if row["is_split"]
-}
-if not choices:
-    nothing("No splits yet. Add a file to landing/split_history, then run make run.")
-else:
-    subscription_id = pick("Subscription", "subscription", choices)
+
+def show_history(subscription_id: str) -> None:
+    """The splits of a subscription as a chart and as a table."""
     query = licenses.split_history(subscription_id)
     rows = ask(query, DRAWN_ROWS)
     st.vega_lite_chart(
@@ -56,3 +47,46 @@ else:
         group=split_heading,
         grouped=("valid_from", "valid_to", "event", "total_quantity"),
     )
+
+
+def name_of(row: Row) -> str:
+    """A subscription in the picker."""
+    owner = "" if here.organization_id else f"{row['organization_name']}: "
+    without = "" if row["is_split"] else ", no split yet"
+    return f"{owner}{row['product_name']}{without} ({row['subscription_id']})"
+
+
+def show_unsplit(row: Row) -> None:
+    """Where the amount of a subscription without a split is, with its charges."""
+    nothing(
+        "No split yet: tag rules decide, and the rest is in Default."
+        if row["is_metered"]
+        else "No split yet: the whole amount is in Default."
+    )
+    own = {
+        "period": here.period,
+        "organization": None if viewer.is_customer else str(row["organization_id"]),
+        "subscription": str(row["subscription_id"]),
+    }
+    links = [markup.link("See its charges", "chargeback", **own)]
+    if viewer.may_edit:
+        links.append(markup.link("Split it", "change_split", **own))
+    st.html(f'<p class="notice">{" &middot; ".join(links)}</p>')
+
+
+heading("Cost center history", f"Licenses per cost center over time, {here.owner}")
+# Those with a split first: one of them is shown before anything is chosen.
+found = sorted(ask(pickers.subscriptions(here.selection)), key=lambda row: not row["is_split"])
+subscriptions = {str(row["subscription_id"]): row for row in found}
+if not subscriptions:
+    nothing("No subscriptions yet.")
+else:
+    subscription_id = pick(
+        "Subscription",
+        "subscription",
+        {key: name_of(row) for key, row in subscriptions.items()},
+    )
+    if subscriptions[subscription_id]["is_split"]:
+        show_history(subscription_id)
+    else:
+        show_unsplit(subscriptions[subscription_id])

@@ -7,7 +7,7 @@ from html import escape
 import streamlit as st
 
 from app import drawing, markup, reviews
-from app.queries import budgets, charges, overview, review
+from app.queries import budgets, charges, overview, review, units
 from app.queries.query import Row, Selection
 from app.records import RecordDamaged, now
 from app.screen import ask, columns_of, heading, page_context, show, unpriced_notices
@@ -16,6 +16,7 @@ from dagster_project import wording
 here = page_context()
 viewer, selection = here.viewer, here.selection
 measure, measure_title = viewer.measures[0]
+MOST_LINKS = 3
 before_words = wording.period(here.earlier_period)
 
 
@@ -233,8 +234,31 @@ def owner_notices() -> list[str]:
                 f", {markup.money(row, 'unallocated')} of it without a decision"
                 f" ({wording.counted(count, 'line')})"
             )
-        notices.append(markup.notice(escape(f"{words}."), "warn" if count else "neutral"))
+        where = where_default_is(str(row["currency"]))
+        tone: wording.Tone = "warn" if count else "neutral"
+        notices.append(markup.notice(f"{escape(words)}{where}.", tone))
     return notices
+
+
+def where_default_is(currency: str) -> str:
+    """Links to the charges of Default, of the organizations with the largest amounts."""
+    rows = [
+        row for row in ask(overview.in_default(viewer, selection)) if row["currency"] == currency
+    ]
+    links = [
+        markup.link(
+            "the charges of Default"
+            if here.organization_id
+            else f"{row['organization_name']} ({markup.money(row, 'in_default')})",
+            "chargeback",
+            period=here.period,
+            organization=None if viewer.is_customer else str(row["organization_id"]),
+            cost_center=str(row["cost_center_id"]),
+        )
+        for row in rows[:MOST_LINKS]
+    ]
+    more = f" and {len(rows) - MOST_LINKS:,} more" if len(rows) > MOST_LINKS else ""
+    return f": see {', '.join(links)}{more}" if links else ""
 
 
 def stakes() -> None:
@@ -262,17 +286,38 @@ def stakes() -> None:
 
 
 def found(row: Row) -> dict[str, str]:
-    """The link of something that was found, to the page that shows it."""
-    address = {
-        "period": str(row["period"]),
-        "organization": None if viewer.is_customer else str(row["organization_id"]),
-    }
-    for key, name in (("cost_center", "cost_center_id"), ("product", "product_name")):
+    """The link of something that was found, to the page that shows it; none without a charge."""
+    own = None if viewer.is_customer else str(row["organization_id"])
+    words = str(row["name"] or row["id"])
+    if row["period"] is None:
+        if row["cost_center_id"] is None or not viewer.may_edit:
+            return {}
+        return {"name": markup.link(words, "cost_centers", organization=own)}
+    address = {"period": str(row["period"]), "organization": own}
+    if row["unit_kind"] is not None:
+        more = {"kind": str(row["unit_kind"]), "unit": str(row["unit_id"])}
+        return {"name": markup.link(words, "by_unit", **address, **more)}
+    for key, name in (
+        ("cost_center", "cost_center_id"),
+        ("product", "product_name"),
+        ("subscription", "subscription_id"),
+        ("invoice", "invoice_number"),
+    ):
         if row[name] is not None:
             address[key] = str(row[name])
     if row["line_id"] is not None:
         address |= {"line": str(row["line_id"]), "billed": str(row["period"])}
-    return {"name": markup.link(str(row["name"] or row["id"]), "chargeback", **address)}
+    return {"name": markup.link(words, "chargeback", **address)}
+
+
+def prepared(row: Row) -> Row:
+    """A row of the search in words."""
+    kind, period = str(row["kind"]), row["period"]
+    return {
+        **row,
+        "kind": units.KINDS.get(kind) or wording.sentence(wording.code(kind)),
+        "last_charged": wording.period(str(period)) if period else "no charges",
+    }
 
 
 def search() -> None:
@@ -281,13 +326,16 @@ def search() -> None:
         "Search",
         key="search",
         max_chars=100,
-        placeholder="organization, cost center, product, subscription or line id",
+        placeholder="organization, cost center, unit, product, invoice, subscription or line id",
     )
     if text.strip():
+        query = overview.search(viewer, text, selection, columns_of("unit_members") is not None)
         show(
             "Found",
-            overview.search(viewer, text, selection),
-            empty=f"Nothing has {text.strip()!r} in its name or id.",
+            query,
+            empty=f"Nothing has {text.strip()!r} in its name or id. A line is found by at least"
+            f" {overview.SHORTEST_LINE_ID} characters of the beginning of its id.",
+            prepare=prepared,
             links=found,
         )
 

@@ -109,10 +109,23 @@ def test_the_selection_and_the_address_stay_in_step(
     assert "Evergreen Retail" in text(app)
 
 
-def test_invalid_values_in_the_address_are_ignored(opened: Open) -> None:
-    app = opened(period="1999-99", organization="nobody")
-    assert "February 2026" in text(app)
+def test_a_value_in_the_address_that_is_no_option_is_named(opened: Open) -> None:
+    app = opened(period="1999-99", organization="<b>nobody</b>")
+    shown = text(app)
+    assert "1999-99 is not in the list; showing February 2026 (open)." in shown
+    assert "&lt;b&gt;nobody&lt;/b&gt; is not in the list; showing All organizations." in shown
     assert app.query_params["period"] == "2026-02"
+    assert "is not in the list" not in text(app.run())
+    # Copilot is a product of harbor.
+    app = opened("chargeback", organization="evergreen", product="Copilot")
+    assert "Copilot is not in the list; showing All products." in text(app)
+    app = opened("chargeback", organization="evergreen", subscription="900", invoice="<i>")
+    shown = text(app)
+    assert "No billing line has the subscription 900; showing all." in shown
+    assert "No billing line has the invoice &lt;i&gt;; showing all." in shown
+    assert rows_of(app, "By product")
+    address = {"organization": "evergreen", "cost_center": "EVG-MKT", "period": "2026-01"}
+    assert "is not in the list" not in text(opened("chargeback", **address))
 
 
 def test_shared_costs_are_shown_where_they_change_an_amount(opened: Open) -> None:
@@ -385,6 +398,55 @@ def test_cost_center_history_shows_every_split_of_a_subscription(opened: Open) -
     assert "Since 20 Dec 2025" in shown
     assert "15 Dec 2025 to 20 Dec 2025" in shown
     assert "66.67 %" in shown
+
+
+def test_a_subscription_without_a_split_has_a_history_that_says_so(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = opened("cost_center_history", organization="evergreen")
+    assert picker(app, "Subscription") == [
+        "Microsoft 365 E3 (123)",
+        "Power BI Pro, no split yet (456)",
+    ]
+    app = opened("cost_center_history", organization="evergreen", subscription="456")
+    shown = text(app)
+    assert "No split yet: the whole amount is in Default." in shown
+    assert not app.get("vega_lite_chart") and "change_split" not in shown
+    (link,) = addresses(app, "chargeback")
+    app = opened("chargeback", **link)
+    assert {row["Product"] for row in rows_of(app, "Billing lines")} == {"Power BI Pro"}
+    monkeypatch.setenv("APPORTION_EDIT", "1")
+    app = opened("cost_center_history", organization="evergreen", subscription="456")
+    assert {"period": "2026-02", "organization": "evergreen", "subscription": "456"} in addresses(
+        app, "change_split"
+    )
+
+
+def test_a_finding_without_editing_leads_to_its_own_subscription(opened: Open) -> None:
+    found = [
+        link
+        for link in addresses(opened("findings"), "cost_center_history")
+        if link["subscription"] == "456"
+    ]
+    app = opened("cost_center_history", **found[0])
+    (box,) = [box for box in app.selectbox if box.label == "Subscription"]
+    assert box.value == "456"
+    assert "is not in the list" not in text(app)
+
+
+def test_the_amount_in_default_leads_to_its_charges(opened: Open) -> None:
+    expected = {
+        "period": "2026-02", "organization": "evergreen", "cost_center": "EVG-DEFAULT",
+    }  # fmt: skip
+    for address in ({}, {"organization": "evergreen"}):
+        app = opened(**address)
+        (notice,) = re.findall(
+            r'<p class="notice[^>]*>(?:(?!</p>).)*are in Default.*?</p>', text(app)
+        )
+        href = re.findall(r'href="chargeback\?([^"]*)"', notice)
+        assert [dict(parse_qsl(unescape(each))) for each in href] == [expected]
+    shown = text(opened("chargeback", **expected))
+    assert "Default</li>" in shown and "is not in the list" not in shown
 
 
 # --- customers -------------------------------------------------------------------------
@@ -895,6 +957,30 @@ def test_the_home_page_shows_twelve_months_movers_default_and_what_is_searched(
     assert "cost_center=EVG-MKT" in text(app)
     app.text_input(key="search").input("nowhere").run()
     assert "Nothing has &#x27;nowhere&#x27; in its name or id." in text(app)
+    app.text_input(key="search").input("commerce").run()
+    (link,) = addresses(app, "by_unit")
+    assert rows_of(opened("by_unit", **link), "Cost centers")
+    app.text_input(key="search").input("mail order").run()
+    assert {row["Last charged"] for row in rows_of(app, "Found")} == {"no charges"}
+    app.text_input(key="search").input("456").run()
+    (row,) = rows_of(app, "Found")
+    assert (row["Kind"], row["ID"], row["Last charged"]) == (
+        "Subscription", "456", "February 2026",
+    )  # fmt: skip
+    assert "organization=evergreen&amp;subscription=456" in text(app)
+
+
+def test_an_invoice_leads_to_its_lines(opened: Open, sample_company: Company) -> None:
+    app = opened(of=sample_company.data)
+    app.text_input(key="search").input("LXD-2026-0318").run()
+    (link,) = [link for link in addresses(app, "chargeback") if "invoice" in link]
+    app = opened("chargeback", sample_company.data, **link)
+    assert "Invoice LXD-2026-0318</li>" in text(app)
+    ((lines,),) = query(
+        sample_company.data,
+        "select count(*) from billing_report where invoice_number = 'LXD-2026-0318'",
+    )
+    assert len(rows_of(app, "Billing lines")) == lines
 
 
 def test_exports_are_written_and_offered_where_the_viewer_may(

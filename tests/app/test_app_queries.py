@@ -3,17 +3,21 @@
 import csv
 import io
 import re
+import stat
+import subprocess
+import sys
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import MadeOnce
+from conftest import Company, MadeOnce
 from published_company import copied, published_company, query
 
 from app import screen
 from app.published import (
+    LineSaltDamaged,
     UnknownArgument,
     Version,
     Viewer,
@@ -35,7 +39,7 @@ from app.queries import (
 from app.queries.query import Query, Row, Selection, count, every_row, fetch, quantity_sum
 from dagster_project.exports.scope import NothingPublished
 from dagster_project.exports.visibility import customer_marts
-from dagster_project.settings import DataFolder
+from dagster_project.settings import PROJECT_ROOT, DataFolder
 
 CUSTOMER_COLUMNS = {
     mart.name: {name for name in mart.columns if name != "billing_line_details"}
@@ -78,6 +82,7 @@ def queries(viewer: Viewer) -> list[Query]:
             overview.months_by(viewer, selection, "organization"),
             overview.movers(selection),
             overview.without_owner(viewer, selection),
+            overview.in_default(viewer, selection),
             overview.search(viewer, "SALES", selection),
             changes.totals(selection, "2026-01"),
             changes.parts(selection, "2026-01"),
@@ -95,6 +100,8 @@ def queries(viewer: Viewer) -> list[Query]:
             units.queue(viewer, selection),
             lines.billing_line(viewer, "x", "2026-02"),
             lines.periods_of_line("x"),
+            lines.periods(replace(selection, subscription_id="123")),
+            lines.billing_lines(viewer, replace(selection, invoice_number="1")),
         ]
     for kind in units.KINDS:
         asked += [
@@ -182,6 +189,83 @@ def test_a_customer_sees_only_visible_columns_and_own_rows(data: DataFolder) -> 
             for row in fetch(connection, query_, 1000):
                 assert row.get("organization_id", "evergreen") == "evergreen"
                 assert not [name for name in row if "cost" in name.replace("cost_center", "")]
+
+
+ANOTHER_START = """
+import sys
+from pathlib import Path
+
+from app.published import Viewer, tables
+from dagster_project.settings import DataFolder
+
+with tables(DataFolder(Path(sys.argv[1])), Viewer("evergreen")) as connection:
+    rows = connection.execute("select distinct line_id from billing_report order by 1")
+    print(*(row[0] for row in rows.fetchall()), sep="\\n")
+"""
+
+
+def line_ids(data: DataFolder) -> list[str]:
+    """The ids of lines that a customer sees."""
+    with tables(data, CUSTOMER) as connection:
+        rows = connection.execute("select distinct line_id from billing_report order by 1")
+        return [str(row[0]) for row in rows.fetchall()]
+
+
+def test_a_line_keeps_the_id_that_a_customer_sees_over_starts_of_the_app(
+    data: DataFolder, tmp_path: Path
+) -> None:
+    mine = copied(data, tmp_path / "data")
+    mine.line_salt.unlink(missing_ok=True)
+    seen = line_ids(mine)
+    assert stat.S_IMODE(mine.line_salt.stat().st_mode) == 0o600
+    assert not list(mine.root.glob("line_salt.*"))
+    started_again = subprocess.run(
+        [sys.executable, "-c", ANOTHER_START, str(mine.root)],
+        cwd=PROJECT_ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert started_again.stdout.splitlines() == seen
+    # Another data folder has other ids; none is the broker's.
+    assert not set(seen) & set(line_ids(copied(data, tmp_path / "other")))
+    assert not set(seen) & {row[0] for row in query(data, "select line_id from billing_report")}
+
+
+def test_a_damaged_salt_of_lines_is_refused(data: DataFolder, tmp_path: Path) -> None:
+    mine = copied(data, tmp_path / "data")
+    for content in (b"", b"short\n", b"\xff" * 32, b"' || total_cost || '"):
+        mine.line_salt.write_bytes(content)
+        with pytest.raises(LineSaltDamaged, match="line_salt is damaged"):
+            line_ids(mine)
+
+
+def found(data: DataFolder, viewer: Viewer, text: str) -> list[tuple[object, ...]]:
+    """Kind, id and last period of what a text finds."""
+    with tables(data, viewer) as connection:
+        rows = fetch(connection, overview.search(viewer, text, Selection()), 100)
+        return [(row["kind"], row["id"], row["period"]) for row in rows]
+
+
+@pytest.mark.parametrize("viewer", [BROKER, CUSTOMER, Viewer("evergreen", False, ("EVG-MKT",))])
+def test_a_line_is_found_by_the_beginning_of_its_id(data: DataFolder, viewer: Viewer) -> None:
+    with tables(data, viewer) as connection:
+        rows = connection.execute("select distinct line_id from billing_report").fetchall()
+    for (line_id,) in rows[:3]:
+        for text in (line_id, line_id[:8].upper()):
+            assert [each[:2] for each in found(data, viewer, text)] == [("billing_line", line_id)]
+        assert not [each for each in found(data, viewer, line_id[:5]) if each[0] == "billing_line"]
+
+
+def test_units_invoices_and_cost_centers_without_lines_are_found(
+    data: DataFolder, sample_company: Company
+) -> None:
+    assert found(data, BROKER, "commerce") == [("business_unit", "Commerce", "2026-02")]
+    assert found(data, CUSTOMER, "mail ord") == [("cost_center", "EVG-OLD", None)]
+    assert found(data, Viewer("evergreen", False, ("EVG-MKT",)), "mail ord") == []
+    assert found(data, CUSTOMER, "har-1") == []
+    sample = sample_company.data
+    assert [each[0] for each in found(sample, BROKER, "G100200304")] == ["invoice"] * 4
+    assert found(sample, Viewer("dunmore"), "g100200304") == [("invoice", "G100200304", "2026-04")]
+    # It receives shared costs before it has a line.
+    assert found(sample, BROKER, "DUN-300") == [("cost_center", "DUN-300", "2026-04")]
 
 
 def test_a_customer_cannot_query_another_organization(
@@ -299,7 +383,10 @@ def test_customer_lines_omit_the_provider_description(data: DataFolder) -> None:
         "utf-8-sig"
     )
     header = text.splitlines()[0]
-    assert header == "Charge,From,To,Cost center,Quantity,Unit,Share,Amount,Split basis,Currency"
+    assert (
+        header
+        == "Charge,Product,From,To,Cost center,Quantity,Unit,Share,Amount,Split basis,Currency"
+    )
     assert "1234567.891234" not in text
 
 

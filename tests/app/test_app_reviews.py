@@ -1,7 +1,6 @@
 """Reviews of findings: their record, their keys, and what a page shows of them."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +18,7 @@ from app.queries.query import Row, Selection, fetch
 from app.records import Person, RecordDamaged
 from app.reviews import NotAcceptable
 from dagster_project.seeds import seed_values
-from dagster_project.settings import DataFolder
+from dagster_project.settings import FEEDS, DataFolder
 
 ANN = Person("ann@broker.example", "a1")
 TODAY = date(2026, 2, 10)
@@ -219,15 +218,31 @@ def test_a_cure_is_on_a_page_that_the_viewer_has() -> None:
            "billing_period": None}  # fmt: skip
     assert cure_of(row, may_edit=True).page == "change_split"
     assert cure_of(row, may_edit=False).page == "cost_center_history"
-    assert cure_of(row | {"subscription_id": None}, may_edit=True).page == "cost_center_history"
+    # Without a subscription, the history would show another one.
+    assert cure_of(row | {"subscription_id": None}, may_edit=True).page == "chargeback"
     assert address_of(row, "2026-02") == {
         "period": "2026-02", "organization": "a", "subscription": "1",
     }  # fmt: skip
     assert cure_of(row, may_edit=True, is_by_directory=True).page == "license_pool"
     unknown = row | {"kind": "of_a_later_version"}
     assert cure_of(unknown, may_edit=False).page == "reconciliation"
+    assert cure_of(unknown, may_edit=False, is_customer=True).page is None
     names = row | {"kind": "unknown_cost_center"}
     assert cure_of(names, may_edit=True).page == "cost_centers"
-    assert replace(cure_of(names, may_edit=False), words="") == replace(
-        cure_of(names, may_edit=False), words="", page=None
-    )
+    assert cure_of(names, may_edit=False).page == "cost_center_history"
+    licenses = row | {"kind": "zero_total"}
+    assert cure_of(licenses, may_edit=True).page == "change_split"
+    assert cure_of(licenses, may_edit=False).page == "cost_center_history"
+
+
+def test_cures_in_words_only_are_those_that_no_page_shows() -> None:
+    assert {kind for kind, cure in CURES.items() if cure.page is None} == {
+        "date_order_inferred", "rows_skipped",
+    }  # fmt: skip
+    folders = {
+        word.removeprefix("landing/").rstrip(",")
+        for cure in CURES.values()
+        for word in cure.words.split()
+        if word.startswith("landing/")
+    }
+    assert folders <= set(FEEDS)

@@ -173,7 +173,7 @@ def test_a_customers_tables_in_the_app_are_equal(structures: tuple[Company, Comp
                 mart.name: [
                     column
                     for column in connection.table(mart.name).columns
-                    # Ids of lines are salted hashes, new at every start of the app.
+                    # Ids of lines are salted hashes, of each data folder others.
                     if not column.endswith("line_id")
                 ]
                 for mart in customer_marts()
