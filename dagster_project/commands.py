@@ -36,7 +36,7 @@ def run(data: DataFolder, again: bool = False, full_refresh: bool = False) -> in
     must_run = again or full_refresh or ExportSettings.from_environment() is not None
     if not must_run and _is_up_to_date(data):
         print("Nothing changed since the last run; its results are current.\n")
-        summary: str | None = locked_summary(data)
+        summary: str | None = locked_summary(data, has_next_steps=False)
     else:
         summary = _run_pipeline(data, must_run, full_refresh)
     if summary is None:
@@ -47,7 +47,7 @@ def run(data: DataFolder, again: bool = False, full_refresh: bool = False) -> in
     return 0
 
 
-def locked_summary(data: DataFolder) -> str:
+def locked_summary(data: DataFolder, *, has_next_steps: bool = True) -> str:
     """The summary, for which no run may write to the warehouse."""
     from dagster_project.summary import summarize
     from dagster_project.writer import only_writer
@@ -56,7 +56,7 @@ def locked_summary(data: DataFolder) -> str:
         # An account that may only read cannot take the lock; it may see the results all the same.
         with contextlib.suppress(OSError):
             stack.enter_context(only_writer(data, Limits.from_environment(), progress=print))
-        return summarize(data)
+        return summarize(data, has_next_steps=has_next_steps)
 
 
 def _is_up_to_date(data: DataFolder) -> bool:

@@ -24,8 +24,8 @@ BLOCKING_SHOWN = 20
 ROWS_SHOWN = 40
 
 
-def summarize(data: DataFolder) -> str:
-    """The summary of the published marts, as lines of text."""
+def summarize(data: DataFolder, *, has_next_steps: bool = True) -> str:
+    """The summary of the published marts, as lines of text, with what to do next at the end."""
     with database.connect(folders=(data.root,)) as connection:
         connection.execute(
             f"attach {sql_literal(data.published_database)} as published (read_only)"
@@ -41,12 +41,13 @@ def summarize(data: DataFolder) -> str:
             _chargeback(connection),
             _forecast(connection),
         ]
+        next_steps = _next_steps(connection) if has_next_steps else []
     results = [
         f"Results       state {(published_state(data) or 'unknown')[:8]}",
         f"  {data.published_database}   (tables in schema marts; start with billing_report)",
         f"  {data.published / 'marts'}/*.parquet   (the same tables)",
     ]
-    return "\n\n".join(["\n".join(part) for part in [*parts, results] if part])
+    return "\n\n".join(["\n".join(part) for part in [*parts, results, next_steps] if part])
 
 
 def _files(connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -269,21 +270,21 @@ def _chargeback(connection: duckdb.DuckDBPyConnection) -> list[str]:
     rows = connection.execute(
         """
         select
-            organization_name, cost_center_name, currency, sum(total_cost), sum(total_sales),
-            sum(cost_after_sharing), sum(sales_after_sharing)
+            organization_name, cost_center_name, currency, sum(charged_amount), sum(total_cost),
+            sum(total_sales), bool_or(shared_cost <> 0 or shared_sales <> 0)
         from published.marts.chargeback
         where billing_period = (select max(billing_period) from published.marts.chargeback)
         group by all
         order by organization_name, cost_center_name, currency
         """
     ).fetchall()
-    headers = ["organization", "cost center", "currency", "cost", "sales"]
-    if any(row[3] != row[5] for row in rows):
-        headers += ["cost after sharing", "sales after sharing"]
+    before = " before sharing" if any(row[6] for row in rows) else ""
+    headers = ["organization", "cost center", "currency", "charged"]
+    headers += [f"cost{before}", f"sales{before}"]
     table = [
         headers,
         *(
-            [*row[:3], *(wording.exact_amount(amount, row[2]) for amount in row[3 : len(headers)])]
+            [*row[:3], *(wording.exact_amount(amount, row[2]) for amount in row[3:6])]
             for row in rows[:ROWS_SHOWN]
         ),
     ]
@@ -319,6 +320,42 @@ def _forecast(connection: duckdb.DuckDBPyConnection) -> list[str]:
         " by cost center in marts.cost_forecast",
         *aligned(table, right=range(1, 7)),
     ]
+
+
+def _next_steps(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """What to do next: findings with the money at stake, closing, the app, exports."""
+    at_stake = connection.execute(
+        """
+        select currency, count(*), sum(amount_at_stake)
+        from published.marts.findings
+        where severity <> 'info'
+        group by currency
+        order by currency
+        """
+    ).fetchall()
+    row = connection.execute(
+        """
+        select min(billing_period) filter (status = 'open'), max(billing_period)
+        from published.marts.billing_periods
+        """
+    ).fetchone()
+    oldest_open, latest = row or (None, None)
+    steps = []
+    if count := sum(number for _, number, _ in at_stake):
+        amounts = [wording.money(amount, currency) for currency, _, amount in at_stake if amount]
+        money = f" ({' and '.join(amounts)} at stake)" if amounts else ""
+        steps.append(
+            ("make app", f"review {wording.counted(count, 'finding')}{money} and see the results")
+        )
+    else:
+        steps.append(("make app", "see the results in a browser"))
+    if latest:
+        words = f"write statements, workbook and journal of {wording.period(latest)}"
+        steps.append((f"make export PERIOD={latest}", words))
+    if oldest_open:
+        words = f"close {wording.period(oldest_open)}, the oldest open period, once it is billed"
+        steps.append((f"make close PERIOD={oldest_open}", words))
+    return ["Next", *aligned(steps)]
 
 
 def _status(status: str) -> str:

@@ -1,5 +1,6 @@
-"""The summary of a run names each cause of quarantine once."""
+"""The summary of a run: each cause of quarantine once, the amounts charged, what to do next."""
 
+import duckdb
 from conftest import Company
 
 from dagster_project import dbt_runner, publish
@@ -33,3 +34,48 @@ def test_rows_of_one_cause_are_one_line_with_their_number_and_cost(company: Comp
     assert lines[at + 1].endswith("; cost 30.00 USD")
     assert lines[at + 2].startswith("  billing_lines/bill.csv: row 15: TotalCost is not a number")
     assert f"(found: '{'x' * 80}...')" in lines[at + 2]
+
+
+def test_the_amounts_lead_with_what_is_charged(sample_company: Company) -> None:
+    lines = summarize(sample_company.data).splitlines()
+    at = lines.index("Chargeback 2026-04 (latest billing period)")
+    assert lines[at + 1].split()[:5] == ["organization", "cost", "center", "currency", "charged"]
+    assert lines[at + 1].endswith("cost before sharing  sales before sharing")
+    (engineering,) = [line for line in lines[at:] if " Engineering " in line]
+    assert engineering.split()[-4:] == ["USD", "2,915.576507", "2,319.616", "2,505.18528"]
+
+
+def test_the_summary_ends_with_what_to_do_next(sample_company: Company) -> None:
+    text = summarize(sample_company.data)
+    *_, review, export, close = text.splitlines()
+    with duckdb.connect(str(sample_company.data.published_database), read_only=True) as marts:
+        (count, euros, dollars) = marts.execute(
+            """
+            select
+                count(*), sum(amount_at_stake) filter (currency = 'EUR'),
+                sum(amount_at_stake) filter (currency = 'USD')
+            from marts.findings where severity <> 'info'
+            """
+        ).fetchall()[0]
+    # Amounts of different currencies are not added.
+    assert review == (
+        f"  make app                    review {count} findings ({euros:,.2f} EUR and"
+        f" {dollars:,.2f} USD at stake) and see the results"
+    )
+    assert export.startswith("  make export PERIOD=2026-04  write statements, workbook")
+    assert close == (
+        "  make close PERIOD=2026-01   close January 2026, the oldest open period,"
+        " once it is billed"
+    )
+    unchanged = summarize(sample_company.data, has_next_steps=False)
+    assert text.startswith(unchanged)
+    assert "make close" not in unchanged
+
+
+def test_without_findings_and_bills_the_app_is_next(company: Company) -> None:
+    company.build()
+    publish.publish(company.data, dbt_runner.read_manifest(), "state")
+    assert summarize(company.data).splitlines()[-2:] == [
+        "Next",
+        "  make app  see the results in a browser",
+    ]
