@@ -127,21 +127,29 @@ def show_effect(previewed: Previewed, names: Mapping[str, str]) -> None:
 
 
 def rows_of(viewer: Viewer, charges: Sequence[Charge]) -> list[Row]:
-    """Cost centers with their amounts before and after: cost for the broker, else sales.
+    """Cost centers with the amounts charged before and after, and for the broker with the cost.
 
     Without a sales price a customer sees the cost center and no amount.
     """
     rows: list[Row] = []
     for charge in charges:
-        before, after, difference = (
-            (charge.sales_before, charge.sales_after, charge.sales_difference)
-            if viewer.is_customer
-            else (charge.cost_before, charge.cost_after, charge.cost_difference)
-        )
-        if difference == 0:
+        cost: Row = {}
+        if viewer.is_customer:
+            before, after = charge.sales_before, charge.sales_after
+            difference = charge.sales_difference
+        else:
+            before, after = charge.charged_before, charge.charged_after
+            difference = charge.charged_difference
+            cost = {
+                "cost_before": charge.cost_before,
+                "cost_after": charge.cost_after,
+                "cost_difference": charge.cost_difference,
+            }
+        if difference == 0 and not cost.get("cost_difference"):
             continue
         rows.append(
             {
+                **cost,
                 "period": f"{charge.period}, {charge.commitment}"
                 if charge.commitment
                 else wording.period(charge.period),
@@ -156,27 +164,27 @@ def rows_of(viewer: Viewer, charges: Sequence[Charge]) -> list[Row]:
 
 
 def _show_table(title: str, caption: str, rows: Sequence[Row]) -> None:
-    totals: list[Row] = [
-        {
-            "difference": sum(
-                (
-                    difference
-                    for row in rows
-                    if row["currency"] == currency
-                    and isinstance(difference := row["difference"], Decimal)
-                ),
-                Decimal(),
-            ),
-            "currency": currency,
-        }
-        for currency in sorted({str(row["currency"]) for row in rows})
-    ]
-    amount = "Amount" if page_context().viewer.is_customer else "Cost"
     columns = [
         Column("period", title),
         Column("cost_center_name", "Cost center"),
-        Column("before", f"{amount} before", "amount"),
-        Column("after", f"{amount} after", "amount"),
+        Column("before", "Charged before", "amount"),
+        Column("after", "Charged after", "amount"),
         Column("difference", "Difference", "amount"),
     ]
+    differences = ["difference"]
+    if not page_context().viewer.is_customer:
+        columns += [
+            Column("cost_before", "Cost before", "amount"),
+            Column("cost_after", "Cost after", "amount"),
+            Column("cost_difference", "Difference of cost", "amount"),
+        ]
+        differences.append("cost_difference")
+    totals: list[Row] = []
+    for currency in sorted({str(row["currency"]) for row in rows}):
+        total: dict[str, object] = {"currency": currency}
+        for name in differences:
+            amounts = [row[name] for row in rows if row["currency"] == currency]
+            known = [amount for amount in amounts if isinstance(amount, Decimal)]
+            total[name] = sum(known, Decimal())
+        totals.append(total)
     st.html(markup.table(caption, columns, rows, totals=totals))

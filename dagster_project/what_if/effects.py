@@ -17,6 +17,7 @@ Horizon = Literal["open", "closed", "future"]
 class Charge:
     """The amounts of a cost center in an account before and after; sales are null without a price.
 
+    The amount charged is that of sales where the organization is sold to, else that of cost.
     An account is a billing period, or the committed charges or renewals of all future months, of
     one organization in one currency. `period` is a month, or the first and the last one. Billing
     periods are after shared costs, as on statements; future months are before shared costs.
@@ -34,6 +35,13 @@ class Charge:
     cost_after: Decimal
     sales_before: Decimal | None
     sales_after: Decimal | None
+    charged_before: Decimal
+    charged_after: Decimal
+
+    @property
+    def charged_difference(self) -> Decimal:
+        """The change of the amount charged."""
+        return self.charged_after - self.charged_before
 
     @property
     def cost_difference(self) -> Decimal:
@@ -96,6 +104,8 @@ def total(charges: Sequence[Charge]) -> Charge:
         sum((each.cost_after for each in charges), Decimal()),
         _sum(each.sales_before for each in charges),
         _sum(each.sales_after for each in charges),
+        sum((each.charged_before for each in charges), Decimal()),
+        sum((each.charged_after for each in charges), Decimal()),
     )
 
 
@@ -114,7 +124,7 @@ BILLED = """
         billing_period as period,
         null as commitment,
         organization_id, organization_name, cost_center_id, cost_center_name, currency,
-        cost_after_sharing as total_cost, sales_after_sharing as total_sales
+        cost_after_sharing as total_cost, sales_after_sharing as total_sales, charged_amount
     from {database}.marts.chargeback
     """
 
@@ -131,7 +141,13 @@ FUTURE = """
             where months.organization_id = charges.organization_id
         ) as period,
         commitment, organization_id, organization_name, cost_center_id, cost_center_name, currency,
-        total_cost, total_sales
+        total_cost, total_sales,
+        -- As on bills: where an organization is sold to, a charge without a price is not charged.
+        case
+            when count(total_sales) over (partition by organization_id, currency) > 0
+                then coalesce(total_sales, 0)
+            else total_cost
+        end as charged_amount
     from {database}.marts.committed_spend as charges
     """
 
@@ -158,6 +174,8 @@ def changed_accounts(connection: duckdb.DuckDBPyConnection) -> tuple[Account, ..
                 coalesce(after_charges.total_cost, 0) as cost_after,
                 before_charges.total_sales as sales_before,
                 after_charges.total_sales as sales_after,
+                coalesce(before_charges.charged_amount, 0) as charged_before,
+                coalesce(after_charges.charged_amount, 0) as charged_after,
                 (cost_before, sales_before) is distinct from (cost_after, sales_after) as is_changed
             from before_charges
             full outer join after_charges using (
@@ -166,7 +184,8 @@ def changed_accounts(connection: duckdb.DuckDBPyConnection) -> tuple[Account, ..
         )
         select
             horizon, period, nullif(commitment, ''), organization_id, organization_name, currency,
-            cost_center_id, cost_center_name, cost_before, cost_after, sales_before, sales_after
+            cost_center_id, cost_center_name, cost_before, cost_after, sales_before, sales_after,
+            charged_before, charged_after
         from compared
         qualify bool_or(is_changed) over (partition by {ACCOUNT})
         order by
@@ -197,7 +216,8 @@ def _summed(database: str) -> str:
             max(organization_name) as organization_name,
             coalesce(max(cost_center_name), cost_center_id) as cost_center_name,
             sum(total_cost) as total_cost,
-            sum(total_sales) as total_sales
+            sum(total_sales) as total_sales,
+            sum(charged_amount) as charged_amount
         from ({source.format(database=database)}) as charges
         group by horizon, period, commitment, organization_id, currency, cost_center_id
         """

@@ -35,6 +35,9 @@ CSV_HEADER = (
     "cost_center_id",
     "cost_center_name",
     "currency",
+    "charged_before",
+    "charged_after",
+    "charged_difference",
     "cost_before",
     "cost_after",
     "cost_difference",
@@ -74,6 +77,9 @@ def write_rows(effect: WhatIf, path: Path) -> int:
             each.cost_center_id,
             each.cost_center_name,
             each.currency,
+            each.charged_before,
+            each.charged_after,
+            each.charged_difference,
             each.cost_before,
             each.cost_after,
             each.cost_difference,
@@ -169,8 +175,8 @@ def _account(account: Account) -> list[str]:
     table = [
         [
             "cost center",
+            *("charged before", "charged after", "difference"),
             *("cost before", "cost after", "difference"),
-            *("sales before", "sales after", "difference"),
         ],
         *([each.cost_center_name, *_amounts(each)] for each in account.changed),
     ]
@@ -185,20 +191,19 @@ def _account(account: Account) -> list[str]:
 
 
 def _amounts(charge: Charge) -> list[str]:
+    """The amount charged, and the cost: sales are charged, or there are none."""
     return [
+        wording.amount(charge.charged_before, charge.currency),
+        wording.amount(charge.charged_after, charge.currency),
+        _difference(charge.charged_difference, charge.currency),
         wording.amount(charge.cost_before, charge.currency),
         wording.amount(charge.cost_after, charge.currency),
         _difference(charge.cost_difference, charge.currency),
-        wording.amount(charge.sales_before, charge.currency),
-        wording.amount(charge.sales_after, charge.currency),
-        _difference(charge.sales_difference, charge.currency),
     ]
 
 
-def _difference(amount: Decimal | None, currency: str) -> str:
+def _difference(amount: Decimal, currency: str) -> str:
     """An amount with its sign; with all decimals if it would round to zero."""
-    if amount is None:
-        return wording.NOTHING
     text = wording.amount(amount, currency)
     if amount and not Decimal(text.replace(",", "")):
         text = wording.exact(amount)
@@ -210,15 +215,13 @@ def _totals(accounts: Sequence[Account]) -> list[str]:
     lines = []
     for currency in sorted({account.first.currency for account in accounts}):
         everything = total([each.total for each in accounts if each.first.currency == currency])
-        cost, sales = everything.cost_difference, everything.sales_difference
-        if not cost and not sales:
+        charged, cost = everything.charged_difference, everything.cost_difference
+        if not charged and not cost:
             lines.append(
                 f"  {currency}: the total does not change; amounts move between cost centers"
             )
         else:
-            change = f"cost {_difference(cost, currency)}"
-            if sales is not None:
-                change += f", sales {_difference(sales, currency)}"
+            change = f"charged {_difference(charged, currency)}, cost {_difference(cost, currency)}"
             lines.append(f"  {currency}: the total changes: {change}")
     return lines
 

@@ -221,11 +221,17 @@ def test_a_record_that_is_not_of_the_app_is_an_error(tmp_path: Path) -> None:
 def test_a_customer_sees_the_effect_in_sales_and_never_in_cost() -> None:
     sold = Charge(
         "open", "2026-02", None, "evergreen", "Evergreen", "USD", "SALES", "Sales",
-        Decimal(111), Decimal(99), Decimal(150), Decimal(130),
+        Decimal(111), Decimal(99), Decimal(150), Decimal(130), Decimal(150), Decimal(130),
     )  # fmt: skip
     unsold = replace(sold, sales_before=None, sales_after=None)
     broker, customer = Viewer(may_edit=True), Viewer("evergreen", may_edit=True)
-    assert [row["difference"] for row in effect_rows(broker, [sold])] == [Decimal(-12)]
+    (row,) = effect_rows(broker, [sold])
+    assert (row["before"], row["after"], row["difference"]) == (150, 130, -20)
+    assert (row["cost_before"], row["cost_after"], row["cost_difference"]) == (111, 99, -12)
+    # A change of cost alone changes nothing that is charged, and the broker sees it.
+    same = replace(sold, sales_after=Decimal(150), charged_after=Decimal(150))
+    assert [row["difference"] for row in effect_rows(broker, [same])] == [0]
+    assert effect_rows(customer, [same]) == []
     assert [row["difference"] for row in effect_rows(customer, [sold])] == [Decimal(-20)]
     shown = effect_rows(customer, [sold, unsold])
     assert len(shown) == 2 and shown[1]["before"] is None

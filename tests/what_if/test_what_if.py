@@ -88,7 +88,7 @@ def charge(
     old, new = (None if amount is None else Decimal(amount) for amount in sales)
     return Charge(
         "open", "2026-04", None, "alder", "Alder", "USD", center, center.title(),
-        Decimal(before), Decimal(after), old, new,
+        Decimal(before), Decimal(after), old, new, old or Decimal(), new or Decimal(),
     )  # fmt: skip
 
 
@@ -122,6 +122,10 @@ def test_splits_and_seats_change_open_and_future_amounts_but_never_closed_ones(
     assert (april.first.period, april.total.cost_difference, april.total.sales_difference) == (
         "2026-04", 0, 0,
     )  # fmt: skip
+    # What is charged are the sales.
+    assert [(each.charged_before, each.charged_after) for each in april.charges] == [
+        (each.sales_before, each.sales_after) for each in april.charges
+    ]
     assert april.total.cost_before == Decimal("1355.26")
     for future in account(found, "alder", "future"):
         assert {each.cost_center_id for each in future.changed} == {"ALD-DEFAULT", "ALD-100"}
@@ -148,7 +152,7 @@ def test_splits_and_seats_change_open_and_future_amounts_but_never_closed_ones(
     )
     assert "no open bill has a line of this subscription" in text
     assert "USD: the total does not change; amounts move between cost centers" in text
-    assert "USD: the total changes: cost +3,432.00, sales +3,946.80" in text
+    assert "USD: the total changes: charged +3,946.80, cost +3,432.00" in text
     assert "WOULD CHANGE" not in text
 
 
@@ -182,7 +186,9 @@ def test_the_command_shows_one_organization_and_writes_all_decimals(
     assert f"Nothing was changed in {data.root}" in shown
     header_line = next(line for line in shown.splitlines() if "cost before" in line)
     amounts = next(line for line in shown.splitlines() if line.lstrip().startswith("total "))
-    assert "1,355.26" in amounts
+    assert header_line.split()[2:6] == ["charged", "before", "charged", "after"]
+    # Sales, which are charged, and cost.
+    assert amounts.split()[1:] == ["1,642.31", "1,642.31", "0.00", "1,355.26", "1,355.26", "0.00"]
     assert len(amounts) <= len(header_line)
 
     with out.open(encoding="utf-8-sig", newline="") as file:
@@ -191,6 +197,7 @@ def test_the_command_shows_one_organization_and_writes_all_decimals(
     april = [row for row in written if row["horizon"] == "open"]
     assert sum(Decimal(row["cost_difference"]) for row in april) == 0
     assert sum(Decimal(row["cost_after"]) for row in april) == Decimal("1355.26")
+    assert sum(Decimal(row["charged_after"]) for row in april) == Decimal("1642.309")
     # 18 of 31 seats at 17.60.
     assert {row["cost_center_name"]: row["cost_after"] for row in april}["'=Litigation"] == "316.8"
 
