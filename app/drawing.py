@@ -19,6 +19,7 @@ COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#99
 """Distinguishable with any color vision (Okabe and Ito 2008, "Color Universal Design")."""
 
 OTHERS = "Others"
+OTHERS_COLOR = "#c3ccd4"
 SHORTEST_SPLIT = timedelta(days=14)
 """The width at which a split that starts after the last billing period is drawn."""
 
@@ -44,8 +45,18 @@ _CONFIG = {
 _USERMETA = {"embedOptions": {"actions": False}}
 
 
-def months(rows: Sequence[Row], measure: str, currency: str, forecast: Sequence[Row] = ()) -> Chart:
-    """Bars of billed amounts; the forecast as stacked parts, with a dashed line and bands."""
+def months(
+    rows: Sequence[Row],
+    measure: str,
+    currency: str,
+    forecast: Sequence[Row] = (),
+    axis: str | None = None,
+) -> Chart:
+    """Bars of billed amounts; the forecast as stacked parts, with a dashed line and bands.
+
+    `axis` is the title of the axis of amounts; without it, the currency.
+    """
+    axis = axis or currency
     billed = [
         {
             "month": wording.short_period(str(row["billing_period"])),
@@ -75,7 +86,7 @@ def months(rows: Sequence[Row], measure: str, currency: str, forecast: Sequence[
     amount = {
         "field": "amount",
         "type": "quantitative",
-        "title": currency,
+        "title": axis,
         "axis": {"format": ",.0f", "tickCount": 5},
     }
     tooltip = [{"field": "month", "title": "Month"}, {"field": "label", "title": "Amount"}]
@@ -110,7 +121,7 @@ def months(rows: Sequence[Row], measure: str, currency: str, forecast: Sequence[
                     "mark": {"type": "area", "color": "#b35c00", "opacity": opacity},
                     "encoding": {
                         "x": month,
-                        "y": {"field": lower, "type": "quantitative", "title": currency},
+                        "y": {"field": lower, "type": "quantitative", "title": axis},
                         "y2": {"field": upper},
                     },
                 }
@@ -245,8 +256,13 @@ def splits(rows: Sequence[Row], last_period: str) -> Chart:
     }
 
 
-def stacked_months(rows: Sequence[Row], currency: str) -> Chart:
-    """Bars of twelve months, stacked by series, the largest at the bottom."""
+def stacked_months(
+    rows: Sequence[Row], currency: str, title: str = "Charged to", axis: str | None = None
+) -> Chart:
+    """Bars of months, stacked by series, the largest at the bottom.
+
+    `title` names the series, `axis` the amounts; without it, the axis has the currency.
+    """
     known = [row for row in rows if row["currency"] == currency]
     names = {int(str(row["place"])): str(row["series"] or OTHERS) for row in known}
     bars = [
@@ -277,7 +293,7 @@ def stacked_months(rows: Sequence[Row], currency: str) -> Chart:
             "y": {
                 "field": "amount",
                 "type": "quantitative",
-                "title": currency,
+                "title": axis or currency,
                 "axis": {"format": ",.0f", "tickCount": 5},
             },
             "color": {
@@ -285,7 +301,10 @@ def stacked_months(rows: Sequence[Row], currency: str) -> Chart:
                 "type": "nominal",
                 "scale": {
                     "domain": places,
-                    "range": [COLORS[(place - 1) % len(COLORS)] for place in places],
+                    "range": [
+                        COLORS[place - 1] if place <= len(COLORS) else OTHERS_COLOR
+                        for place in places
+                    ],
                 },
                 "legend": {
                     "title": None,
@@ -297,7 +316,7 @@ def stacked_months(rows: Sequence[Row], currency: str) -> Chart:
             "order": {"field": "place"},
             "tooltip": [
                 {"field": "month", "title": "Month"},
-                {"field": "series", "title": "Charged to"},
+                {"field": "series", "title": title},
                 {"field": "label", "title": "Amount"},
             ],
         },
@@ -305,6 +324,104 @@ def stacked_months(rows: Sequence[Row], currency: str) -> Chart:
         "config": _CONFIG,
         "usermeta": _USERMETA,
     }
+
+
+def stacked_described(rows: Sequence[Row], currency: str) -> str:
+    """A chart of stacked months in sentences, for screen readers."""
+    sums: dict[str, Decimal] = {}
+    of_series: dict[str, Decimal] = {}
+    for row in rows:
+        if row["currency"] == currency and (amount := _decimal(row["amount"])) is not None:
+            period, series = str(row["billing_period"]), str(row["series"] or OTHERS)
+            sums[period] = sums.get(period, Decimal()) + amount
+            of_series[series] = of_series.get(series, Decimal()) + amount
+    months = described(
+        [{"billing_period": period, "amount": sums[period]} for period in sums], "amount", currency
+    )
+    named = "; ".join(
+        f"{name}: {wording.money(amount, currency)}" for name, amount in of_series.items()
+    )
+    return f"{months} {named}." if named else months
+
+
+_BUDGET_TONES = {"Budget": "#8fa3b3", "Charged": "#0b5394"}
+MOST_BUDGETS = 20
+"""Cost centers of a chart of budgets; the others are in the table only."""
+
+
+def budgets(rows: Sequence[Row], currency: str) -> Chart:
+    """Bars of budget and charged amount side by side, for each of the largest cost centers."""
+    bars = [
+        {
+            "center": str(row["label"]),
+            "what": what,
+            "amount": _float(row[name]),
+            "label": wording.money(_decimal(row[name]), currency),
+        }
+        for row in budgets_drawn(rows, currency)
+        for what, name in (("Budget", "budget"), ("Charged", "actual"))
+        if row[name] is not None
+    ]
+    return {
+        "data": {"values": bars},
+        "mark": {"type": "bar"},
+        "encoding": {
+            "y": {
+                "field": "center",
+                "type": "nominal",
+                "title": None,
+                "sort": None,
+                "axis": {"labelLimit": 260},
+            },
+            "yOffset": {"field": "what", "sort": list(_BUDGET_TONES)},
+            "x": {
+                "field": "amount",
+                "type": "quantitative",
+                "title": currency,
+                "axis": {"format": ",.0f", "tickCount": 5},
+            },
+            "color": {
+                "field": "what",
+                "type": "nominal",
+                "scale": {"domain": list(_BUDGET_TONES), "range": list(_BUDGET_TONES.values())},
+                "legend": {"title": None, "orient": "bottom"},
+            },
+            "tooltip": [
+                {"field": "center", "title": "Cost center"},
+                {"field": "what", "title": "Amount of"},
+                {"field": "label", "title": "Amount"},
+            ],
+        },
+        "height": {"step": 16},
+        "config": _CONFIG,
+        "usermeta": _USERMETA,
+    }
+
+
+def budgets_drawn(rows: Sequence[Row], currency: str) -> list[Row]:
+    """The rows of a chart of budgets: those with the largest budget or charged amount."""
+
+    def size(row: Row) -> Decimal:
+        return max(abs(_decimal(row[name]) or Decimal()) for name in ("budget", "actual"))
+
+    known = [
+        row
+        for row in rows
+        if row["currency"] == currency and (row["budget"], row["actual"]) != (None, None)
+    ]
+    return sorted(known, key=size, reverse=True)[:MOST_BUDGETS]
+
+
+def budgets_described(rows: Sequence[Row], currency: str) -> str:
+    """A chart of budgets in sentences, for screen readers."""
+    return (
+        "; ".join(
+            f"{row['label']}: budget {wording.money(_decimal(row['budget']), currency)},"
+            f" charged {wording.money(_decimal(row['actual']), currency)}"
+            for row in budgets_drawn(rows, currency)
+        )
+        + "."
+    )
 
 
 def steps(total: Row, parts: Sequence[Row], before_words: str, now_words: str) -> Chart:

@@ -14,33 +14,40 @@ def _where(selection: Selection) -> str:
     return selection.where("strftime(month, '%Y-%m')")
 
 
+USED = (
+    ("month_used", "actual", "budget"),
+    ("to_date_used", "actual_to_date", "budget_to_date"),
+    ("year_used", "actual_to_date", "year_budget"),
+)
+"""Shares of budgets that are used: their name, the amount, the budget."""
+
+
+def _used(amount: str, budget: str) -> str:
+    # A budget of zero has no percentage.
+    return f"cast({amount} / nullif({budget}, 0) as decimal(18, 6))"
+
+
 def budgets(viewer: Viewer, selection: Selection) -> Query:
-    """One row per cost center, currency and month with a budget; overruns first."""
+    """One row per cost center, currency and month with a budget; overruns first.
+
+    `label` names the cost center among those of the selection.
+    """
     # A customer has budgets of sales only.
     basis = "" if viewer.is_customer else "amount_basis, "
-    charged = viewer.measures[0][0]
+    organization = "coalesce(organization_name, organization_id)"
+    center = "coalesce(cost_center_name, cost_center_id)"
+    label = center if selection.organization_id else f"{center} || ' (' || {organization} || ')'"
+    used = ", ".join(f"{_used(amount, budget)} as {name}" for name, amount, budget in USED)
     return Query(
         f"""
-        with budgeted as (
-            select *, strftime(month, '%Y-%m') as billing_period from budget_variance
-            where {_where(selection)}
-        ),
-        charged as (
-            select
-                billing_period, organization_id, cost_center_id, currency,
-                sum({charged}) as charged
-            from chargeback
-            group by billing_period, organization_id, cost_center_id, currency
-        )
         select
-            month, organization_id, coalesce(organization_name, organization_id)
-                as organization_name,
-            cost_center_id, coalesce(cost_center_name, cost_center_id) as cost_center_name,
+            month, organization_id, {organization} as organization_name,
+            cost_center_id, {center} as cost_center_name, {label} as label,
             currency, {basis}coalesce(status, '{NOT_BILLED}') as status,
-            budget, charged, actual, variance, budget_to_date, actual_to_date,
-            variance_to_date, year_budget, year_expected, year_variance
-        from budgeted
-        left join charged using (billing_period, organization_id, cost_center_id, currency)
+            budget, actual, variance, budget_to_date, actual_to_date,
+            variance_to_date, year_budget, year_expected, year_variance, {used}
+        from budget_variance
+        where {_where(selection)}
         order by
             case status
                 when 'over_budget' then 0
@@ -56,13 +63,15 @@ def budgets(viewer: Viewer, selection: Selection) -> Query:
             Column("status", "Status", "status"),
             Column("cost_center_name", "Cost center"),
             Column("organization_name", "Organization"),
-            Column("charged", "Charged", "amount"),
             Column("budget", "Budget", "amount"),
-            Column("actual", "Actual", "amount"),
+            Column("actual", "Charged", "amount"),
+            Column("month_used", "Used", "percent"),
             Column("variance", "Variance", "amount"),
             Column("budget_to_date", "Budget to date", "amount"),
-            Column("actual_to_date", "Actual to date", "amount"),
+            Column("actual_to_date", "Charged to date", "amount"),
+            Column("to_date_used", "Used to date", "percent"),
             Column("year_budget", "Year budget", "amount"),
+            Column("year_used", "Used of year", "percent"),
             Column("year_expected", "Year forecast", "amount"),
             *(() if viewer.is_customer else (Column("amount_basis", "Basis"),)),
         ),
@@ -81,13 +90,17 @@ def totals(viewer: Viewer, selection: Selection) -> Query:
     sums = ", ".join(
         f"case when count({name}) = count(*) then sum({name}) end as {name}" for name in amounts
     )
+    used = ", ".join(f"{_used(amount, budget)} as {name}" for name, amount, budget in USED)
     one_basis = "" if viewer.is_customer else "having count(distinct amount_basis) = 1"
     return Query(
         f"""
-        select currency, {sums} from budget_variance
-        where {_where(selection)}
-        group by currency
-        {one_basis}
+        with summed as (
+            select currency, {sums} from budget_variance
+            where {_where(selection)}
+            group by currency
+            {one_basis}
+        )
+        select *, {used} from summed
         order by currency
         """,
         selection.parameters,

@@ -1,63 +1,13 @@
-"""Queries for the home page: twelve months, movers, amounts without an owner, search.
+"""Queries for the home page: movers, amounts without an owner, search.
 
-Belongs here: what a reader needs to decide where to look. Does not: the pages it leads to.
+Belongs here: what a reader needs to decide where to look. Does not: the pages it leads to, months
+side by side (trend).
 """
-
-from dataclasses import replace
-from typing import Literal
 
 from app.published import Viewer
 from app.queries.query import Column, Query, Selection
 
-MOST_SERIES = 7
-"""Series of a chart that are named; the others are one."""
-
 MOST_MOVERS = 5
-
-By = Literal["organization", "cost_center"]
-
-
-def months_by(viewer: Viewer, selection: Selection, by: By) -> Query:
-    """One row per currency, billing period and series: charged amounts of twelve months.
-
-    The largest organizations or cost centers are series of their own; `series` is null for the
-    others. `place` orders the series, largest first.
-    """
-    charged = viewer.measures[0][0]
-    within = replace(selection, period=None)
-    return Query(
-        f"""
-        with charged as (
-            select
-                currency, billing_period, {by}_id as id, {by}_name as name,
-                sum({charged}) as amount
-            from chargeback
-            where {within.where()} and billing_period <= $until and billing_period > strftime(
-                cast($until || '-01' as date) - interval 12 month, '%Y-%m'
-            )
-            group by all
-        ),
-        series as (
-            select
-                currency, id, coalesce(arg_max(name, billing_period), id) as name,
-                row_number() over (
-                    partition by currency order by sum(abs(amount)) desc, id
-                ) as place
-            from charged
-            where amount is not null
-            group by currency, id
-        )
-        select
-            charged.currency, charged.billing_period,
-            if(series.place <= {MOST_SERIES}, series.name, null) as series,
-            least(series.place, {MOST_SERIES + 1}) as place, sum(charged.amount) as amount
-        from charged
-        inner join series on charged.currency = series.currency and charged.id = series.id
-        group by all
-        order by charged.currency, charged.billing_period, place
-        """,
-        (*within.parameters, ("until", selection.period or "")),
-    )
 
 
 def movers(selection: Selection) -> Query:

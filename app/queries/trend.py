@@ -3,10 +3,13 @@
 Belongs here: amounts by month. Does not: budgets (budgets).
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
 from app.published import Viewer
 from app.queries.query import Column, Query, Selection, money_columns, sums
+from dagster_project import wording
 from dagster_project.quoting import sql_literal
 
 AMORTIZED_COST = "amortized_cost"
@@ -51,6 +54,134 @@ def months_amortized(selection: Selection) -> Query:
             Column("billing_period", "Month"),
             Column(AMORTIZED_COST, "Amortized cost", "amount"),
         ),
+    )
+
+
+By = Literal["organization", "cost_center", "product"]
+
+DIMENSIONS: Mapping[str, str] = {
+    "organization": "Organization",
+    "cost_center": "Cost center",
+    "product": "Product",
+}
+"""What amounts per month are divided by, with its title."""
+
+MOST_SERIES = 8
+"""Series of a chart that are named; the others are one."""
+
+
+def _series(by: By, selection: Selection) -> tuple[str, str]:
+    """SQL of the id and of the name of a series."""
+    if by == "product":
+        return "product_name", "product_name"
+    if by == "organization":
+        return "organization_id", "coalesce(organization_name, organization_id)"
+    name = "coalesce(cost_center_name, cost_center_id)"
+    if selection.organization_id is None:
+        # Two organizations may have cost centers of the same id and name.
+        name += " || ' (' || coalesce(organization_name, organization_id) || ')'"
+    return "organization_id || chr(31) || cost_center_id", name
+
+
+def months_by(
+    selection: Selection, by: By, measure: str, until: str | None = None, most: int = MOST_SERIES
+) -> Query:
+    """One row per currency, billing period and series: the amounts of a measure.
+
+    The largest organizations, cost centers or products are series of their own; `series` is null
+    for the others. `place` orders the series, largest first. With `until` the twelve months up to
+    it.
+    """
+    within = replace(selection, period=None)
+    key, name = _series(by, selection)
+    months = (
+        "billing_period <= $until and billing_period"
+        " > strftime(cast($until || '-01' as date) - interval 12 month, '%Y-%m')"
+        if until
+        else "true"
+    )
+    return Query(
+        f"""
+        with amounts as (
+            select
+                currency, billing_period, {key} as id, max({name}) as name,
+                sum({measure}) as amount
+            from chargeback
+            where {within.where()} and {months}
+            group by currency, billing_period, id
+        ),
+        series as (
+            select
+                currency, id, coalesce(arg_max(name, billing_period), id) as name,
+                row_number() over (
+                    partition by currency order by sum(abs(amount)) desc, id
+                ) as place
+            from amounts
+            where amount is not null
+            group by currency, id
+        )
+        select
+            amounts.currency, amounts.billing_period,
+            if(series.place <= {most}, series.name, null) as series,
+            least(series.place, {most + 1}) as place, sum(amounts.amount) as amount
+        from amounts
+        inner join series on amounts.currency = series.currency and amounts.id = series.id
+        group by all
+        order by amounts.currency, amounts.billing_period, place
+        """,
+        (*within.parameters, *((("until", until),) if until else ())),
+    )
+
+
+def by_month(selection: Selection, by: By, measure: str, periods: Sequence[str]) -> Query:
+    """One row per currency and organization, cost center or product: a column for each period.
+
+    The largest sum of the periods first.
+    """
+    within = replace(selection, period=None)
+    key, name = _series(by, selection)
+    named = [(f"month_{i}", period) for i, period in enumerate(periods)]
+    sums = [
+        f"sum({measure}) filter (billing_period = ${column}) as {column}" for column, _ in named
+    ]
+    return Query(
+        f"""
+        select
+            currency, {key} as id, max_by({name}, billing_period) as name,
+            any_value(organization_id) as organization_id,
+            any_value(cost_center_id) as cost_center_id,
+            {", ".join(sums)}, sum({measure}) as total
+        from chargeback
+        where {within.where()} and billing_period in ({", ".join(f"${each}" for each, _ in named)})
+        group by currency, id
+        having count({measure}) > 0
+        order by currency, abs(sum({measure})) desc, id
+        """,
+        (*within.parameters, *named),
+        (
+            Column("name", DIMENSIONS[by]),
+            *(Column(column, wording.short_period(period), "amount") for column, period in named),
+            Column("total", "Total", "amount"),
+        ),
+    )
+
+
+def month_totals(selection: Selection, measure: str, periods: Sequence[str]) -> Query:
+    """One row per currency: the sums of `by_month`."""
+    within = replace(selection, period=None)
+    named = [(f"month_{i}", period) for i, period in enumerate(periods)]
+    sums = [
+        f"sum({measure}) filter (billing_period = ${column}) as {column}" for column, _ in named
+    ]
+    return Query(
+        f"""
+        select currency, {", ".join(sums)}, sum({measure}) as total
+        from chargeback
+        where {within.where()} and billing_period in ({", ".join(f"${each}" for each, _ in named)})
+        group by currency
+        order by currency
+        """,
+        (*within.parameters, *named),
     )
 
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import markup
+from app import drawing, markup
 from app.queries import budgets
 from app.queries.query import Row, Selection
 from app.screen import ask, columns_of, count, heading, nothing, page_context, show
@@ -46,6 +46,24 @@ def status_notices() -> str:
     return "".join(notices)
 
 
+def charts(rows: list[Row]) -> None:
+    """Budget and charged amount of the cost centers, a chart per currency."""
+    for currency in dict.fromkeys(str(row["currency"]) for row in rows):
+        drawn = drawing.budgets_drawn(rows, currency)
+        if not drawn:
+            continue
+        st.subheader(f"Budget and charged, {currency}", anchor=False)
+        st.vega_lite_chart(
+            drawing.budgets(rows, currency),
+            width="stretch",
+            theme=None,
+            alt=drawing.budgets_described(rows, currency),
+        )
+        more = sum(row["currency"] == currency for row in rows) - len(drawn)
+        if more:
+            st.caption(f"The {len(drawn)} largest; the table has {more:,} more.")
+
+
 def links(row: Row) -> dict[str, str]:
     """A cost center's name leads to its chargeback."""
     return {
@@ -67,6 +85,7 @@ else:
     if notices:
         st.html(notices)
     query = budgets.budgets(viewer, here.selection)
+    charts(ask(query))
     if here.organization_id:
         query = query.without("organization_name")
     bases = [] if viewer.is_customer else ask(budgets.bases(here.selection))
@@ -83,14 +102,13 @@ else:
     )
     if notices:
         basis = (
-            "Actual amounts are"
+            ""
             if viewer.is_customer
-            else "Actual amounts are sales where the organization is sold to, otherwise cost,"
+            else "sales where the organization is sold to, otherwise cost, "
         )
         st.caption(
-            "Charged: the amount of the month's bill, after shared costs, as on all pages."
-            f" {basis} amortized over the months they are for, before shared costs."
-            " Over budget: the actual amount to date exceeds the budget to date."
-            " Over budget by year end: the year forecast exceeds the year budget by more than the"
-            " tolerance."
+            f"Charged: {basis}after shared costs, as on all pages. Used: charged divided by the"
+            " budget; of the year, charged to date divided by the budget of the year. Over budget:"
+            " the amount charged to date exceeds the budget to date. Over budget by year end: the"
+            " year forecast exceeds the year budget by more than the tolerance."
         )

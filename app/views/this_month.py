@@ -7,7 +7,7 @@ from html import escape
 import streamlit as st
 
 from app import drawing, markup, reviews
-from app.queries import budgets, charges, overview, review, units
+from app.queries import budgets, charges, overview, review, trend, units
 from app.queries.query import Row, Selection
 from app.records import RecordDamaged, now
 from app.screen import ask, columns_of, heading, page_context, show, unpriced_notices
@@ -179,24 +179,15 @@ def largest() -> None:
 
 def twelve_months() -> None:
     """Charged amounts of twelve months as a chart per currency."""
-    by: overview.By = "cost_center" if here.organization_id else "organization"
-    rows = ask(overview.months_by(viewer, selection, by))
+    by: trend.By = "cost_center" if here.organization_id else "organization"
+    rows = ask(trend.months_by(selection, by, measure, until=here.period))
     for currency in dict.fromkeys(str(row["currency"]) for row in rows):
         st.subheader(f"Twelve months, {currency}", anchor=False)
-        sums: dict[str, Decimal] = {}
-        for row in rows:
-            if row["currency"] == currency and isinstance(amount := row["amount"], Decimal):
-                period = str(row["billing_period"])
-                sums[period] = sums.get(period, Decimal()) + amount
         st.vega_lite_chart(
             drawing.stacked_months(rows, currency),
             width="stretch",
             theme=None,
-            alt=drawing.described(
-                [{"billing_period": period, "amount": sums[period]} for period in sums],
-                "amount",
-                currency,
-            ),
+            alt=drawing.stacked_described(rows, currency),
         )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from decimal import Decimal
 from html import escape
+from typing import cast
 
 import streamlit as st
 
@@ -19,6 +20,45 @@ if not viewer.is_customer:
     MEASURES[trend.AMORTIZED_COST] = "Amortized cost"
 COST_MEASURES = ("total_cost", trend.AMORTIZED_COST)
 CHARGED = viewer.measures[0][0]
+MONTHS_SHOWN = 12
+
+
+def show_by(by: trend.By, title: str) -> None:
+    """Amounts per month by organization, cost center or product: a chart and a table."""
+    st.subheader(f"{title} per month by {trend.DIMENSIONS[by].lower()}", anchor=False)
+    rows = ask(trend.months_by(selection, by, measure))
+    if not rows:
+        nothing("No amounts.")
+        return
+    st.vega_lite_chart(
+        drawing.stacked_months(rows, currency, trend.DIMENSIONS[by], f"{currency}, {how_billed}"),
+        width="stretch",
+        theme=None,
+        alt=drawing.stacked_described(rows, currency),
+    )
+    periods = sorted({str(row["billing_period"]) for row in rows})
+    shown = tuple(periods[-MONTHS_SHOWN:])
+    words = f"{title} in {currency}" + ("." if is_amortized else ", as billed.")
+    words += f" The chart names the {trend.MOST_SERIES} largest; the table has all of them"
+    words += f", for the last {MONTHS_SHOWN} months." if len(periods) > MONTHS_SHOWN else "."
+    st.caption(words)
+
+    def links(row: Row) -> dict[str, str]:
+        if by == "product":
+            return {}
+        center = str(row["cost_center_id"]) if by == "cost_center" else None
+        own = None if viewer.is_customer else str(row["organization_id"])
+        to = {"period": here.period, "organization": own, "cost_center": center}
+        to |= {"measure": None if measure == CHARGED else measure, "currency": currency}
+        return {"name": markup.link(str(row["name"]), "trend", **to)}
+
+    show(
+        f"{title} by {trend.DIMENSIONS[by].lower()}",
+        trend.by_month(selection, by, measure, shown),
+        empty="No amounts.",
+        totals=ask(trend.month_totals(selection, measure, shown)),
+        links=links,
+    )
 
 
 def show_forecast(query: Query, future: list[Row]) -> None:
@@ -103,7 +143,7 @@ def caption(has_partial_months: bool) -> str:
 heading("Trend", f"Amounts per month, {here.owner}")
 selection = replace(here.selection, period=None)
 found = [str(row["currency"]) for row in ask(pickers.currencies(selection))]
-picks = iter(st.columns(3))
+picks = iter(st.columns(4))
 measure = CHARGED
 if len(MEASURES) > 1:
     with next(picks):
@@ -122,6 +162,14 @@ if len(found) > 1:
     with next(picks):
         currency = pick("Currency", "currency", {name: name for name in found})
 selection = replace(selection, currency=currency)
+levels = [
+    (name, title)
+    for name, title in trend.DIMENSIONS.items()
+    if not (name == "organization" and here.organization_id)
+    and not (name == "cost_center" and selection.cost_center_id)
+]
+with next(picks):
+    by = cast(trend.By, pick("By", "by", {name: f"By {title.lower()}" for name, title in levels}))
 is_amortized = measure == trend.AMORTIZED_COST
 query = trend.months_amortized(selection) if is_amortized else trend.months(viewer, selection)
 billed = ask(query)
@@ -139,8 +187,10 @@ elif basis == "sales" and columns_of("cost_forecast") is not None:
 future = ask(forecast) if forecast else []
 if not any(row["forecast"] for row in future):
     future = []
+how_billed = "amortized" if is_amortized else "as billed"
+axis = f"bars {how_billed}, forecast amortized" if future and not is_amortized else how_billed
 st.vega_lite_chart(
-    drawing.months(billed, measure, currency, future),
+    drawing.months(billed, measure, currency, future, f"{currency}, {axis}"),
     width="stretch",
     theme=None,
     alt=drawing.described(billed, measure, currency, future),
@@ -153,5 +203,6 @@ show(
     empty="No charges.",
     prepare=lambda row: {**row, "billing_period": wording.period(str(row["billing_period"]))},
 )
+show_by(by, MEASURES[measure])
 if forecast:
     show_forecast(forecast, future)

@@ -76,3 +76,44 @@ def test_a_chart_is_described_in_sentences() -> None:
         "2 months: highest in January 2026 (30.50 USD), lowest in November 2025 (10.00 USD)."
         " Forecast: 31.00 USD in February 2026, 32.00 USD in March 2026."
     )
+
+
+def test_more_series_than_colors_are_one_in_a_color_of_its_own() -> None:
+    rows: list[Row] = [
+        {
+            "currency": "USD",
+            "billing_period": "2026-01",
+            "series": f"Center {place}" if place <= 8 else None,
+            "place": place,
+            "amount": Decimal(100 - place),
+        }
+        for place in range(1, 10)
+    ]
+    spec = json.loads(json.dumps(drawing.stacked_months(rows, "USD", axis="USD, as billed")))
+    scale = spec["encoding"]["color"]["scale"]
+    assert len(set(scale["range"])) == len(scale["domain"]) == 9
+    assert spec["encoding"]["y"]["title"] == "USD, as billed"
+    described = drawing.stacked_described(rows, "USD")
+    assert "855.00 USD" in described and "Others: 91.00 USD" in described
+
+
+def test_budgets_are_drawn_beside_charged_amounts_the_largest_first() -> None:
+    rows: list[Row] = [
+        {
+            "label": f"Center {number}",
+            "currency": "USD" if number else "EUR",
+            "budget": Decimal(number) if number % 2 else None,
+            "actual": Decimal(10 * number),
+        }
+        for number in range(30)
+    ]
+    spec = json.loads(json.dumps(drawing.budgets(rows, "USD")))
+    values = spec["data"]["values"]
+    assert list(dict.fromkeys(value["center"] for value in values)) == [
+        f"Center {number}" for number in range(29, 9, -1)
+    ]
+    assert [value["what"] for value in values[:3]] == ["Budget", "Charged", "Charged"]
+    assert "Center 29: budget 29.00 USD, charged 290.00 USD" in drawing.budgets_described(
+        rows, "USD"
+    )
+    assert drawing.budgets_drawn(rows, "EUR") == [rows[0]]

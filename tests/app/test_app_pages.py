@@ -184,8 +184,8 @@ def test_a_refund_leads_to_the_refunded_charge(opened: Open, data: DataFolder) -
 
 
 def chart(app: AppTest) -> str:
-    """The specification of the chart of the page."""
-    (drawn,) = app.get("arrow_vega_lite_chart") or app.get("vega_lite_chart")
+    """The specification of the first chart of the page."""
+    (drawn, *_) = app.get("arrow_vega_lite_chart") or app.get("vega_lite_chart")
     return str(drawn.proto.spec)
 
 
@@ -245,6 +245,71 @@ def test_trend_states_that_there_is_no_forecast(
     assert "No forecast: no subscription has future charges." in text(app)
     assert "upper_95" not in chart(app)
     assert "Bars: billed." in captions(app).splitlines()
+
+
+def test_trend_divides_months_by_organization_cost_center_or_product(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = opened("trend", currency="USD")
+    assert picker(app, "By") == ["By organization", "By cost center", "By product"]
+    (row,) = rows_of(app, "Charged by organization")
+    assert row == {
+        "Organization": "Evergreen Retail", "Jan 2026": "722.68 USD",
+        "Feb 2026": "1,301,860.00 USD", "Total": "1,302,582.68 USD",
+    }  # fmt: skip
+    # Bars as billed and a forecast that is amortized share an axis, which its title states.
+    assert '"title": "USD, bars as billed, forecast amortized"' in chart(app)
+    drawn = [str(each.proto.spec) for each in app.get("vega_lite_chart")]
+    assert len(drawn) == 2 and '"title": "USD, as billed"' in drawn[1]
+    app = opened("trend", currency="USD", by="product", measure="amortized_cost")
+    assert {row["Product"] for row in rows_of(app, "Amortized cost by product")} == {
+        "Microsoft 365 E3", "Power BI Pro",
+    }  # fmt: skip
+    assert '"title": "USD, amortized"' in chart(app) and "as billed" not in captions(app)
+    app = opened("trend", organization="evergreen", cost_center="EVG-MKT")
+    assert picker(app, "By") == ["By product"]
+    # It has no line of Power BI and receives a tenth of it.
+    amounts = {row["Product"]: row["Feb 2026"] for row in rows_of(app, "Charged by product")}
+    assert amounts == {"Microsoft 365 E3": "455,000.00 USD", "Power BI Pro": "186.00 USD"}
+    monkeypatch.setenv("APPORTION_CUSTOMER", "evergreen")
+    app = opened("trend")
+    assert picker(app, "By") == ["By cost center", "By product"]
+    assert {row["Cost center"] for row in rows_of(app, "Amount by cost center")} == {
+        "Default", "Marketing", "Sales",
+    }  # fmt: skip
+
+
+def test_budget_shows_what_is_used_and_a_chart_per_currency(
+    opened: Open, data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = opened("budget")
+    assert [header.value for header in app.subheader] == [
+        "Budget and charged, USD", "Budget and charged, EUR",
+    ]  # fmt: skip
+    for spec, currency in zip(
+        [str(each.proto.spec) for each in app.get("vega_lite_chart")], ("USD", "EUR"), strict=True
+    ):
+        assert f'"title": "{currency}"' in spec
+    assert "=Dock" not in str(app.get("vega_lite_chart")[0].proto)
+    rows = {row["Cost center"]: row for row in rows_of(app, "Budget")}
+    # By hand: 650,000.00 of 300; 90.00 of 100, and 180.00 of 200 to date.
+    sales, dock = rows["Sales"], rows["=Dock"]
+    assert (sales["Budget"], sales["Charged"], sales["Used"]) == (
+        "300.00 USD", "650,000.00 USD", "216,666.7 %",
+    )  # fmt: skip
+    assert (dock["Used"], dock["Used to date"], dock["Used of year"]) == (
+        "90.0 %", "90.0 %", "90.0 %",
+    )  # fmt: skip
+    ((charged,),) = query(
+        data,
+        "select sum(charged_amount) from chargeback"
+        " where cost_center_id = 'EVG-MKT' and billing_period = '2026-02'",
+    )
+    assert number(rows["Marketing"]["Charged"]) == round(charged, 2)
+    monkeypatch.setenv("APPORTION_CUSTOMER", "evergreen")
+    app = opened("budget")
+    assert {row["Cost center"] for row in rows_of(app, "Budget")} <= {"Sales", "Marketing"}
+    assert len(app.get("vega_lite_chart")) == 1
 
 
 def test_budget_lists_overruns_first_and_totals_per_currency(opened: Open) -> None:

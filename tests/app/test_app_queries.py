@@ -79,7 +79,10 @@ def queries(viewer: Viewer) -> list[Query]:
             lines.unpriced(viewer, selection),
             charges.compared_with_earlier(viewer, selection, "2026-01"),
             charges.corrections(viewer, selection),
-            overview.months_by(viewer, selection, "organization"),
+            trend.months_by(selection, "organization", viewer.measures[0][0], "2026-02"),
+            trend.months_by(selection, "cost_center", viewer.measures[0][0]),
+            trend.by_month(selection, "product", viewer.measures[0][0], ("2026-01", "2026-02")),
+            trend.month_totals(selection, viewer.measures[0][0], ("2026-01", "2026-02")),
             overview.movers(selection),
             overview.without_owner(viewer, selection),
             overview.in_default(viewer, selection),
@@ -388,6 +391,47 @@ def test_customer_lines_omit_the_provider_description(data: DataFolder) -> None:
         == "Charge,Product,From,To,Cost center,Quantity,Unit,Share,Amount,Split basis,Currency"
     )
     assert "1234567.891234" not in text
+
+
+@pytest.mark.parametrize("by", trend.DIMENSIONS)
+@pytest.mark.parametrize("selection", [Selection(), Selection(organization_id="dunmore")])
+def test_series_of_months_sum_to_the_months(
+    sample_company: Company, by: trend.By, selection: Selection
+) -> None:
+    periods = ("2026-01", "2026-02", "2026-03", "2026-04")
+    with tables(sample_company.data, BROKER) as connection:
+        expected = {
+            (row["currency"], row["billing_period"]): row["charged_amount"]
+            for row in fetch(connection, trend.months(BROKER, selection), 1000)
+        }
+        for most in (1, 8):
+            query_ = trend.months_by(selection, by, "charged_amount", most=most)
+            summed: dict[tuple[object, object], Decimal] = {}
+            rows = fetch(connection, query_, 10_000)
+            for row in rows:
+                key = (row["currency"], row["billing_period"])
+                assert isinstance(row["amount"], Decimal)
+                summed[key] = summed.get(key, Decimal()) + row["amount"]
+                assert (row["series"] is None) == (row["place"] == most + 1)
+            assert summed == expected
+            assert max(int(str(row["place"])) for row in rows) <= most + 1
+        table = fetch(connection, trend.by_month(selection, by, "charged_amount", periods), 10_000)
+        (of_usd, *_) = [
+            row
+            for row in fetch(
+                connection, trend.month_totals(selection, "charged_amount", periods), 10
+            )
+            if row["currency"] == "USD"
+        ]
+        for name in ("month_0", "month_1", "month_2", "month_3", "total"):
+            amounts = [
+                amount
+                for row in table
+                if row["currency"] == "USD" and isinstance(amount := row[name], Decimal)
+            ]
+            assert sum(amounts, Decimal()) == of_usd[name]
+        # Two organizations have a cost center with the same name.
+        assert len({(row["currency"], row["id"]) for row in table}) == len(table)
 
 
 # --- forecasts and budgets -----------------------------------------------
