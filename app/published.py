@@ -19,7 +19,12 @@ from pathlib import Path
 import duckdb
 
 from dagster_project.errors import ApportionError
-from dagster_project.exports.scope import NothingPublished, open_published
+from dagster_project.exports.scope import (
+    CUSTOMER_EXPLANATIONS,
+    SALTED_LINE_IDS,
+    NothingPublished,
+    open_published,
+)
 from dagster_project.exports.visibility import customer_marts
 from dagster_project.files import flush
 from dagster_project.settings import DataFolder
@@ -27,11 +32,11 @@ from dagster_project.settings import DataFolder
 START_SALT = secrets.token_hex(16)
 """The salt of line ids where the app may not write to the data folder: new at every start."""
 
-MASKS: Mapping[str, str] = {
-    name: f"md5(getvariable('line_salt') || {name})"
-    for name in ("line_id", "refund_of_line_id", "corrects_line_id")
+MASKS: Mapping[str, Mapping[str, str]] = {
+    **CUSTOMER_EXPLANATIONS,
+    "billing_report": {**SALTED_LINE_IDS, **CUSTOMER_EXPLANATIONS["billing_report"]},
 }
-"""SQL of the masked columns of billing_report. The app has no mask for billing_line_details and
+"""SQL of the masked columns, by mart. The app has no mask for billing_line_details and
 shows the charge type and the days instead."""
 
 
@@ -293,7 +298,7 @@ def _narrow(
     connection.execute("set variable cost_centers = $ids::varchar[]", {"ids": cost_center_ids})
     # billing_report first: the rows of another mart depend on it.
     for mart in sorted(customer_marts(), key=lambda each: each.name):
-        columns = mart.values(MASKS, published.get(mart.name, {}))
+        columns = mart.values(MASKS.get(mart.name, {}), published.get(mart.name, {}))
         own_rows = "true" if cost_center_ids is None else _owner_rows(mart.name, mart.columns)
         if columns and own_rows is not None:
             selected = ", ".join(f"{value} as {column}" for column, value in columns.items())

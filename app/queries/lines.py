@@ -76,9 +76,7 @@ def periods(selection: Selection) -> Query:
 
 def billing_line(viewer: Viewer, line_id: str, period: str) -> Query:
     """The split of one billing line: one row per cost center, amounts with all decimals."""
-    broker_only = (
-        "" if viewer.is_customer else ", explanation, price_explanation, billing_line_details"
-    )
+    broker_only = "" if viewer.is_customer else ", price_explanation, billing_line_details"
     return Query(
         f"""
         select
@@ -86,7 +84,7 @@ def billing_line(viewer: Viewer, line_id: str, period: str) -> Query:
             charge_type, charge_kind, charge_start_date, charge_end_date, billing_date,
             refund_of_line_id, snapshot_effective_at, split_reason, charge_class,
             original_billing_period,
-            cost_center_id, cost_center_name, quantity, quantity_unit, share, currency,
+            cost_center_id, cost_center_name, quantity, quantity_unit, share, currency, explanation,
             {", ".join(name for name, _ in viewer.line_measures)}{broker_only}
         from billing_report
         where line_id = $line_id and billing_period = $period

@@ -271,14 +271,14 @@ def show_line(line_id: str) -> None:
         is_known = bool(ask(lines.periods_of_line(str(first["refund_of_line_id"]))))
         refund = f"This is a refund: see {charge}." if is_known else "This is a refund."
         st.html(markup.notice(refund))
-    if viewer.is_customer:
-        return
     st.subheader("Explanation", anchor=False)
     sentences = [
         f"<b>{escape(str(row['cost_center_name']))}</b>: {escape(str(row['explanation']))}."
         for row in rows
+        if row["explanation"]
     ]
-    priced = next((str(row["price_explanation"]) for row in rows if row["price_explanation"]), None)
+    prices = [row.get("price_explanation") for row in rows]
+    priced = next((str(price) for price in prices if price), None)
     if priced:
         sentences.append(f"<b>Sales price</b>: {escape(priced)}.")
     st.html("".join(f'<p class="why">{words}</p>' for words in sentences))

@@ -8,17 +8,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dagster_project.api.tokens import Token
-from dagster_project.exports.scope import CUSTOMER_DETAILS
+from dagster_project.exports.scope import (
+    CUSTOMER_DETAILS,
+    CUSTOMER_EXPLANATIONS,
+    SALTED_LINE_IDS,
+)
 from dagster_project.exports.visibility import VisibleMart, customer_marts
 from dagster_project.quoting import sql_identifier
 
-LINE_MASKS: Mapping[str, str] = {
-    name: f"md5(getvariable('line_salt') || {name})"
-    for name in ("line_id", "refund_of_line_id", "corrects_line_id")
+MASKS: Mapping[str, Mapping[str, str]] = {
+    **CUSTOMER_EXPLANATIONS,
+    "billing_report": {
+        **SALTED_LINE_IDS,
+        "billing_line_details": CUSTOMER_DETAILS,
+        **CUSTOMER_EXPLANATIONS["billing_report"],
+    },
 }
-MASKS: Mapping[str, str] = {**LINE_MASKS, "billing_line_details": CUSTOMER_DETAILS}
-"""SQL of the masked columns of billing_report for organizations: a line id is a hash of the billed
-line with its cost, so that a reader who knows the other values could find the cost by trial."""
+"""SQL of the masked columns for organizations, by mart."""
 
 PERIOD_COLUMNS: Mapping[str, str] = {
     "billing_period": "billing_period",
@@ -101,7 +107,8 @@ def reading(dataset: Dataset, token: Token, published: Mapping[str, str]) -> Rea
     mart = organization_mart(dataset)
     if mart is None:
         raise NotReadable(f"{dataset.name} is for the broker only")
-    return Reading(mart.values(MASKS, published), mart.condition("published.marts.chargeback"))
+    values = mart.values(MASKS.get(mart.name, {}), published)
+    return Reading(values, mart.condition("published.marts.chargeback"))
 
 
 def organization_mart(dataset: Dataset) -> VisibleMart | None:

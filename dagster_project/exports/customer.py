@@ -8,12 +8,13 @@ Masked values:
 
 * Line ids: numbers instead (line_numbers).
 * billing_line_details. A provider's own description may contain its price.
+* explanation. The sentence without the cost, and with the part of the sales.
 
 Why some columns are not visible: findings (but for organization_findings), prorated_lines,
 invoice_reconciliation, quarantined_rows, committed_spend, forecast_accuracy and
-cost_forecast_summary are about cost. explanation, price_source and price_explanation contain the
-cost. Method, bands and committed parts of cost_forecast are of the cost; beside the sales they
-would reveal the margin.
+cost_forecast_summary are about cost. price_source and price_explanation contain the cost. Method,
+bands and committed parts of cost_forecast are of the cost; beside the sales they would reveal the
+margin.
 """
 
 import hashlib
@@ -28,7 +29,12 @@ import duckdb
 
 from dagster_project.database import connect
 from dagster_project.exports.line_numbers import number_lines
-from dagster_project.exports.scope import CUSTOMER_DETAILS, NothingInScope, Scope
+from dagster_project.exports.scope import (
+    CUSTOMER_DETAILS,
+    CUSTOMER_EXPLANATIONS,
+    NothingInScope,
+    Scope,
+)
 from dagster_project.exports.statement_look import read_look
 from dagster_project.exports.statements import write_statements
 from dagster_project.exports.visibility import VisibleMart, customer_marts
@@ -39,13 +45,18 @@ from dagster_project.publish import STORAGE_VERSION
 from dagster_project.quoting import sql_literal
 from dagster_project.settings import DataFolder
 
-MASKS = {
+LINE_MASKS = {
     "line_id": "lines.number",
     "refund_of_line_id": "refunded.number",
     "corrects_line_id": "corrected.number",
     "billing_line_details": CUSTOMER_DETAILS,
 }
-"""SQL of the masked columns of billing_report."""
+
+MASKS = {
+    **CUSTOMER_EXPLANATIONS,
+    "billing_report": {**LINE_MASKS, **CUSTOMER_EXPLANATIONS["billing_report"]},
+}
+"""SQL of the masked columns, by mart."""
 
 ORGANIZATIONS = "organizations"
 
@@ -53,6 +64,7 @@ COMMENTS = {
     "line_id": "The line's number among the organization's lines of its billing period.",
     "refund_of_line_id": "On refunds, the line_id of the charge that is refunded.",
     "corrects_line_id": "On corrections, the line_id of the line they correct.",
+    "explanation": "Which split applies, and the part of the amount.",
     "sales_forecast": "Forecast amount of the month.",
 }
 
@@ -250,9 +262,7 @@ def _attached(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[Non
 
 def _copy(connection: duckdb.DuckDBPyConnection, mart: VisibleMart) -> None:
     table = mart.name
-    columns = mart.values(
-        MASKS if table == "billing_report" else {}, connection.table(table).columns
-    )
+    columns = mart.values(MASKS.get(table, {}), connection.table(table).columns)
     joins = ""
     if table == "billing_report":
         joins = """

@@ -4,7 +4,7 @@ Belongs here: SQL that several exports share. Does not: any single kind of file,
 (visibility), how a file is written (dagster_project.files).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -37,6 +37,48 @@ CUSTOMER_DETAILS = f"""
     end
     """
 """SQL that masks billing_line_details: a description of another format may contain a price."""
+
+SALTED_LINE_IDS: Mapping[str, str] = {
+    name: f"md5(getvariable('line_salt') || {name})"
+    for name in ("line_id", "refund_of_line_id", "corrects_line_id")
+}
+"""SQL that masks line ids, with a salt in the variable `line_salt`: a line id is a hash of the
+billed line with its cost, so that a reader who knows the other values could find it by trial."""
+
+_CUSTOMER_EXPLANATION = """
+    case
+        when billing_report.explanation like 'the re-issued invoice %'
+            then concat(
+                'the re-issued invoice does not contain this line of closed period ',
+                original_billing_period, ': the amount billed is reversed'
+            )
+        when billing_report.explanation like 'correction of closed period %'
+            then concat(
+                'correction of closed period ', original_billing_period,
+                ': the split of this line was changed, and the amount with it'
+            )
+        when contains(billing_report.explanation, ', so cost is ')
+            then concat(
+                split_part(billing_report.explanation, ', so cost is ', 1),
+                ', so the amount is ' || rtrim(rtrim(cast(total_sales as varchar), '0'), '.')
+            )
+    end
+    """
+
+_CUSTOMER_SHARING = """
+    concat(
+        from_cost_center_name, ' passes on ', coalesce(product_name, 'its costs'), ' by ',
+        replace(method, '_', ' '), ': ', to_cost_center_name,
+        ' receives ' || rtrim(rtrim(cast(shared_sales as varchar), '0'), '.')
+    )
+    """
+
+CUSTOMER_EXPLANATIONS: Mapping[str, Mapping[str, str]] = {
+    "billing_report": {"explanation": _CUSTOMER_EXPLANATION},
+    "shared_costs": {"explanation": _CUSTOMER_SHARING},
+}
+"""SQL that masks `explanation`, by mart: which split applies, and the part of the sales. The
+sentence of a posting is text with the cost, so what precedes the cost is taken from it."""
 
 
 def shared_cost_sides(measures: Sequence[str]) -> str:

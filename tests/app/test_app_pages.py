@@ -17,7 +17,7 @@ from published_company import copied, published_company, query
 from streamlit.testing.v1 import AppTest
 
 from app import changes, records, reviews, screen
-from app.published import Viewer
+from app.published import Viewer, tables
 from app.queries import changes as changes_shown
 from app.records import Person, now
 from app.roles import Roles
@@ -1072,3 +1072,19 @@ def test_exports_are_written_and_offered_where_the_viewer_may(
     assert "journal" not in text(app)
     app = opened("exports", own, period="2026-02")
     assert "The broker has not exported these results yet" in text(app)
+
+
+def test_a_customer_reads_how_a_charge_was_split(
+    opened: Open, monkeypatch: pytest.MonkeyPatch, data: DataFolder
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["main.py", "--customer", "evergreen"])
+    with tables(data, Viewer("evergreen")) as connection:
+        ((line,),) = connection.execute(
+            "select distinct line_id from billing_report"
+            " where billing_period = '2026-01' and charge_type = 'cycleCharge'"
+        ).fetchall()
+    shown = text(opened("chargeback", line=line, billed="2026-01"))
+    # Sold at 662.00, which cost 529.60: 662 x 7 / 20 = 231.70.
+    assert "Marketing has 7 of 20, so the amount is 231.7." in shown
+    assert "cost is" not in shown and "529" not in shown
+    assert "Sales price" not in shown

@@ -50,7 +50,7 @@ ATTEMPTS = (
     "select total_cost from billing_report",
     "select total_margin from chargeback",
     "select unit_cost from billing_report",
-    "select explanation from billing_report",
+    "select price_explanation from billing_report",
     "select pending_cost from license_pool",
     # Tables about cost.
     "select * from journal_entries",
