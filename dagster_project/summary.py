@@ -197,7 +197,9 @@ def blocking_findings(data: DataFolder) -> str:
             select amount_at_stake, currency, message
             from marts.findings
             where severity = 'blocking'
-            order by amount_at_stake desc, message
+            order by
+                rank() over (partition by currency order by amount_at_stake desc nulls last),
+                currency, message
             """
         ).fetchall()
     lines = [f"Not published: {wording.counted(len(rows), 'delivery', 'deliveries')} to decide on"]

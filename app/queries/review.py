@@ -173,6 +173,9 @@ def findings(
 ) -> Query:
     """Findings of the selection: by severity, then by amount at stake, largest first.
 
+    Amounts are compared within a currency. A kind comes before another if its largest amount is
+    higher in the order of its currency: the largest of each currency come first.
+
     `reviewed` are the states of reviews on the day `today`, `source` is one of SOURCES.
     """
     condition, parameters = _findings_where(selection)
@@ -183,14 +186,26 @@ def findings(
         parameters = (*parameters, ("severity", severity))
     return Query(
         f"""
+        with ranked as (
+            select
+                *,
+                case
+                    when amount_at_stake is not null
+                        then rank() over (
+                            partition by severity, currency
+                            order by amount_at_stake desc nulls last
+                        )
+                end as rank_in_currency
+            from {found}
+            where {condition}
+        )
         select {FINDING_COLUMNS}
-        from {found}
-        where {condition}
+        from ranked
         order by
             case severity when 'error' then 0 when 'warning' then 1 else 2 end,
-            max(amount_at_stake) over (partition by kind) desc nulls last, kind,
-            amount_at_stake desc nulls last, organization_id, message,
-            subscription_id, billing_period, currency
+            min(rank_in_currency) over (partition by severity, kind) nulls last, kind,
+            currency nulls last, amount_at_stake desc nulls last, organization_id, message,
+            subscription_id, billing_period
         """,
         (*parameters, *more, *_today(today)),
         (

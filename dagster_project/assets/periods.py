@@ -10,6 +10,7 @@ from dagster_project.assets.resources import Warehouse, plain_refusals
 from dagster_project.exports import delivery
 from dagster_project.ledger import closing
 from dagster_project.ledger.anchors import Head
+from dagster_project.ledger.postings import posted_totals
 
 BILLING_PERIODS = dg.DynamicPartitionsDefinition(name="billing_periods")
 """The published billing periods, like 2026-01."""
@@ -67,11 +68,13 @@ def post_to_ledger(context: dg.OpExecutionContext, config: Closing, warehouse: W
         posting = closing.close_published(
             warehouse.data, context.partition_key, config.override_reason
         )
+    totals = posted_totals(warehouse.data.ledger, posting)
     context.add_output_metadata(
         {
             "billing_period": posting.billing_period,
             "rows": posting.row_count,
-            "total_cost": posting.total_cost,
+            **{f"charged_{total.currency}": str(total.charged_amount) for total in totals},
+            **{f"cost_{total.currency}": str(total.total_cost) for total in totals},
             "file": posting.file,
             "receipt": Head.of(posting).receipt(),
         }

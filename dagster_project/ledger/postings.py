@@ -16,11 +16,12 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 
-from dagster_project import relations
+from dagster_project import database, relations
 from dagster_project.errors import LedgerBroken
 from dagster_project.files import BUILDING, flush
 from dagster_project.quoting import sql_literal
@@ -215,6 +216,43 @@ class Posting:
         if posting.entry_hash != entry_hash or posting.as_line() != line:
             raise ValueError("the entry was edited")
         return posting
+
+
+@dataclass(frozen=True)
+class PostedTotal:
+    """The amounts of one currency in a posting.
+
+    `total_cost` of a posting is a sum over all its currencies, which the chain keeps as a checksum.
+    """
+
+    currency: str
+    charged_amount: Decimal
+    total_cost: Decimal
+
+
+def posted_totals(folder: Path, posting: Posting) -> tuple[PostedTotal, ...]:
+    """The totals of a posting by currency: shared costs change no total."""
+    with database.connect(folders=(folder,)) as connection:
+        rows = connection.execute(
+            """
+            with bills as (
+                select
+                    organization_id, currency, sum(total_cost) as total_cost,
+                    case
+                        when count(total_sales) > 0 then sum(total_sales) else sum(total_cost)
+                    end as charged_amount
+                from read_parquet($file)
+                where total_cost is not null
+                group by organization_id, currency
+            )
+            select currency, sum(charged_amount), sum(total_cost)
+            from bills
+            group by currency
+            order by currency
+            """,
+            {"file": str(folder / posting.file)},
+        ).fetchall()
+    return tuple(PostedTotal(*row) for row in rows)
 
 
 def read_postings(folder: Path) -> tuple[Posting, ...]:

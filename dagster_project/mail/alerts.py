@@ -130,12 +130,18 @@ def send_new_findings(data: DataFolder) -> int:
     with open_published(data) as connection:
         rows = connection.execute(
             """
-            select severity, kind, coalesce(organization_name, organization_id), message,
+            select meaning, coalesce(organization_name, organization_id), message,
                 concat_ws('|', kind, organization_id, subscription_id, billing_period, message)
             from findings
             where list_contains($severities, severity)
                 or kind in ('over_budget', 'over_budget_at_year_end')
-            order by severity, abs(amount_at_stake) desc nulls last, kind, 3, message
+            order by
+                severity, amount_at_stake is null,
+                -- Amounts are compared within a currency; the largest of each come first.
+                rank() over (
+                    partition by severity, currency order by abs(amount_at_stake) desc nulls last
+                ),
+                currency, kind, 2, message
             """,
             {"severities": list(severities)},
         ).fetchall()
@@ -144,7 +150,10 @@ def send_new_findings(data: DataFolder) -> int:
     keys = {hashlib.sha256(row[-1].encode()).hexdigest(): row for row in rows}
     new = [row for key, row in keys.items() if key not in known]
     if new:
-        lines = [f"{kind}, {name or 'all'}: {message}" for _, kind, name, message, _ in new]
+        lines = [
+            f"{wording.sentence(meaning)}, {name or 'all organizations'}: {message}"
+            for meaning, name, message, _ in new
+        ]
         more = len(lines) - SHOWN_FINDINGS
         shown = lines[:SHOWN_FINDINGS] + ([f"and {more} more"] if more > 0 else [])
         noun = "finding" if len(new) == 1 else "findings"

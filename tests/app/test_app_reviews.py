@@ -23,6 +23,13 @@ from dagster_project.settings import FEEDS, DataFolder
 ANN = Person("ann@broker.example", "a1")
 TODAY = date(2026, 2, 10)
 EVERYTHING = Selection("2026-02")
+FINDINGS_TABLE = """
+    create table findings (
+        severity varchar, kind varchar, message varchar, meaning varchar, organization_id varchar,
+        organization_name varchar, amount_at_stake decimal(28, 10), currency varchar,
+        subscription_id varchar, billing_period varchar
+    )
+    """
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +53,7 @@ def keys_of(
     """The keys of findings with these messages, by their names."""
     query = review.findings(EVERYTHING, reviewed={}, today=TODAY.isoformat(), state="all")
     with duckdb.connect() as connection:
-        connection.execute(
-            "create table findings (severity varchar, kind varchar, message varchar,"
-            " meaning varchar, organization_id varchar, organization_name varchar,"
-            " amount_at_stake decimal(28, 10), currency varchar, subscription_id varchar,"
-            " billing_period varchar)"
-        )
+        connection.execute(FINDINGS_TABLE)
         for message in messages.values():
             connection.execute(
                 "insert into findings values ('warning', 'no_split', $message, '', $organization,"
@@ -61,6 +63,38 @@ def keys_of(
         rows = fetch(connection, query, 100)
     names = {message: name for name, message in messages.items()}
     return {names[str(row["message"])]: str(row["finding_key"]) for row in rows}
+
+
+# --- order -------------------------------------------------------------------------------------
+
+
+def test_amounts_are_compared_within_a_currency(data: DataFolder) -> None:
+    query = review.findings(EVERYTHING, reviewed={}, today=TODAY.isoformat(), state="all")
+    with duckdb.connect() as connection:
+        connection.execute(FINDINGS_TABLE)
+        for kind, amount, currency in (
+            ("no_split", 900, "USD"),
+            # A thousand yen are no more than ten dollars.
+            ("no_split", 1000, "JPY"),
+            ("no_split", None, None),
+            ("zero_total", 5000, "JPY"),
+            ("zero_total", 20, "USD"),
+            ("no_tag_rule", 800, "USD"),
+        ):
+            connection.execute(
+                "insert into findings values ('warning', $kind, 'message', '', 'evergreen', '',"
+                " $amount, $currency, null, '2026-02')",
+                {"kind": kind, "amount": amount, "currency": currency},
+            )
+        rows = fetch(connection, query, 100)
+    assert [(row["kind"], row["amount_at_stake"], row["currency"]) for row in rows] == [
+        ("no_split", 1000, "JPY"),
+        ("no_split", 900, "USD"),
+        ("no_split", None, None),
+        ("zero_total", 5000, "JPY"),
+        ("zero_total", 20, "USD"),
+        ("no_tag_rule", 800, "USD"),
+    ]
 
 
 # --- keys --------------------------------------------------------------------------------------

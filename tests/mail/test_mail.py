@@ -406,7 +406,10 @@ def test_new_findings_are_alerted_once(
     count = int(capsys.readouterr().out.split()[1])
     assert count > 0
     (text,) = hook
-    assert f"{count} new findings" in text and "over_budget" in text
+    assert f"{count} new findings" in text and "over_budget" not in text
+    assert (
+        "\nThe amount charged to a cost center exceeds its budget to date, Evergreen Retail: Sales"
+    ) in text
     assert f"{count} new findings" in mailbox.message("operator@broker.example")["Subject"]
     assert alerts.send_new_findings(data) == 0
     assert len(hook) == len(mailbox.received) == 1

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import dagster as dg
 import pytest
 from conftest import MadeOnce
-from published_company import copied, published_company
+from published_company import copied, published_company, query
 
 from dagster_project import run_state
 from dagster_project.assets.periods import BILLING_PERIODS, close_period, exports, show_periods
@@ -92,7 +93,30 @@ def test_a_period_is_closed_by_a_run_of_its_partition(
     assert "quarantine" in refusal(close("2026-02"))
     assert len(read_postings(data.ledger)) == 1
     assert run_requests() == [], "everything is published"
-    assert close("2026-02", "the row is a test").success
+    closed = close("2026-02", "the row is a test")
+    assert closed.success
+    (output,) = [
+        event.event_specific_data
+        for event in closed.all_events
+        if event.event_type is dg.DagsterEventType.STEP_OUTPUT
+    ]
+    charged = dict(
+        query(
+            data,
+            "select currency, sum(charged_amount) from chargeback"
+            " where billing_period = '2026-02' group by currency",
+        )
+    )
+    shown = {name: each.value for name, each in output.metadata.items()}
+    # Amounts of different currencies are not added. Harbor is charged its cost, in EUR.
+    assert {name: shown[name] for name in shown if "_" in name and name[-3:].isupper()} == {
+        "charged_EUR": str(charged["EUR"]),
+        "charged_USD": str(charged["USD"]),
+        "cost_EUR": "90.0000000000",
+        "cost_USD": "1236403.8912340000",
+    }
+    assert charged["EUR"] == 90 and charged["USD"] == Decimal("1301860")
+    assert "total_cost" not in shown
     posting = read_postings(data.ledger)[-1]
     assert (posting.billing_period, posting.override_reason) == ("2026-02", "the row is a test")
     (request,) = run_requests()
