@@ -1,7 +1,7 @@
-"""Automatic runs: the job, its monthly schedule, the sensor on landing, and alerts after runs.
+"""Automatic runs: the job, its schedule, the sensor on landing, and mail and alerts after runs.
 
 Schedule and sensor are off until they are switched on in the web UI (Automation). Alerts are on if
-they have a recipient.
+they have a recipient, mail of closed periods if delivery.toml asks for it.
 """
 
 from collections.abc import Iterator
@@ -11,8 +11,10 @@ import dagster as dg
 from dagster_project import run_state
 from dagster_project.errors import ApportionError
 from dagster_project.landing.folder import landing_fingerprint
-from dagster_project.mail import alerts
-from dagster_project.settings import DataFolder
+from dagster_project.mail import alerts, notify
+from dagster_project.mail.smtp import MailNotSent
+from dagster_project.settings import DataFolder, Limits
+from dagster_project.writer import only_writer
 
 STATE_TAG = "apportion/state"
 """The tag of a run with the state of landing, ledger and rules that it was started for."""
@@ -66,16 +68,29 @@ def landing_sensor(
         yield dg.SkipReason("the published results are those of landing and ledger")
         return
     started = context.instance.get_runs(dg.RunsFilter(tags={STATE_TAG: state}))
-    failed = [run for run in started if run.status is dg.DagsterRunStatus.FAILURE]
+    failed = [
+        run
+        for run in started
+        if run.status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+    ]
     if len(failed) < len(started):
         yield dg.SkipReason("a run for this state was started")
     elif len(failed) >= MOST_ATTEMPTS:
         yield dg.SkipReason(
-            f"{len(failed)} runs for this state failed, the last one is"
+            f"{len(failed)} runs for this state failed or were canceled, the last one is"
             f" {failed[0].run_id}: correct its cause, then start a run or change a file"
         )
     else:
         yield dg.RunRequest(run_key=f"{state}:{len(failed)}", tags={STATE_TAG: state})
+
+
+def _mail_by_default() -> dg.DefaultSensorStatus:
+    """Running if delivery.toml asks for mail on closing. Damaged settings are reported by it."""
+    try:
+        is_on = notify.is_on_closing(DataFolder.from_environment())
+    except ApportionError:
+        is_on = True
+    return dg.DefaultSensorStatus.RUNNING if is_on else dg.DefaultSensorStatus.STOPPED
 
 
 def _alerts_by_default() -> dg.DefaultSensorStatus:
@@ -111,3 +126,20 @@ def failure_alert(context: dg.RunFailureSensorContext) -> None:
 def findings_alert(context: dg.RunStatusSensorContext) -> None:
     """One alert per run that has new findings."""
     alerts.send_new_findings(DataFolder.from_environment())
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    monitored_jobs=[chargeback_job],
+    name="mail_of_closed_periods",
+    default_status=_mail_by_default(),
+    description="Mails statements of a period when a run has published it as closed.",
+)
+def closed_period_mail(context: dg.RunStatusSensorContext) -> None:
+    """Mail what is not sent yet; messages that were refused fail the tick with their reasons."""
+    data = DataFolder.from_environment()
+    with only_writer(data, Limits.from_environment(), progress=context.log.info):
+        outcomes = notify.notify_recent(data, progress=context.log.info)
+    faults = [fault for each in outcomes.values() for fault in (*each.refused, *each.unknown)]
+    if faults:
+        raise MailNotSent("; ".join(faults))

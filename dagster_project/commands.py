@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from dagster_project import faults
-from dagster_project.errors import UsageError
+from dagster_project.errors import ApportionError, UsageError
 from dagster_project.settings import DataFolder, Engine, Limits
 
 
@@ -132,7 +132,27 @@ def close(data: DataFolder, period: str, reason: str | None) -> int:
                     " The next run that succeeds publishes it.",
                     file=sys.stderr,
                 )
+        if exit_code == 0:
+            exit_code = _notify_on_closing(data, period)
     return exit_code
+
+
+def _notify_on_closing(data: DataFolder, period: str) -> int:
+    """Mail a period that was just closed, if delivery.toml asks for it."""
+    from dagster_project.mail.notify import is_on_closing
+
+    try:
+        if not is_on_closing(data):
+            return 0
+        print(f"\nMail of {period}")
+        return notify(data, period, is_dry_run=False, again=[])
+    except ApportionError as error:
+        print(
+            f"{period} is closed and published, and its mail is not sent: {error}."
+            f" apportion notify {period} sends it",
+            file=sys.stderr,
+        )
+        return 1
 
 
 def notify(data: DataFolder, period: str, is_dry_run: bool, again: Sequence[str]) -> int:

@@ -19,7 +19,12 @@ defs = dg.Definitions(
     ],
     jobs=[automation.chargeback_job, periods.close_period],
     schedules=[automation.monthly_schedule],
-    sensors=[automation.landing_sensor, automation.failure_alert, automation.findings_alert],
+    sensors=[
+        automation.landing_sensor,
+        automation.failure_alert,
+        automation.findings_alert,
+        automation.closed_period_mail,
+    ],
     resources={"warehouse": Warehouse()},
     executor=dg.in_process_executor,
 )

@@ -3,13 +3,18 @@
 Belongs here: the folder of the records and their removal. Does not: runs.
 """
 
+import contextlib
 import os
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dagster_project.errors import UsageError
 from dagster_project.settings import PROJECT_ROOT, DataFolder
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 OWN_HOME = PROJECT_ROOT / ".dagster"
 """The records of the sample, and the settings for all."""
@@ -39,16 +44,22 @@ def use_home_of(data: DataFolder) -> Path:
     return home
 
 
-def remove_old_runs(now: datetime | None = None) -> int:
-    """Remove the records of finished runs that are older than KEPT_DAYS; returns their number."""
+def remove_old_runs(
+    now: datetime | None = None, instance: "dg.DagsterInstance | None" = None
+) -> int:
+    """Remove the records of finished runs that are older than KEPT_DAYS; returns their number.
+
+    The records are those of `instance`, without it those of DAGSTER_HOME.
+    """
     import dagster as dg
 
     ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
     before = (now or datetime.now(UTC)) - timedelta(days=KEPT_DAYS)
-    with dg.DagsterInstance.get() as instance:
-        old = instance.get_runs(
+    with contextlib.ExitStack() as stack:
+        records = instance or stack.enter_context(dg.DagsterInstance.get())
+        old = records.get_runs(
             dg.RunsFilter(statuses=ended, created_before=before), limit=MOST_REMOVED
         )
         for run in old:
-            instance.delete_run(run.run_id)
+            records.delete_run(run.run_id)
     return len(old)

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import dagster as dg
 
-from dagster_project import progress, publish, run_state
+from dagster_project import history, progress, publish, run_state
 from dagster_project.assets.periods import show_periods
 from dagster_project.assets.resources import Warehouse
-from dagster_project.assets.warehouse import MANIFEST, warehouse_models
+from dagster_project.assets.warehouse import MANIFEST, ONLY_CHANGES, warehouse_models
 from dagster_project.exports.scope import open_published
 from dagster_project.ledger import anchors
 from dagster_project.ledger.postings import read_postings
@@ -48,6 +48,9 @@ def published(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mat
     with open_published(data) as connection:
         periods = connection.execute("select distinct billing_period from billing_periods")
         show_periods(context.instance, {period for (period,) in periods.fetchall()})
+    if ONLY_CHANGES not in context.run.tags:
+        # The command line removes them after its run, when the log of events is closed.
+        history.remove_old_runs(instance=context.instance)
     return dg.MaterializeResult(
         metadata={
             "path": dg.MetadataValue.path(str(warehouse.data.published_database)),

@@ -1,7 +1,7 @@
 """The dbt project as assets, its tests as asset checks; dbt runs inside this process."""
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -99,7 +99,15 @@ def _build_with_dbt(
     selection, indirect_selection = dbt_selection(context, MANIFEST, TRANSLATOR)
     if indirect_selection:
         os.environ["DBT_INDIRECT_SELECTION"] = indirect_selection
+    # What dbt selects of a part of the assets is known to dbt alone.
+    step = progress.Step(
+        "Building",
+        "models and checks with dbt",
+        None if context.is_subset else _buildable(),
+        progress.seconds_before(data, "building-with-dbt"),
+    )
     events: list[dbt_runner.DbtEvent] = []
+    add = _counted(step, events)
     target = data.run_folder / "dbt"
     try:
         outcome = dbt_runner.invoke(
@@ -107,10 +115,14 @@ def _build_with_dbt(
             ["build", "--exclude-resource-type", "unit_test", *selection],
             data,
             target,
-            on_event=events.append,
+            on_event=add,
         )
     finally:
         os.environ.pop("DBT_INDIRECT_SELECTION", None)
+    if outcome.is_success:
+        step.finish()
+        if not context.is_subset:
+            progress.remember(data, "building-with-dbt", step.seconds)
     if outcome.is_success and not context.is_subset:
         compiled_build.keep(data, target / "run_results.json")
     unreported = [each for each in events if each["data"]["node_info"]["unique_id"] not in reported]
@@ -128,26 +140,38 @@ def _build_with_spark(context: dg.AssetExecutionContext, data: DataFolder) -> It
     step = progress.Step(
         "Building",
         "models and checks on Apache Spark",
-        {
-            unique_id: node["name"]
-            for unique_id, node in MANIFEST["nodes"].items()
-            if node["resource_type"] in ("seed", "model", "test")
-        },
+        _buildable(),
         progress.seconds_before(data, "building-on-spark"),
     )
     events: list[dbt_runner.DbtEvent] = []
-
-    def add(event: dbt_runner.DbtEvent) -> None:
-        events.append(event)
-        step.ended(event["data"]["node_info"]["unique_id"])
-
-    outcome = engine.build(data, add)
+    outcome = engine.build(data, _counted(step, events))
     if outcome.is_success:
         step.finish()
         progress.remember(data, "building-on-spark", step.seconds)
     # Other tables are not in the warehouse, or are those of an earlier build.
     returned = {each["unique_id"] for each in engine.returned(MANIFEST).values()}
     yield from _results(context, data, events, outcome, counted=returned)
+
+
+def _buildable() -> dict[str, str]:
+    """The names of all seeds, models and data tests by their unique ids."""
+    return {
+        unique_id: node["name"]
+        for unique_id, node in MANIFEST["nodes"].items()
+        if node["resource_type"] in ("seed", "model", "test")
+    }
+
+
+def _counted(
+    step: progress.Step, events: list[dbt_runner.DbtEvent]
+) -> Callable[[dbt_runner.DbtEvent], None]:
+    """A receiver of dbt's events that keeps them and counts their nodes as done."""
+
+    def add(event: dbt_runner.DbtEvent) -> None:
+        events.append(event)
+        step.ended(event["data"]["node_info"]["unique_id"])
+
+    return add
 
 
 def _results(

@@ -3,10 +3,12 @@
 Belongs here: the order of steps, and what became of each message. Does not: their content.
 """
 
+import contextlib
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -24,6 +26,9 @@ from dagster_project.mail.settings import (
 )
 from dagster_project.mail.statements import Letter, Skipped, as_message, letters
 from dagster_project.settings import DataFolder
+
+RECENT = timedelta(days=7)
+"""How long after its closing a period is mailed without being asked for."""
 
 
 class PeriodNotClosed(UsageError):
@@ -96,6 +101,35 @@ def notify(
             record.append(data.sent_mail, letter.items, "sent", message_id)
             outcome.sent.append(letter.address)
     return outcome
+
+
+def is_on_closing(data: DataFolder) -> bool:
+    """Whether closed periods are mailed by themselves. Raises DeliveryInvalid."""
+    server = read_delivery(data).mail
+    return server is not None and server.on_closing
+
+
+def notify_recent(
+    data: DataFolder,
+    now: datetime | None = None,
+    progress: Callable[[str], None] = lambda message: None,
+) -> dict[str, Outcome]:
+    """Send what is not sent yet of periods closed and published within RECENT, by period.
+
+    The caller holds the writer's lock. Periods that were closed before mail was switched on are
+    not sent. Raises what `notify` does.
+    """
+    since = ((now or datetime.now(UTC)) - RECENT).replace(tzinfo=None)
+    recent = [
+        posting.billing_period
+        for posting in read_postings(data.ledger)
+        if datetime.fromisoformat(posting.closed_at).replace(tzinfo=None) >= since
+    ]
+    outcomes = {}
+    for period in recent:
+        with contextlib.suppress(PeriodNotClosed):
+            outcomes[period] = notify(data, period, progress=progress)
+    return outcomes
 
 
 def _posting(data: DataFolder, period: str) -> str:

@@ -52,6 +52,8 @@ class MailServer(Settings):
     sender_name: str = Field(default="Apportion", pattern=r"^[^\r\n]+$")
     reply_to: MailAddress | None = None
     timeout_seconds: int = Field(default=60, ge=1, le=600)
+    on_closing: bool = False
+    """Whether a period that is closed is mailed without being asked for."""
 
     @model_validator(mode="after")
     def _no_password_in_the_clear(self) -> Self:

@@ -7,6 +7,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -22,12 +23,12 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from conftest import MadeOnce
 from published_company import copied, published_company
 
-from dagster_project.automation import failure_alert
+from dagster_project.automation import closed_period_mail, failure_alert
 from dagster_project.cli import main
 from dagster_project.definitions import defs
 from dagster_project.errors import ApportionError
 from dagster_project.mail import alerts, record
-from dagster_project.mail.notify import PeriodNotClosed, notify
+from dagster_project.mail.notify import PeriodNotClosed, is_on_closing, notify, notify_recent
 from dagster_project.mail.record import Item
 from dagster_project.mail.settings import DeliveryInvalid, read_delivery
 from dagster_project.settings import DataFolder
@@ -373,6 +374,47 @@ def test_a_cut_last_line_of_the_record_is_not_a_step(tmp_path: Path) -> None:
         record.read(path)
 
 
+def test_a_closed_period_is_mailed_by_itself_once_if_asked_for(
+    data: DataFolder, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import dagster as dg
+
+    assert not is_on_closing(data)
+    data.delivery.write_text(
+        data.delivery.read_text().replace("[mail]", "[mail]\non_closing = true")
+    )
+    assert is_on_closing(data)
+    # A period that was closed before is nobody's news.
+    assert notify_recent(data, now=datetime.now(UTC) + timedelta(days=8)) == {}
+    assert mailbox.addresses == []
+
+    @dg.op
+    def nothing() -> None:
+        pass
+
+    @dg.job
+    def chargeback() -> None:
+        nothing()
+
+    monkeypatch.setenv("APPORTION_DATA", str(data.root))
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = chargeback.execute_in_process(instance=instance)
+        for _ in range(2):
+            closed_period_mail(
+                dg.build_run_status_sensor_context(
+                    sensor_name="mail_of_closed_periods",
+                    dagster_event=result.get_run_success_event(),
+                    dagster_instance=instance,
+                    dagster_run=result.dagster_run,
+                )
+            )
+    # February is open.
+    assert mailbox.addresses == [
+        "billing@broker.example", "office@evergreen.example", "sales@evergreen.example",
+    ]  # fmt: skip
+    assert b"331.00 USD" in content(mailbox.message("sales@evergreen.example"))["text"]
+
+
 # --- alerts -----------------------------------------------------------------------------------
 
 
@@ -488,6 +530,11 @@ def test_a_failed_run_of_dagster_is_alerted(
     assert "row 7" in content(mailbox.message("operator@broker.example"))["text"].decode()
 
 
-def test_dagster_has_both_alerts() -> None:
+def test_dagster_has_both_alerts_and_the_mail_on_closing() -> None:
     names = {sensor.name for sensor in defs.sensors or ()}
-    assert names == {"landing_sensor", "alert_of_failed_run", "alert_of_new_findings"}
+    assert names == {
+        "landing_sensor",
+        "alert_of_failed_run",
+        "alert_of_new_findings",
+        "mail_of_closed_periods",
+    }

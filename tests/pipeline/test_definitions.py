@@ -165,6 +165,20 @@ def test_the_sensor_repeats_a_failed_run_and_gives_up_with_its_id(sensor: Sensor
     assert not sensor.look()
 
 
+def test_a_canceled_run_is_started_again(sensor: Sensor) -> None:
+    assert not sensor.look()
+    request = sensor.look()
+    assert request
+    sensor.instance.create_run_for_job(
+        some_job,
+        tags=dict(request.tags),
+        run_config={"ops": {"a_run": {"config": {"fails": False}}}},
+        status=dg.DagsterRunStatus.CANCELED,
+    )
+    repeated = sensor.look()
+    assert repeated and repeated.run_key != request.run_key
+
+
 def test_the_sensor_starts_nothing_if_the_results_are_those_of_landing(
     company: Company, sensor: Sensor
 ) -> None:
@@ -218,7 +232,11 @@ def test_records_of_old_runs_are_removed(tmp_path: Path, monkeypatch: pytest.Mon
         Sensor(instance).execute(dg.RunRequest(), fails=True)
     now = datetime.now(UTC)
     assert history.remove_old_runs(now + timedelta(days=history.KEPT_DAYS - 1)) == 0
-    assert history.remove_old_runs(now + timedelta(days=history.KEPT_DAYS + 1)) == 2
+    later = now + timedelta(days=history.KEPT_DAYS + 1)
+    assert history.remove_old_runs(later) == 2
+    with dg.DagsterInstance.get() as instance:
+        Sensor(instance).execute(dg.RunRequest(), fails=False)
+        assert history.remove_old_runs(later, instance) == 1
     with dg.DagsterInstance.get() as instance:
         assert instance.get_runs_count() == 0
 
