@@ -146,14 +146,14 @@ def save(
     person: Person,
     organization_id: str,
     name: str,
-    text: str,
+    content: str | bytes,
     *,
     subject: str,
     reason: str,
 ) -> None:
     """Write a file of a change to landing and record it. Raises AlreadyWritten."""
     with records.held(data, data.changes):
-        splits.save(data, name, text)
+        splits.save(data, name, content)
         _add(data, person, "saved", organization_id, subject=subject, reason=reason, file=name)
 
 

@@ -237,6 +237,7 @@ def _pages(viewer: Viewer) -> dict[str, list[st.Page]]:
     bills.append(page("exports", "Exports"))
     if not viewer.is_customer:
         review.append(page("reconciliation", "Reconciliation"))
+        review.append(page("check_file", "Check a file"))
     return {"Bills": bills, "Review": review, "Licenses": licenses}
 
 

@@ -267,7 +267,7 @@ def _utc(instant: datetime) -> str:
     return f"{instant.replace(tzinfo=None):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def save(data: DataFolder, name: str, text: str) -> Path:
+def save(data: DataFolder, name: str, content: str | bytes) -> Path:
     """Write a file to landing atomically, without overwriting another. Returns its path.
 
     Raises AlreadyWritten.
@@ -277,8 +277,8 @@ def save(data: DataFolder, name: str, text: str) -> Path:
     # Runs ignore hidden files. A link fails if the file exists; a rename would replace it.
     building = path.with_name(f".{path.name}.{os.getpid()}.building")
     try:
-        with building.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with building.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         try:

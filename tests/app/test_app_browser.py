@@ -36,6 +36,7 @@ PAGES = (
     "Exports",
     "Findings to review",
     "Reconciliation",
+    "Check a file",
     "License pool",
     "Cost center history",
     "Change a split",
@@ -267,7 +268,7 @@ TABLES_WIDER_THAN_PAPER = """
 Media = Literal["screen", "print"]
 PATHS = (
     *("", "chargeback", "by_unit", "what_changed", "trend", "budget", "exports"),
-    *("findings", "reconciliation", "license_pool", "cost_center_history"),
+    *("findings", "reconciliation", "check_file", "license_pool", "cost_center_history"),
     *("change_split", "cost_centers"),
 )
 

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import duckdb
 import pytest
 from conftest import Company, MadeOnce
-from published_company import copied, published_company, query
+from published_company import BILL_HEADER, copied, published_company, query
 from streamlit.testing.v1 import AppTest
 
 from app import changes, records, reviews, screen
@@ -598,7 +598,7 @@ def test_a_customer_opens_no_line_by_the_brokers_id(
     assert "This billing line is not published" in text(app)
 
 
-@pytest.mark.parametrize("page", ["reconciliation", "change_split", "cost_centers"])
+@pytest.mark.parametrize("page", ["reconciliation", "check_file", "change_split", "cost_centers"])
 def test_a_customer_has_no_broker_pages(
     opened: Open, monkeypatch: pytest.MonkeyPatch, page: str
 ) -> None:
@@ -1088,3 +1088,24 @@ def test_a_customer_reads_how_a_charge_was_split(
     assert "Marketing has 7 of 20, so the amount is 231.7." in shown
     assert "cost is" not in shown and "529" not in shown
     assert "Sales price" not in shown
+
+
+def test_a_file_is_checked_and_put_into_landing(
+    opened: Open, data: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = copied(data, tmp_path / "data")
+    monkeypatch.setenv("APPORTION_EDIT", "1")
+    app = opened("check_file", own)
+    bill = BILL_HEADER + (
+        "123,Microsoft 365 E3,20,100,120,28 Feb 2026,6 Mar 2026,"
+        "cycleCharge. From 28 Feb 2026 to 27 Mar 2026 (28 days),evergreen,USD\n"
+    )
+    app.file_uploader[0].set_value(("march.csv", bill.encode(), "text/csv")).run()
+    assert not app.exception
+    assert "A run would use every row" in app.success[0].value
+    assert "billing_lines/march.csv" in app.code[0].value
+    (name,) = [field for field in app.text_input if field.label == "Your name"]
+    name.set_value("Ann").run()
+    (land,) = [button for button in app.button if button.label == "Put into landing"]
+    land.click().run()
+    assert (own.landing / "billing_lines" / "march.csv").read_text() == bill
