@@ -5,7 +5,7 @@ not: suggestions (suggesting) and layout (report).
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
@@ -18,6 +18,7 @@ from dagster_project.feeds import archives, manifests
 from dagster_project.feeds.declarations import Declaration, Declarations, read_declarations
 from dagster_project.feeds.formats import FileFormat
 from dagster_project.feeds.readers import LandedRows
+from dagster_project.inspection.every_fault import with_every_fault
 from dagster_project.inspection.suggesting import Suggestion, suggest
 from dagster_project.landing import contents, deliveries, folder, forgetting, understanding
 from dagster_project.landing.sync import sync
@@ -51,7 +52,7 @@ class StagingFailed(ApportionError):
 
 @dataclass(frozen=True)
 class UnusableRow:
-    """A row that a run would put into quarantined_rows, with its first fault."""
+    """A fault of a row that a run would put into quarantined_rows; a row can have several."""
 
     row_number: int
     column_name: str | None
@@ -68,6 +69,12 @@ class StagedRows:
     sums: tuple[tuple[str | None, dict[str, Decimal]], ...]
     """Sums by column, per currency; None where the format has no currency."""
     unusable: tuple[UnusableRow, ...]
+    """In order of rows, one for each column with a fault."""
+
+    @property
+    def unusable_count(self) -> int:
+        """The number of rows with a fault."""
+        return len({each.row_number for each in self.unusable})
 
 
 @dataclass(frozen=True)
@@ -217,6 +224,7 @@ def _with_rows(
             )
         read = {each.format for each in report.files if each.format}
         models = _staged(copy, sorted(read)) if read else {}
+        statements = _statements(copy, models.values())
         with database.connect(copy.warehouse, is_read_only=True) as connection:
             for each in inspected:
                 file = each.place.replace(place, landed_at, 1)
@@ -224,7 +232,10 @@ def _with_rows(
                 if found is None or found.format is None:
                     yield replace(each, refusal=(found and found.reason) or each.refusal)
                 else:
-                    rows = _read_staged(connection, models[found.format], found.content_hash)
+                    model = models[found.format]
+                    rows = _read_staged(
+                        connection, model, statements.get(model), found.content_hash
+                    )
                     yield replace(each, staged=rows)
 
 
@@ -251,8 +262,23 @@ def _staged(copy: DataFolder, format_names: list[str]) -> dict[str, str]:
     return models
 
 
+def _statements(copy: DataFolder, models: Collection[str]) -> dict[str, str]:
+    """The SQL of staging models that _staged has made, by name, as dbt compiled it."""
+    from dagster_project import compiled_build
+
+    kept = compiled_build.kept()
+    if kept is not None:
+        by_name = {each.unique_id.split(".")[-1]: each.code for each in kept.statements}
+        return {model: by_name[model] for model in models if model in by_name}
+    files = (copy.run_folder / "dbt" / "compiled").rglob("*.sql")
+    return {path.stem: path.read_text(encoding="utf-8") for path in files if path.stem in models}
+
+
 def _read_staged(
-    connection: duckdb.DuckDBPyConnection, model: str, content_hash: str | None
+    connection: duckdb.DuckDBPyConnection,
+    model: str,
+    statement: str | None,
+    content_hash: str | None,
 ) -> StagedRows:
     """The rows of one content, as the staging view of its format has them."""
     view = sql_identifier("staging", model)
@@ -277,19 +303,21 @@ def _read_staged(
         " where content_hash = $content_hash and rejected_reason is null group by 1 order by 1",
         content,
     ).fetchall()
+    every_fault = with_every_fault(statement) if statement else None
+    staged = f"({every_fault})" if every_fault else view
     unusable = connection.execute(
         f"""
-        select row_number, rejected_column, rejected_value, rejected_reason from {view}
+        select row_number, rejected_column, rejected_value, rejected_reason from {staged}
         where content_hash = $content_hash and rejected_reason is not null
         union all
         select row_number, column_name, value, reason from raw.rejected_rows
         where content_hash = $content_hash
-        order by row_number
+        order by row_number, rejected_column
         """,
         content,
     ).fetchall()
     return StagedRows(
-        row_count=sum(count for _, count, *_ in sums) + len(unusable),
+        row_count=sum(count for _, count, *_ in sums) + len({number for number, *_ in unusable}),
         first=tuple((number, dict(zip(shown, row, strict=True))) for number, *row in first),
         sums=tuple((name, dict(zip(summed, row, strict=True))) for name, _, *row in sums if summed),
         unusable=tuple(UnusableRow(*row) for row in unusable),

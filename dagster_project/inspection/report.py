@@ -49,7 +49,7 @@ def _head(inspection: Inspection) -> list[str]:
     if rows is not None:
         lines.append(f"File          {_container(rows)}")
     if staged is not None:
-        unusable = f", {len(staged.unusable):,} of them unusable" if staged.unusable else ""
+        unusable = f", {staged.unusable_count:,} of them unusable" if staged.unusable else ""
         lines.append(f"Rows          {staged.row_count:,}{unusable}")
     for name, value in inspection.declared.stated().items():
         # Mapped columns are among the known ones.

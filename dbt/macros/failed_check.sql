@@ -2,19 +2,20 @@
 The first check that a row fails, null for usable rows, as one value: one expression per row, not one
 for each of column, value and reason, halves the time to plan a staging model. `checks` are tuples of
 source column, SQL of its value, SQL that is true for a failing row, and reason: text, or {'sql': SQL}
-where it depends on the row.
+where it depends on the row. The comments are where an inspection divides the expression: it shows
+every check that a row fails (dagster_project/inspection/every_fault.py).
 -#}
 {% macro failed_check(checks) -%}
-    case
+    /* checks */ case
         {%- for column, value, fails, reason in checks %}
-        when {{ fails }}
+        /* check */ when {{ fails }}
             then {{ named_values({
                 'column_name': "'" ~ column ~ "'",
                 'value': value,
                 'reason': reason.sql if reason is mapping else "'" ~ reason ~ "'",
             }) }}
         {%- endfor %}
-    end as failed_check
+    end /* checks end */ as failed_check
 {%- endmacro %}
 
 {#- Several values under names, as one value. -#}

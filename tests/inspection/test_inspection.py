@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import builds
+import duckdb
 import openpyxl
 import pytest
 from conftest import SAMPLE, Company
@@ -14,6 +15,7 @@ from conftest import SAMPLE, Company
 from dagster_project.cli import main
 from dagster_project.feeds.declarations import NO_DECLARATIONS, NOTHING_DECLARED
 from dagster_project.inspection import report
+from dagster_project.inspection.every_fault import with_every_fault
 from dagster_project.inspection.reading import FileNotInspected, Inspection, inspect_file
 from dagster_project.inspection.suggesting import suggest
 from dagster_project.landing import contents, folder, understanding
@@ -267,3 +269,35 @@ def test_a_wrong_file_or_place_is_a_usage_error(
     with pytest.raises(FileNotInspected, match=message) as error:
         inspect_file(company.data.landing / name, company.data, place)
     assert error.value.exit_code == 2
+
+
+def test_every_fault_of_a_row_is_shown_and_equal_ones_once(inspected: Inspect) -> None:
+    # By hand: ten rows with three faults each; row 12 has one, row 13 none.
+    faulty = "".join(
+        f'S1,E3,many,"905,50",2026-02-{day},2026-03-06,{DETAILS}\n' for day in range(30, 40)
+    )
+    text = (
+        f"{HEADER}\n{faulty}S2,E3,0x14,5,2026-01-01,2026-03-06,{DETAILS}\n"
+        f"S3,E3,20,5,2026-01-01,2026-03-06,{DETAILS}\n"
+    )
+    (inspection,) = inspected("faults.csv", text)
+    shown = report.as_text(inspection).split("\n")
+    assert "Rows          12, 11 of them unusable" in shown
+    faults = sorted(line.strip() for line in shown if line.strip().startswith("row "))
+    assert [each.split(" is ")[0] for each in faults] == [
+        "row 2 and 10 more: Quantity",
+        "row 2 and 9 more: ChargeStartDate",
+        "row 2 and 9 more: TotalCost",
+    ]
+    assert "found: '905,50'" in faults[2]
+
+
+def test_every_staging_model_marks_its_checks(company: Company) -> None:
+    company.build()
+    checked = [each for each in builds.compiled_once().statements if "failed_check" in each.code]
+    assert len(checked) > 10
+    with duckdb.connect(str(company.data.warehouse)) as connection:
+        for each in checked:
+            code = with_every_fault(each.code)
+            assert code, each.unique_id
+            assert connection.execute(f"select count(*) from ({code})").fetchone() == (0,)
