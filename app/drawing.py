@@ -15,28 +15,27 @@ from dagster_project import wording
 
 Chart = dict[str, object]
 
-COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999", "#5b4a9e")
-"""Distinguishable with any color vision (Okabe and Ito 2008, "Color Universal Design")."""
+COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999", "#7b68c4")
+"""Distinguishable with any color vision (Okabe and Ito 2008, "Color Universal Design"), on a white
+and on a dark ground. Streamlit gives text and lines of a chart the colors of its theme."""
 
 OTHERS = "Others"
-OTHERS_COLOR = "#c3ccd4"
+OTHERS_COLOR = "#5d6b78"
+BILLED = "#2a74b0"
+FORECAST = "#b35c00"
 SHORTEST_SPLIT = timedelta(days=14)
 """The width at which a split that starts after the last billing period is drawn."""
 
-_INK = "#1b2733"
 _FONT = "Source Sans, sans-serif"
 _CONFIG = {
     "font": _FONT,
     "axis": {
         "labelFontSize": 13,
         "titleFontSize": 13,
-        "labelColor": "#1b2733",
-        "gridColor": "#e3e8ec",
     },
     "legend": {
         "labelFontSize": 13,
         "titleFontSize": 13,
-        "labelColor": "#1b2733",
         "labelLimit": 260,
     },
     "view": {"stroke": None},
@@ -93,7 +92,7 @@ def months(
     layers: list[Chart] = [
         {
             "data": {"values": billed},
-            "mark": {"type": "bar", "color": "#0b5394", "width": {"band": 0.6}},
+            "mark": {"type": "bar", "color": BILLED, "width": {"band": 0.6}},
             "encoding": {"x": month, "y": amount, "tooltip": tooltip},
         }
     ]
@@ -118,7 +117,7 @@ def months(
             layers.append(
                 {
                     "data": {"values": future},
-                    "mark": {"type": "area", "color": "#b35c00", "opacity": opacity},
+                    "mark": {"type": "area", "color": FORECAST, "opacity": opacity},
                     "encoding": {
                         "x": month,
                         "y": {"field": lower, "type": "quantitative", "title": axis},
@@ -131,9 +130,9 @@ def months(
                 "data": {"values": future},
                 "mark": {
                     "type": "line",
-                    "color": "#8a4700",
+                    "color": FORECAST,
                     "strokeDash": [6, 4],
-                    "point": {"color": "#8a4700"},
+                    "point": {"color": FORECAST},
                 },
                 "encoding": {"x": month, "y": amount, "tooltip": tooltip},
             }
@@ -226,7 +225,7 @@ def splits(rows: Sequence[Row], last_period: str) -> Chart:
                 "as": ["bottom", "top"],
             }
         ],
-        "mark": {"type": "rect", "stroke": "#ffffff", "strokeWidth": 1},
+        "mark": {"type": "rect", "stroke": "#7f8b96", "strokeWidth": 0.5},
         "encoding": {
             "x": {
                 "field": "from",
@@ -344,7 +343,7 @@ def stacked_described(rows: Sequence[Row], currency: str) -> str:
     return f"{months} {named}." if named else months
 
 
-_BUDGET_TONES = {"Budget": "#8fa3b3", "Charged": "#0b5394"}
+_BUDGET_TONES = {"Budget": "#8795a1", "Charged": BILLED}
 MOST_BUDGETS = 20
 """Cost centers of a chart of budgets; the others are in the table only."""
 
@@ -458,7 +457,7 @@ def steps(total: Row, parts: Sequence[Row], before_words: str, now_words: str) -
             "color": {
                 "field": "tone",
                 "type": "nominal",
-                "scale": {"domain": list(_TONES), "range": list(_TONES.values())},
+                "scale": {"domain": list(CHANGE_TONES), "range": list(CHANGE_TONES.values())},
                 "legend": None,
             },
             "tooltip": [
@@ -484,7 +483,7 @@ def _bar(
     }
 
 
-_TONES = {"total": "#0b5394", "more": "#b35c00", "less": "#14602f"}
+CHANGE_TONES = {"total": BILLED, "more": FORECAST, "less": "#2e8b57"}
 """Colors of bars: amounts of a period, and parts that add to them or reduce them."""
 
 

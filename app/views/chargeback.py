@@ -96,6 +96,7 @@ def narrowed(selection: Selection) -> Selection:
         elif asked:
             words = f"No billing line has the {name} {one_line(asked, LONGEST_NAME)}; showing all."
             st.html(markup.notice(escape(words), "warn"))
+            remember_in_address(name, None)
     return selection
 
 

@@ -123,6 +123,7 @@ def test_a_value_in_the_address_that_is_no_option_is_named(opened: Open) -> None
     shown = text(app)
     assert "No billing line has the subscription 900; showing all." in shown
     assert "No billing line has the invoice &lt;i&gt;; showing all." in shown
+    assert not {"subscription", "invoice"} & set(app.query_params)
     assert rows_of(app, "By product")
     address = {"organization": "evergreen", "cost_center": "EVG-MKT", "period": "2026-01"}
     assert "is not in the list" not in text(opened("chargeback", **address))
