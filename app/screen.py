@@ -139,7 +139,7 @@ def open_app() -> None:
     try:
         viewer, person, roles = _viewer(data)
         version = Version.now(data)
-        page = st.navigation(_pages(viewer))
+        page = st.navigation(_pages(viewer), expanded=True)
         context = _sidebar(data, viewer, version)
         st.session_state["page_context"] = replace(context, person=person, roles=roles)
     except ApportionError as error:
