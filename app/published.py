@@ -267,10 +267,12 @@ OWNER_VIEWS: Mapping[str, str] = {
         select
             billing_period, organization_id, unit_kind, unit_id, max(unit_name) as unit_name,
             max(parent_unit_id) as parent_unit_id, product_name, quantity_unit,
-            sum(quantity) as quantity
+            sum(quantity) as quantity, billing_period_start
         from billing_report
         inner join unit_members using (organization_id, cost_center_id)
-        group by billing_period, organization_id, unit_kind, unit_id, product_name, quantity_unit
+        group by
+            billing_period, billing_period_start, organization_id, unit_kind, unit_id,
+            product_name, quantity_unit
         having sum(quantity) <> 0
         """,
 }

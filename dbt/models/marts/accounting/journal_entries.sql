@@ -168,7 +168,8 @@ final as (
                 else ''
             end
         ) as entry_text,
-        amount_basis
+        amount_basis,
+        {{ period_start('billing_period') }} as billing_period_start
     from sides
 
 )

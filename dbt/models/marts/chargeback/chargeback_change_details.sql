@@ -184,7 +184,8 @@ final as (
         previous_amount,
         amount,
         amount_basis,
-        quantity_unit
+        quantity_unit,
+        {{ period_start('billing_period') }} as billing_period_start
     from parts
     where change <> 0
 

@@ -40,7 +40,8 @@ final as (
         ) as expected_cost,
         proration.proration_rule,
         proration.proration_variance,
-        billing_lines.quantity_unit
+        billing_lines.quantity_unit,
+        {{ period_start('billing_lines.billing_period') }} as billing_period_start
     from proration
     inner join billing_lines on proration.line_id = billing_lines.line_id
 

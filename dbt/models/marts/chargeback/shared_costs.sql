@@ -29,7 +29,8 @@ final as (
         shared_sales,
         cast(shared_sales - shared_cost as decimal(28, 10)) as shared_margin,
         explanation,
-        posting_number is not null as is_posted
+        posting_number is not null as is_posted,
+        {{ period_start('billing_period') }} as billing_period_start
     from shared_costs
 
 )

@@ -133,7 +133,8 @@ final as (
             as previous_unit_amount,
         cast({{ amount_per_unit('amount', 'quantity') }} as decimal(28, 10)) as unit_amount,
         amount_basis,
-        quantity_unit
+        quantity_unit,
+        {{ period_start('billing_period') }} as billing_period_start
     from with_currencies
 
 )

@@ -41,7 +41,11 @@ final as (
         cast(findings.amount_at_stake as decimal(28, 10)) as amount_at_stake,
         findings.currency,
         findings.message,
-        finding_kinds.meaning
+        finding_kinds.meaning,
+        case
+            when findings.billing_period is not null
+                then {{ period_start('findings.billing_period') }}
+        end as billing_period_start
     from findings
     inner join finding_kinds on findings.kind = finding_kinds.kind
     cross join correction_period

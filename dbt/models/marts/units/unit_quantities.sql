@@ -38,7 +38,8 @@ final as (
         max(unit_members.parent_unit_id) as parent_unit_id,
         quantities.product_name,
         quantities.quantity_unit,
-        cast(sum(quantities.quantity) as decimal(28, 10)) as quantity
+        cast(sum(quantities.quantity) as decimal(28, 10)) as quantity,
+        {{ period_start('quantities.billing_period') }} as billing_period_start
     from quantities
     inner join unit_members
         on
