@@ -181,8 +181,8 @@ def _every_month(rows: Sequence[Row], forecast: Sequence[Row]) -> list[str]:
     ]
 
 
-def splits(rows: Sequence[Row], last_period: str) -> Chart:
-    """Licenses per cost center over time; a split in force extends to `last_period`."""
+def splits(rows: Sequence[Row], last_period: str, unit: str = "Licenses") -> Chart:
+    """The quantities per cost center over time; a split in force extends to `last_period`."""
     largest: dict[str, Decimal] = {}
     for row in rows:
         name = str(row["cost_center_name"])
@@ -208,18 +208,18 @@ def splits(rows: Sequence[Row], last_period: str) -> Chart:
             "from": f"{start.isoformat()}Z",
             "to": f"{until.isoformat()}Z",
             "center": center,
-            "licenses": float(licenses),
-            "label": wording.exact(licenses),
+            "quantity": float(quantity),
+            "label": wording.exact(quantity),
             # The first entry of the legend is on top.
             "place": domain.index(center),
         }
-        for (start, until, center), licenses in merged.items()
+        for (start, until, center), quantity in merged.items()
     ]
     return {
         "data": {"values": values},
         "transform": [
             {
-                "stack": "licenses",
+                "stack": "quantity",
                 "groupby": ["from"],
                 "sort": [{"field": "place", "order": "descending"}],
                 "as": ["bottom", "top"],
@@ -235,7 +235,7 @@ def splits(rows: Sequence[Row], last_period: str) -> Chart:
                 "axis": {"format": "%-d %b %Y", "labelOverlap": True, "tickCount": 8},
             },
             "x2": {"field": "to"},
-            "y": {"field": "bottom", "type": "quantitative", "title": "Licenses"},
+            "y": {"field": "bottom", "type": "quantitative", "title": unit},
             "y2": {"field": "top"},
             "color": {
                 "field": "center",
@@ -245,7 +245,7 @@ def splits(rows: Sequence[Row], last_period: str) -> Chart:
             },
             "tooltip": [
                 {"field": "center", "title": "Cost center"},
-                {"field": "label", "title": "Licenses"},
+                {"field": "label", "title": unit},
                 {"field": "from", "type": "temporal", "title": "From", "format": "%-d %b %Y %H:%M"},
             ],
         },

@@ -84,8 +84,8 @@ def pending_costs(selection: Selection) -> Query:
     )
 
 
-def split_history(subscription_id: str) -> Query:
-    """Licenses per cost center of a subscription, newest split first."""
+def split_history(subscription_id: str, unit: str = "Licenses") -> Query:
+    """The quantities per cost center of a subscription in its `unit`, newest split first."""
     return Query(
         """
         select
@@ -102,8 +102,8 @@ def split_history(subscription_id: str) -> Query:
             Column("valid_to", "Until (UTC)", "instant"),
             Column("event", "Event"),
             Column("cost_center_name", "Cost center"),
-            Column("allocated_quantity", "Licenses", "quantity"),
-            Column("total_quantity", "Total licenses", "quantity"),
+            Column("allocated_quantity", unit, "quantity"),
+            Column("total_quantity", f"Total {unit.lower()}", "quantity"),
             Column("share", "Share", "share"),
         ),
     )

@@ -71,6 +71,8 @@ def currencies(selection: Selection) -> Query:
 def subscriptions(selection: Selection) -> Query:
     """Subscriptions that are billed or split, by organization and product.
 
+    `unit` is what a split counts: licenses, seats, or parts of metered usage.
+
     The product is that of the latest bill; with several products, such as those of an account of
     another cloud, one of them with the number of the others. `is_split` is false for those without
     a split history.
@@ -83,7 +85,9 @@ def subscriptions(selection: Selection) -> Query:
                 organization_id, subscription_id, billing_period,
                 max(organization_name) as organization_name,
                 list_sort(list(distinct product_name)) as products,
-                bool_or(charge_kind = 'usage') as is_metered
+                bool_or(charge_kind = 'usage') as is_metered,
+                min(quantity_unit) filter (charge_kind not in ('credit', 'tax')) as unit,
+                max(quantity_unit) filter (charge_kind not in ('credit', 'tax')) as last_unit
             from billing_report
             where {within.where()} and subscription_id is not null
             group by organization_id, subscription_id, billing_period
@@ -94,7 +98,8 @@ def subscriptions(selection: Selection) -> Query:
                 max_by(products, billing_period) as products,
                 max_by(organization_name, billing_period || organization_name)
                     as organization_name,
-                bool_or(is_metered) as is_metered
+                bool_or(is_metered) as is_metered,
+                max_by(unit, billing_period) filter (unit = last_unit) as unit
             from bills
             group by organization_id, subscription_id
         ),
@@ -116,6 +121,7 @@ def subscriptions(selection: Selection) -> Query:
                     organization_id
                 ) as organization_name,
                 coalesce(billed.is_metered, false) as is_metered,
+                if(is_metered, 'Parts', coalesce(billed.unit, 'Licenses')) as unit,
                 split.subscription_id is not null as is_split
             from billed
             full outer join split using (organization_id, subscription_id)

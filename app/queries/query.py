@@ -166,8 +166,8 @@ QUANTITY: tuple[Column, ...] = (
 
 def quantity_sum() -> str:
     """SQL that sums `quantity`; null for several units, because their sum has no meaning."""
-    # A sum of a mart has no unit if its lines have several; a quantity of zero needs none.
-    several = "count(*) filter (quantity <> 0 and quantity_unit is null) > 0"
+    # A sum of a mart is null if its lines have several units; a quantity of zero needs none.
+    several = "bool_or(quantity is null or quantity <> 0 and quantity_unit is null)"
     one = f"min(quantity_unit) is not distinct from max(quantity_unit) and not ({several})"
     return (
         f"case when {one} then sum(quantity) end as quantity,"

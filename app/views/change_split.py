@@ -98,7 +98,7 @@ def in_force_at(splits: Sequence[Split], at: datetime) -> Split | None:
     return next((split for split in splits if split.valid_from <= at), None)
 
 
-def show_present(splits: Sequence[Split], is_metered: bool) -> None:
+def show_present(splits: Sequence[Split], is_metered: bool, unit: str) -> None:
     """The latest split, or that there is none."""
     st.subheader("Current split", anchor=False)
     if not splits:
@@ -111,13 +111,13 @@ def show_present(splits: Sequence[Split], is_metered: bool) -> None:
     split = splits[0]
     st.html(
         markup.notice(
-            f"{escape(wording.exact(split.total))} licenses, split since"
+            f"{escape(wording.exact(split.total))} {escape(unit.lower())}, split since"
             f" {escape(wording.instant(split.valid_from))} UTC ({escape(split.event)})."
         )
     )
     columns = [
         Column("cost_center_name", "Cost center"),
-        Column("allocated_quantity", "Licenses", "quantity"),
+        Column("allocated_quantity", unit, "quantity"),
         Column("share", "Share", "share"),
     ]
     st.html(markup.table("Current split", columns, split.rows))
@@ -132,8 +132,9 @@ def form(
     splits: Sequence[Split],
     centers: Sequence[CostCenter],
     is_metered: bool,
+    unit: str,
 ) -> Change | None:
-    """The fields of the new split, with the count of its licenses; None without an instant."""
+    """The fields of the new split, with the count of its `unit`; None without an instant."""
     # Fixed per session: a default that follows the clock would reset the input.
     now = st.session_state.setdefault(
         "now", datetime.now(UTC).replace(tzinfo=None, second=0, microsecond=0)
@@ -154,7 +155,7 @@ def form(
         total = (
             in_force.total
             if in_force
-            else asked_total(organization_id, subscription_id, splits, is_metered)
+            else asked_total(organization_id, subscription_id, splits, is_metered, unit)
         )
         latest = splits[0].allocated if splits else {}
         grid = st.columns(3)
@@ -171,7 +172,7 @@ def form(
             wanted.append((center.cost_center_id, quantity))
         change = Change(organization_id, subscription_id, effective, total, tuple(wanted))
         default = next((each.name for each in centers if each.is_default), "Default")
-        show_count(change, default, "parts" if is_metered else "licenses")
+        show_count(change, default, unit.lower())
     return change
 
 
@@ -182,9 +183,13 @@ def is_of_use(center: CostCenter, latest: Mapping[str, Decimal], now: datetime) 
 
 
 def asked_total(
-    organization_id: str, subscription_id: str, splits: Sequence[Split], is_metered: bool
+    organization_id: str,
+    subscription_id: str,
+    splits: Sequence[Split],
+    is_metered: bool,
+    unit: str,
 ) -> Decimal:
-    """The licenses of a subscription at a time without a split; billed ones are proposed."""
+    """The total of a subscription at a time without a split; what is billed is proposed."""
     (billed,) = ask(licenses.billed_quantity(organization_id, subscription_id))
     known = billed["quantity"] if isinstance(billed["quantity"], Decimal) else None
     if is_metered:
@@ -192,7 +197,7 @@ def asked_total(
     elif known is None and splits:
         known = splits[-1].total
     return licenses_input(
-        "Parts in total" if is_metered else "Licenses in total",
+        f"{unit} in total",
         known or Decimal(),
         key=f"total {subscription_id}",
         help="Metered usage has no licenses: with 100, each part is a percent."
@@ -333,8 +338,9 @@ def change_split(organization_id: str) -> None:
     )
     splits = splits_of(subscription_id)
     is_metered = bool(found[subscription_id]["is_metered"])
-    show_present(splits, is_metered)
-    change = form(organization_id, subscription_id, splits, centers, is_metered)
+    unit = str(found[subscription_id]["unit"])
+    show_present(splits, is_metered, unit)
+    change = form(organization_id, subscription_id, splits, centers, is_metered, unit)
     if change is not None and st.button("Check and show the effect", type="primary"):
         st.session_state.pop("previewed", None)
         verdict = checked(change, splits, centers)
@@ -355,7 +361,7 @@ def run_of(person: Person | None) -> None:
     offer_run(person)
 
 
-heading("Change a split", "Licenses of a subscription per cost center")
+heading("Change a split", "Licenses, seats or parts of a subscription per cost center")
 if not here.viewer.may_edit:
     problem("Changing splits is not enabled.")
 elif here.organization_id is None:

@@ -15,14 +15,14 @@ here = page_context()
 viewer = here.viewer
 
 
-def split_heading(row: Row) -> str:
-    """The heading of the rows of a split."""
+def split_heading(row: Row, unit: str) -> str:
+    """The heading of the rows of a split, whose quantities are in `unit`."""
     until = row["valid_to"]
     total = row["total_quantity"]
     quantity = wording.exact(total if isinstance(total, Decimal) else None)
     since = markup.value(row, FROM)
     when = f"{since} to {markup.value(row, UNTIL)}" if until else f"Since {since}"
-    return f"{escape(when)} <small>{escape(str(row['event']))}, {quantity} licenses</small>"
+    return f"{escape(when)} <small>{escape(str(row['event']))}, {quantity} {unit.lower()}</small>"
 
 
 FROM = Column("valid_from", "From", "instant")
@@ -30,21 +30,21 @@ UNTIL = Column("valid_to", "Until", "instant")
 DRAWN_ROWS = 2_000
 
 
-def show_history(subscription_id: str) -> None:
+def show_history(subscription_id: str, unit: str) -> None:
     """The splits of a subscription as a chart and as a table."""
-    query = licenses.split_history(subscription_id)
+    query = licenses.split_history(subscription_id, unit)
     rows = ask(query, DRAWN_ROWS)
     st.vega_lite_chart(
-        drawing.splits(rows, here.periods[0]),
+        drawing.splits(rows, here.periods[0], unit),
         width="stretch",
         theme=None,
-        alt="Licenses per cost center over time; the table below has the same quantities.",
+        alt=f"{unit} per cost center over time; the table below has the same quantities.",
     )
     show(
         "Cost center history",
         query,
         empty="No splits yet.",
-        group=split_heading,
+        group=lambda row: split_heading(row, unit),
         grouped=("valid_from", "valid_to", "event", "total_quantity"),
     )
 
@@ -74,7 +74,7 @@ def show_unsplit(row: Row) -> None:
     st.html(f'<p class="notice">{" &middot; ".join(links)}</p>')
 
 
-heading("Cost center history", f"Licenses per cost center over time, {here.owner}")
+heading("Cost center history", f"Splits of a subscription over time, {here.owner}")
 # Those with a split first: one of them is shown before anything is chosen.
 found = sorted(ask(pickers.subscriptions(here.selection)), key=lambda row: not row["is_split"])
 subscriptions = {str(row["subscription_id"]): row for row in found}
@@ -86,7 +86,8 @@ else:
         "subscription",
         {key: name_of(row) for key, row in subscriptions.items()},
     )
-    if subscriptions[subscription_id]["is_split"]:
-        show_history(subscription_id)
+    chosen = subscriptions[subscription_id]
+    if chosen["is_split"]:
+        show_history(subscription_id, str(chosen["unit"]))
     else:
-        show_unsplit(subscriptions[subscription_id])
+        show_unsplit(chosen)

@@ -1,6 +1,7 @@
 """Charts: their layers, and their description for screen readers."""
 
 import json
+from datetime import datetime
 from decimal import Decimal
 
 from app import drawing
@@ -117,3 +118,16 @@ def test_budgets_are_drawn_beside_charged_amounts_the_largest_first() -> None:
         rows, "USD"
     )
     assert drawing.budgets_drawn(rows, "EUR") == [rows[0]]
+
+
+def test_a_chart_of_splits_names_its_unit() -> None:
+    split: Row = {
+        "valid_from": datetime(2026, 1, 5),
+        "valid_to": None,
+        "cost_center_name": "Sales",
+        "allocated_quantity": Decimal(60),
+    }
+    chart = json.loads(json.dumps(drawing.splits([split], "2026-02", "Parts")))
+    assert chart["encoding"]["y"]["title"] == "Parts"
+    assert chart["encoding"]["tooltip"][1] == {"field": "label", "title": "Parts"}
+    assert chart["data"]["values"][0]["quantity"] == 60

@@ -652,6 +652,7 @@ def test_quantities_of_several_units_have_no_sum() -> None:
                 ('hours', 24.5, 'Hours'), ('hours', 12, 'Hours'), ('hours', 0, null),
                 ('mixed', 24, 'Hours'), ('mixed', 3, 'GB'),
                 ('mixed before', 24, 'Hours'), ('mixed before', 27, null),
+                ('mixed in a mart', 24, 'Hours'), ('mixed in a mart', null, null),
                 ('none', 0, null)
             ) as given(name, quantity, quantity_unit)
             group by name order by name
@@ -661,8 +662,45 @@ def test_quantities_of_several_units_have_no_sum() -> None:
         ("hours", Decimal("36.5"), "Hours"),
         ("mixed", None, None),
         ("mixed before", None, None),
+        ("mixed in a mart", None, None),
         ("none", Decimal(0), None),
     ]
+
+
+def test_a_split_counts_what_its_subscription_is_billed_in(sample_company: Company) -> None:
+    with tables(sample_company.data, BROKER) as connection:
+        rows = fetch(connection, pickers.subscriptions(Selection("2026-04")), 100)
+    found = {(row["organization_id"], row["product_name"], row["unit"]) for row in rows}
+    assert {
+        ("alder", "Lexidraft", "Seats"),
+        # The same product, metered.
+        ("alder", "Lexidraft", "Parts"),
+        ("dunmore", "Azure plan", "Parts"),
+        ("cobalt", "Microsoft 365 E5", "Licenses"),
+    } <= found
+    titles = [column.title for column in licenses.split_history("1", "Parts").columns]
+    assert titles[-3:] == ["Parts", "Total parts", "Share"]
+
+
+def test_no_published_sum_adds_licenses_and_seats(sample_company: Company) -> None:
+    with tables(sample_company.data, BROKER) as connection:
+        # 17 licenses and 7 seats were 24.
+        section = connection.execute(
+            """
+            select quantity, quantity_unit, total_cost from statement_lines
+            where billing_period = '2026-04' and cost_center_id = 'ALD-100' and section = 'advance'
+            """
+        ).fetchall()
+        assert section == [(None, None, Decimal("604.2"))]
+        for mart in ("statement_lines", "chargeback", "chargeback_as_corrected"):
+            billed = connection.execute(
+                f"""
+                select count(*) filter (quantity is null), count(*) filter (quantity <> 0)
+                from {mart} where quantity_unit is null
+                """
+            ).fetchall()
+            # A credit has a quantity without any unit.
+            assert billed[0][0] > 3 and billed[0][1] <= 1, mart
 
 
 @pytest.mark.parametrize("viewer", [BROKER, CUSTOMER], ids=["broker", "customer"])
@@ -698,15 +736,15 @@ def test_subscriptions_have_the_names_of_their_latest_bill() -> None:
             create table billing_report as
             select * from (
                 values
-                    ('a', 'A', '1', 'Office', '2026-01', 'cycle'),
-                    ('a', 'A', '1', 'Visio', '2026-02', 'cycle'),
-                    ('a', 'A', 'account', 'Storage', '2026-02', 'usage'),
-                    ('a', 'A', 'account', 'Compute', '2026-02', 'usage'),
-                    ('a', 'A', 'account', 'Compute', '2026-02', 'credit'),
-                    ('a', 'A', null, 'Support', '2026-02', 'cycle')
+                    ('a', 'A', '1', 'Office', '2026-01', 'cycle', 'Licenses'),
+                    ('a', 'A', '1', 'Visio', '2026-02', 'cycle', 'Seats'),
+                    ('a', 'A', 'account', 'Storage', '2026-02', 'usage', 'GB'),
+                    ('a', 'A', 'account', 'Compute', '2026-02', 'usage', 'Hours'),
+                    ('a', 'A', 'account', 'Compute', '2026-02', 'credit', null),
+                    ('a', 'A', null, 'Support', '2026-02', 'cycle', 'Seats')
             ) as rows (
                 organization_id, organization_name, subscription_id, product_name,
-                billing_period, charge_kind
+                billing_period, charge_kind, quantity_unit
             );
             create table cost_center_history as
             select * from (values ('a', '1'), ('a', '2')) as rows (
@@ -716,10 +754,9 @@ def test_subscriptions_have_the_names_of_their_latest_bill() -> None:
         )
         rows = fetch(connection, pickers.subscriptions(Selection("2026-01")), 100)
     assert [
-        (row["subscription_id"], row["product_name"], row["is_metered"], row["is_split"])
-        for row in rows
+        (row["subscription_id"], row["product_name"], row["unit"], row["is_split"]) for row in rows
     ] == [
-        ("2", "(not billed)", False, True),
-        ("account", "Compute and 1 more", True, False),
-        ("1", "Visio", False, True),
+        ("2", "(not billed)", "Licenses", True),
+        ("account", "Compute and 1 more", "Parts", False),
+        ("1", "Visio", "Seats", True),
     ]

@@ -69,8 +69,8 @@ of_lines as (
         corrected_period,
         count(distinct line_id) as line_count,
         count(distinct case when total_sales is null then line_id end) as unpriced_line_count,
-        cast(sum(quantity) as decimal(28, 10)) as quantity,
-        {{ unit_of_sum() }} as quantity_unit,
+        {{ quantity_of_sum() }} as quantity,
+        {{ unit_of_quantity_of_sum() }} as quantity_unit,
         cast(sum(total_cost) as decimal(28, 10)) as total_cost,
         cast(sum(total_sales) as decimal(28, 10)) as total_sales
     from in_sections

@@ -27,11 +27,11 @@ rolled_up as (
         product_name,
         charge_kind,
         count(distinct line_id) as line_count,
-        cast(sum(quantity) as decimal(28, 10)) as quantity,
+        {{ quantity_of_sum() }} as quantity,
         cast(sum(total_cost) as decimal(28, 10)) as total_cost,
         cast(sum(total_sales) as decimal(28, 10)) as total_sales,
         cast(sum(total_margin) as decimal(28, 10)) as total_margin,
-        {{ unit_of_sum() }} as quantity_unit
+        {{ unit_of_quantity_of_sum() }} as quantity_unit
     from billing_report
     group by grouping sets (
         (billing_period, billing_date, currency),

@@ -17,7 +17,7 @@ charged as (
         {{ latest_name('cost_center_name') }} as cost_center_name,
         product_name,
         currency,
-        cast(sum(quantity) as decimal(28, 10)) as quantity,
+        {{ quantity_of_sum() }} as quantity,
         cast(sum(total_cost) as decimal(28, 10)) as total_cost,
         cast(sum(total_sales) as decimal(28, 10)) as total_sales,
         cast(sum(total_margin) as decimal(28, 10)) as total_margin,
@@ -26,7 +26,7 @@ charged as (
             as decimal(28, 10)
         ) as corrected_cost,
         cast(sum(charged_amount) as decimal(28, 10)) as charged_amount,
-        {{ unit_of_sum() }} as quantity_unit
+        {{ unit_of_quantity_of_sum() }} as quantity_unit
     from billing_report
     group by
         original_billing_period,

@@ -51,6 +51,7 @@ charged as (
     from chargeback
     where
         quantity <> 0
+        or quantity is null
         or (amount_basis = 'cost' and (total_cost <> 0 or shared_cost <> 0))
         or (amount_basis = 'sales' and (total_sales is not null or shared_sales <> 0))
     group by billing_period, organization_id, currency, cost_center_id
