@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from app.published import Viewer
 from app.queries.query import Column, Query, Selection
+from dagster_project import finding_keys
 
 
 def _of_period(selection: Selection) -> str:
@@ -23,12 +24,6 @@ def _findings_where(selection: Selection) -> tuple[str, tuple[tuple[str, str], .
         condition += " and (organization_id = $organization_id or organization_id is null)"
     return condition, selection.parameters
 
-
-DATES = r"([0-9]{1,2}) ([A-Z][a-z]{2}) ([0-9]{4})"
-"""Days as bills print them: 9 Jan 2026."""
-
-NUMBERS = r"(^|[\s(])-?[0-9][0-9,]*(\.[0-9]+)?([\s;,%)]|$)"
-"""Numbers in a message that stand alone: amounts and counts, not ids, dates or names of files."""
 
 AMOUNT_GROWTH = "1.1"
 """An amount at stake that has grown by more than a tenth is no longer the accepted one."""
@@ -57,43 +52,13 @@ def source_of(viewer: Viewer) -> str:
 def _reviewed(
     reviewed: Reviewed, source: str = "findings"
 ) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """SQL of the findings with their key and the state of their review, and its parameters.
-
-    The key is the same in every run, although counts and amounts in the message change: it is of
-    kind, organization, subscription, billing period, currency and the message without numbers.
-    Findings that differ by numbers only have the whole message in their key.
-    """
+    """SQL of the findings with their key and the state of their review, and its parameters."""
     rows = [{"finding_key": key, **state} for key, state in reviewed.items()]
     return (
         f"""
         (
-            with masked as (
-                select
-                    *,
-                    md5(concat_ws(
-                        chr(31), kind, coalesce(organization_id, ''),
-                        coalesce(subscription_id, ''), coalesce(billing_period, ''),
-                        coalesce(currency, ''),
-                        -- Twice, because two numbers may share the space between them.
-                        regexp_replace(
-                            regexp_replace(
-                                regexp_replace(message, $dates, '\\1-\\2-\\3', 'g'),
-                                $numbers, '\\1#\\3', 'g'
-                            ),
-                            $numbers, '\\1#\\3', 'g'
-                        )
-                    )) as masked_key
-                from {SOURCES[source]}
-            ),
-            keyed as (
-                select
-                    * exclude (masked_key),
-                    case
-                        when min(message) over same = max(message) over same then masked_key
-                        else md5(masked_key || message)
-                    end as finding_key
-                from masked
-                window same as (partition by masked_key)
+            with keyed as (
+                select * from {finding_keys.with_keys(SOURCES[source])}
             ),
             states as (
                 select unnest(
@@ -118,7 +83,7 @@ def _reviewed(
             left join states on keyed.finding_key = states.finding_key
         )
         """,
-        (("dates", DATES), ("numbers", NUMBERS), ("reviewed", json.dumps(rows))),
+        (*finding_keys.PARAMETERS, ("reviewed", json.dumps(rows))),
     )
 
 

@@ -7,14 +7,13 @@ Mattermost and others take it; every other form is sent by the optional package 
 contain secrets, and no message or error shows more than their scheme and host.
 """
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dagster_project import wording
+from dagster_project import finding_keys, wording
 from dagster_project.errors import ApportionError, BadSetting
 from dagster_project.exports.scope import open_published
 from dagster_project.files import replaced_at_once
@@ -32,6 +31,9 @@ from dagster_project.settings import DataFolder
 
 SHOWN_FINDINGS = 20
 LONGEST_REASON = 2_000
+ALWAYS = ("over_budget", "over_budget_at_year_end", "unit_allotment_exceeded")
+"""Kinds of findings that are alerted whatever their severity."""
+
 SEVERITIES = {"error": ("error",), "warning": ("error", "warning")}
 
 
@@ -124,17 +126,17 @@ def failed_run(job: str, run_id: str, reason: str) -> Alert:
 def send_new_findings(data: DataFolder) -> int:
     """Alert of findings that no earlier alert had; returns their number.
 
+    A finding whose counts or amounts have changed is the same one.
+
     Findings are remembered after the alert was sent, so that a failed alert is sent again.
     """
     severities = SEVERITIES[read_delivery(data).alerts.findings]
     with open_published(data) as connection:
         rows = connection.execute(
-            """
-            select meaning, coalesce(organization_name, organization_id), message,
-                concat_ws('|', kind, organization_id, subscription_id, billing_period, message)
-            from findings
-            where list_contains($severities, severity)
-                or kind in ('over_budget', 'over_budget_at_year_end')
+            f"""
+            select meaning, coalesce(organization_name, organization_id), message, finding_key
+            from {finding_keys.with_keys("findings")}
+            where list_contains($severities, severity) or list_contains($always, kind)
             order by
                 severity, amount_at_stake is null,
                 -- Amounts are compared within a currency; the largest of each come first.
@@ -143,11 +145,15 @@ def send_new_findings(data: DataFolder) -> int:
                 ),
                 currency, kind, 2, message
             """,
-            {"severities": list(severities)},
+            {
+                "severities": list(severities),
+                "always": list(ALWAYS),
+                **dict(finding_keys.PARAMETERS),
+            },
         ).fetchall()
     path = data.run_folder / "alerted_findings.json"
     known = set(json.loads(path.read_text())) if path.exists() else set()
-    keys = {hashlib.sha256(row[-1].encode()).hexdigest(): row for row in rows}
+    keys = {row[-1]: row for row in rows}
     new = [row for key, row in keys.items() if key not in known]
     if new:
         lines = [
