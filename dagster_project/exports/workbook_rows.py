@@ -464,7 +464,8 @@ class WorkbookRows:
             order by
                 lines.billing_period, lines.organization_name, lines.organization_id,
                 lines.subscription_id, lines.billing_date, lines.charge_start_date, lines.line_id,
-                lines.cost_center_id
+                lines.cost_center_id, lines.product_name, lines.billing_line_details,
+                lines.charged_amount
             """
         )
         while chunk := rows.fetchmany(FETCHED_ROWS):
@@ -540,8 +541,12 @@ def _load_lines(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
                 if(side = 1, to_cost_center_name, from_cost_center_name) as cost_center_name,
                 concat_ws(
                     ', ', other_name,
-                    if(source_kind = 'cost_center', null, 'shared ' || source_kind || ' '
-                        || source_name)
+                    case
+                        when source_kind = 'cost_center' then null
+                        when starts_with(source_name, source_kind || ' ')
+                            then 'shared ' || source_name
+                        else 'shared ' || source_kind || ' ' || source_name
+                    end
                 ) as billing_line_details,
                 if(basis = 'sales', sales_share, {share}) as share,
                 if(basis = 'sales', coalesce(shared_sales, 0), {cost}) as {CHARGED},

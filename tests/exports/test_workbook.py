@@ -419,6 +419,23 @@ def test_shared_costs_have_their_own_sheet(
     )
 
 
+def test_shared_costs_are_rows_of_the_detail_in_a_fixed_order(
+    published: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "book.xlsx"
+    write_workbook(published, Scope("2026-04", "2026-04"), path)
+    shared = [row for row in detail(path) if row["Kind"] == "shared costs"]
+    assert {row["Cost"] for row in shared} == {row["Sales"] for row in shared} == {None}
+    places = [
+        tuple(str(row[name]) for name in ("Organization", "Cost center ID", "Product", "Details"))
+        for row in shared
+    ]
+    assert places == sorted(places) and len(places) > 20
+    words = {str(row["Details"]) for row in shared}
+    assert {"from IT Services", "to IT Services, shared product Azure plan"} <= words
+    assert any(", shared subscription 1e0f6fac" in each for each in words)
+
+
 def test_a_workbook_without_shared_costs_has_no_sheet_for_them(
     published: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
