@@ -16,22 +16,22 @@
 {%- endmacro %}
 
 {#-
-Whether quantities have one unit, and therefore a sum. A quantity of zero without a unit is none; others
-without a unit have a unit of their own.
+The sum of quantities, or null if they have several units. Quantities without a unit, such as those
+of credits, are part of the sum.
 -#}
-{% macro have_one_unit() -%}
-    {%- set counted -%}
-        case when quantity <> 0 or quantity_unit is not null then coalesce(quantity_unit, '') end
-    {%- endset -%}
-    coalesce(min({{ counted }}) = max({{ counted }}), true)
-{%- endmacro %}
-
-{#- The sum of quantities, or null if they have several units. -#}
 {% macro quantity_of_sum() -%}
-    cast(case when {{ have_one_unit() }} then sum(quantity) end as decimal(28, 10))
+    cast(
+        case when min(quantity_unit) is not distinct from max(quantity_unit) then sum(quantity) end
+        as decimal(28, 10)
+    )
 {%- endmacro %}
 
-{#- The unit of quantity_of_sum, or null if there are several. -#}
+{#- The unit of quantity_of_sum; null if there are several, or a quantity other than zero has none. -#}
 {% macro unit_of_quantity_of_sum() -%}
-    case when {{ have_one_unit() }} then min(quantity_unit) end
+    case
+        when
+            min(quantity_unit) = max(quantity_unit)
+            and max(case when quantity <> 0 and quantity_unit is null then 1 else 0 end) = 0
+            then min(quantity_unit)
+    end
 {%- endmacro %}
