@@ -7,6 +7,9 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
+WAIT_MILLISECONDS = 60_000
+"""How long a test waits for what it expects or clicks."""
+
 CHROMIUM = shutil.which("chromium")
 NEEDS_CHROMIUM = pytest.mark.skipif(
     CHROMIUM is None,
@@ -21,6 +24,6 @@ def chromium() -> Iterator[Browser]:
         launched = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
         )
-        expect.set_options(timeout=60_000)
+        expect.set_options(timeout=WAIT_MILLISECONDS)
         yield launched
         launched.close()

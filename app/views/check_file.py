@@ -1,22 +1,41 @@
 """Check a file before it lands: what a run would read from it, every fault, and landing it."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from app import uploads
+from app.published import Version, Viewer
 from app.run_panel import offer_run
 from app.screen import author, explain, heading, page_context, pick, problem
 from dagster_project import wording
 from dagster_project.errors import ApportionError
-from dagster_project.settings import FEEDS
+from dagster_project.settings import FEEDS, DataFolder
 
 here = page_context()
 BY_HEADER = ""
 
 
 @st.cache_data(max_entries=5, show_spinner="Reading the file ...")
-def checked(root: str, name: str, content: bytes, feed: str) -> uploads.Checked:
-    """The file as a run would read it."""
-    return uploads.check(here.data, name, content, feed or None)
+def checked(
+    root: str,
+    viewer: Viewer,
+    version: Version,
+    declarations: bytes,
+    name: str,
+    content: bytes,
+    feed: str,
+) -> uploads.Checked:
+    """The file as a run would read it; read again if apportion.toml changes."""
+    return uploads.check(DataFolder(Path(root)), name, content, feed or None)
+
+
+def declarations() -> bytes:
+    """The content of apportion.toml; empty without it."""
+    try:
+        return here.data.declarations.read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 def offer_landing(found: uploads.Checked, content: bytes) -> None:
@@ -46,7 +65,15 @@ file = st.file_uploader("File")
 if file is not None:
     content = file.getvalue()
     try:
-        found = checked(str(here.data.root), file.name, content, feed)
+        found = checked(
+            str(here.data.root),
+            here.viewer,
+            here.version,
+            declarations(),
+            file.name,
+            content,
+            feed,
+        )
     except ApportionError as error:
         problem(wording.sentence(f"{error}."))
         st.stop()

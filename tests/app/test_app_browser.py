@@ -19,7 +19,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
-from browsers import NEEDS_CHROMIUM, chromium
+from browsers import NEEDS_CHROMIUM, WAIT_MILLISECONDS, chromium
 from conftest import MadeOnce
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
 from published_company import published_company
@@ -98,6 +98,7 @@ class Tab:
     outside: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.page.set_default_timeout(WAIT_MILLISECONDS)
         self.page.on("console", self._on_console)
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.on("request", self._on_request)

@@ -78,9 +78,12 @@ def test_a_run_ends_with_a_summary_and_a_second_one_changes_nothing(
     assert "Nothing changed since the last run" in second.stdout
     assert (data / "published" / "apportion.duckdb").read_bytes() == published
 
-    # The summary is the same one, whichever way it came about.
+    # The summary is the same one, whichever way it came about; what to do next was said before.
+    assert "make export PERIOD=2026-04" in first.stdout
+    assert "make export" not in second.stdout
+
     def body(output: str) -> str:
-        return output[output.index("Files") : output.index("Done in")]
+        return output[output.index("Files") : output.index("Results")]
 
     assert body(first.stdout) == body(second.stdout)
 
