@@ -325,16 +325,13 @@ def _forecast(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def _next_steps(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """What to do next: findings with the money at stake, closing, the app, exports."""
-    at_stake = connection.execute(
-        """
-        select currency, count(*), sum(amount_at_stake)
-        from published.marts.findings
-        where severity <> 'info'
-        group by currency
-        order by currency
-        """
-    ).fetchall()
+    """What to do next: review, exports, closing.
+
+    The amounts at stake of findings have no sum: several findings can be about the same money.
+    """
+    found = connection.execute(
+        "select count(*) from published.marts.findings where severity <> 'info'"
+    ).fetchone()
     row = connection.execute(
         """
         select min(billing_period) filter (status = 'open'), max(billing_period)
@@ -343,12 +340,9 @@ def _next_steps(connection: duckdb.DuckDBPyConnection) -> list[str]:
     ).fetchone()
     oldest_open, latest = row or (None, None)
     steps = []
-    if count := sum(number for _, number, _ in at_stake):
-        amounts = [wording.money(amount, currency) for currency, _, amount in at_stake if amount]
-        money = f" ({' and '.join(amounts)} at stake)" if amounts else ""
-        steps.append(
-            ("make app", f"review {wording.counted(count, 'finding')}{money} and see the results")
-        )
+    if found and found[0]:
+        review = f"review {wording.counted(found[0], 'finding')} and see the results in a browser"
+        steps.append(("make app", review))
     else:
         steps.append(("make app", "see the results in a browser"))
     if latest:
