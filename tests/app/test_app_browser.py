@@ -215,6 +215,9 @@ def test_every_page_works_without_errors_and_without_other_hosts(
 
         # From the organizations down to the explanation of a line.
         tab.page.get_by_role("link", name="Chargeback", exact=True).click()
+        # The page before has links of the same names.
+        expect(tab.page.locator("h1.page")).to_have_text("Chargeback")
+        tab.settle()
         table = tab.page.locator(".table")
         for step in ("Evergreen Retail", "Sales", "Microsoft 365 E3", "Cycle charge"):
             table.get_by_role("link", name=step, exact=True).first.click()
