@@ -40,9 +40,9 @@ forecast_origins as (
 
 ),
 
-charged_amounts as (
+statement_sections as (
 
-    select * from {{ ref('int_charged_amounts') }}
+    select * from {{ ref('int_statement_sections') }}
 
 ),
 
@@ -104,6 +104,21 @@ year_months as (
 
 ),
 
+-- The total of a statement, with the section of shared costs.
+charged_amounts as (
+
+    select
+        billing_period,
+        organization_id,
+        cost_center_id,
+        currency,
+        sum(total_cost) as cost,
+        sum(total_sales) as sales
+    from statement_sections
+    group by billing_period, organization_id, cost_center_id, currency
+
+),
+
 prepaid as (
 
     select
@@ -146,8 +161,7 @@ with_amounts as (
         with_basis.* {{ without('billing_period', 'is_billed', 'is_forecast') }},
         coalesce(budgets.amount, 0) as budget,
         {%- for condition, name, cost, sales in [
-            ('is_billed', 'actual', 'charged_amounts.cost_after_sharing',
-             'charged_amounts.sales_after_sharing'),
+            ('is_billed', 'actual', 'charged_amounts.cost', 'charged_amounts.sales'),
             ('is_billed', 'amortized', 'series.cost', 'series.sales'),
             ('is_forecast', 'forecast', 'forecast_amounts.forecast',
              'forecast_amounts.sales_forecast'),
