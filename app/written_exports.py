@@ -55,7 +55,7 @@ def written(
 ) -> WrittenExports | None:
     """The exports of a period that a viewer may have; None if none are of the published version.
 
-    Raises ValueError for an owner of cost centers, for whom there is no edition.
+    Raises ValueError for an owner of cost centers: there is no edition for owners.
     """
     if viewer.cost_center_ids is not None:
         raise ValueError("owners of cost centers have no exports")

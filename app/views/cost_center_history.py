@@ -16,7 +16,7 @@ viewer = here.viewer
 
 
 def split_heading(row: Row, unit: str) -> str:
-    """The heading of the rows of a split, whose quantities are in `unit`."""
+    """The heading of the rows of a split; its quantities are in `unit`."""
     until = row["valid_to"]
     total = row["total_quantity"]
     quantity = wording.exact(total if isinstance(total, Decimal) else None)

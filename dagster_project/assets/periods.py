@@ -1,6 +1,6 @@
 """Billing periods as partitions: one month, or many, exported or closed from the web UI.
 
-The marts are not partitioned here: a run builds the billing periods whose inputs have changed, and
+The marts are not partitioned here: a run builds the billing periods with changed inputs, and
 all of them are published in one step.
 """
 

@@ -126,7 +126,7 @@ def failed_run(job: str, run_id: str, reason: str) -> Alert:
 def send_new_findings(data: DataFolder) -> int:
     """Alert of findings that no earlier alert had; returns their number.
 
-    A finding whose counts or amounts have changed is the same one.
+    A finding stays the same one if its counts or amounts change.
 
     Findings are remembered after the alert was sent, so that a failed alert is sent again.
     """
