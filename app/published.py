@@ -14,28 +14,24 @@ import secrets
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import duckdb
 
 from dagster_project.errors import ApportionError
 from dagster_project.exports.scope import (
-    CUSTOMER_EXPLANATIONS,
     SALTED_LINE_IDS,
     NothingPublished,
+    customer_masks,
     open_published,
 )
 from dagster_project.exports.visibility import customer_marts
-from dagster_project.files import flush
+from dagster_project.files import write_new
 from dagster_project.settings import DataFolder
 
 START_SALT = secrets.token_hex(16)
 """The salt of line ids where the app may not write to the data folder: new at every start."""
 
-MASKS: Mapping[str, Mapping[str, str]] = {
-    **CUSTOMER_EXPLANATIONS,
-    "billing_report": {**SALTED_LINE_IDS, **CUSTOMER_EXPLANATIONS["billing_report"]},
-}
+MASKS = customer_masks(SALTED_LINE_IDS)
 """SQL of the masked columns, by mart. The app has no mask for billing_line_details and
 shows the charge type and the days instead."""
 
@@ -71,7 +67,9 @@ def line_salt(data: DataFolder) -> str:
     path = data.line_salt
     try:
         if not path.exists():
-            _write_new(path, secrets.token_hex(16))
+            # Another process may have written it in the meantime.
+            with suppress(FileExistsError):
+                write_new(path, f"{secrets.token_hex(16)}\n".encode(), mode=0o600)
         salt = path.read_text(encoding="ascii").strip()
     except UnicodeDecodeError:
         salt = ""
@@ -83,19 +81,6 @@ def line_salt(data: DataFolder) -> str:
             " noted are then not found"
         )
     return salt
-
-
-def _write_new(path: Path, content: str) -> None:
-    """Write a file in one step, readable by its owner only, unless another process has done so."""
-    building = path.with_name(f"{path.name}.{secrets.token_hex(4)}.building")
-    try:
-        building.touch(mode=0o600, exist_ok=False)
-        building.write_text(f"{content}\n", encoding="ascii")
-        flush(building)
-        with suppress(FileExistsError):
-            os.link(building, path)
-    finally:
-        building.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

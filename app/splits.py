@@ -9,7 +9,6 @@ other systems; the next run applies it.
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from dagster_project import wording
 from dagster_project.errors import ApportionError
-from dagster_project.files import file_name
+from dagster_project.files import file_name, write_new
 from dagster_project.settings import DataFolder
 
 EVENT = "Cost center split adjusted"
@@ -274,17 +273,8 @@ def save(data: DataFolder, name: str, content: str | bytes) -> Path:
     """
     path = data.landing / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Runs ignore hidden files. A link fails if the file exists; a rename would replace it.
-    building = path.with_name(f".{path.name}.{os.getpid()}.building")
     try:
-        with building.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(building, path)
-        except FileExistsError as error:
-            raise AlreadyWritten(f"{name} is already in landing: try again in a second") from error
-    finally:
-        building.unlink(missing_ok=True)
+        write_new(path, content.encode() if isinstance(content, str) else content)
+    except FileExistsError as error:
+        raise AlreadyWritten(f"{name} is already in landing: try again in a second") from error
     return path

@@ -4,7 +4,7 @@ Schedule and sensor are off until they are switched on in the web UI (Automation
 they have a recipient, mail of closed periods if delivery.toml asks for it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import dagster as dg
 
@@ -84,19 +84,10 @@ def landing_sensor(
         yield dg.RunRequest(run_key=f"{state}:{len(failed)}", tags={STATE_TAG: state})
 
 
-def _mail_by_default() -> dg.DefaultSensorStatus:
-    """Running if delivery.toml asks for mail on closing. Damaged settings are reported by it."""
+def _status_by_default(is_configured: Callable[[DataFolder], bool]) -> dg.DefaultSensorStatus:
+    """Running if it is configured. Damaged settings are reported when the sensor runs."""
     try:
-        is_on = notify.is_on_closing(DataFolder.from_environment())
-    except ApportionError:
-        is_on = True
-    return dg.DefaultSensorStatus.RUNNING if is_on else dg.DefaultSensorStatus.STOPPED
-
-
-def _alerts_by_default() -> dg.DefaultSensorStatus:
-    """Running if alerts have a recipient. Damaged settings are reported when an alert is sent."""
-    try:
-        is_on = alerts.is_configured(DataFolder.from_environment())
+        is_on = is_configured(DataFolder.from_environment())
     except ApportionError:
         is_on = True
     return dg.DefaultSensorStatus.RUNNING if is_on else dg.DefaultSensorStatus.STOPPED
@@ -104,7 +95,7 @@ def _alerts_by_default() -> dg.DefaultSensorStatus:
 
 @dg.run_failure_sensor(
     name="alert_of_failed_run",
-    default_status=_alerts_by_default(),
+    default_status=_status_by_default(alerts.is_configured),
     description="Sends an alert when a run failed.",
 )
 def failure_alert(context: dg.RunFailureSensorContext) -> None:
@@ -120,7 +111,7 @@ def failure_alert(context: dg.RunFailureSensorContext) -> None:
     run_status=dg.DagsterRunStatus.SUCCESS,
     monitored_jobs=[chargeback_job],
     name="alert_of_new_findings",
-    default_status=_alerts_by_default(),
+    default_status=_status_by_default(alerts.is_configured),
     description="Sends an alert of new findings when a run succeeded.",
 )
 def findings_alert(context: dg.RunStatusSensorContext) -> None:
@@ -132,7 +123,7 @@ def findings_alert(context: dg.RunStatusSensorContext) -> None:
     run_status=dg.DagsterRunStatus.SUCCESS,
     monitored_jobs=[chargeback_job],
     name="mail_of_closed_periods",
-    default_status=_mail_by_default(),
+    default_status=_status_by_default(notify.is_on_closing),
     description="Mails statements of a period when a run has published it as closed.",
 )
 def closed_period_mail(context: dg.RunStatusSensorContext) -> None:

@@ -89,6 +89,8 @@ def _run_pipeline(data: DataFolder, must_run: bool, full_refresh: bool) -> str |
             print("The other run has brought the results up to date.\n")
             return summarize(data)
         print("Starting      Dagster and dbt ...", flush=True)
+        import dagster as dg
+
         from dagster_project import warehouse_file
         from dagster_project.pipeline import run_pipeline
 
@@ -97,7 +99,8 @@ def _run_pipeline(data: DataFolder, must_run: bool, full_refresh: bool) -> str |
         failures = run_pipeline(data)
         if failures and warehouse_file.set_aside_if_damaged(data, print):
             failures = run_pipeline(data)
-        history.remove_old_runs()
+        with dg.DagsterInstance.get() as instance:
+            history.remove_old_runs(instance)
         summary = None if failures else summarize(data)
     for failure in failures:
         print(failure, file=sys.stderr)

@@ -1,12 +1,13 @@
 """Files that are complete whenever they exist, lines added to files, file names, links and CSV.
 
-Belongs here: how a file is written, whatever it contains. Does not: files that must not replace
-another (app/splits.py) and the two files of a posting (ledger/postings.py).
+Belongs here: how a file is written, whatever it contains. Does not: the two files of a posting
+(ledger/postings.py).
 """
 
 import csv
 import os
 import re
+import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -39,6 +40,24 @@ def replaced_at_once(path: Path, *, is_flushed: bool = True) -> Iterator[Path]:
         if is_flushed:
             flush(building)
         building.replace(path)
+    finally:
+        building.unlink(missing_ok=True)
+
+
+def write_new(path: Path, content: bytes, mode: int = 0o666) -> None:
+    """Write a file in one step, without replacing another; it is on the disk when this returns.
+
+    `mode` are its permissions, less those that the process withholds. Raises FileExistsError.
+    """
+    # Runs ignore hidden files. A link fails if the file exists; a rename would replace it.
+    building = path.with_name(f".{path.name}.{secrets.token_hex(4)}{BUILDING}")
+    try:
+        descriptor = os.open(building, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(building, path)
     finally:
         building.unlink(missing_ok=True)
 

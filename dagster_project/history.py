@@ -3,7 +3,6 @@
 Belongs here: the folder of the records and their removal. Does not: runs.
 """
 
-import contextlib
 import os
 import shutil
 from datetime import UTC, datetime, timedelta
@@ -44,22 +43,15 @@ def use_home_of(data: DataFolder) -> Path:
     return home
 
 
-def remove_old_runs(
-    now: datetime | None = None, instance: "dg.DagsterInstance | None" = None
-) -> int:
-    """Remove the records of finished runs that are older than KEPT_DAYS; returns their number.
-
-    The records are those of `instance`, without it those of DAGSTER_HOME.
-    """
+def remove_old_runs(instance: "dg.DagsterInstance", now: datetime | None = None) -> int:
+    """Remove the records of finished runs that are older than KEPT_DAYS; returns their number."""
     import dagster as dg
 
     ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
     before = (now or datetime.now(UTC)) - timedelta(days=KEPT_DAYS)
-    with contextlib.ExitStack() as stack:
-        records = instance or stack.enter_context(dg.DagsterInstance.get())
-        old = records.get_runs(
-            dg.RunsFilter(statuses=ended, created_before=before), limit=MOST_REMOVED
-        )
-        for run in old:
-            records.delete_run(run.run_id)
+    old = instance.get_runs(
+        dg.RunsFilter(statuses=ended, created_before=before), limit=MOST_REMOVED
+    )
+    for run in old:
+        instance.delete_run(run.run_id)
     return len(old)

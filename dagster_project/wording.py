@@ -5,7 +5,6 @@ Belongs here: one value to one text, for the app, statements, the summary and th
 Does not: tables, markup, number formats of spreadsheets.
 """
 
-import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -13,6 +12,7 @@ from functools import cache
 from typing import Literal
 from urllib.parse import urlsplit
 
+from dagster_project.feeds.formats import match_key
 from dagster_project.seeds import currency_decimals, seed, seed_values
 
 NOTHING = "\N{EN DASH}"
@@ -165,7 +165,7 @@ def charge_type(value: str, kind: str = "") -> str:
     A type that the seed does not list is shown as billed. Lines of the charge kind `usage` are
     metered usage: daily ratings have the charge type of a license.
     """
-    key = kind if kind == "usage" else _NOT_IN_KEY.sub("", value.lower())
+    key = kind if kind == "usage" else match_key(value)
     return _charge_titles().get(key) or value
 
 
@@ -179,16 +179,10 @@ def charge_details(details: str | None, type_: str | None, kind: str) -> str | N
     return charge_type(type_, kind) + details.removeprefix(type_)
 
 
-_NOT_IN_KEY = re.compile("[^a-z0-9]")
-"""Characters that dbt's macro match_key leaves out too."""
-
-
 @cache
 def _charge_titles() -> Mapping[str, str]:
     return {
-        _NOT_IN_KEY.sub("", row["charge_type"].lower()): row["title"]
-        for row in seed("charge_types")
-        if row["title"]
+        match_key(row["charge_type"]): row["title"] for row in seed("charge_types") if row["title"]
     }
 
 

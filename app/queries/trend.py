@@ -133,6 +133,18 @@ def months_by(
     )
 
 
+def _month_sums(
+    measure: str, periods: Sequence[str]
+) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+    """SQL of a column for each period, SQL of the periods' rows, and the period of each column."""
+    named = tuple((f"month_{i}", period) for i, period in enumerate(periods))
+    sums = ", ".join(
+        f"sum({measure}) filter (billing_period = ${column}) as {column}" for column, _ in named
+    )
+    listed = ", ".join(f"${column}" for column, _ in named)
+    return sums, f"billing_period in ({listed})", named
+
+
 def by_month(selection: Selection, by: By, measure: str, periods: Sequence[str]) -> Query:
     """One row per currency and organization, cost center or product: a column for each period.
 
@@ -140,19 +152,16 @@ def by_month(selection: Selection, by: By, measure: str, periods: Sequence[str])
     """
     within = replace(selection, period=None)
     key, name = _series(by, selection)
-    named = [(f"month_{i}", period) for i, period in enumerate(periods)]
-    sums = [
-        f"sum({measure}) filter (billing_period = ${column}) as {column}" for column, _ in named
-    ]
+    sums, within_periods, named = _month_sums(measure, periods)
     return Query(
         f"""
         select
             currency, {key} as id, max_by({name}, billing_period) as name,
             any_value(organization_id) as organization_id,
             any_value(cost_center_id) as cost_center_id,
-            {", ".join(sums)}, sum({measure}) as total
+            {sums}, sum({measure}) as total
         from chargeback
-        where {within.where()} and billing_period in ({", ".join(f"${each}" for each, _ in named)})
+        where {within.where()} and {within_periods}
         group by currency, id
         having count({measure}) > 0
         order by currency, abs(sum({measure})) desc, id
@@ -169,15 +178,12 @@ def by_month(selection: Selection, by: By, measure: str, periods: Sequence[str])
 def month_totals(selection: Selection, measure: str, periods: Sequence[str]) -> Query:
     """One row per currency: the sums of `by_month`."""
     within = replace(selection, period=None)
-    named = [(f"month_{i}", period) for i, period in enumerate(periods)]
-    sums = [
-        f"sum({measure}) filter (billing_period = ${column}) as {column}" for column, _ in named
-    ]
+    sums, within_periods, named = _month_sums(measure, periods)
     return Query(
         f"""
-        select currency, {", ".join(sums)}, sum({measure}) as total
+        select currency, {sums}, sum({measure}) as total
         from chargeback
-        where {within.where()} and billing_period in ({", ".join(f"${each}" for each, _ in named)})
+        where {within.where()} and {within_periods}
         group by currency
         order by currency
         """,

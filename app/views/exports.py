@@ -23,7 +23,8 @@ def show_files(exports: WrittenExports) -> None:
     """The files, those of a folder as one row, and all of them as one download."""
     counts: dict[str, int] = {}
     sizes: dict[str, int] = {}
-    for path in exports.files:
+    files = exports.files
+    for path in files:
         name, *below = path.relative_to(exports.folder).parts
         shown = f"{name}/" if below else name
         counts[shown] = counts.get(shown, 0) + 1
@@ -34,7 +35,7 @@ def show_files(exports: WrittenExports) -> None:
     ]
     st.html(markup.table("Exports", COLUMNS, rows))
     st.download_button(
-        f"Download {wording.counted(len(exports.files), 'file')} (zip)",
+        f"Download {wording.counted(len(files), 'file')} (zip)",
         data=exports.packed,
         file_name=f"apportion-{here.period}-{file_name(here.organization_id or 'all')}.zip",
         mime="application/zip",

@@ -10,20 +10,13 @@ from dataclasses import dataclass
 from dagster_project.api.tokens import Token
 from dagster_project.exports.scope import (
     CUSTOMER_DETAILS,
-    CUSTOMER_EXPLANATIONS,
     SALTED_LINE_IDS,
+    customer_masks,
 )
 from dagster_project.exports.visibility import VisibleMart, customer_marts
 from dagster_project.quoting import sql_identifier
 
-MASKS: Mapping[str, Mapping[str, str]] = {
-    **CUSTOMER_EXPLANATIONS,
-    "billing_report": {
-        **SALTED_LINE_IDS,
-        "billing_line_details": CUSTOMER_DETAILS,
-        **CUSTOMER_EXPLANATIONS["billing_report"],
-    },
-}
+MASKS = customer_masks({**SALTED_LINE_IDS, "billing_line_details": CUSTOMER_DETAILS})
 """SQL of the masked columns for organizations, by mart."""
 
 PERIOD_COLUMNS: Mapping[str, str] = {

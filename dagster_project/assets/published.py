@@ -50,7 +50,7 @@ def published(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mat
         show_periods(context.instance, {period for (period,) in periods.fetchall()})
     if ONLY_CHANGES not in context.run.tags:
         # The command line removes them after its run, when the log of events is closed.
-        history.remove_old_runs(instance=context.instance)
+        history.remove_old_runs(context.instance)
     return dg.MaterializeResult(
         metadata={
             "path": dg.MetadataValue.path(str(warehouse.data.published_database)),

@@ -31,9 +31,9 @@ from dagster_project.database import connect
 from dagster_project.exports.line_numbers import number_lines
 from dagster_project.exports.scope import (
     CUSTOMER_DETAILS,
-    CUSTOMER_EXPLANATIONS,
     NothingInScope,
     Scope,
+    customer_masks,
 )
 from dagster_project.exports.statement_look import read_look
 from dagster_project.exports.statements import write_statements
@@ -45,17 +45,14 @@ from dagster_project.publish import STORAGE_VERSION
 from dagster_project.quoting import sql_literal
 from dagster_project.settings import DataFolder
 
-LINE_MASKS = {
-    "line_id": "lines.number",
-    "refund_of_line_id": "refunded.number",
-    "corrects_line_id": "corrected.number",
-    "billing_line_details": CUSTOMER_DETAILS,
-}
-
-MASKS = {
-    **CUSTOMER_EXPLANATIONS,
-    "billing_report": {**LINE_MASKS, **CUSTOMER_EXPLANATIONS["billing_report"]},
-}
+MASKS = customer_masks(
+    {
+        "line_id": "lines.number",
+        "refund_of_line_id": "refunded.number",
+        "corrects_line_id": "corrected.number",
+        "billing_line_details": CUSTOMER_DETAILS,
+    }
+)
 """SQL of the masked columns, by mart."""
 
 ORGANIZATIONS = "organizations"

@@ -73,12 +73,17 @@ _CUSTOMER_SHARING = """
     )
     """
 
-CUSTOMER_EXPLANATIONS: Mapping[str, Mapping[str, str]] = {
-    "billing_report": {"explanation": _CUSTOMER_EXPLANATION},
-    "shared_costs": {"explanation": _CUSTOMER_SHARING},
-}
-"""SQL that masks `explanation`, by mart: which split applies, and the part of the sales. The
-sentence of a posting is text with the cost, so what precedes the cost is taken from it."""
+
+def customer_masks(of_lines: Mapping[str, str]) -> Mapping[str, Mapping[str, str]]:
+    """SQL of the masked columns, by mart: those of billing_report in `of_lines`, and `explanation`.
+
+    It says which split applies, and the part of the sales. The sentence of a posting is text with
+    the cost, so what precedes the cost is taken from it.
+    """
+    return {
+        "billing_report": {**of_lines, "explanation": _CUSTOMER_EXPLANATION},
+        "shared_costs": {"explanation": _CUSTOMER_SHARING},
+    }
 
 
 def shared_cost_sides(measures: Sequence[str]) -> str:

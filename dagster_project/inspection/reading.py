@@ -64,7 +64,7 @@ class UnusableRow:
 class StagedRows:
     """Rows as staging understands them: `first` has the values by column of usable rows."""
 
-    row_count: int
+    usable_count: int
     first: tuple[tuple[int, dict[str, object]], ...]
     sums: tuple[tuple[str | None, dict[str, Decimal]], ...]
     """Sums by column, per currency; None where the format has no currency."""
@@ -75,6 +75,11 @@ class StagedRows:
     def unusable_count(self) -> int:
         """The number of rows with a fault."""
         return len({each.row_number for each in self.unusable})
+
+    @property
+    def row_count(self) -> int:
+        """The number of all rows."""
+        return self.usable_count + self.unusable_count
 
 
 @dataclass(frozen=True)
@@ -317,7 +322,7 @@ def _read_staged(
         content,
     ).fetchall()
     return StagedRows(
-        row_count=sum(count for _, count, *_ in sums) + len({number for number, *_ in unusable}),
+        usable_count=sum(count for _, count, *_ in sums),
         first=tuple((number, dict(zip(shown, row, strict=True))) for number, *row in first),
         sums=tuple((name, dict(zip(summed, row, strict=True))) for name, _, *row in sums if summed),
         unusable=tuple(UnusableRow(*row) for row in unusable),

@@ -230,13 +230,12 @@ def test_records_of_old_runs_are_removed(tmp_path: Path, monkeypatch: pytest.Mon
     with dg.DagsterInstance.get() as instance:
         Sensor(instance).execute(dg.RunRequest(), fails=False)
         Sensor(instance).execute(dg.RunRequest(), fails=True)
-    now = datetime.now(UTC)
-    assert history.remove_old_runs(now + timedelta(days=history.KEPT_DAYS - 1)) == 0
-    later = now + timedelta(days=history.KEPT_DAYS + 1)
-    assert history.remove_old_runs(later) == 2
-    with dg.DagsterInstance.get() as instance:
+        now = datetime.now(UTC)
+        assert history.remove_old_runs(instance, now + timedelta(days=history.KEPT_DAYS - 1)) == 0
+        later = now + timedelta(days=history.KEPT_DAYS + 1)
+        assert history.remove_old_runs(instance, later) == 2
         Sensor(instance).execute(dg.RunRequest(), fails=False)
-        assert history.remove_old_runs(later, instance) == 1
+        assert history.remove_old_runs(instance, later) == 1
     with dg.DagsterInstance.get() as instance:
         assert instance.get_runs_count() == 0
 
