@@ -40,15 +40,33 @@ forecast_origins as (
 
 ),
 
-statement_sections as (
+-- The total of a statement, with the section of shared costs.
+charged_amounts as (
 
-    select * from {{ ref('int_statement_sections') }}
+    select
+        billing_period,
+        organization_id,
+        cost_center_id,
+        currency,
+        sum(total_cost) as cost,
+        sum(total_sales) as sales
+    from {{ ref('int_statement_sections') }}
+    group by billing_period, organization_id, cost_center_id, currency
 
 ),
 
-borne_costs as (
+prepaid as (
 
-    select * from {{ ref('int_borne_costs') }}
+    select
+        billing_period,
+        organization_id,
+        cost_center_id,
+        currency,
+        sum(amortized_cost) as cost,
+        sum(amortized_sales) as sales
+    from {{ ref('int_borne_costs') }}
+    where billing_period > billed_period
+    group by billing_period, organization_id, cost_center_id, currency
 
 ),
 
@@ -84,11 +102,7 @@ budget_years as (
         year_start_date,
         sum(amount) as year_budget
     from with_year_start
-    group by
-        organization_id,
-        cost_center_id,
-        currency,
-        year_start_date
+    group by organization_id, cost_center_id, currency, year_start_date
 
 ),
 
@@ -101,36 +115,6 @@ year_months as (
             'year_start_date', 'cast(' ~ dbt.dateadd('month', 11, 'year_start_date') ~ ' as date)'
         ) }} as month
     from budget_years
-
-),
-
--- The total of a statement, with the section of shared costs.
-charged_amounts as (
-
-    select
-        billing_period,
-        organization_id,
-        cost_center_id,
-        currency,
-        sum(total_cost) as cost,
-        sum(total_sales) as sales
-    from statement_sections
-    group by billing_period, organization_id, cost_center_id, currency
-
-),
-
-prepaid as (
-
-    select
-        billing_period,
-        organization_id,
-        cost_center_id,
-        currency,
-        sum(amortized_cost) as cost,
-        sum(amortized_sales) as sales
-    from borne_costs
-    where billing_period > billed_period
-    group by billing_period, organization_id, cost_center_id, currency
 
 ),
 
