@@ -6,9 +6,8 @@ data. So dbt builds after every change of the project, its compiled statements a
 kept, and later builds execute them in the order in which dbt did.
 
 What would be the same as before is not built again: table_versions compares what each table was
-built from. A build from kept statements can only succeed. If a statement fails, or a test of
-severity `error` finds rows, dbt builds everything, so that failures and the models skipped after
-them are dbt's own.
+built from. If a test of severity `error` finds rows, what dbt would skip after it is left out. If a
+statement fails, dbt builds everything, so that the failure is dbt's own.
 
 Belongs here: keeping the statements and executing them. Does not: what a statement is
 (compiled_statements), when builds apply (the callers), and dbt itself (dbt_runner).
@@ -19,7 +18,7 @@ import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -40,13 +39,11 @@ COMMIT_SECONDS = 1
 
 
 class DbtNeeded(Exception):
-    """A kept statement failed, or a test found `failing_rows`; dbt must build."""
+    """A kept statement failed; dbt must build."""
 
-    def __init__(self, unique_id: str, reason: object, failing_rows: int = 0) -> None:
+    def __init__(self, unique_id: str, reason: object) -> None:
         """The node that could not be built as it is kept."""
         super().__init__(f"{unique_id}: {reason}")
-        self.unique_id = unique_id
-        self.failing_rows = failing_rows
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,8 @@ class NodeResult:
     """A node that is built or tested: `failing_rows` is None for seeds and models.
 
     `is_unchanged` says that the result is the one of the earlier build: it was left out, or a table
-    has the same rows again. `version` is that of the table or view; None for tests.
+    has the same rows again. `version` is that of the table or view; None for tests. `failure` is
+    dbt's message if a test of severity `error` found rows.
     """
 
     unique_id: str
@@ -62,6 +60,7 @@ class NodeResult:
     failing_rows: int | None
     is_unchanged: bool
     version: str | None
+    failure: str | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,8 @@ class CompiledBuild:
     def execute(self, connection: duckdb.DuckDBPyConnection) -> Iterator[NodeResult]:
         """Execute the statements whose inputs have changed, the seeds first: a result for each.
 
-        Results come as they end. DbtNeeded ends them. The file of the seeds stays attached.
+        Results come as they end; what is skipped after a failed test has none. DbtNeeded ends them.
+        The file of the seeds stays attached.
         """
         for schema in sorted({each.schema for each in self.statements if each.kind != "test"}):
             connection.execute(f"create schema if not exists {schema}")
@@ -130,24 +130,48 @@ class CompiledBuild:
     ) -> Iterator[NodeResult]:
         """The results of all statements: `execute` is called for those with changed inputs."""
         versions = TableVersions(connection, self.relations, self._partition_columns())
+        skipped: set[str] = set()
         # `False` sorts before `True`; the order is dbt's otherwise.
         for statement in sorted(self.statements, key=lambda each: each.kind != "seed"):
+            if not skipped.isdisjoint((statement.unique_id, *statement.inputs)):
+                continue
             started = time.monotonic()
             try:
                 failing_rows, is_unchanged = self._unless_unchanged(statement, versions, execute)
             except duckdb.Error as error:
                 raise DbtNeeded(statement.unique_id, error) from error
-            if failing_rows and statement.severity == "error":
-                versions.record_tests()
-                raise DbtNeeded(statement.unique_id, f"{failing_rows} rows", failing_rows)
+            has_failed = bool(failing_rows) and statement.severity == "error"
+            if has_failed:
+                skipped |= self._skipped_after(statement)
             yield NodeResult(
                 statement.unique_id,
                 time.monotonic() - started,
                 failing_rows,
                 is_unchanged,
                 None if statement.kind == "test" else versions.version(statement.unique_id),
+                _message(statement, failing_rows) if has_failed and failing_rows else None,
             )
         versions.record_tests()
+
+    def _skipped_after(self, test: Statement) -> set[str]:
+        """What dbt skips after a failed test: the models made of everything that the test reads."""
+        made_of = self.made_of()
+        return {
+            each.unique_id
+            for each in self.statements
+            if each.kind != "test" and made_of[each.unique_id].issuperset(test.inputs)
+        }
+
+    def made_of(self) -> dict[str, frozenset[str]]:
+        """Everything that each node is made of, directly or not, by their unique ids."""
+        inputs = {each.unique_id: each.inputs for each in self.statements}
+
+        @cache
+        def found(node: str) -> frozenset[str]:
+            direct = inputs.get(node, ())
+            return frozenset(direct).union(*map(found, direct))
+
+        return {node: found(node) for node in inputs}
 
     def _unless_unchanged(
         self, statement: Statement, versions: TableVersions, execute: Callable[[Statement], int]
@@ -231,6 +255,13 @@ class CompiledBuild:
                 connection.begin()
                 begun = time.monotonic()
         connection.commit()
+
+
+def _message(test: Statement, failing_rows: int) -> str:
+    """The message of a failing test in the words of dbt."""
+    name = test.unique_id.split(".")[2]
+    noun = "result" if failing_rows == 1 else "results"
+    return f"{name}: Got {failing_rows} {noun}, configured to fail if != 0"
 
 
 def execute_statement(connection: duckdb.DuckDBPyConnection, statement: Statement) -> int:

@@ -1,18 +1,16 @@
 """Builds of test companies: by dbt, or from the statements that dbt compiled.
 
-The statements are kept by a build of an empty company, once for each state of the project; see
-dagster_project/compiled_build.py. Its warehouse is kept too: a company that begins with it builds
-only what its files change, as every run after the first does. Tests build in one transaction. If
-a data test fails, its message and the models skipped after it are those of dbt, which
-tests/dbt_project/test_builds.py compares. If a statement fails, the build leaves no trace, and dbt
-builds the company.
+The statements are kept by dbt's build of the sample company, once for each state of the project;
+see dagster_project/compiled_build.py. The warehouse of an empty company is kept too: a company that
+begins with it builds only what its files change, as every run after the first does. Tests build in
+one transaction. If a statement fails, the build leaves no trace, and dbt builds the company.
 """
 
 import gc
 import shutil
 import tempfile
-from collections.abc import Collection, Mapping, Sequence, Set
-from functools import cache, partial
+from collections.abc import Collection, Sequence
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -22,9 +20,13 @@ from dagster_project import compiled_build, dbt_runner
 from dagster_project.feeds.declarations import read_declarations
 from dagster_project.landing.sync import LandingReport, sync
 from dagster_project.ledger.postings import load_postings
-from dagster_project.settings import DataFolder
+from dagster_project.quoting import sql_literal
+from dagster_project.settings import PROJECT_ROOT, DataFolder
+
+SAMPLE = PROJECT_ROOT / "data" / "sample"
 
 EMPTY_COMPANY = "empty_company.duckdb"
+SAMPLE_OF_DBT = "sample_of_dbt"
 
 MODELS_ONLY = ("--exclude-resource-type", "test")
 """Arguments of a build without data tests."""
@@ -86,23 +88,11 @@ def build_with_dbt(
     )
 
 
-def _made_of(compiled: compiled_build.CompiledBuild) -> Mapping[str, Set[str]]:
-    """Everything that each node is made of, directly or not, by their unique ids."""
-    inputs = {each.unique_id: each.inputs for each in compiled.statements}
-
-    @cache
-    def made_of(node: str) -> frozenset[str]:
-        direct = inputs.get(node, ())
-        return frozenset(direct).union(*map(made_of, direct))
-
-    return {node: made_of(node) for node in inputs}
-
-
 def _selected(
     compiled: compiled_build.CompiledBuild, models: Collection[str]
 ) -> compiled_build.CompiledBuild:
     """The build of some models, by their names; dbt calls its selection of tests cautious."""
-    made_of = _made_of(compiled)
+    made_of = compiled.made_of()
     chosen = [node for node in made_of if node.startswith("model.") and node[16:] in models]
     assert len(chosen) == len(models), models
     built = set(chosen).union(*map(made_of.__getitem__, chosen))
@@ -115,74 +105,24 @@ def _selected(
     )
 
 
-def build_as_compiled(data: DataFolder, threads: int = 1) -> bool:
-    """Build everything as dbt compiled it; false, and no model changed, if anything fails."""
+def build_as_compiled(data: DataFolder, threads: int = 1) -> tuple[str, ...] | None:
+    """Build everything as dbt compiled it; None, and no model changed, if a statement fails."""
+    return _build(compiled_once(), data, threads)
+
+
+def _build(
+    compiled: compiled_build.CompiledBuild, data: DataFolder, threads: int = 1
+) -> tuple[str, ...] | None:
+    """The messages of data tests that fail; None, and no model changed, if a statement does."""
     with duckdb.connect(str(data.warehouse), config={"threads": threads}) as connection:
         connection.begin()
         try:
-            for _ in compiled_once().execute(connection):
-                pass
+            failures = [each.failure for each in compiled.execute(connection) if each.failure]
         except compiled_build.DbtNeeded:
             connection.rollback()
-            return False
-        connection.commit()
-    return True
-
-
-def _build(compiled: compiled_build.CompiledBuild, data: DataFolder) -> tuple[str, ...] | None:
-    """The messages of data tests that fail; None, and no model changed, if a statement does."""
-    failures = []
-    with duckdb.connect(str(data.warehouse), config={"threads": 1}) as connection:
-        connection.begin()
-        results = compiled.execute(connection)
-        while True:
-            try:
-                for _ in results:
-                    pass
-                break
-            except compiled_build.DbtNeeded as reason:
-                if not reason.failing_rows:
-                    connection.rollback()
-                    return None
-                failures.append(_message(reason))
-                compiled = _without_dependents(compiled, reason.unique_id)
-                # What is built already is up to date and left out.
-                execute = partial(compiled_build.execute_statement, connection)
-                results = compiled.results(connection, execute)
+            return None
         connection.commit()
     return tuple(failures)
-
-
-def _message(reason: compiled_build.DbtNeeded) -> str:
-    """The message of a failing test in the words of dbt."""
-    name = reason.unique_id.split(".")[2]
-    noun = "result" if reason.failing_rows == 1 else "results"
-    return f"{name}: Got {reason.failing_rows} {noun}, configured to fail if != 0"
-
-
-def _without_dependents(
-    compiled: compiled_build.CompiledBuild, test: str
-) -> compiled_build.CompiledBuild:
-    """The build without a failing test and without what dbt skips after it.
-
-    dbt skips a model that is made of everything that the test reads, and the tests of this model.
-    """
-    (read,) = (set(each.inputs) for each in compiled.statements if each.unique_id == test)
-    made_of = _made_of(compiled)
-    skipped = {
-        each.unique_id
-        for each in compiled.statements
-        if each.kind != "test" and read <= made_of[each.unique_id]
-    }
-    return compiled.only(
-        [
-            each.unique_id
-            for each in compiled.statements
-            if each.unique_id != test
-            and each.unique_id not in skipped
-            and skipped.isdisjoint(each.inputs)
-        ]
-    )
 
 
 @cache
@@ -191,19 +131,47 @@ def compiled_once() -> compiled_build.CompiledBuild:
     dbt_runner.prepared_manifest()
     compiled_build.KEPT_FOLDER.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(compiled_build.KEPT_FOLDER / "tests.lock"):
-        if (kept := compiled_build.kept()) is None:
-            with tempfile.TemporaryDirectory() as folder:
-                empty = DataFolder(Path(folder))
-                ingest(empty)
-                outcome = build_with_dbt(empty, writes_results=True)
-                assert outcome.is_success, "\n".join(outcome.failures)
-                compiled_build.keep(empty, empty.run_folder / "dbt" / "run_results.json")
-            kept = compiled_build.kept()
-            assert kept is not None
+        if (kept := compiled_build.kept()) is None or not _of_dbt(kept).exists():
+            kept = _build_sample_with_dbt()
         if not (path := kept.seeds.with_name(EMPTY_COMPANY)).exists():
             with tempfile.TemporaryDirectory() as folder:
                 empty = DataFolder(Path(folder))
                 ingest(empty)
                 assert _build(kept, empty) == ()
-                shutil.copyfile(empty.warehouse, path)
+                _copy_in_small_blocks(empty.warehouse, path)
     return kept
+
+
+def sample_of_dbt() -> Path:
+    """The warehouse of the sample company as dbt builds it."""
+    return _of_dbt(compiled_once())
+
+
+def _of_dbt(kept: compiled_build.CompiledBuild) -> Path:
+    # Views name their database, which has the name of its file.
+    return kept.seeds.with_name(SAMPLE_OF_DBT) / "warehouse.duckdb"
+
+
+def _build_sample_with_dbt() -> compiled_build.CompiledBuild:
+    with tempfile.TemporaryDirectory() as folder:
+        data = DataFolder(Path(folder))
+        shutil.copytree(SAMPLE / "landing", data.landing)
+        ingest(data)
+        outcome = build_with_dbt(data, writes_results=True)
+        assert outcome.is_success, "\n".join(outcome.failures)
+        compiled_build.keep(data, data.run_folder / "dbt" / "run_results.json")
+        kept = compiled_build.kept()
+        assert kept is not None
+        _of_dbt(kept).parent.mkdir()
+        shutil.copyfile(data.warehouse, _of_dbt(kept))
+    return kept
+
+
+def _copy_in_small_blocks(warehouse: Path, path: Path) -> None:
+    """Copy a warehouse of small tables: each has blocks of its own, 16 times as large otherwise."""
+    with duckdb.connect() as connection:
+        connection.execute(f"attach {sql_literal(warehouse)} as original (read_only)")
+        connection.execute(
+            f"attach {sql_literal(path)} as copy (block_size 16384, storage_version 'latest')"
+        )
+        connection.execute("copy from database original to copy")

@@ -18,13 +18,13 @@ import duckdb
 import filelock
 import pytest
 import rooms
+from builds import SAMPLE
 
 from dagster_project import dbt_runner, publish
 from dagster_project.landing.sync import LandingReport
-from dagster_project.settings import PROJECT_ROOT, DataFolder
+from dagster_project.settings import DataFolder
 
 DEFAULT_SEED = 20260106
-SAMPLE = PROJECT_ROOT / "data" / "sample"
 EXAMPLE = Path(__file__).parent / "golden" / "published_example"
 
 # By far the longest files, the longest first: started last, one would keep a single process busy

@@ -73,9 +73,12 @@ def warehouse_models(context: dg.AssetExecutionContext) -> Iterator[Any]:
                 {each.unique_id: each.unique_id.split(".")[2] for each in compiled.statements},
                 progress.seconds_before(data, "building"),
             )
+            failures = []
             with compiled_build.connect(data.warehouse) as connection:
                 for node in compiled.execute_and_commit(connection):
                     reported.add(node.unique_id)
+                    if node.failure is not None:
+                        failures.append(node.failure)
                     if reports_changes and _is_known(node):
                         step.ended(node.unique_id)
                         continue
@@ -84,6 +87,8 @@ def warehouse_models(context: dg.AssetExecutionContext) -> Iterator[Any]:
                     name = node.unique_id.split(".")[2]
                     step.ended(node.unique_id, f"{name}: {rows:,} rows" if rows else "")
                     yield _event(node, figures)
+            if failures:
+                raise _failed(failures)
             step.finish()
             progress.remember(data, "building", step.seconds)
             return
@@ -191,13 +196,16 @@ def _results(
                     result = result.with_metadata({**result.metadata, **figures})
                 yield result
     if not outcome.is_success:
-        raise dg.Failure(
-            description="dbt build failed: " + "; ".join(outcome.failures),
-            metadata={
-                "failures": dg.MetadataValue.md("\n".join(map("- {}".format, outcome.failures)))
-            },
-            allow_retries=False,
-        )
+        raise _failed(outcome.failures)
+
+
+def _failed(failures: Sequence[str]) -> dg.Failure:
+    """The failure of a build, with dbt's message for each node that failed."""
+    return dg.Failure(
+        description="dbt build failed: " + "; ".join(failures),
+        metadata={"failures": dg.MetadataValue.md("\n".join(map("- {}".format, failures)))},
+        allow_retries=False,
+    )
 
 
 def _is_known(node: compiled_build.NodeResult) -> bool:
@@ -230,12 +238,12 @@ def _event(
         )
     check = _checks()[node.unique_id]
     is_passed = node.failing_rows == 0
+    is_warning = not is_passed and node.failure is None
     return dg.AssetCheckResult(
         passed=is_passed,
         asset_key=check.asset_key,
         check_name=check.name,
-        # Rows that a test of severity error finds end a compiled build.
-        severity=dg.AssetCheckSeverity.ERROR if is_passed else dg.AssetCheckSeverity.WARN,
+        severity=dg.AssetCheckSeverity.WARN if is_warning else dg.AssetCheckSeverity.ERROR,
         metadata={**metadata, "dagster_dbt/failed_row_count": node.failing_rows},
     )
 

@@ -13,13 +13,13 @@ from dagster_project.compiled_statements import Partitions, Statement
 
 SOURCE = "source.raw.seats"
 STAGED, COUNTED, SHOWN = "model.staged", "model.counted", "model.shown"
-FEW, MANY = "test.few", "test.many"
+FEW, MANY = "test.made.few", "test.made.many"
 
 
 def statement(
     unique_id: str, kind: str, code: str, reads: str, severity: str = "error"
 ) -> Statement:
-    name = unique_id.split(".")[1]
+    name = unique_id.split(".")[-1]
     return Statement(
         unique_id, kind, f'"memory"."made"."{name}"', code, (reads,), severity=severity
     )
@@ -145,13 +145,23 @@ def test_a_changed_statement_is_executed(
     assert total(connection) == [(6,)]
 
 
-def test_a_blocking_test_is_never_remembered_as_passed(
+def test_a_failed_test_is_reported_by_every_build_and_what_it_reads_is_not_built_on(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
+    reported = statement("model.reported", "table", "select total from made.shown", SHOWN)
+    statements = (*STATEMENTS, reported)
+    compiled = CompiledBuild(
+        statements, {SOURCE: '"memory"."raw"."seats"'}, tmp_path / "seeds.duckdb"
+    )
     connection.execute("insert into raw.seats values (1000)")
     for _ in range(2):
-        with pytest.raises(DbtNeeded, match=r"test\.few: 1 rows"):
-            built(connection, tmp_path)
+        results = {each.unique_id: each.failure for each in compiled.execute(connection)}
+        connection.execute("detach kept_seeds")
+        assert results.keys() == {STAGED, COUNTED, SHOWN, FEW, MANY}
+        assert results.pop(FEW) == "few: Got 1 result, configured to fail if != 0"
+        assert set(results.values()) == {None}
+    connection.execute("delete from raw.seats where n = 1000")
+    assert built(connection, tmp_path, statements)["model.reported"] is None
 
 
 def test_a_table_and_its_record_are_rolled_back_together(
