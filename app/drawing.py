@@ -27,7 +27,7 @@ SHORTEST_SPLIT = timedelta(days=14)
 """The width at which a split that starts after the last billing period is drawn."""
 
 _FONT = "Source Sans, sans-serif"
-_CONFIG = {
+_CONFIG: Chart = {
     "font": _FONT,
     "axis": {
         "labelFontSize": 13,
@@ -40,6 +40,20 @@ _CONFIG = {
     },
     "view": {"stroke": None},
 }
+
+
+def _config() -> Chart:
+    """The fonts of a chart, and the separators of numbers on its axes."""
+    separators = wording.separators()
+    if separators is None:
+        return _CONFIG
+    decimal, thousands, (last, others) = separators
+    # Vega repeats a list of sizes from its start: further groups are those of numbers below 10^21.
+    grouping = [last, *[others] * 9]
+    number = {"decimal": decimal, "thousands": thousands, "grouping": grouping}
+    return {**_CONFIG, "locale": {"number": {**number, "currency": ["", ""]}}}
+
+
 # The menu of Vega links to other hosts.
 _USERMETA = {"embedOptions": {"actions": False}}
 
@@ -137,7 +151,7 @@ def months(
                 "encoding": {"x": month, "y": amount, "tooltip": tooltip},
             }
         )
-    return {"layer": layers, "height": 320, "config": _CONFIG, "usermeta": _USERMETA}
+    return {"layer": layers, "height": 320, "config": _config(), "usermeta": _USERMETA}
 
 
 def _stacked(
@@ -215,6 +229,7 @@ def splits(rows: Sequence[Row], last_period: str, unit: str = "Licenses") -> Cha
         }
         for (start, until, center), quantity in merged.items()
     ]
+    day = wording.day_directives()
     return {
         "data": {"values": values},
         "transform": [
@@ -232,7 +247,7 @@ def splits(rows: Sequence[Row], last_period: str, unit: str = "Licenses") -> Cha
                 "type": "temporal",
                 "title": None,
                 "scale": {"type": "utc"},
-                "axis": {"format": "%-d %b %Y", "labelOverlap": True, "tickCount": 8},
+                "axis": {"format": day, "labelOverlap": True, "tickCount": 8},
             },
             "x2": {"field": "to"},
             "y": {"field": "bottom", "type": "quantitative", "title": unit},
@@ -246,11 +261,11 @@ def splits(rows: Sequence[Row], last_period: str, unit: str = "Licenses") -> Cha
             "tooltip": [
                 {"field": "center", "title": "Cost center"},
                 {"field": "label", "title": unit},
-                {"field": "from", "type": "temporal", "title": "From", "format": "%-d %b %Y %H:%M"},
+                {"field": "from", "type": "temporal", "title": "From", "format": f"{day} %H:%M"},
             ],
         },
         "height": 300,
-        "config": _CONFIG,
+        "config": _config(),
         "usermeta": _USERMETA,
     }
 
@@ -320,7 +335,7 @@ def stacked_months(
             ],
         },
         "height": 300,
-        "config": _CONFIG,
+        "config": _config(),
         "usermeta": _USERMETA,
     }
 
@@ -392,7 +407,7 @@ def budgets(rows: Sequence[Row], currency: str) -> Chart:
             ],
         },
         "height": {"step": 16},
-        "config": _CONFIG,
+        "config": _config(),
         "usermeta": _USERMETA,
     }
 
@@ -466,7 +481,7 @@ def steps(total: Row, parts: Sequence[Row], before_words: str, now_words: str) -
             ],
         },
         "height": {"step": 34},
-        "config": _CONFIG,
+        "config": _config(),
         "usermeta": _USERMETA,
     }
 

@@ -38,7 +38,7 @@ def value(row: Row, column: Column) -> str:
     if isinstance(content, Decimal):
         return _figure(content, column, str(row.get("currency") or ""))
     if isinstance(content, int):
-        return f"{content:,}" if column.kind == "quantity" else str(content)
+        return wording.number(content) if column.kind == "quantity" else str(content)
     if column.kind == "status":
         return wording.status(str(content))[1]
     return WORDS[column.kind](str(content)) if column.kind in WORDS else str(content)

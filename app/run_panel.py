@@ -14,6 +14,7 @@ from app.records import Person
 from app.screen import explain, page_context, problem
 from dagster_project import wording
 from dagster_project.errors import ApportionError
+from dagster_project.feeds.declarations import read_locale
 
 SECONDS_BETWEEN_LOOKS = 2
 
@@ -35,6 +36,8 @@ def offer_run(person: Person | None) -> None:
 
 def _panel(person: Person | None, was_running: bool) -> None:
     here = page_context()
+    # A part of a page is drawn again in a thread of its own.
+    wording.write_in(read_locale(here.data.declarations))
     run = asked_run.latest(here.data)
     is_running = run is not None and run.state == "running"
     if was_running and not is_running:

@@ -32,6 +32,7 @@ from app.records import LONGEST_NAME, Person, one_line
 from app.roles import Roles, read_roles
 from dagster_project import wording
 from dagster_project.errors import ApportionError
+from dagster_project.feeds.declarations import read_locale
 from dagster_project.files import file_name, write_csv
 from dagster_project.settings import DataFolder
 from dagster_project.web_server import OWN_HOSTS
@@ -137,6 +138,7 @@ def open_app() -> None:
     st.html(APP_FOLDER / "style.css")
     data = DataFolder.from_environment()
     try:
+        wording.write_in(read_locale(data.declarations))
         viewer, person, roles = _viewer(data)
         version = Version.now(data)
         page = st.navigation(_pages(viewer), expanded=True)
@@ -418,7 +420,10 @@ def show(
         if page_count > 1:
             page = st.pagination(page_count, key=f"page {key}", width=280)
             last = min(page * PAGE_ROWS, row_count)
-            st.caption(f"Rows {(page - 1) * PAGE_ROWS + 1:,} to {last:,}", width="content")
+            st.caption(
+                f"Rows {wording.number((page - 1) * PAGE_ROWS + 1)} to {wording.number(last)}",
+                width="content",
+            )
         here = page_context()
         rows_words = wording.counted(row_count, "row")
         st.download_button(

@@ -128,7 +128,7 @@ def check(
     if not 0 < change.total_quantity < LARGEST_QUANTITY:
         refusals.append(
             f"{wording.exact(change.total_quantity)} licenses in total; use a number from 1 to less"
-            f" than {LARGEST_QUANTITY:,}."
+            f" than {wording.number(LARGEST_QUANTITY)}."
         )
     if open_from is not None and change.effective_at.date() < open_from:
         refusals.append(
@@ -144,7 +144,7 @@ def check(
         elif quantity >= LARGEST_QUANTITY or quantity != round(quantity, 4):
             refusals.append(
                 f"{center.name}: {wording.exact(quantity)} licenses; use a number less than"
-                f" {LARGEST_QUANTITY:,} with at most four decimals."
+                f" {wording.number(LARGEST_QUANTITY)} with at most four decimals."
             )
         elif quantity and not center.is_valid(change.effective_at):
             refusals.append(_why_not_valid(center, change.effective_at))

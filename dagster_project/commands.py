@@ -286,6 +286,8 @@ def what_if(
     data: DataFolder, files: list[Path], organization_id: str | None, csv: Path | None
 ) -> int:
     """Show the amounts that the files would change if they landed; `data` does not change."""
+    from dagster_project import wording
+    from dagster_project.feeds.declarations import read_locale
     from dagster_project.what_if import compare, report
     from dagster_project.what_if.scenario import Scenario
 
@@ -294,13 +296,14 @@ def what_if(
     if csv is not None:
         report.require_free(csv, data, files)
     scenarios = [Scenario.read(file) for file in files]
-    found = compare(
-        data,
-        scenarios,
-        organization_id,
-        progress=lambda message: print(f"{message} ...", flush=True),
-    )
-    print(f"\n{report.as_text(found)}\n")
+    with wording.written_in(read_locale(data.declarations)):
+        found = compare(
+            data,
+            scenarios,
+            organization_id,
+            progress=lambda message: print(f"{message} ...", flush=True),
+        )
+        print(f"\n{report.as_text(found)}\n")
     if csv is not None:
         count = report.write_rows(found, csv)
         print(f"Written       {csv}: {count:,} rows")

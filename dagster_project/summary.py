@@ -26,6 +26,20 @@ ROWS_SHOWN = 40
 
 def summarize(data: DataFolder, *, has_next_steps: bool = True) -> str:
     """The summary of the published marts, as lines of text, with what to do next at the end."""
+    with wording.written_in(_locale(data)):
+        return _summary(data, has_next_steps)
+
+
+def _locale(data: DataFolder) -> str | None:
+    # The library that checks settings takes longer to import than a run without changes.
+    if not data.declarations.exists():
+        return None
+    from dagster_project.feeds.declarations import read_locale
+
+    return read_locale(data.declarations)
+
+
+def _summary(data: DataFolder, has_next_steps: bool) -> str:
     with database.connect(folders=(data.root,)) as connection:
         connection.execute(
             f"attach {sql_literal(data.published_database)} as published (read_only)"
@@ -95,7 +109,8 @@ def _lines(connection: duckdb.DuckDBPyConnection) -> list[str]:
         """
     ).fetchall()
     lines += [
-        f"  {count:>8,} by {reason} ({wording.split_reason(reason)})" for reason, count in reasons
+        f"  {wording.number(count):>8} by {reason} ({wording.split_reason(reason)})"
+        for reason, count in reasons
     ]
     return lines
 
@@ -161,7 +176,7 @@ def _quarantine(connection: duckdb.DuckDBPyConnection) -> list[str]:
     lines += [_cause(file, reason, alike) for (file, reason), alike in shown]
     left = sum(len(alike) for alike in causes.values()) - sum(len(alike) for _, alike in shown)
     if left:
-        lines.append(f"  ... and {left:,} more in marts.quarantined_rows")
+        lines.append(f"  ... and {wording.number(left)} more in marts.quarantined_rows")
     if replaced:
         lines.append(f"  {replaced}")
     return lines
@@ -172,7 +187,7 @@ def _cause(file: str, reason: str, rows: Sequence[tuple[Any, ...]]) -> str:
     _, row_number, cell, _, value, _, _ = rows[0]
     place = f"{cell or f'row {row_number}'}: " if row_number is not None else ""
     if len(rows) > 1:
-        place = f"{len(rows):,} rows, the first is {place}"
+        place = f"{wording.number(len(rows))} rows, the first is {place}"
     found = f" (found: {_shortened(value)!r})" if value else ""
     costs: dict[str | None, Decimal] = {}
     for *_, total_cost, currency in rows:
@@ -202,13 +217,19 @@ def blocking_findings(data: DataFolder) -> str:
                 currency, message
             """
         ).fetchall()
+    with wording.written_in(_locale(data)):
+        return "\n".join(_blocking(rows))
+
+
+def _blocking(rows: Sequence[tuple[Any, ...]]) -> list[str]:
     lines = [f"Not published: {wording.counted(len(rows), 'delivery', 'deliveries')} to decide on"]
     for amount, currency, message in rows[:BLOCKING_SHOWN]:
         at_stake = wording.exact_amount(amount, currency)
         lines.append(f"  {message}{f' ({at_stake} {currency} at stake)' if amount else ''}")
     if len(rows) > BLOCKING_SHOWN:
-        lines.append(f"  ... and {len(rows) - BLOCKING_SHOWN:,} more in the warehouse's findings")
-    return "\n".join(lines)
+        more = wording.number(len(rows) - BLOCKING_SHOWN)
+        lines.append(f"  ... and {more} more in the warehouse's findings")
+    return lines
 
 
 def _findings(connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -225,9 +246,9 @@ def _findings(connection: duckdb.DuckDBPyConnection) -> list[str]:
         return ["Findings      none to review before billing"]
     count = sum(row[2] for row in rows)
     return [
-        f"Findings      {count:,} to review before billing, in marts.findings",
+        f"Findings      {wording.number(count)} to review before billing, in marts.findings",
         *(
-            f"  {severity:<9}{number:>5,} {kind}: {meaning}"
+            f"  {severity:<9}{wording.number(number):>5} {kind}: {meaning}"
             for severity, kind, number, meaning in rows
         ),
     ]
@@ -291,7 +312,9 @@ def _chargeback(connection: duckdb.DuckDBPyConnection) -> list[str]:
         ),
     ]
     left_out = len(rows) - ROWS_SHOWN
-    more = [f"  ... and {left_out:,} more in marts.chargeback"] if left_out > 0 else []
+    more = (
+        [f"  ... and {wording.number(left_out)} more in marts.chargeback"] if left_out > 0 else []
+    )
     return [
         f"Chargeback {period[0]} (latest billing period)",
         *aligned(table, right=range(3, len(headers))),

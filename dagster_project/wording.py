@@ -3,17 +3,28 @@ and web addresses, without passwords.
 
 Belongs here: one value to one text, for the app, statements, the summary and the what-if report.
 Does not: tables, markup, number formats of spreadsheets.
+
+Figures and days have the form of the current locale, which the entry of an app page, an export, a
+mail or a command sets (`written_in`). Without one they have the form of the examples below. Words,
+names of months included, are English.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import date, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from functools import cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from dagster_project.feeds.formats import match_key
 from dagster_project.seeds import currency_decimals, seed, seed_values
+
+if TYPE_CHECKING:
+    from babel import Locale
+    from babel.numbers import NumberPattern
 
 NOTHING = "\N{EN DASH}"
 
@@ -33,6 +44,99 @@ MONTHS = (
 )
 
 
+# --- the locale ------------------------------------------------------------------------
+
+# Of the context, because the app serves each viewer in a thread.
+_locale: ContextVar["Locale | None"] = ContextVar("locale", default=None)
+
+
+def locale_named(name: str) -> "Locale":
+    """The locale of a language tag such as de-DE. Raises ValueError if Babel has none."""
+    # Babel takes as long to import as a small command to run.
+    from babel import Locale, UnknownLocaleError
+
+    try:
+        return Locale.parse(name, sep="-")
+    except (UnknownLocaleError, ValueError) as error:
+        raise ValueError(f"unknown locale {name!r}; e.g. de-DE") from error
+
+
+def write_in(locale: str | None) -> None:
+    """Write figures in the form of a locale from here on, until this thread or task ends."""
+    _locale.set(locale_named(locale) if locale else None)
+
+
+@contextmanager
+def written_in(locale: str | None) -> Iterator[None]:
+    """Write figures in the form of a locale; None is the form without a locale."""
+    token = _locale.set(locale_named(locale) if locale else None)
+    try:
+        yield
+    finally:
+        _locale.reset(token)
+
+
+@cache
+def _pattern(locale: "Locale", decimals: int, is_percent: bool) -> "NumberPattern":
+    """The pattern of a locale's numbers or percentages, with a fixed number of decimals."""
+    from babel.numbers import parse_pattern
+
+    known = locale.percent_formats if is_percent else locale.decimal_formats
+    pattern = parse_pattern(known[None].pattern)
+    pattern.frac_prec = (decimals, decimals)
+    return pattern
+
+
+def _separated(value: Decimal, *, is_percent: bool = False) -> str:
+    """A decimal with the decimals that it has, grouped; a percentage with its sign."""
+    locale = _locale.get()
+    if locale is None:
+        return f"{value:,f} %" if is_percent else f"{value:,f}"
+    _, digits, exponent = value.as_tuple()
+    decimals = max(0, -int(exponent))
+    # Babel computes in the context of decimals, which rounds to 28 digits.
+    with localcontext(prec=len(digits) + abs(int(exponent)) + 4):
+        unsigned = value.copy_abs().scaleb(-2 if is_percent else 0)
+        text = _pattern(locale, decimals, is_percent).apply(unsigned, locale)
+    # The minus of some locales is missing in the fonts of statements.
+    return f"-{text}" if value.is_signed() else text
+
+
+@cache
+def _day_pattern(locale: "Locale") -> str:
+    """A locale's short date, which has numbers only, with the year in four digits."""
+    # Marks of the direction of writing stay out of English sentences.
+    pattern = re.sub("[\N{LEFT-TO-RIGHT MARK}\N{RIGHT-TO-LEFT MARK}]", "", _short_date(locale))
+    return re.sub("y+", "y", pattern)
+
+
+def _short_date(locale: "Locale") -> str:
+    return str(locale.date_formats["short"].pattern)
+
+
+def separators() -> tuple[str, str, tuple[int, int]] | None:
+    """The decimal and the group separator of the locale, and the digits of the last and of the
+    other groups; None without a locale.
+    """
+    locale = _locale.get()
+    if locale is None:
+        return None
+    from babel.numbers import get_decimal_symbol, get_group_symbol
+
+    grouping = _pattern(locale, 0, is_percent=False).grouping
+    return get_decimal_symbol(locale), get_group_symbol(locale), grouping
+
+
+def day_directives() -> str:
+    """The form of a day as directives of strftime: %-d %b %Y, %d.%m.%Y."""
+    locale = _locale.get()
+    if locale is None:
+        return "%-d %b %Y"
+    directives = {"d": "%-d", "dd": "%d", "M": "%-m", "MM": "%m", "y": "%Y"}
+    pattern = _day_pattern(locale)
+    return re.sub("[a-zA-Z]+", lambda found: directives.get(found[0], found[0]), pattern)
+
+
 # --- figures ---------------------------------------------------------------------------
 
 
@@ -43,7 +147,7 @@ def amount(value: Decimal | None, currency: str | None) -> str:
     unit = Decimal(1).scaleb(-currency_decimals(currency))
     rounded = value.quantize(unit, rounding=ROUND_HALF_UP)
     # A decimal can be -0.
-    return f"{abs(rounded) if rounded == 0 else rounded:,f}"
+    return _separated(abs(rounded) if rounded == 0 else rounded)
 
 
 def money(value: Decimal | None, currency: str | None) -> str:
@@ -55,18 +159,19 @@ def exact_amount(value: Decimal | None, currency: str | None) -> str:
     """Money with all its decimals, at least those of its currency: 1,234.50, 0.333333."""
     if value is None:
         return NOTHING
-    whole, _, decimals = exact(value).partition(".")
-    decimals = decimals.ljust(currency_decimals(currency), "0")
-    return f"{whole}.{decimals}" if decimals else whole
+    return _exact(value, currency_decimals(currency))
 
 
 def exact(value: Decimal | None) -> str:
     """A decimal with all its decimals, without trailing zeros: 1,234.5. None is a dash."""
-    if value is None:
-        return NOTHING
-    whole, point, decimals = plain_decimal(value).partition(".")
-    sign = "-" if whole.startswith("-") else ""
-    return f"{sign}{abs(int(whole)):,}{point}{decimals}"
+    return NOTHING if value is None else _exact(value, 0)
+
+
+def _exact(value: Decimal, least_decimals: int) -> str:
+    whole, _, decimals = plain_decimal(value).partition(".")
+    decimals = decimals.ljust(least_decimals, "0")
+    exact_value = Decimal(f"{whole}.{decimals}")
+    return _separated(exact_value if exact_value else exact_value.copy_abs())
 
 
 def plain_decimal(value: Decimal) -> str:
@@ -88,7 +193,12 @@ def percent(value: Decimal | None) -> str:
 def _percent(value: Decimal | None, unit: Decimal) -> str:
     if value is None:
         return NOTHING
-    return f"{(value * 100).quantize(unit, rounding=ROUND_HALF_UP):,f} %"
+    return _separated((value * 100).quantize(unit, rounding=ROUND_HALF_UP), is_percent=True)
+
+
+def number(value: int) -> str:
+    """A count: 1,234."""
+    return _separated(Decimal(value))
 
 
 def change(now: Decimal, before: Decimal | None, currency: str, before_words: str) -> str:
@@ -107,7 +217,7 @@ def change(now: Decimal, before: Decimal | None, currency: str, before_words: st
 
 def counted(count: int, one: str, many: str | None = None) -> str:
     """A number with its noun: 1 bill, 2 bills."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
+    return f"{number(count)} {one if count == 1 else many or one + 's'}"
 
 
 # --- periods, days and instants ----------------------------------------------------------
@@ -130,8 +240,17 @@ def short_period(value: str) -> str:
 
 
 def day(value: date | None) -> str:
-    """A day, in one form for readers of all countries: 5 Jan 2026."""
-    return f"{value.day} {MONTHS[value.month - 1][:3]} {value.year}" if value else NOTHING
+    """A day, without a locale in one form for readers of all countries: 5 Jan 2026."""
+    if value is None:
+        return NOTHING
+    locale = _locale.get()
+    if locale is not None:
+        from babel.dates import format_date
+
+        # Of an instant, its day: Babel would need a time zone.
+        plain = date(value.year, value.month, value.day)
+        return format_date(plain, _day_pattern(locale), locale)
+    return f"{value.day} {MONTHS[value.month - 1][:3]} {value.year}"
 
 
 def instant(value: datetime | None) -> str:

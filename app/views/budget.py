@@ -61,7 +61,7 @@ def charts(rows: list[Row]) -> None:
         )
         more = sum(row["currency"] == currency for row in rows) - len(drawn)
         if more:
-            st.caption(f"The {len(drawn)} largest; the table has {more:,} more.")
+            st.caption(f"The {len(drawn)} largest; the table has {wording.number(more)} more.")
 
 
 def links(row: Row) -> dict[str, str]:

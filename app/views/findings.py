@@ -82,8 +82,8 @@ def show_list(steps: dict[str, tuple[Step, ...]]) -> None:
     for severity, (label, note) in LABELS.items():
         row = counts.get(severity, {"finding_count": 0, "accepted_count": 0})
         accepted = int(str(row["accepted_count"]))
-        more = f", {accepted:,} accepted" if accepted else ""
-        items.append((label, f"{int(str(row['finding_count'])):,}", f"{note}{more}"))
+        more = f", {wording.number(accepted)} accepted" if accepted else ""
+        items.append((label, wording.number(int(str(row["finding_count"]))), f"{note}{more}"))
     st.html(markup.cards(items))
     left, right, _ = st.columns(3)
     with left:
@@ -265,12 +265,25 @@ def edit(row: Row) -> None:
 
 
 def charged_words(organization_id: str) -> str:
-    """The amounts that an organization is charged; empty where it has no price."""
+    """The amounts that an organization is charged, as they are recorded: without a locale.
+
+    Empty where it has no price.
+    """
     measure = viewer.measures[0][0]
+    totals = ask(charges.totals(viewer, Selection(here.period, organization_id)))
+    with wording.written_in(None):
+        return ", ".join(
+            wording.money(amount, str(row["currency"]))
+            for row in totals
+            if isinstance(amount := row[measure], Decimal)
+        )
+
+
+def shown(recorded: str) -> str:
+    """Recorded amounts in the form of the locale."""
+    amounts = (each.rpartition(" ") for each in recorded.split(", ") if each)
     return ", ".join(
-        wording.money(amount, str(row["currency"]))
-        for row in ask(charges.totals(viewer, Selection(here.period, organization_id)))
-        if isinstance(amount := row[measure], Decimal)
+        wording.money(Decimal(amount.replace(",", "")), currency) for amount, _, currency in amounts
     )
 
 
@@ -278,7 +291,7 @@ def confirmation(step: Step, organization_id: str) -> str:
     """A confirmation in words, with the amounts if they have changed since."""
     words = f"Confirmed by {step.by} on {wording.instant(step.at)} UTC"
     if step.amount and (charged := charged_words(organization_id)) != step.amount:
-        words += f" with {step.amount}; {charged} is charged now"
+        words += f" with {shown(step.amount)}; {shown(charged)} is charged now"
     return f"{words}: {step.text}" if step.text else f"{words}."
 
 
@@ -314,7 +327,7 @@ def confirm_allocations() -> None:
     charged = charged_words(side)
     person = author("author of the confirmation")
     text = st.text_input("Comment (optional)", key="text of allocations", max_chars=LONGEST_TEXT)
-    if not st.button(f"Confirm {charged or 'the allocations'}", key="confirm"):
+    if not st.button(f"Confirm {shown(charged) or 'the allocations'}", key="confirm"):
         return
     if person is None:
         problem("Nothing was saved: enter your name.")

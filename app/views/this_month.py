@@ -95,7 +95,7 @@ def finding_notices() -> list[str]:
         "Findings to review", "findings", period=here.period, organization=here.organization_id
     )
     errors, warnings, infos = (counts.get(name, 0) for name in ("error", "warning", "info"))
-    more = f" {accepted:,} accepted." if accepted else ""
+    more = f" {wording.number(accepted)} accepted." if accepted else ""
     if not errors + warnings + infos:
         return [markup.notice(f"No findings to review.{more}", "good")]
     words = ", ".join(
@@ -135,7 +135,7 @@ def budget_notices() -> list[str]:
         words = wording.counted(
             over, "cost center is over its budget", "cost centers are over their budgets"
         )
-        words += f", {later:,} more by year end" if later else ""
+        words += f", {wording.number(later)} more by year end" if later else ""
     elif later:
         words = wording.counted(later, "cost center is", "cost centers are")
         words += " forecast to exceed the budget by year end"
@@ -248,7 +248,7 @@ def where_default_is(currency: str) -> str:
         )
         for row in rows[:MOST_LINKS]
     ]
-    more = f" and {len(rows) - MOST_LINKS:,} more" if len(rows) > MOST_LINKS else ""
+    more = f" and {wording.number(len(rows) - MOST_LINKS)} more" if len(rows) > MOST_LINKS else ""
     return f": see {', '.join(links)}{more}" if links else ""
 
 

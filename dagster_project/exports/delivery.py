@@ -11,6 +11,7 @@ from typing import get_args
 
 import duckdb
 
+from dagster_project import wording
 from dagster_project.exports import (
     broker_report,
     customer,
@@ -22,6 +23,7 @@ from dagster_project.exports import (
 )
 from dagster_project.exports.scope import NothingInScope, Scope, open_published
 from dagster_project.exports.statement_look import read_look
+from dagster_project.feeds.declarations import read_locale
 from dagster_project.files import file_name
 from dagster_project.mail.settings import read_delivery
 from dagster_project.publish import published_state
@@ -61,7 +63,7 @@ def deliver(
 
     There is one folder per period or range, with one folder per customer for the edition without
     cost prices. The folder is built beside the old one and replaces it at the end. Raises
-    NothingPublished, NothingInScope and the errors of the exports.
+    NothingPublished, NothingInScope, DeclarationInvalid and the errors of the exports.
     """
     with open_published(data) as connection:
         scope = _scope(connection, first_period, last_period, organization_id)
@@ -73,9 +75,10 @@ def deliver(
         try:
             # Customers' folders do not have it: the id depends on costs.
             (building / STATE).write_text(f'{{"state_id": "{state_id}"}}\n', encoding="ascii")
-            counts = _write_all(
-                connection, data, scope, building, journal_columns, progress, is_focus_guarded
-            )
+            with wording.written_in(read_locale(data.declarations)):
+                counts = _write_all(
+                    connection, data, scope, building, journal_columns, progress, is_focus_guarded
+                )
         except BaseException:
             shutil.rmtree(building, ignore_errors=True)
             raise

@@ -1,7 +1,8 @@
-"""Settings for reading the files of one data folder: `apportion.toml`, checked.
+"""Settings of one data folder: `apportion.toml`, checked.
 
 Belongs here: the settings a person may declare for a folder, a feed or a file pattern, and their
-errors. Does not: applying them (conventions.py converts values, readers.py decodes text).
+errors. Does not: applying them (conventions.py converts values, readers.py decodes text, wording.py
+writes figures).
 """
 
 import codecs
@@ -12,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from dagster_project import wording
 from dagster_project.errors import DeclarationInvalid, did_you_mean
 from dagster_project.settings import FEEDS
 from dagster_project.settings_file import Settings, message_of, read_settings
@@ -128,6 +130,22 @@ class Reports(BaseModel):
     """Whether equal lines of two reports are one line, or purchases of which each counts."""
 
 
+class Display(BaseModel):
+    """How figures are written for people."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    locale: str | None = None
+    """Language and country whose numbers and dates are written, e.g. de-DE; words stay English."""
+
+    @field_validator("locale")
+    @classmethod
+    def _known_locale(cls, name: str | None) -> str | None:
+        if name is not None:
+            wording.locale_named(name)
+        return name
+
+
 class Declarations(BaseModel):
     """The settings of `apportion.toml`."""
 
@@ -138,6 +156,7 @@ class Declarations(BaseModel):
     files: tuple[FilePattern, ...] = ()
     fiscal_year: FiscalYear = FiscalYear()
     reports: Reports = Reports()
+    display: Display = Display()
 
     @field_validator("feeds")
     @classmethod
@@ -168,6 +187,20 @@ def read_declarations(path: Path) -> Declarations:
     return read_settings(path, Declarations, DeclarationInvalid, _problem) or NO_DECLARATIONS
 
 
+class _OnlyDisplay(BaseModel):
+    display: Display = Display()
+
+
+def read_locale(path: Path) -> str | None:
+    """The locale in which figures are written, from the declarations of a data folder.
+
+    Other settings are not checked: a fault in one keeps nobody from reading figures. Raises
+    DeclarationInvalid.
+    """
+    read = read_settings(path, _OnlyDisplay, DeclarationInvalid, _problem)
+    return read.display.locale if read else None
+
+
 def _problem(error: Any) -> str:
     """One validation error as a sentence: the place, the fault and the correction."""
     place = ".".join(str(part) for part in error["loc"])
@@ -190,4 +223,6 @@ def _known_keys(place: tuple[int | str, ...]) -> list[str]:
         return list(FiscalYear.model_fields)
     if place[0] == "reports":
         return list(Reports.model_fields)
+    if place[0] == "display":
+        return list(Display.model_fields)
     return list(FilePattern.model_fields if place[0] == "files" else Declaration.model_fields)

@@ -12,8 +12,10 @@ from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 
+from dagster_project import wording
 from dagster_project.errors import UsageError
 from dagster_project.exports.scope import open_published
+from dagster_project.feeds.declarations import read_locale
 from dagster_project.files import file_name
 from dagster_project.ledger.postings import read_postings
 from dagster_project.mail import record, smtp
@@ -77,7 +79,8 @@ def notify(
         if item.address not in again
     }
     outcome = Outcome()
-    waiting = list(_waiting(data, period, posting, delivery, steps, outcome))
+    with wording.written_in(read_locale(data.declarations)):
+        waiting = list(_waiting(data, period, posting, delivery, steps, outcome))
     if is_dry_run:
         outcome.written = _write(data, period, [as_message(each, server) for each in waiting])
         return outcome

@@ -159,9 +159,8 @@ def _horizon(effect: WhatIf, horizon: str, title: str) -> list[str]:
     for account in accounts[:SHOWN_ACCOUNTS]:
         lines += [*_account(account), ""]
     if len(accounts) > SHOWN_ACCOUNTS:
-        lines.append(
-            f"  ... and {len(accounts) - SHOWN_ACCOUNTS:,} more; use --csv for all of them\n"
-        )
+        more = wording.number(len(accounts) - SHOWN_ACCOUNTS)
+        lines.append(f"  ... and {more} more; use --csv for all of them\n")
     return [*lines, *_totals(accounts)]
 
 
@@ -205,7 +204,7 @@ def _amounts(charge: Charge) -> list[str]:
 def _difference(amount: Decimal, currency: str) -> str:
     """An amount with its sign; with all decimals if it would round to zero."""
     text = wording.amount(amount, currency)
-    if amount and not Decimal(text.replace(",", "")):
+    if amount and text == wording.amount(Decimal(0), currency):
         text = wording.exact(amount)
     return f"+{text}" if amount > 0 else text
 
@@ -250,7 +249,7 @@ def _findings(notes: Notes) -> list[str]:
             f" ({each.subscription_id or each.organization_id or '?'}): {each.message}"
             for each in notes.new_findings[:SHOWN_FINDINGS]
         ),
-        *([f"  ... and {more:,} more"] if more > 0 else []),
+        *([f"  ... and {wording.number(more)} more"] if more > 0 else []),
     ]
 
 

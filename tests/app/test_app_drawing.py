@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from app import drawing
 from app.queries.query import Row
+from dagster_project import wording
 
 BILLED: list[Row] = [
     {"billing_period": "2025-11", "total_cost": Decimal("10")},
@@ -77,6 +78,28 @@ def test_a_chart_is_described_in_sentences() -> None:
         "2 months: highest in January 2026 (30.50 USD), lowest in November 2025 (10.00 USD)."
         " Forecast: 31.00 USD in February 2026, 32.00 USD in March 2026."
     )
+
+
+def test_axes_have_the_separators_of_the_locale() -> None:
+    assert "locale" not in drawing.months(BILLED, "total_cost", "USD")["config"]  # type: ignore[operator]
+    split: list[Row] = [
+        {
+            "cost_center_name": "Sales",
+            "allocated_quantity": Decimal("1234.5"),
+            "valid_from": datetime(2026, 1, 5),
+            "valid_to": None,
+        }
+    ]
+    with wording.written_in("en-IN"):
+        number = drawing.months(BILLED, "total_cost", "USD")["config"]["locale"]["number"]  # type: ignore[index]
+        assert (number["decimal"], number["thousands"]) == (".", ",")
+        assert number["grouping"][:4] == [3, 2, 2, 2]
+    with wording.written_in("de-DE"):
+        drawn = drawing.splits(split, "2026-02")
+    assert drawn["config"]["locale"]["number"]["decimal"] == ","  # type: ignore[index]
+    assert drawn["encoding"]["x"]["axis"]["format"] == "%d.%m.%Y"  # type: ignore[index]
+    assert drawn["data"]["values"][0]["label"] == "1.234,5"  # type: ignore[index]
+    assert drawing.splits(split, "2026-02")["encoding"]["x"]["axis"]["format"] == "%-d %b %Y"  # type: ignore[index]
 
 
 def test_more_series_than_colors_are_one_in_a_color_of_its_own() -> None:

@@ -90,6 +90,35 @@ def test_this_month_shows_amounts_per_currency_notices_and_largest_cost_centers(
     assert picker(app, "Billing period") == ["February 2026 (open)", "January 2026 (closed)"]
 
 
+def test_pages_have_the_form_of_the_locale(opened: Open, data: DataFolder, tmp_path: Path) -> None:
+    german = copied(data, tmp_path / "german")
+    german.declarations.write_text('[display]\nlocale = "de-DE"\n')
+    shown = text(opened(of=german))
+    assert '1.236.403,89 <span class="currency">USD</span>' in shown
+    assert '90,00 <span class="currency">EUR</span>' in shown
+    assert "February 2026" in shown and "1,236" not in shown
+    shown = text(opened("chargeback", of=german, period="2026-01", organization="evergreen"))
+    assert "722,68" in shown and "722.68" not in shown
+    # A viewer of another data folder, in the same process.
+    assert "1,236,403.89" in text(opened())
+    german.declarations.write_text('[display]\nlocale = "Deutsch"\n')
+    shown = unescape(text(opened(of=german)))
+    assert "apportion.toml: display.locale: unknown locale 'Deutsch'; e.g. de-DE" in shown
+
+
+def test_an_organization_confirms_the_same_amounts_in_every_locale(
+    opened: Open, data: DataFolder, tmp_path: Path
+) -> None:
+    own = copied(data, tmp_path / "own")
+    reviews.confirm(own, Person("Ada"), "evergreen", "2026-02", "1,301,860.00 USD", "")
+    reviews.confirm(own, Person("Ada"), "harbor", "2026-02", "1,080.00 EUR", "")
+    own.declarations.write_text('[display]\nlocale = "de-DE"\n')
+    shown = text(opened("findings", of=own, period="2026-02"))
+    # Unchanged amounts are not repeated.
+    assert "Confirmed by Ada on " in shown and "1.301.860,00" not in shown
+    assert "with 1.080,00 EUR; 90,00 EUR is charged now" in shown
+
+
 def test_names_from_files_are_escaped(opened: Open) -> None:
     shown = text(opened(organization="harbor"))
     assert "Harbor &lt;b&gt;&amp;&lt;/b&gt; Co" in shown

@@ -9,6 +9,7 @@ from conftest import Company
 
 from dagster_project import dbt_runner, publish
 from dagster_project.__main__ import main
+from dagster_project.errors import DeclarationInvalid
 from dagster_project.exports import journal
 from dagster_project.exports.delivery import deliver, deliver_focus
 from dagster_project.exports.scope import NothingInScope, NothingPublished
@@ -70,6 +71,38 @@ def test_the_latest_period_is_delivered_with_an_edition_per_customer_with_sales(
     assert [name for name in files if name.endswith("state.json")] == ["state.json"]
     databases = {path.name for path in (published.published / "organizations").iterdir()}
     assert databases == {"acme.duckdb"}
+
+
+def test_a_locale_changes_statements_and_no_file_for_machines(published: DataFolder) -> None:
+    before = deliver(published)
+    contents = {name: (before.folder / name).read_bytes() for name in names(before.folder)}
+    published.declarations.write_text('[display]\nlocale = "de-DE"\n')
+    try:
+        german = deliver(published)
+    finally:
+        published.declarations.unlink()
+    changed = {
+        name for name, content in contents.items() if (german.folder / name).read_bytes() != content
+    }
+    assert names(german.folder) == set(contents)
+    assert changed == {name for name in contents if name.endswith((".html", ".pdf"))}
+    (page,) = [name for name in changed if name.startswith("statements/acme") and "html" in name]
+    text = (german.folder / page).read_text(encoding="utf-8")
+    assert '<td class="number">100,00</td>' in text
+    assert "billed on 06.02.2026" in text
+    assert "License statement for February 2026" in text
+
+
+def test_an_unknown_locale_writes_no_exports(published: DataFolder) -> None:
+    published.declarations.write_text('[display]\nlocale = "Deutsch"\n')
+    try:
+        with pytest.raises(
+            DeclarationInvalid, match=r"apportion\.toml: display\.locale: .*'Deutsch'"
+        ):
+            deliver(published)
+    finally:
+        published.declarations.unlink()
+    assert not [path for path in published.exports.iterdir() if path.name.startswith(".")]
 
 
 def test_a_range_and_one_organization_have_their_own_folder(published: DataFolder) -> None:

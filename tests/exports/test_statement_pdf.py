@@ -89,6 +89,26 @@ def test_a_long_name_wraps_and_other_alphabets_are_printed() -> None:
         assert each in found
 
 
+@pytest.mark.parametrize(
+    ("locale", "amount", "share"),
+    [
+        ("de-DE", "1.234,50", "33,33\N{NO-BREAK SPACE}%"),
+        ("fr-FR", "1\N{NARROW NO-BREAK SPACE}234,50", "33,33\N{NO-BREAK SPACE}%"),
+        ("de-CH", "1\N{RIGHT SINGLE QUOTATION MARK}234.50", "33.33%"),
+        ("sv-SE", "1\N{NO-BREAK SPACE}234,50", "33,33\N{NO-BREAK SPACE}%"),
+    ],
+)
+def test_the_font_has_the_signs_of_locales(locale: str, amount: str, share: str) -> None:
+    statement = made(line("1244.5"), line("-10"), billed="1234.50")
+    with wording.written_in(locale):
+        content = statement_pdf(statement, BILL, usual_look(), has_bill_total=True)
+    # A reader may return any space for the one that is set.
+    found = "".join(pdf_text(content).split())
+    assert "Total" + "".join(amount.split()) in found
+    assert "".join(share.split()) in found
+    assert "-10" in found
+
+
 @pytest.mark.parametrize("name", ["株式会社", "مبيعات", "ไทย"])
 def test_a_script_that_the_font_cannot_set_is_refused(name: str) -> None:
     with pytest.raises(NotPrintable, match=r"cannot set .+ \(U\+"):

@@ -1,3 +1,4 @@
+import threading
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -117,3 +118,84 @@ def test_descriptions_that_name_no_charge_type_stay() -> None:
     for details in (None, "", "Azure virtual machine", "cycleCharges. From 1 May"):
         assert wording.charge_details(details, "cycleCharge", "cycle") == details
     assert wording.charge_details("addQuantity", None, "extra") == "addQuantity"
+
+
+@pytest.mark.parametrize(
+    ("locale", "amount", "large", "share", "day"),
+    [
+        ("de-DE", "1.234,50 EUR", "-1.234.567,5", "66,67\N{NO-BREAK SPACE}%", "30.04.2026"),
+        (
+            "fr-FR",
+            "1\N{NARROW NO-BREAK SPACE}234,50 EUR",
+            "-1\N{NARROW NO-BREAK SPACE}234\N{NARROW NO-BREAK SPACE}567,5",
+            "66,67\N{NO-BREAK SPACE}%",
+            "30/04/2026",
+        ),
+        (
+            "de-CH",
+            "1\N{RIGHT SINGLE QUOTATION MARK}234.50 EUR",
+            "-1\N{RIGHT SINGLE QUOTATION MARK}234\N{RIGHT SINGLE QUOTATION MARK}567.5",
+            "66.67%",
+            "30.04.2026",
+        ),
+        ("ja-JP", "1,234.50 EUR", "-1,234,567.5", "66.67%", "2026/04/30"),
+        ("en-US", "1,234.50 EUR", "-1,234,567.5", "66.67%", "4/30/2026"),
+        ("en-GB", "1,234.50 EUR", "-1,234,567.5", "66.67%", "30/04/2026"),
+        # Groups of two digits above the thousands.
+        ("en-IN", "1,234.50 EUR", "-12,34,567.5", "66.67%", "30/04/2026"),
+        # The minus of the locale, U+2212, is missing in the font of statements.
+        (
+            "sv-SE",
+            "1\N{NO-BREAK SPACE}234,50 EUR",
+            "-1\N{NO-BREAK SPACE}234\N{NO-BREAK SPACE}567,5",
+            "66,67\N{NO-BREAK SPACE}%",
+            "2026-04-30",
+        ),
+        # Its dates have marks of the direction of writing.
+        ("ar-EG", "1,234.50 EUR", "-1,234,567.5", "66.67%", "30/4/2026"),
+    ],
+)
+def test_figures_and_days_have_the_form_of_the_locale(
+    locale: str, amount: str, large: str, share: str, day: str
+) -> None:
+    with wording.written_in(locale):
+        assert wording.money(Decimal("1234.5"), "EUR") == amount
+        assert wording.exact(Decimal("-1234567.500")) == large
+        assert wording.share(Decimal(2) / 3) == share
+        assert wording.day(date(2026, 4, 30)) == day
+        assert wording.instant(datetime(2026, 4, 30, 9, 5)) == f"{day} 09:05"
+        assert wording.period("2026-04") == "April 2026"
+        assert wording.short_period("2026-04") == "Apr 2026"
+    assert wording.money(Decimal("1234.5"), "EUR") == "1,234.50 EUR"
+
+
+def test_a_locale_changes_no_digit() -> None:
+    with wording.written_in("ja-JP"):
+        assert wording.money(Decimal("1234"), "JPY") == "1,234 JPY"
+        assert wording.money(Decimal("1234.5"), "JPY") == "1,235 JPY"
+    with wording.written_in("de-DE"):
+        assert wording.amount(Decimal("1.2345"), "KWD") == "1,235"
+        assert wording.amount(Decimal("-0.004"), "EUR") == "0,00"
+        assert wording.exact_amount(Decimal("33"), "EUR") == "33,00"
+        # More digits than a float or the context of decimals has.
+        exact = wording.exact(Decimal("12345678901234567890123456789.123456789012345"))
+        assert exact == "12.345.678.901.234.567.890.123.456.789,123456789012345"
+        assert wording.percent(Decimal("-12.345")) == "-1.234,5\N{NO-BREAK SPACE}%"
+        assert wording.counted(1234, "row") == "1.234 rows"
+        assert wording.money(None, "EUR") == wording.NOTHING
+        assert wording.plain_decimal(Decimal("1234.50")) == "1234.5"
+
+
+def test_each_thread_has_its_own_locale() -> None:
+    seen: list[str] = []
+
+    def view() -> None:
+        wording.write_in("fr-FR")
+        seen.append(wording.amount(Decimal("0.5"), "EUR"))
+
+    with wording.written_in("ja-JP"):
+        viewer = threading.Thread(target=view)
+        viewer.start()
+        viewer.join()
+        seen.append(wording.amount(Decimal("0.5"), "EUR"))
+    assert seen == ["0,50", "0.50"]

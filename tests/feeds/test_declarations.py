@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from dagster_project.errors import DeclarationInvalid
-from dagster_project.feeds.declarations import Declaration, read_declarations
+from dagster_project.feeds.declarations import Declaration, read_declarations, read_locale
+from dagster_project.landing.raw_tables import reader_version
 
 
 @pytest.fixture
@@ -77,6 +78,10 @@ def test_a_later_pattern_overrides_an_earlier_one(declared) -> None:
         ("[all_files]\nencoding = 'ansi-ish'", "unknown encoding 'ansi-ish'"),
         ("[all_files]\ndecimals = 'comma'\nthousands = 'comma'", "are both comma"),
         ("[all_files]\ndelimiter = ';;'", "write one character, or tab"),
+        ("[display]\nlocale = 'german'", "display.locale: unknown locale 'german'; e.g. de-DE"),
+        ("[display]\nlocale = 'de_DE'", "display.locale: unknown locale 'de_DE'; e.g. de-DE"),
+        ("[display]\nlocale = ''", "display.locale: unknown locale ''; e.g. de-DE"),
+        ("[display]\nlanguage = 'de-DE'", "unknown setting display.language"),
         ("[all_files", "is not valid TOML"),
     ],
 )
@@ -84,3 +89,22 @@ def test_a_wrong_setting_is_an_error_that_names_it(declared, text: str, message:
     with pytest.raises(DeclarationInvalid, match=r"apportion\.toml") as error:
         declared(text)
     assert message in str(error.value)
+
+
+def test_the_locale_is_read_in_spite_of_faults_elsewhere(tmp_path: Path) -> None:
+    path = tmp_path / "apportion.toml"
+    assert read_locale(path) is None
+    path.write_text("[display]\nlocale = 'de-CH'\n[all_files]\ndecimal = 'comma'\n")
+    assert read_locale(path) == "de-CH"
+    path.write_text("[display]\nlocale = 'tlh-KX'\n")
+    with pytest.raises(DeclarationInvalid) as error:
+        read_locale(path)
+    assert str(error.value).startswith("apportion.toml: display.locale: unknown locale 'tlh-KX'")
+
+
+def test_a_locale_reads_no_file_again(declared) -> None:
+    with_locale = declared("[display]\nlocale = 'de-CH'\n[all_files]\ndecimals = 'comma'\n")
+    without = declared("[all_files]\ndecimals = 'comma'\n")
+    other = declared("[all_files]\ndecimals = 'point'\n")
+    assert reader_version(declarations=with_locale) == reader_version(declarations=without)
+    assert reader_version(declarations=with_locale) != reader_version(declarations=other)

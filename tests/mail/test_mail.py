@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -24,6 +25,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from conftest import MadeOnce
 from published_company import copied, published_company
 
+from dagster_project import wording
 from dagster_project.automation import closed_period_mail, failure_alert
 from dagster_project.cli import main
 from dagster_project.definitions import defs
@@ -311,6 +313,20 @@ def test_a_dry_run_writes_files_and_sends_nothing(
     assert message["To"] == "sales@evergreen.example"
     assert message["Subject"] == "License statement for January 2026: Sales, Evergreen Retail"
     assert not mailbox.received and not data.sent_mail.exists()
+
+
+def test_mail_has_the_form_of_the_locale(data: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("APPORTION_SMTP_PASSWORD")
+    data.declarations.write_text('[display]\nlocale = "de-DE"\n')
+    outcome = notify(data, "2026-01", is_dry_run=True)
+    bodies = [
+        body.get_content()
+        for path in outcome.written
+        if (body := message_from_bytes(path.read_bytes(), policy=default).get_body()) is not None
+    ]
+    assert any("Sales (EVG-SALES): 331,00 USD" in text for text in bodies)
+    assert not any("331.00" in text for text in bodies)
+    assert wording.amount(Decimal("331"), "USD") == "331.00"
 
 
 def test_an_open_period_is_not_mailed(data: DataFolder) -> None:

@@ -1,7 +1,10 @@
 """The summary of a run: each cause of quarantine once, the amounts charged, what to do next."""
 
+from pathlib import Path
+
 import duckdb
 from conftest import Company
+from published_company import copied
 
 from dagster_project import dbt_runner, publish
 from dagster_project.summary import summarize
@@ -43,6 +46,14 @@ def test_the_amounts_lead_with_what_is_charged(sample_company: Company) -> None:
     assert lines[at + 1].endswith("cost before sharing  sales before sharing")
     (engineering,) = [line for line in lines[at:] if " Engineering " in line]
     assert engineering.split()[-4:] == ["USD", "2,915.576507", "2,319.616", "2,505.18528"]
+
+
+def test_the_summary_has_the_form_of_the_locale(sample_company: Company, tmp_path: Path) -> None:
+    data = copied(sample_company.data, tmp_path / "german")
+    data.declarations.write_text('[display]\nlocale = "de-DE"\n')
+    lines = summarize(data).splitlines()
+    (engineering,) = [line for line in lines if " Engineering " in line]
+    assert engineering.split()[-4:] == ["USD", "2.915,576507", "2.319,616", "2.505,18528"]
 
 
 def test_the_summary_ends_with_what_to_do_next(sample_company: Company) -> None:

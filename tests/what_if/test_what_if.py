@@ -16,14 +16,14 @@ import pytest
 from builds import MODELS_ONLY
 from conftest import SAMPLE, Company
 
-from dagster_project import dbt_runner, publish, run_state
+from dagster_project import dbt_runner, publish, run_state, wording
 from dagster_project.__main__ import main
 from dagster_project.errors import LedgerBroken
 from dagster_project.ledger import closing
 from dagster_project.settings import FEEDS, DataFolder
 from dagster_project.what_if import UnknownOrganization, WhatIf, compare, report
 from dagster_project.what_if.effects import Account, Charge
-from dagster_project.what_if.notes import HINTS
+from dagster_project.what_if.notes import HINTS, Notes
 from dagster_project.what_if.scenario import Scenario, ScenarioRefused
 
 HEADER = "Subscription ID,Event,Datetime,Total Quantity,Cost Center,Allocated Quantity\n"
@@ -368,3 +368,15 @@ def test_the_total_of_an_account_ignores_missing_prices() -> None:
     assert account_of_three.changed[1].sales_difference == 4
     assert (account_of_three.total.cost_before, account_of_three.total.cost_difference) == (16, 0)
     assert (account_of_three.total.sales_before, account_of_three.total.sales_after) == (2, 6)
+
+
+def test_the_report_has_the_form_of_the_locale() -> None:
+    moved = Account((charge("A", "1000", "2234.5"), charge("B", "3000.004", "3000.003")))
+    effect = WhatIf((), (), (moved,), (), Notes((), 0, (), (), (), ()), "state")
+    shown = report.as_text(effect)
+    assert "+1,234.50" in shown and " -0.001\n" in shown
+    with wording.written_in("de-DE"):
+        shown = report.as_text(effect)
+    assert "1.000,00" in shown and "2.234,50" in shown and "+1.234,50" in shown
+    # A difference that would round to zero has all its decimals.
+    assert " -0,001\n" in shown
