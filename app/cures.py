@@ -40,7 +40,11 @@ _ORGANIZATIONS = Cure(
     "see the charges, then add the customer to landing/organizations", "chargeback"
 )
 _DIRECTORY = Cure("see the license pool, then correct the lists in landing/directory", POOL)
-_BUDGETS = Cure("compare charges and budget, then correct the file in landing/budgets", "budget")
+_PLANS = Cure(
+    "compare charges and budget, then correct the file in landing/budgets or"
+    " landing/manual_forecasts",
+    "budget",
+)
 _SHARED = Cure("see the charges, then correct the rule in landing/shared_costs", "chargeback")
 _TAGS = Cure("see the charges, then add a tag rule or a split", "chargeback")
 
@@ -106,9 +110,9 @@ CURES: Mapping[str, Cure] = {
     "over_budget_at_year_end": _BUDGET,
     "billing_stopped": _TREND,
     "forecast_differs_from_known": _TREND,
-    "budget_without_cost_center": _BUDGETS,
-    "budget_in_other_currency": _BUDGETS,
-    "budget_repeated": _BUDGETS,
+    "budget_without_cost_center": _PLANS,
+    "budget_in_other_currency": _PLANS,
+    "budget_repeated": _PLANS,
     "shared_rule_unusable": _SHARED,
     "shared_cost_circle": _SHARED,
     "shared_cost_third_step": _SHARED,

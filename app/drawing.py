@@ -23,6 +23,7 @@ OTHERS = "Others"
 OTHERS_COLOR = "#5d6b78"
 BILLED = "#2a74b0"
 FORECAST = "#b35c00"
+MANUAL = "#7d5ba6"
 SHORTEST_SPLIT = timedelta(days=14)
 """The width at which a split that starts after the last billing period is drawn."""
 
@@ -358,13 +359,26 @@ def stacked_described(rows: Sequence[Row], currency: str) -> str:
     return f"{months} {named}." if named else months
 
 
-_BUDGET_TONES = {"Budget": "#8795a1", "Charged": BILLED}
+_BUDGET_TONES = {
+    "Budget": "#8795a1",
+    "Manual forecast": MANUAL,
+    "Computed forecast": FORECAST,
+    "Charged": BILLED,
+}
+_PLANNED = {
+    "Budget": "budget",
+    "Manual forecast": "manual_forecast",
+    "Computed forecast": "forecast",
+    "Charged": "actual",
+}
+"""The amounts of a chart of budgets: their titles, and their columns if the rows have them."""
+
 MOST_BUDGETS = 20
-"""Cost centers of a chart of budgets; the others are in the table only."""
+"""Rows of a chart of budgets; the others are in the table only."""
 
 
 def budgets(rows: Sequence[Row], currency: str) -> Chart:
-    """Bars of budget and charged amount side by side, for each of the largest cost centers."""
+    """Bars of planned, forecast and charged amounts side by side, for each of the largest rows."""
     bars = [
         {
             "center": str(row["label"]),
@@ -373,9 +387,11 @@ def budgets(rows: Sequence[Row], currency: str) -> Chart:
             "label": wording.money(_decimal(row[name]), currency),
         }
         for row in budgets_drawn(rows, currency)
-        for what, name in (("Budget", "budget"), ("Charged", "actual"))
-        if row[name] is not None
+        for what, name in _PLANNED.items()
+        if row.get(name) is not None
     ]
+    drawn = {str(bar["what"]) for bar in bars}
+    tones = {what: tone for what, tone in _BUDGET_TONES.items() if what in drawn}
     return {
         "data": {"values": bars},
         "mark": {"type": "bar"},
@@ -387,7 +403,7 @@ def budgets(rows: Sequence[Row], currency: str) -> Chart:
                 "sort": None,
                 "axis": {"labelLimit": 260},
             },
-            "yOffset": {"field": "what", "sort": list(_BUDGET_TONES)},
+            "yOffset": {"field": "what", "sort": list(tones)},
             "x": {
                 "field": "amount",
                 "type": "quantitative",
@@ -397,7 +413,7 @@ def budgets(rows: Sequence[Row], currency: str) -> Chart:
             "color": {
                 "field": "what",
                 "type": "nominal",
-                "scale": {"domain": list(_BUDGET_TONES), "range": list(_BUDGET_TONES.values())},
+                "scale": {"domain": list(tones), "range": list(tones.values())},
                 "legend": {"title": None, "orient": "bottom"},
             },
             "tooltip": [
@@ -413,28 +429,33 @@ def budgets(rows: Sequence[Row], currency: str) -> Chart:
 
 
 def budgets_drawn(rows: Sequence[Row], currency: str) -> list[Row]:
-    """The rows of a chart of budgets: those with the largest budget or charged amount."""
+    """The rows of a chart of budgets: those with the largest amounts."""
 
     def size(row: Row) -> Decimal:
-        return max(abs(_decimal(row[name]) or Decimal()) for name in ("budget", "actual"))
+        return max(abs(_decimal(row.get(name)) or Decimal()) for name in _PLANNED.values())
 
     known = [
         row
         for row in rows
-        if row["currency"] == currency and (row["budget"], row["actual"]) != (None, None)
+        if row["currency"] == currency
+        and any(row.get(name) is not None for name in _PLANNED.values())
     ]
     return sorted(known, key=size, reverse=True)[:MOST_BUDGETS]
 
 
 def budgets_described(rows: Sequence[Row], currency: str) -> str:
     """A chart of budgets in sentences, for screen readers."""
-    return (
-        "; ".join(
-            f"{row['label']}: budget {wording.money(_decimal(row['budget']), currency)},"
-            f" charged {wording.money(_decimal(row['actual']), currency)}"
-            for row in budgets_drawn(rows, currency)
-        )
-        + "."
+    drawn = budgets_drawn(rows, currency)
+    return "; ".join(f"{row['label']}: {_planned(row)}" for row in drawn) + "."
+
+
+def _planned(row: Row) -> str:
+    """The amounts of a row of a chart of budgets in words: budget and charge always."""
+    currency = str(row["currency"])
+    return ", ".join(
+        f"{what.lower()} {wording.money(_decimal(row.get(name)), currency)}"
+        for what, name in _PLANNED.items()
+        if name in ("budget", "actual") or row.get(name) is not None
     )
 
 

@@ -24,6 +24,7 @@ FEEDS = (
     "price_list",
     "directory",
     "budgets",
+    "manual_forecasts",
     "exchange_rates",
     "shared_costs",
     "license_skus",

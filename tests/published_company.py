@@ -84,6 +84,12 @@ BUDGETS = (
     "HAR-1,2026-01,EUR,100\n"
     "HAR-1,2026-02,EUR,100\n"
 )
+MANUAL_FORECASTS = (
+    "Cost Center ID,Month,Currency,Amount\n"
+    "EVG-SALES,2026-03,USD,320\n"
+    "HAR-1,2026-01,EUR,80\n"
+    "HAR-1,2026-02,EUR,95\n"
+)
 LANDING = {
     "billing_lines/2026-01.csv": JANUARY,
     "billing_lines/2026-02.csv": FEBRUARY,
@@ -92,6 +98,7 @@ LANDING = {
     "organizations/organizations.csv": ORGANIZATIONS,
     "shared_costs/rules.csv": SHARED_COSTS,
     "budgets/budgets.csv": BUDGETS,
+    "manual_forecasts/manual.csv": MANUAL_FORECASTS,
 }
 
 

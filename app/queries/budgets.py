@@ -1,7 +1,10 @@
 """Queries for budgets: planned, actual and forecast amounts of a month and its fiscal year.
 
-Belongs here: rows of the mart budget_variance. Does not: forecasts without a budget (trend).
+Belongs here: rows of the marts budget_variance and forecast_variance. Does not: computed forecasts
+without a budget or a manual forecast (trend).
 """
+
+from dataclasses import replace
 
 from app.published import Viewer
 from app.queries.query import Column, Query, Selection
@@ -27,6 +30,14 @@ def _used(amount: str, budget: str) -> str:
     return f"cast({amount} / nullif({budget}, 0) as decimal(18, 6))"
 
 
+def _names(selection: Selection) -> tuple[str, str, str]:
+    """SQL of the names of the organization and the cost center, and of the label of both."""
+    organization = "coalesce(organization_name, organization_id)"
+    center = "coalesce(cost_center_name, cost_center_id)"
+    label = center if selection.organization_id else f"{center} || ' (' || {organization} || ')'"
+    return organization, center, label
+
+
 def budgets(viewer: Viewer, selection: Selection) -> Query:
     """One row per cost center, currency and month with a budget; overruns first.
 
@@ -34,9 +45,7 @@ def budgets(viewer: Viewer, selection: Selection) -> Query:
     """
     # A customer has budgets of sales only.
     basis = "" if viewer.is_customer else "amount_basis, "
-    organization = "coalesce(organization_name, organization_id)"
-    center = "coalesce(cost_center_name, cost_center_id)"
-    label = center if selection.organization_id else f"{center} || ' (' || {organization} || ')'"
+    organization, center, label = _names(selection)
     used = ", ".join(f"{_used(amount, budget)} as {name}" for name, amount, budget in USED)
     return Query(
         f"""
@@ -74,6 +83,39 @@ def budgets(viewer: Viewer, selection: Selection) -> Query:
             Column("year_used", "Used of year", "percent"),
             Column("year_expected", "Year forecast", "amount"),
             *(() if viewer.is_customer else (Column("amount_basis", "Basis"),)),
+        ),
+    )
+
+
+def manual_forecasts(selection: Selection) -> Query:
+    """One row per cost center, currency and month with a manual forecast, from the period on.
+
+    `label` names the cost center among those of the selection, and the month.
+    """
+    organization, center, label = _names(selection)
+    within = replace(selection, period=None)
+    from_period = "" if selection.period is None else "and strftime(month, '%Y-%m') >= $period"
+    return Query(
+        f"""
+        select
+            strftime(month, '%Y-%m') as month, organization_id,
+            {organization} as organization_name, cost_center_id, {center} as cost_center_name,
+            {label} || ', ' || strftime(month, '%b %Y') as label,
+            currency, budget, manual_forecast, forecast, actual, variance
+        from forecast_variance
+        where {within.where()} {from_period}
+        order by currency, organization_id, cost_center_id, month
+        """,
+        selection.parameters,
+        (
+            Column("month", "Month"),
+            Column("cost_center_name", "Cost center"),
+            Column("organization_name", "Organization"),
+            Column("budget", "Budget", "amount"),
+            Column("manual_forecast", "Manual forecast", "amount"),
+            Column("forecast", "Computed forecast", "amount"),
+            Column("actual", "Charged", "amount"),
+            Column("variance", "Variance", "amount"),
         ),
     )
 

@@ -46,13 +46,13 @@ def status_notices() -> str:
     return "".join(notices)
 
 
-def charts(rows: list[Row]) -> None:
-    """Budget and charged amount of the cost centers, a chart per currency."""
+def charts(title: str, rows: list[Row]) -> None:
+    """Planned, forecast and charged amounts of the cost centers, a chart per currency."""
     for currency in dict.fromkeys(str(row["currency"]) for row in rows):
         drawn = drawing.budgets_drawn(rows, currency)
         if not drawn:
             continue
-        st.subheader(f"Budget and charged, {currency}", anchor=False)
+        st.subheader(f"{title}, {currency}", anchor=False)
         st.vega_lite_chart(
             drawing.budgets(rows, currency),
             width="stretch",
@@ -77,6 +77,31 @@ def links(row: Row) -> dict[str, str]:
     }
 
 
+def show_manual_forecasts() -> None:
+    """The manual forecasts from the month on, beside budget, computed forecast and charge."""
+    query = budgets.manual_forecasts(here.selection)
+    rows = ask(query)
+    if not rows:
+        return
+    charts("Manual forecasts", rows)
+    if here.organization_id:
+        query = query.without("organization_name")
+    show(
+        "Manual forecasts",
+        query,
+        empty="No manual forecast.",
+        links=links,
+        prepare=lambda row: {**row, "month": wording.period(str(row["month"]))},
+    )
+    st.caption(
+        "Manual forecast: the charge that a person expects, from landing/manual_forecasts. Computed"
+        " forecast: of months without a bill, spread over the months that charges apply to, before"
+        " shared costs. Variance: charged less manual forecast."
+        if not viewer.is_customer
+        else "Variance: charged less manual forecast."
+    )
+
+
 heading("Budget", f"{wording.period(here.period)}, {here.owner}")
 if columns_of("budget_variance") is None or not count(budgets.budgets(viewer, Selection())):
     nothing(NO_BUDGET_OF_CUSTOMER if viewer.is_customer else NO_BUDGET)
@@ -85,7 +110,7 @@ else:
     if notices:
         st.html(notices)
     query = budgets.budgets(viewer, here.selection)
-    charts(ask(query))
+    charts("Budget and charged", ask(query))
     if here.organization_id:
         query = query.without("organization_name")
     bases = [] if viewer.is_customer else ask(budgets.bases(here.selection))
@@ -112,3 +137,5 @@ else:
             " the amount charged to date exceeds the budget to date. Over budget by year end: the"
             " year forecast exceeds the year budget by more than the tolerance."
         )
+if columns_of("forecast_variance") is not None:
+    show_manual_forecasts()

@@ -60,6 +60,7 @@ DATASETS: Mapping[str, Dataset] = {
         ("organization-findings", "organization_findings"),
         ("quarantine", "quarantined_rows"),
         ("budgets", "budget_variance"),
+        ("manual-forecasts", "forecast_variance"),
         ("forecast", "cost_forecast"),
         ("license-pool", "license_pool"),
         ("pending-queue", "pending_queue"),

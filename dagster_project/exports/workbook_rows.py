@@ -198,6 +198,7 @@ BUDGET = Listing(
         Column("Status", "status", 24, "code"),
         Column("Basis", "amount_basis", 11),
         Column("Budget", "budget", 14, "money"),
+        Column("Manual forecast", "manual_forecast", 16, "money"),
         Column("Actual", "actual", 14, "money"),
         Column("Variance", "variance", 14, "money"),
         Column("Budget to date", "budget_to_date", 15, "money"),

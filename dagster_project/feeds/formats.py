@@ -7,7 +7,7 @@ one source table and one staging model (CONTRIBUTING.md has the checklist).
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Literal
 
@@ -681,7 +681,15 @@ BUDGETS = FileFormat(
     description="The budget of each cost center and month.",
     also_in=(WORKBOOK,),
     needed=("Cost Center ID", "Month", "Currency", "Amount"),
-    optional=("Organization",),
+    optional=("Organization", "Note"),
+)
+
+# A plan like a budget, with the same columns: the folder decides.
+MANUAL_FORECASTS = replace(
+    BUDGETS,
+    name="manual_forecasts",
+    feed="manual_forecasts",
+    description="The amount that a person expects to be charged, by cost center and month.",
 )
 
 EXCHANGE_RATES = FileFormat(
@@ -727,6 +735,7 @@ FORMATS: tuple[FileFormat, ...] = (
     DIRECTORY_USERS,
     DIRECTORY_ASSIGNMENTS,
     BUDGETS,
+    MANUAL_FORECASTS,
     EXCHANGE_RATES,
     SHARED_COSTS,
     LICENSE_LIST,
@@ -793,9 +802,11 @@ def find_format(feed: str, headers: tuple[str, ...]) -> FileFormat:
     )
     # A list of cost centers without ids also matches organizations, with fewer of its columns.
     if best and _known_count(best, headers) >= _known_count(nearest, headers):
+        alike = [each for each in FORMATS if {*each.headers} == {*best.headers}]
+        names = " or ".join(each.name for each in alike)
+        folders = " or ".join(f"landing/{each.feed}" for each in alike)
         raise WrongFeed(
-            f"the columns are those of {best.name}; the file belongs in landing/{best.feed}, not"
-            f" landing/{feed}"
+            f"the columns are those of {names}; the file belongs in {folders}, not landing/{feed}"
         )
     _require_needed(nearest, headers)
     raise UnknownFormat(
@@ -829,7 +840,12 @@ def identify(headers: tuple[str, ...]) -> FileFormat:
     ]
     if len({each.feed for each in alike}) > 1:
         names = " and ".join(each.name for each in alike)
-        raise UnknownFormat(f"the header matches {names}; add more columns of one of them")
+        cure = (
+            f"state the folder that it is for, e.g. --as {alike[0].feed}/FILE"
+            if all({*each.headers} == {*nearest.headers} for each in alike)
+            else "add more columns of one of them"
+        )
+        raise UnknownFormat(f"the header matches {names}; {cure}")
     return alike[0]
 
 

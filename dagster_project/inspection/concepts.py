@@ -19,7 +19,7 @@ _NAMES: tuple[tuple[str, str], ...] = (
     ("Total Cost", "net-amount net-cost line-total amount betrag nettobetrag kosten gesamtkosten"),
     ("Total Cost", "金額 合計金額 費用"),
     ("Subtotal", "net-amount amount net betrag nettobetrag pretax-total 小計 金額"),
-    ("Amount", "budget betrag planned plan 予算 金額"),
+    ("Amount", "budget forecast betrag planned plan prognose 予算 予測 金額"),
     ("Total Sales", "sales sales-total customer-price retail-total resale-total umsatz 売上"),
     ("Unit Price", "unit-cost price-per-unit cost-per-unit einzelpreis stückpreis 単価"),
     ("Product Name", "product item item-name item-description description offer offer-name"),

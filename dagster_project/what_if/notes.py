@@ -37,6 +37,7 @@ HINTS = {
         " end of the billing cycle of its snapshot date."
     ),
     "budgets": "Budgets are compared with charges; they do not change amounts.",
+    "manual_forecasts": "Manual forecasts are compared with charges; they do not change amounts.",
     "exchange_rates": (
         "A rate applies to prices in another currency, on bills dated on or after its date."
     ),

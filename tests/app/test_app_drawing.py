@@ -143,6 +143,28 @@ def test_budgets_are_drawn_beside_charged_amounts_the_largest_first() -> None:
     assert drawing.budgets_drawn(rows, "EUR") == [rows[0]]
 
 
+def test_manual_and_computed_forecasts_are_bars_of_their_own() -> None:
+    rows: list[Row] = [
+        {
+            "label": "Studio, May 2026",
+            "currency": "USD",
+            "budget": None,
+            "manual_forecast": Decimal(2150),
+            "forecast": Decimal(2090),
+            "actual": None,
+        }
+    ]
+    spec = json.loads(json.dumps(drawing.budgets(rows, "USD")))
+    assert [(value["what"], value["amount"]) for value in spec["data"]["values"]] == [
+        ("Manual forecast", 2150),
+        ("Computed forecast", 2090),
+    ]
+    # The legend names what is drawn.
+    assert spec["encoding"]["color"]["scale"]["domain"] == ["Manual forecast", "Computed forecast"]
+    described = drawing.budgets_described(rows, "USD")
+    assert "manual forecast 2,150.00 USD, computed forecast 2,090.00 USD" in described
+
+
 def test_a_chart_of_splits_names_its_unit() -> None:
     split: Row = {
         "valid_from": datetime(2026, 1, 5),

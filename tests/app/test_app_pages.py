@@ -315,9 +315,12 @@ def test_budget_shows_what_is_used_and_a_chart_per_currency(
     app = opened("budget")
     assert [header.value for header in app.subheader] == [
         "Budget and charged, USD", "Budget and charged, EUR",
+        "Manual forecasts, EUR", "Manual forecasts, USD",
     ]  # fmt: skip
     for spec, currency in zip(
-        [str(each.proto.spec) for each in app.get("vega_lite_chart")], ("USD", "EUR"), strict=True
+        [str(each.proto.spec) for each in app.get("vega_lite_chart")],
+        ("USD", "EUR", "EUR", "USD"),
+        strict=True,
     ):
         assert f'"title": "{currency}"' in spec
     assert "=Dock" not in str(app.get("vega_lite_chart")[0].proto)
@@ -339,7 +342,8 @@ def test_budget_shows_what_is_used_and_a_chart_per_currency(
     monkeypatch.setenv("APPORTION_CUSTOMER", "evergreen")
     app = opened("budget")
     assert {row["Cost center"] for row in rows_of(app, "Budget")} <= {"Sales", "Marketing"}
-    assert len(app.get("vega_lite_chart")) == 1
+    # Budgets, and the manual forecast of Sales.
+    assert len(app.get("vega_lite_chart")) == 2
 
 
 def test_budget_lists_overruns_first_and_totals_per_currency(opened: Open) -> None:
@@ -360,6 +364,20 @@ def test_budget_lists_overruns_first_and_totals_per_currency(opened: Open) -> No
     assert ">Total<" in shown
 
 
+def test_budget_shows_manual_forecasts_beside_the_other_amounts(opened: Open) -> None:
+    app = opened("budget")
+    rows = rows_of(app, "Manual forecasts")
+    assert [(row["Month"], row["Cost center"], row["Manual forecast"]) for row in rows] == [
+        ("February 2026", "=Dock", "95.00 EUR"),
+        ("March 2026", "Sales", "320.00 USD"),
+    ]
+    assert (rows[0]["Budget"], rows[0]["Charged"], rows[0]["Variance"]) == (
+        "100.00 EUR", "90.00 EUR", "-5.00 EUR",
+    )  # fmt: skip
+    assert rows[1]["Computed forecast"]
+    assert "Manual forecasts, EUR" in [each.value for each in app.subheader]
+
+
 def test_budget_states_that_there_is_none(opened: Open, data: DataFolder, tmp_path: Path) -> None:
     mine = copied(data, tmp_path / "data")
     with duckdb.connect(str(mine.published_database)) as connection:
@@ -374,7 +392,12 @@ def test_budget_states_that_there_is_none(opened: Open, data: DataFolder, tmp_pa
     assert "over its budget" not in home
     assert "over their budgets" not in home
     with duckdb.connect(str(mine.published_database)) as connection:
-        for mart in ("budget_variance", "cost_forecast_summary", "forecast_accuracy"):
+        for mart in (
+            "budget_variance",
+            "forecast_variance",
+            "cost_forecast_summary",
+            "forecast_accuracy",
+        ):
             connection.execute(f"drop table marts.{mart}")
     # A file published before there were budgets and forecasts.
     assert "No budget yet" in text(opened("budget", mine))

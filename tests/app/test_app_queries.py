@@ -100,6 +100,7 @@ def queries(viewer: Viewer) -> list[Query]:
             budgets.budgets(viewer, selection),
             budgets.totals(viewer, selection),
             budgets.statuses(selection),
+            budgets.manual_forecasts(selection),
             units.queue(viewer, selection),
             lines.billing_line(viewer, "x", "2026-02"),
             lines.periods_of_line("x"),
@@ -557,6 +558,23 @@ def test_budgets_list_overruns_first_and_total_per_currency(data: DataFolder) ->
         "over_budget_at_year_end": 1,
         "within_budget": 1,
     }
+
+
+def test_manual_forecasts_are_listed_from_the_month_on(data: DataFolder) -> None:
+    with tables(data, BROKER) as connection:
+        rows = fetch(connection, budgets.manual_forecasts(FEBRUARY), 10)
+        every = count(connection, budgets.manual_forecasts(Selection()))
+    with tables(data, CUSTOMER) as connection:
+        mine = fetch(connection, budgets.manual_forecasts(FEBRUARY), 10)
+    assert every == 3
+    # HAR-1 is charged 90.00 in February. March is not billed yet.
+    assert [(row["label"], row["manual_forecast"], row["variance"]) for row in rows] == [
+        ("=Dock (Harbor <b>&</b> Co), Feb 2026", 95, -5),
+        ("Sales (Evergreen Retail), Mar 2026", 320, None),
+    ]
+    assert rows[1]["forecast"] is not None
+    # Harbor's are compared with cost.
+    assert [row["cost_center_id"] for row in mine] == ["EVG-SALES"]
 
 
 def test_budgets_of_sales_and_cost_have_no_common_total(

@@ -80,6 +80,7 @@ def changed(new_company: Callable[[], Company]) -> Company:
     for change in (
         lambda: remove("split_history/cobalt.csv", 2),
         lambda: remove("budgets/budgets-2026.xlsx"),
+        lambda: remove("manual_forecasts/manual-forecasts-2026.csv", 1),
         lambda: remove("billing_lines/broker/fernhill-2026-04.csv"),
         lambda: remove("exchange_rates/rates.csv", 1),
         lambda: closing.close(company.data, "2026-01", None),

@@ -7,10 +7,12 @@ import pytest
 from dagster_project.errors import MissingColumns, RepeatedColumns, UnknownFormat, WrongFeed
 from dagster_project.feeds.formats import (
     BROKER_REPORT,
+    BUDGETS,
     COST_CENTERS,
     DIRECTORY_USERS,
     FORMATS,
     INVOICES,
+    MANUAL_FORECASTS,
     NEW_COMMERCE_RECONCILIATION,
     SPLIT_HISTORY,
     FileFormat,
@@ -20,6 +22,9 @@ from dagster_project.feeds.formats import (
     snake_case,
 )
 from dagster_project.settings import FEEDS
+
+PLANS = (BUDGETS, MANUAL_FORECASTS)
+"""Formats with the same columns."""
 
 
 def by_name(file_format: FileFormat) -> str:
@@ -100,11 +105,14 @@ def test_missing_columns_are_those_of_the_nearest_format() -> None:
 def test_a_file_in_the_wrong_feed_folder_is_refused_with_the_right_one(
     file_format: FileFormat, feed: str
 ) -> None:
-    if feed == file_format.feed:
+    if feed == file_format.feed or {feed, file_format.feed} == {each.feed for each in PLANS}:
         return
     with pytest.raises(WrongFeed) as caught:
         find_format(feed, file_format.headers)
-    assert f"belongs in landing/{file_format.feed}, not landing/{feed}" in str(caught.value)
+    folders = " or ".join(
+        f"landing/{each.feed}" for each in (PLANS if file_format in PLANS else (file_format,))
+    )
+    assert f"belongs in {folders}, not landing/{feed}" in str(caught.value)
 
 
 INVOICE_RESOURCE = (
@@ -197,7 +205,19 @@ def test_a_header_gives_the_column_name_a_person_would_write(header: str, column
     assert snake_case(header) == column
 
 
-@pytest.mark.parametrize("file_format", FORMATS, ids=by_name)
+DISTINCT = [each for each in FORMATS if each not in PLANS]
+
+
+def test_the_folder_decides_between_formats_with_the_same_columns() -> None:
+    assert BUDGETS.headers == MANUAL_FORECASTS.headers
+    for each in PLANS:
+        assert find_format(each.feed, each.needed) == each
+        assert find_format(each.feed, each.headers) == each
+        with pytest.raises(UnknownFormat, match=r"budgets and manual_forecasts; .* --as budgets/"):
+            identify(each.headers)
+
+
+@pytest.mark.parametrize("file_format", DISTINCT, ids=by_name)
 def test_a_file_outside_the_feeds_is_recognized_by_all_columns(
     file_format: FileFormat,
 ) -> None:
@@ -205,7 +225,7 @@ def test_a_file_outside_the_feeds_is_recognized_by_all_columns(
     assert identify((*file_format.headers[::-1], "Note")) == file_format
 
 
-@pytest.mark.parametrize("file_format", FORMATS, ids=by_name)
+@pytest.mark.parametrize("file_format", DISTINCT, ids=by_name)
 def test_a_file_outside_the_feeds_is_recognized_by_its_required_columns(
     file_format: FileFormat,
 ) -> None:

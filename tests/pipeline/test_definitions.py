@@ -58,6 +58,7 @@ def test_the_graph_leads_from_raw_to_published() -> None:
         "focus_cost_and_usage",
         "focus_invoice_detail",
         "forecast_accuracy",
+        "forecast_variance",
         "invoice_reconciliation",
         "journal_entries",
         "license_pool",

@@ -6,9 +6,9 @@ earlier bills have charged.
 {{ config(materialized='view') }}
 with
 
-budgets as (
+planned_amounts as (
 
-    select * from {{ ref('int_budgets') }}
+    select * from {{ ref('int_planned_amounts') }}
     where is_known_cost_center
 
 ),
@@ -85,22 +85,24 @@ amount_bases as (
 with_year_start as (
 
     select
-        budgets.*,
-        {{ fiscal_year_start('budgets.month', 'declared_settings.fiscal_year_first_month') }}
-            as year_start_date
-    from budgets
+        planned_amounts.*,
+        {{ fiscal_year_start(
+            'planned_amounts.month', 'declared_settings.fiscal_year_first_month'
+        ) }} as year_start_date
+    from planned_amounts
     cross join declared_settings
 
 ),
 
-budget_years as (
+-- A year with manual forecasts only has no budget.
+planned_years as (
 
     select
         organization_id,
         cost_center_id,
         currency,
         year_start_date,
-        sum(amount) as year_budget
+        sum(case when plan_kind = 'budget' then amount end) as year_budget
     from with_year_start
     group by organization_id, cost_center_id, currency, year_start_date
 
@@ -114,11 +116,11 @@ year_months as (
         {{ each_month(
             'year_start_date', 'cast(' ~ dbt.dateadd('month', 11, 'year_start_date') ~ ' as date)'
         ) }} as month
-    from budget_years
+    from planned_years
 
 ),
 
--- An organization without a bill has a budget but no actuals.
+-- An organization without a bill has plans but no actuals.
 with_basis as (
 
     select
@@ -143,7 +145,8 @@ with_amounts as (
 
     select
         with_basis.* {{ without('billing_period', 'is_billed', 'is_forecast') }},
-        coalesce(budgets.amount, 0) as budget,
+        case when with_basis.year_budget is not null then coalesce(budgets.amount, 0) end as budget,
+        manual_forecasts.amount as manual_forecast,
         {%- for condition, name, cost, sales in [
             ('is_billed', 'actual', 'charged_amounts.cost', 'charged_amounts.sales'),
             ('is_billed', 'amortized', 'series.cost', 'series.sales'),
@@ -159,38 +162,23 @@ with_amounts as (
             {%- if not loop.last %},{% endif %}
         {%- endfor %}
     from with_basis
-    left join budgets
-        on
-            with_basis.organization_id = budgets.organization_id
-            and with_basis.cost_center_id = budgets.cost_center_id
-            and with_basis.currency = budgets.currency
-            and with_basis.month = budgets.month
-    left join charged_amounts
-        on
-            with_basis.organization_id = charged_amounts.organization_id
-            and with_basis.cost_center_id = charged_amounts.cost_center_id
-            and with_basis.currency = charged_amounts.currency
-            and with_basis.billing_period = charged_amounts.billing_period
-    left join series
-        on
-            series.level = 'cost_center'
-            and series.is_history
-            and with_basis.organization_id = series.organization_id
-            and with_basis.cost_center_id = series.cost_center_id
-            and with_basis.currency = series.currency
-            and with_basis.month = series.month
-    left join forecast_amounts
-        on
-            with_basis.organization_id = forecast_amounts.organization_id
-            and with_basis.cost_center_id = forecast_amounts.cost_center_id
-            and with_basis.currency = forecast_amounts.currency
-            and with_basis.month = forecast_amounts.month
-    left join prepaid
-        on
-            with_basis.organization_id = prepaid.organization_id
-            and with_basis.cost_center_id = prepaid.cost_center_id
-            and with_basis.currency = prepaid.currency
-            and with_basis.billing_period = prepaid.billing_period
+    {% for relation, name, month, condition in [
+        ('planned_amounts', 'budgets', 'month', "budgets.plan_kind = 'budget'"),
+        ('planned_amounts', 'manual_forecasts', 'month',
+         "manual_forecasts.plan_kind = 'manual_forecast'"),
+        ('charged_amounts', 'charged_amounts', 'billing_period', 'true'),
+        ('series', 'series', 'month', "series.level = 'cost_center' and series.is_history"),
+        ('forecast_amounts', 'forecast_amounts', 'month', 'true'),
+        ('prepaid', 'prepaid', 'billing_period', 'true'),
+    ] %}
+        left join {{ relation }} as {{ name }}
+            on
+                with_basis.organization_id = {{ name }}.organization_id
+                and with_basis.cost_center_id = {{ name }}.cost_center_id
+                and with_basis.currency = {{ name }}.currency
+                and with_basis.{{ month }} = {{ name }}.{{ month }}
+                and {{ condition }}
+    {% endfor %}
 
 )
 

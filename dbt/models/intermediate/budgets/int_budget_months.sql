@@ -1,6 +1,6 @@
 {#-
-Budgets compared with actuals and forecasts, to date and for the whole year. A year's expected amount
-is what was charged, and what later bills are expected to charge.
+Budgets and manual forecasts compared with actuals and forecasts, to date and for the whole year. A
+year's expected amount is what was charged, and what later bills are expected to charge.
 -#}
 with
 
@@ -60,7 +60,7 @@ with_status as (
         *,
         month = latest_month as is_latest_month,
         case
-            when actual is null then null
+            when actual is null or budget is null then null
             when actual_to_date > budget_to_date then 'over_budget'
             when
                 month = latest_month
@@ -90,6 +90,7 @@ select
     with_status.status,
     coalesce(with_status.is_latest_month, false) as is_latest_month,
     cast(with_status.budget as decimal(28, 10)) as budget,
+    cast(with_status.manual_forecast as decimal(28, 10)) as manual_forecast,
     cast(with_status.actual as decimal(28, 10)) as actual,
     cast(with_status.amortized as decimal(28, 10)) as amortized,
     cast(with_status.forecast as decimal(28, 10)) as forecast,

@@ -14,9 +14,12 @@ budget_months as (
 
 ),
 
-budgets as (
+planned_amounts as (
 
-    select * from {{ ref('int_budgets') }}
+    select
+        *,
+        replace(plan_kind, '_', ' ') as plan
+    from {{ ref('int_planned_amounts') }}
 
 ),
 
@@ -73,7 +76,7 @@ over_budget_at_year_end as (
 
 ),
 
-budgets_of_nobody as (
+amounts_of_nobody as (
 
     select
         'budget_without_cost_center' as kind,
@@ -84,45 +87,49 @@ budgets_of_nobody as (
         sum(amount) as amount_at_stake,
         concat_ws(
             '',
-            min(file), ' has a budget for "', cost_center_id,
+            min(file), ' has a ', plan, ' for "', cost_center_id,
             '", which is not a known cost center',
             case
                 when organization_id is not null then concat_ws('', ' of ', organization_id)
                 else ''
             end
         ) as message
-    from budgets
+    from planned_amounts
     where not is_known_cost_center
-    group by organization_id, cost_center_id, currency
+    group by plan, organization_id, cost_center_id, currency
 
 ),
 
-budgets_in_other_currency as (
+amounts_in_other_currency as (
 
     select
         'budget_in_other_currency' as kind,
-        budgets.organization_id,
+        planned_amounts.organization_id,
         cast(null as string) as subscription_id,
         cast(null as string) as billing_period,
-        budgets.currency,
-        sum(budgets.amount) as amount_at_stake,
+        planned_amounts.currency,
+        sum(planned_amounts.amount) as amount_at_stake,
         concat_ws(
             '',
-            budgets.cost_center_id, ' has a budget in ', budgets.currency, ' and is charged in ',
-            min(billed_currencies.currency)
+            planned_amounts.cost_center_id, ' has a ', planned_amounts.plan, ' in ',
+            planned_amounts.currency, ' and is charged in ', min(billed_currencies.currency)
         ) as message
-    from budgets
+    from planned_amounts
     inner join billed_currencies
         on
-            budgets.organization_id = billed_currencies.organization_id
-            and budgets.cost_center_id = billed_currencies.cost_center_id
+            planned_amounts.organization_id = billed_currencies.organization_id
+            and planned_amounts.cost_center_id = billed_currencies.cost_center_id
             and billed_currencies.currency_count = 1
-            and budgets.currency <> billed_currencies.currency
-    group by budgets.organization_id, budgets.cost_center_id, budgets.currency
+            and planned_amounts.currency <> billed_currencies.currency
+    group by
+        planned_amounts.plan,
+        planned_amounts.organization_id,
+        planned_amounts.cost_center_id,
+        planned_amounts.currency
 
 ),
 
-repeated_budgets as (
+repeated_amounts as (
 
     select
         'budget_repeated' as kind,
@@ -133,11 +140,11 @@ repeated_budgets as (
         abs(other_amounts) as amount_at_stake,
         concat_ws(
             '',
-            file, ' has ', rows_in_file, ' budgets of "', cost_center_id, '" for ',
+            file, ' has ', rows_in_file, ' ', plan, 's of "', cost_center_id, '" for ',
             {{ year_month('month') }}, '; the last one, ', {{ plain_number('amount') }}, ' ',
             currency, ', counts; remove the others'
         ) as message
-    from budgets
+    from planned_amounts
     where rows_in_file > 1
 
 )
@@ -146,8 +153,8 @@ select * from over_budget
 union all
 select * from over_budget_at_year_end
 union all
-select * from budgets_of_nobody
+select * from amounts_of_nobody
 union all
-select * from budgets_in_other_currency
+select * from amounts_in_other_currency
 union all
-select * from repeated_budgets
+select * from repeated_amounts

@@ -122,6 +122,7 @@ unusable_rows_of_other_feeds as (
         ('directory', 'stg_directory__users'),
         ('directory', 'stg_directory__assignments'),
         ('budgets', 'stg_budgets__budgets'),
+        ('manual_forecasts', 'stg_manual_forecasts__forecasts'),
         ('exchange_rates', 'stg_exchange_rates__rates'),
         ('shared_costs', 'stg_shared_costs__rules'),
         ('license_skus', 'stg_license_list__skus'),

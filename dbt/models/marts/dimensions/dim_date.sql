@@ -14,6 +14,12 @@ budget_variance as (
 
 ),
 
+forecast_variance as (
+
+    select * from {{ ref('forecast_variance') }}
+
+),
+
 cost_forecast as (
 
     select * from {{ ref('cost_forecast') }}
@@ -23,6 +29,8 @@ cost_forecast as (
 months as (
 
     select month from budget_variance
+    union all
+    select month from forecast_variance
     union all
     select month from cost_forecast
 

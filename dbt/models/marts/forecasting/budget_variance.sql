@@ -31,8 +31,10 @@ final as (
         fiscal_year,
         amortized,
         amortized_to_date,
-        prepaid
+        prepaid,
+        manual_forecast
     from budget_months
+    where budget is not null
 
 )
 

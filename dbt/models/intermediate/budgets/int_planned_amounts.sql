@@ -1,14 +1,30 @@
 {#-
-Monthly budgets of cost centers. For a month that is budgeted twice, the file with the latest
-modification time counts. A budget without organization belongs to the organization with the cost
-center.
+Monthly budgets and manual forecasts of cost centers. For a month that is planned twice, the file with
+the latest modification time counts. An amount without organization belongs to the organization with the
+cost center.
 -#}
 with
 
-budgets as (
+landed_amounts as (
 
-    select * from {{ ref('stg_budgets__budgets') }}
-    where rejected_reason is null
+    {% for plan_kind, model in [
+        ('budget', 'stg_budgets__budgets'),
+        ('manual_forecast', 'stg_manual_forecasts__forecasts'),
+    ] %}
+        select
+            '{{ plan_kind }}' as plan_kind,
+            file,
+            row_number,
+            content_hash,
+            organization,
+            cost_center_id,
+            month,
+            currency,
+            amount
+        from {{ ref(model) }}
+        where rejected_reason is null
+        {% if not loop.last %}union all{% endif %}
+    {% endfor %}
 
 ),
 
@@ -53,13 +69,16 @@ owners as (
 with_organization as (
 
     select
-        budgets.* {{ without('organization') }},
-        coalesce(organization_keys.organization_id, budgets.organization, owners.organization_id)
-            as organization_id
-    from budgets
+        landed_amounts.* {{ without('organization') }},
+        coalesce(
+            organization_keys.organization_id,
+            landed_amounts.organization,
+            owners.organization_id
+        ) as organization_id
+    from landed_amounts
     left join organization_keys
-        on lower(budgets.organization) = organization_keys.organization_key
-    left join owners on budgets.cost_center_id = owners.cost_center_id
+        on lower(landed_amounts.organization) = organization_keys.organization_key
+    left join owners on landed_amounts.cost_center_id = owners.cost_center_id
 
 ),
 
@@ -69,6 +88,7 @@ ranked as (
         with_organization.*,
         {{ newest_first(
             [
+                'with_organization.plan_kind',
                 'with_organization.organization_id',
                 'with_organization.cost_center_id',
                 'with_organization.month',
@@ -84,6 +104,7 @@ ranked as (
     window
         month_of_file as (
             partition by
+                with_organization.plan_kind,
                 with_organization.organization_id,
                 with_organization.cost_center_id,
                 with_organization.month,
@@ -94,6 +115,7 @@ ranked as (
 )
 
 select
+    ranked.plan_kind,
     ranked.organization_id,
     ranked.cost_center_id,
     cost_centers.cost_center_id is not null as is_known_cost_center,

@@ -1,0 +1,5 @@
+with
+
+{{ landed_planned_amounts('manual_forecasts') }}
+
+select * from renamed
