@@ -52,7 +52,7 @@ class NodeResult:
 
     `is_unchanged` says that the result is the one of the earlier build: it was left out, or a table
     has the same rows again. `version` is that of the table or view; None for tests. `failure` is
-    dbt's message if a test of severity `error` found rows.
+    the message of a test of severity `error` that found rows.
     """
 
     unique_id: str
@@ -149,7 +149,7 @@ class CompiledBuild:
                 failing_rows,
                 is_unchanged,
                 None if statement.kind == "test" else versions.version(statement.unique_id),
-                _message(statement, failing_rows) if has_failed and failing_rows else None,
+                _failure(statement, failing_rows) if has_failed and failing_rows else None,
             )
         versions.record_tests()
 
@@ -257,11 +257,8 @@ class CompiledBuild:
         connection.commit()
 
 
-def _message(test: Statement, failing_rows: int) -> str:
-    """The message of a failing test in the words of dbt."""
-    name = test.unique_id.split(".")[2]
-    noun = "result" if failing_rows == 1 else "results"
-    return f"{name}: Got {failing_rows} {noun}, configured to fail if != 0"
+def _failure(test: Statement, failing_rows: int) -> str:
+    return dbt_runner.failed_check(test.unique_id.split(".")[2], failing_rows)
 
 
 def execute_statement(connection: duckdb.DuckDBPyConnection, statement: Statement) -> int:

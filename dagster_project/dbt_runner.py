@@ -125,9 +125,16 @@ def invoke(
     if result.exception:
         failures.append(str(result.exception))
     for node in getattr(result.result, "results", None) or []:
-        if node.status in ("error", "fail", "runtime error"):
+        if node.status == "fail" and node.node.resource_type == "test":
+            failures.append(failed_check(node.node.name, node.failures))
+        elif node.status in ("error", "fail", "runtime error"):
             failures.append(f"{node.node.name}: {(node.message or '').strip()}")
     return DbtOutcome(is_success=result.success, failures=tuple(failures))
+
+
+def failed_check(name: str, failing_rows: int) -> str:
+    """The message of a data test that found rows."""
+    return f"{name} found {failing_rows:,} {'row' if failing_rows == 1 else 'rows'}"
 
 
 def _parsed_project(arguments: Sequence[str]) -> Any:

@@ -76,8 +76,8 @@ def _failures(events: Sequence[dg.DagsterEvent]) -> Iterator[str]:
     failed_steps = [event for event in events if event.is_step_failure]
     for event in failed_steps:
         failure = event.step_failure_data
-        description = failure.user_failure_data and failure.user_failure_data.description
-        yield f"Step {event.step_key} failed: {description or _message(failure.error)}"
+        described = failure.user_failure_data and failure.user_failure_data.description
+        yield described or f"Step {event.step_key} failed: {_message(failure.error)}"
     if not failed_steps:
         for event in events:
             if event.is_job_failure and event.job_failure_data.error:

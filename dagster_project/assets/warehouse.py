@@ -200,9 +200,9 @@ def _results(
 
 
 def _failed(failures: Sequence[str]) -> dg.Failure:
-    """The failure of a build, with dbt's message for each node that failed."""
+    """The failure of a build, with a message for each model or check that failed."""
     return dg.Failure(
-        description="dbt build failed: " + "; ".join(failures),
+        description="The build failed: " + "; ".join(failures),
         metadata={"failures": dg.MetadataValue.md("\n".join(map("- {}".format, failures)))},
         allow_retries=False,
     )

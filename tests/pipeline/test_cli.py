@@ -192,7 +192,7 @@ from dagster_project import cli, compiled_build
 compiled_build.kept = lambda: None
 sys.exit(cli.main())
 """
-    statement = data.run_folder / "dbt/run/apportion/models/marts/chargeback/billing_report.sql"
+    statement = data.run_folder / "dbt/run/apportion/models/staging/stg_landing__files.sql"
     statement.parent.mkdir(parents=True)
     statement.symlink_to("/dev/full")
     run = run_python("-c", program, "run", "--data", data.root, DAGSTER_HOME=tmp_path / "dagster")

@@ -139,7 +139,7 @@ def test_a_failing_blocking_check_keeps_what_was_published(checkout: Path, data:
         for name in undecided:
             (data / "landing" / "billing_lines" / name).unlink()
     assert run.returncode == 1
-    assert "every_delivery_is_decided_and_whole: Got 1 result" in run.stdout + run.stderr
+    assert "The build failed: every_delivery_is_decided_and_whole found 1 row\n" in run.stderr
     assert "published results are unchanged" in run.stderr
     assert (data / "published" / "apportion.duckdb").read_bytes() == before
     # What follows a failed check is left out without dbt.

@@ -158,7 +158,7 @@ def test_a_failed_test_is_reported_by_every_build_and_what_it_reads_is_not_built
         results = {each.unique_id: each.failure for each in compiled.execute(connection)}
         connection.execute("detach kept_seeds")
         assert results.keys() == {STAGED, COUNTED, SHOWN, FEW, MANY}
-        assert results.pop(FEW) == "few: Got 1 result, configured to fail if != 0"
+        assert results.pop(FEW) == "few found 1 row"
         assert set(results.values()) == {None}
     connection.execute("delete from raw.seats where n = 1000")
     assert built(connection, tmp_path, statements)["model.reported"] is None
