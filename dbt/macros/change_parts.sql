@@ -21,7 +21,8 @@ priced as (
     select
         *,
         case
-            when amount_at_previous_price is null and seats <> 0 then 0
+            -- Of several units, or of seats at no previous price, all is a change of seats.
+            when seats is null or amount_at_previous_price is null and seats <> 0 then 0
             when unit_amount = previous_unit_amount then 0
             when seats = 0 then change
             else amount - amount_at_previous_price
@@ -35,6 +36,7 @@ effects as (
     select
         *,
         case
+            when seats is null then 0
             when seats = 0 or gained = lost then change - price_change
             when moved_seats = 0 then 0
             else

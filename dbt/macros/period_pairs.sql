@@ -36,3 +36,17 @@ sides as (
 {% macro sum_of_side(side, measure) -%}
     cast(coalesce(sum(case when side = '{{ side }}' then {{ measure }} end), 0) as decimal(28, 10))
 {%- endmacro %}
+
+{#-
+The quantity of one side, or null if the rows of both sides have several units. The rows have
+`first_unit` and `last_unit`, the least and the greatest unit of what they sum.
+-#}
+{% macro quantity_of_side(side) -%}
+    cast(
+        case
+            when min(first_unit) is not distinct from max(last_unit)
+                then coalesce(sum(case when side = '{{ side }}' then quantity end), 0)
+        end
+        as decimal(28, 10)
+    )
+{%- endmacro %}

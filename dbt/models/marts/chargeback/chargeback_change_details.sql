@@ -92,8 +92,8 @@ paired as (
         max_by(cost_center_name, side_period) as cost_center_name,
         min(amount_basis) as amount_basis,
         case when min(first_unit) = max(last_unit) then min(first_unit) end as quantity_unit,
-        {{ sum_of_side('previous', 'quantity') }} as previous_quantity,
-        {{ sum_of_side('now', 'quantity') }} as quantity,
+        {{ quantity_of_side('previous') }} as previous_quantity,
+        {{ quantity_of_side('now') }} as quantity,
         {{ sum_of_side('previous', 'amount') }} as previous_amount,
         {{ sum_of_side('now', 'amount') }} as amount
     from summed
@@ -136,7 +136,8 @@ measured as (
                 paired.currency,
                 paired.subscription_id,
                 paired.product_name,
-                paired.charge_group
+                paired.charge_group,
+                paired.quantity_unit
         )
 
 ),

@@ -67,8 +67,8 @@ paired as (
         min(amount_basis) as amount_basis,
         min(first_billing_period) as first_billing_period,
         case when min(first_unit) = max(last_unit) then min(first_unit) end as quantity_unit,
-        {{ sum_of_side('previous', 'quantity') }} as previous_quantity,
-        {{ sum_of_side('now', 'quantity') }} as quantity,
+        {{ quantity_of_side('previous') }} as previous_quantity,
+        {{ quantity_of_side('now') }} as quantity,
         {{ sum_of_side('previous', 'amount') }} as previous_amount,
         {{ sum_of_side('now', 'amount') }} as amount,
         -- A subscription that never has a cycle is billed once: any charge counts as one.
