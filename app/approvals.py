@@ -12,9 +12,9 @@ import streamlit as st
 
 from app import changes, markup
 from app.changes import Waiting
-from app.records import LONGEST_TEXT, Person, one_line
 from app.screen import nothing, page_context
 from dagster_project import wording
+from dagster_project.records import LONGEST_TEXT, Person, one_line
 
 Change = TypeVar("Change", bound=Waiting)
 

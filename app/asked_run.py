@@ -21,10 +21,10 @@ from typing import Literal
 
 import filelock
 
-from app import records
-from app.records import Person
+from dagster_project import records
 from dagster_project.errors import ApportionError, WarehouseBusy
 from dagster_project.files import replaced_at_once
+from dagster_project.records import Person
 from dagster_project.settings import PROJECT_ROOT, DataFolder, Limits
 from dagster_project.writer import only_writer
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from app import cost_centers, records, splits
+from app import cost_centers, splits
 from app.cost_centers import CenterChange, Listed
-from app.records import Person, RecordDamaged
 from app.splits import AlreadyWritten, Change, CostCenter, Note
+from dagster_project import records
 from dagster_project.errors import ApportionError
 from dagster_project.files import file_name
+from dagster_project.records import Person, RecordDamaged
 from dagster_project.settings import DataFolder
 
 Action = Literal["saved", "proposed", "approved", "declined", "withdrawn"]

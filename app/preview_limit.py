@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from app.records import now
 from dagster_project import wording
 from dagster_project.errors import ApportionError
+from dagster_project.records import now
 
 MOST = 12
 WITHIN = timedelta(hours=1)

@@ -15,8 +15,8 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from app.published import Viewer
-from app.records import LONGEST_NAME, Person, one_line
 from dagster_project.errors import ApportionError
+from dagster_project.records import LONGEST_NAME, Person, one_line
 from dagster_project.settings import DataFolder
 from dagster_project.settings_file import Settings, read_settings
 

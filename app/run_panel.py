@@ -10,11 +10,11 @@ import streamlit as st
 from app import asked_run, markup
 from app.asked_run import AskedRun
 from app.published import Version
-from app.records import Person
 from app.screen import explain, page_context, problem
 from dagster_project import wording
 from dagster_project.errors import ApportionError
 from dagster_project.feeds.declarations import read_locale
+from dagster_project.records import Person
 
 SECONDS_BETWEEN_LOOKS = 2
 

@@ -28,12 +28,12 @@ from app.published import (
 from app.queries import lines, pickers
 from app.queries.query import Query, Row, Selection, every_row, fetch
 from app.queries.query import count as count_rows
-from app.records import LONGEST_NAME, Person, one_line
 from app.roles import Roles, read_roles
 from dagster_project import wording
 from dagster_project.errors import ApportionError
 from dagster_project.feeds.declarations import read_locale
 from dagster_project.files import file_name, write_csv
+from dagster_project.records import LONGEST_NAME, Person, one_line
 from dagster_project.settings import DataFolder
 from dagster_project.web_server import OWN_HOSTS
 

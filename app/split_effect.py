@@ -15,12 +15,12 @@ from app import markup
 from app.preview_limit import LIMIT, TooOften
 from app.published import Version, Viewer
 from app.queries.query import Column, Row
-from app.records import now
 from app.screen import nothing, page_context, problem
 from app.splits import Change, CostCenter, Verdict, content, path_in_landing
 from dagster_project import wording
 from dagster_project.errors import ApportionError
 from dagster_project.feeds.formats import SPLIT_HISTORY
+from dagster_project.records import now
 from dagster_project.settings import Limits
 from dagster_project.what_if import WhatIf, compare
 from dagster_project.what_if.effects import Charge, Horizon

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from app import changes
-from app.records import Person
 from app.splits import AlreadyWritten
 from dagster_project import copies
 from dagster_project.errors import ApportionError
 from dagster_project.inspection import report
 from dagster_project.inspection.reading import inspect_file
 from dagster_project.landing import folder
+from dagster_project.records import Person
 from dagster_project.settings import DataFolder
 
 

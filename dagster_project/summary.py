@@ -4,14 +4,17 @@ Belongs here: its text, from the published marts. Does not: how a figure is writ
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import duckdb
 
-from dagster_project import database, wording
+from dagster_project import database, records, reviews, wording
 from dagster_project.publish import published_state
 from dagster_project.quoting import sql_literal
+from dagster_project.records import RecordDamaged
+from dagster_project.reviews import Reviewed
 from dagster_project.settings import DataFolder
 
 QUARANTINE_SHOWN = 10
@@ -45,17 +48,19 @@ def _summary(data: DataFolder, has_next_steps: bool) -> str:
             f"attach {sql_literal(data.published_database)} as published (read_only)"
         )
         connection.execute(f"attach {sql_literal(data.warehouse)} as warehouse (read_only)")
+        reviewed, note = _reviewed(data)
+        kinds = _kinds(connection, reviewed)
         parts = [
             _files(connection),
             _lines(connection),
             _landed(connection),
             _quarantine(connection),
-            _findings(connection),
+            [*_findings(kinds), *note],
             _reconciliation(connection),
             _chargeback(connection),
             _forecast(connection),
         ]
-        next_steps = _next_steps(connection) if has_next_steps else []
+        next_steps = _next_steps(connection, kinds) if has_next_steps else []
     results = [
         f"Results       state {(published_state(data) or 'unknown')[:8]}",
         f"  {data.published_database}   (tables in schema marts; start with billing_report)",
@@ -232,26 +237,61 @@ def _blocking(rows: Sequence[tuple[Any, ...]]) -> list[str]:
     return lines
 
 
-def _findings(connection: duckdb.DuckDBPyConnection) -> list[str]:
+@dataclass(frozen=True)
+class _Kind:
+    """The findings of one kind, and how many of them the broker has accepted."""
+
+    severity: str
+    kind: str
+    meaning: str
+    count: int
+    accepted_count: int
+
+
+def _kinds(connection: duckdb.DuckDBPyConnection, reviewed: Reviewed) -> list[_Kind]:
+    """The findings to review before billing, by kind."""
+    findings = "(select *, null as accepted_until from published.marts.findings)"
+    parameters: dict[str, str] = {}
+    if any(state["accepted_until"] for state in reviewed.values()):
+        findings, parameters = reviews.with_states("published.marts.findings", reviewed)
+        parameters["today"] = records.now().date().isoformat()
+    # Without parameters where nothing is accepted: see _chargeback.
     rows = connection.execute(
-        """
-        select severity, kind, count(*), any_value(meaning)
-        from published.marts.findings
+        f"""
+        select severity, kind, any_value(meaning), count(*), count(accepted_until)
+        from {findings}
         where severity <> 'info'
         group by severity, kind
         order by severity, kind
-        """
+        """,
+        *([parameters] if parameters else []),
     ).fetchall()
-    if not rows:
+    return [_Kind(*row) for row in rows]
+
+
+def _findings(kinds: Sequence[_Kind]) -> list[str]:
+    if not kinds:
         return ["Findings      none to review before billing"]
-    count = sum(row[2] for row in rows)
+    count = sum(each.count for each in kinds)
+    accepted = sum(each.accepted_count for each in kinds)
+    of_them = f", {wording.number(accepted)} of them accepted" if accepted else ""
     return [
-        f"Findings      {wording.number(count)} to review before billing, in marts.findings",
+        f"Findings      {wording.number(count)} to review before billing{of_them},"
+        " in marts.findings",
         *(
-            f"  {severity:<9}{wording.number(number):>5} {kind}: {meaning}"
-            for severity, kind, number, meaning in rows
+            f"  {each.severity:<9}{wording.number(each.count):>5} {each.kind}: {each.meaning}"
+            + (f" ({wording.number(each.accepted_count)} accepted)" if each.accepted_count else "")
+            for each in kinds
         ),
     ]
+
+
+def _reviewed(data: DataFolder) -> tuple[Reviewed, list[str]]:
+    """What the broker has decided on findings, and a note if the record cannot be read."""
+    try:
+        return reviews.states(reviews.read(data)), []
+    except RecordDamaged as error:
+        return {}, [f"  note      accepted findings are not counted: {error}"]
 
 
 def _reconciliation(connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -347,14 +387,11 @@ def _forecast(connection: duckdb.DuckDBPyConnection) -> list[str]:
     ]
 
 
-def _next_steps(connection: duckdb.DuckDBPyConnection) -> list[str]:
+def _next_steps(connection: duckdb.DuckDBPyConnection, kinds: Sequence[_Kind]) -> list[str]:
     """What to do next: review, exports, closing.
 
     The amounts at stake of findings have no sum: several findings can be about the same money.
     """
-    found = connection.execute(
-        "select count(*) from published.marts.findings where severity <> 'info'"
-    ).fetchone()
     row = connection.execute(
         """
         select min(billing_period) filter (status = 'open'), max(billing_period)
@@ -363,8 +400,9 @@ def _next_steps(connection: duckdb.DuckDBPyConnection) -> list[str]:
     ).fetchone()
     oldest_open, latest = row or (None, None)
     steps = []
-    if found and found[0]:
-        review = f"review {wording.counted(found[0], 'finding')} and see the results in a browser"
+    open_count = sum(each.count - each.accepted_count for each in kinds)
+    if open_count:
+        review = f"review {wording.counted(open_count, 'finding')} and see the results in a browser"
         steps.append(("make app", review))
     else:
         steps.append(("make app", "see the results in a browser"))

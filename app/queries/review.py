@@ -3,13 +3,12 @@
 Belongs here: data problems. Does not: amounts charged (charges).
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 
 from app.published import Viewer
 from app.queries.query import Column, Query, Selection
-from dagster_project import finding_keys
+from dagster_project.reviews import Reviewed, with_states
 
 
 def _of_period(selection: Selection) -> str:
@@ -23,13 +22,6 @@ def _findings_where(selection: Selection) -> tuple[str, tuple[tuple[str, str], .
         # A finding without an organization, such as an unreadable file, may concern any of them.
         condition += " and (organization_id = $organization_id or organization_id is null)"
     return condition, selection.parameters
-
-
-AMOUNT_GROWTH = "1.1"
-"""An amount at stake that has grown by more than a tenth is no longer the accepted one."""
-
-Reviewed = Mapping[str, Mapping[str, str | None]]
-"""The state of reviewed findings by their key: assigned_to, accepted_until, accepted_amount."""
 
 
 SOURCES: Mapping[str, str] = {
@@ -53,38 +45,8 @@ def _reviewed(
     reviewed: Reviewed, source: str = "findings"
 ) -> tuple[str, tuple[tuple[str, str], ...]]:
     """SQL of the findings with their key and the state of their review, and its parameters."""
-    rows = [{"finding_key": key, **state} for key, state in reviewed.items()]
-    return (
-        f"""
-        (
-            with keyed as (
-                select * from {finding_keys.with_keys(SOURCES[source])}
-            ),
-            states as (
-                select unnest(
-                    from_json(
-                        $reviewed::json,
-                        '[{{"finding_key": "VARCHAR", "assigned_to": "VARCHAR",'
-                        ' "accepted_until": "DATE", "accepted_amount": "DECIMAL(28, 10)"}}]'
-                    ),
-                    recursive := true
-                )
-            )
-            select
-                keyed.*, states.assigned_to,
-                case
-                    when
-                        states.accepted_until >= $today::date
-                        and abs(coalesce(keyed.amount_at_stake, 0))
-                            <= abs(coalesce(states.accepted_amount, 0)) * {AMOUNT_GROWTH}
-                        then states.accepted_until
-                end as accepted_until
-            from keyed
-            left join states on keyed.finding_key = states.finding_key
-        )
-        """,
-        (*finding_keys.PARAMETERS, ("reviewed", json.dumps(rows))),
-    )
+    found, parameters = with_states(SOURCES[source], reviewed)
+    return found, tuple(parameters.items())
 
 
 def _today(today: str) -> tuple[tuple[str, str], ...]:

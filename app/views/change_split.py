@@ -17,7 +17,6 @@ from app.approvals import show_waiting
 from app.made import show_made
 from app.queries import licenses, pickers
 from app.queries.query import Column, Row
-from app.records import LONGEST_TEXT, Person, one_line
 from app.run_panel import offer_run
 from app.screen import (
     ask,
@@ -34,6 +33,7 @@ from app.split_effect import Previewed, compute, in_words, show_effect
 from app.splits import Change, CostCenter, Verdict, check
 from dagster_project import wording
 from dagster_project.errors import ApportionError
+from dagster_project.records import LONGEST_TEXT, Person, one_line
 
 here = page_context()
 SHOWN_ROWS = 10_000

@@ -11,7 +11,6 @@ from app import markup
 from app.queries import charges, lines, pickers
 from app.queries.pickers import ChargebackView
 from app.queries.query import Column, Row, Selection
-from app.records import LONGEST_NAME, one_line
 from app.screen import (
     ALL,
     ask,
@@ -25,6 +24,7 @@ from app.screen import (
     unpriced_notices,
 )
 from dagster_project import wording
+from dagster_project.records import LONGEST_NAME, one_line
 
 here = page_context()
 viewer = here.viewer

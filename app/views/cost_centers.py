@@ -15,7 +15,6 @@ from app.cost_centers import Action, CenterChange, Listed
 from app.made import show_made
 from app.queries import licenses, pickers
 from app.queries.query import Column, Row
-from app.records import LONGEST_TEXT, Person, now, one_line
 from app.run_panel import offer_run
 from app.screen import (
     ask,
@@ -31,6 +30,7 @@ from app.screen import (
 from app.splits import Note
 from dagster_project import wording
 from dagster_project.errors import ApportionError
+from dagster_project.records import LONGEST_TEXT, Person, now, one_line
 
 here = page_context()
 today = now().date()

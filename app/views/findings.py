@@ -6,12 +6,10 @@ from html import escape
 
 import streamlit as st
 
-from app import markup, reviews
+from app import markup
 from app.cures import address_of, cure_of
 from app.queries import charges, pickers, review
 from app.queries.query import Column, Row, Selection
-from app.records import LONGEST_NAME, LONGEST_TEXT, now, one_line
-from app.reviews import Step
 from app.screen import (
     ALL,
     ask,
@@ -24,8 +22,10 @@ from app.screen import (
     problem,
     show,
 )
-from dagster_project import wording
+from dagster_project import reviews, wording
 from dagster_project.errors import ApportionError
+from dagster_project.records import LONGEST_NAME, LONGEST_TEXT, now, one_line
+from dagster_project.reviews import Step
 
 here = page_context()
 viewer = here.viewer

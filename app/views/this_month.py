@@ -6,12 +6,12 @@ from html import escape
 
 import streamlit as st
 
-from app import drawing, markup, reviews
+from app import drawing, markup
 from app.queries import budgets, charges, overview, review, trend, units
 from app.queries.query import Row, Selection
-from app.records import RecordDamaged, now
 from app.screen import ask, columns_of, heading, page_context, show, unpriced_notices
-from dagster_project import wording
+from dagster_project import reviews, wording
+from dagster_project.records import RecordDamaged, now
 
 here = page_context()
 viewer, selection = here.viewer, here.selection

@@ -4,13 +4,13 @@ Belongs here: layout. Does not: what was read (reading) and what is suggested (s
 """
 
 import textwrap
-from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
 
 from dagster_project import wording
 from dagster_project.feeds.formats import TEXT, FileFormat, match_key
 from dagster_project.feeds.readers import LandedRows
+from dagster_project.inspection.grouped_faults import RowFault, grouped
 from dagster_project.inspection.reading import SHOWN_ROWS, Inspection, StagedRows
 from dagster_project.landing.folder import feed_of
 
@@ -172,19 +172,18 @@ def _unusable(staged: StagedRows) -> list[str]:
     """The faults, one line for all rows with the same fault."""
     if not staged.unusable:
         return []
-    counts = Counter((each.column_name, each.reason) for each in staged.unusable)
-    first = {(each.column_name, each.reason): each for each in reversed(staged.unusable)}
-    lines = ["Rows that a run would put into quarantined_rows"]
-    for (column, reason), count in counts.most_common(SHOWN_FAULTS):
-        each = first[column, reason]
-        more = f" and {count - 1:,} more" if count > 1 else ""
-        found = f" (found: {each.value!r})" if each.value else ""
-        lines.append(
-            f"  row {each.row_number}{more}: {f'{column} ' if column else ''}{reason}{found}"
+    faults = [
+        RowFault(
+            f"row {each.row_number}",
+            f"{each.column_name} {each.reason}" if each.column_name else each.reason,
+            each.value,
         )
-    if len(counts) > SHOWN_FAULTS:
-        lines.append(f"  ... and {len(counts) - SHOWN_FAULTS} other faults")
-    return lines
+        for each in staged.unusable
+    ]
+    return [
+        "Rows that a run would put into quarantined_rows",
+        *(f"  {line}" for line in grouped(faults, SHOWN_FAULTS)),
+    ]
 
 
 def _suggestion(inspection: Inspection) -> list[str]:

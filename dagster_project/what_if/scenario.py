@@ -5,17 +5,22 @@ Belongs here: reading and refusing files. Does not: their effect (effects).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
+from dagster_project import wording
 from dagster_project.errors import RefusedFile, UsageError
 from dagster_project.feeds.formats import FileFormat
 from dagster_project.files import file_name
+from dagster_project.inspection.grouped_faults import RowFault, grouped
 from dagster_project.landing.contents import recognize
 from dagster_project.settings import FEEDS, Limits
 
-SHOWN_REFUSALS = 20
+SHOWN_FAULTS = 10
+"""Kinds of faults of one file that a message lists."""
 
 
 class ScenarioRefused(UsageError):
@@ -69,7 +74,8 @@ def require_usable(
 ) -> dict[str, int]:
     """The number of rows of each scenario by its place in landing, if all of them are usable.
 
-    `connection` has the database `after`. Raises ScenarioRefused with file, row, column and value.
+    `connection` has the database `after`. Raises ScenarioRefused with file, row, column and value,
+    once for all rows of a file with the same fault.
     """
     rows = connection.execute(
         """
@@ -80,15 +86,8 @@ def require_usable(
         """,
         {"files": list(scenarios)},
     ).fetchall()
-    refusals = [
-        f"{scenarios[file].name}: "
-        + (f"{cell or f'row {row_number}'}: " if row_number is not None else "")
-        + reason
-        + (f" (found: {value!r})" if value else "")
-        for file, reason, row_number, value, cell in rows
-    ]
-    if refusals:
-        raise ScenarioRefused("\n  ".join(_shortened(refusals)))
+    if rows:
+        raise ScenarioRefused("\n  ".join(_refusals(rows, scenarios)))
     row_counts: dict[str, int] = dict(
         connection.execute(
             "select file, row_count from after.raw.landed_files where list_contains($files, file)",
@@ -98,12 +97,18 @@ def require_usable(
     return row_counts
 
 
-def _shortened(refusals: list[str]) -> list[str]:
-    if len(refusals) == 1:
-        return refusals
-    more = len(refusals) - SHOWN_REFUSALS
-    return [
-        f"{len(refusals):,} rows or files cannot be used",
-        *refusals[:SHOWN_REFUSALS],
-        *([f"... and {more:,} more"] if more > 0 else []),
-    ]
+def _refusals(rows: Sequence[tuple[Any, ...]], scenarios: Mapping[str, Scenario]) -> list[str]:
+    """One line per file, and one for all of its rows with the same fault."""
+    lines: list[str] = []
+    for file, of_file in groupby(rows, key=lambda row: str(row[0])):
+        faults: list[RowFault] = []
+        name = scenarios[file].name
+        for _, reason, row_number, value, cell in of_file:
+            if row_number is None:
+                lines.append(f"{name}: {reason}{f' (found: {value!r})' if value else ''}")
+            else:
+                faults.append(RowFault(cell or f"row {row_number}", reason, value))
+        lines += [f"{name}: {line}" for line in grouped(faults, SHOWN_FAULTS)]
+    if len(rows) == 1:
+        return lines
+    return [f"{wording.number(len(rows))} rows or files cannot be used", *lines]

@@ -12,17 +12,18 @@ import pytest
 from conftest import MadeOnce
 from published_company import copied, published_company
 
-from app import asked_run, changes, cost_centers, records
+from app import asked_run, changes, cost_centers
 from app.asked_run import AskedRun, RunRefused
 from app.changes import NotPending
 from app.cost_centers import CenterChange, Listed
 from app.made import rows_of
 from app.preview_limit import PreviewLimit, TooOften
 from app.published import Viewer
-from app.records import Person, RecordDamaged
 from app.split_effect import in_words
 from app.split_effect import rows_of as effect_rows
 from app.splits import AlreadyWritten, Change, CostCenter
+from dagster_project import records
+from dagster_project.records import Person, RecordDamaged
 from dagster_project.settings import DataFolder
 from dagster_project.what_if.effects import Charge
 

@@ -16,13 +16,13 @@ from conftest import Company, MadeOnce
 from published_company import BILL_HEADER, copied, published_company, query
 from streamlit.testing.v1 import AppTest
 
-from app import changes, records, reviews, screen
+from app import changes, screen
 from app.published import Viewer, tables
 from app.queries import changes as changes_shown
-from app.records import Person, now
 from app.roles import Roles
 from app.splits import Change
-from dagster_project import wording
+from dagster_project import records, reviews, wording
+from dagster_project.records import Person, now
 from dagster_project.settings import PROJECT_ROOT, DataFolder
 
 Open = Callable[..., AppTest]

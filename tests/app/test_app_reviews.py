@@ -10,13 +10,13 @@ import pytest
 from conftest import MadeOnce
 from published_company import copied, published_company
 
-from app import reviews
 from app.cures import CURES, address_of, cure_of
 from app.published import Viewer, tables
 from app.queries import review
 from app.queries.query import Row, Selection, fetch
-from app.records import Person, RecordDamaged
-from app.reviews import NotAcceptable
+from dagster_project import reviews
+from dagster_project.records import Person, RecordDamaged
+from dagster_project.reviews import NotAcceptable
 from dagster_project.seeds import seed_values
 from dagster_project.settings import FEEDS, DataFolder
 

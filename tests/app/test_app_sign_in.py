@@ -14,8 +14,8 @@ from published_company import copied, published_company
 from test_app_browser import free_port, served
 
 from app import changes
-from app.records import Person
 from app.splits import Change
+from dagster_project.records import Person
 from dagster_project.settings import DataFolder
 
 pytestmark = NEEDS_CHROMIUM

@@ -8,8 +8,8 @@ from conftest import MadeOnce
 from published_company import BILL_HEADER, copied, published_company
 
 from app import uploads
-from app.records import Person
 from app.uploads import UploadRefused
+from dagster_project.records import Person
 from dagster_project.settings import DataFolder
 
 ANN = Person("Ann", "sub-1")

@@ -1,12 +1,14 @@
 """The summary of a run: each cause of quarantine once, the amounts charged, what to do next."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import duckdb
 from conftest import Company
 from published_company import copied
 
-from dagster_project import dbt_runner, publish
+from dagster_project import dbt_runner, finding_keys, publish, reviews
+from dagster_project.records import Person, now
 from dagster_project.summary import summarize
 
 HEADER = (
@@ -54,6 +56,45 @@ def test_the_summary_has_the_form_of_the_locale(sample_company: Company, tmp_pat
     lines = summarize(data).splitlines()
     (engineering,) = [line for line in lines if " Engineering " in line]
     assert engineering.split()[-4:] == ["USD", "2.915,576507", "2.319,616", "2.505,18528"]
+
+
+def test_accepted_findings_are_counted_apart(sample_company: Company, tmp_path: Path) -> None:
+    data = copied(sample_company.data, tmp_path / "reviewed")
+    with duckdb.connect(str(data.published_database), read_only=True) as marts:
+        marts.execute("use marts")
+        keyed = marts.execute(
+            f"""
+            select finding_key, amount_at_stake, kind, severity
+            from {finding_keys.with_keys("findings")} where severity <> 'info'
+            order by kind, message
+            """,
+            dict(finding_keys.PARAMETERS),
+        ).fetchall()
+    ann, today = Person("Ann"), now().date()
+    (key, amount, kind, severity), (ended, ended_amount, _, _), (theirs, theirs_amount, _, _) = (
+        keyed[:3]
+    )
+    reviews.accept(data, ann, key, "known", until=today, amount=amount, today=today)
+    # An acceptance that has ended, and one of an organization, do not count.
+    past = today - timedelta(days=1)
+    reviews.accept(data, ann, ended, "known", until=past, amount=ended_amount, today=past)
+    reviews.accept(
+        data, ann, theirs, "known", until=today, amount=theirs_amount, today=today, side="alder"
+    )
+    lines = summarize(data).splitlines()
+    assert f"Findings      {len(keyed)} to review before billing, 1 of them accepted," in "\n".join(
+        lines
+    )
+    (of_kind,) = [line for line in lines if line.split()[:1] == [severity] and f" {kind}: " in line]
+    assert of_kind.endswith(" (1 accepted)")
+    assert sum(line.endswith(" accepted)") for line in lines) == 1
+    assert f"review {len(keyed) - 1} findings and see the results in a browser" in "\n".join(lines)
+
+    with data.reviews.open("a") as record:
+        record.write("not JSON\n")
+    text = summarize(data)
+    assert f"Findings      {len(keyed)} to review before billing, in marts.findings" in text
+    assert "note      accepted findings are not counted: reviews.jsonl line 4 is damaged" in text
 
 
 def test_the_summary_ends_with_what_to_do_next(sample_company: Company) -> None:

@@ -271,7 +271,11 @@ def test_a_scenario_without_effect_states_the_reason_even_if_landing_is_newer(
 def test_unusable_rows_are_reported_and_nothing_is_computed(
     data: DataFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bad = scenario(tmp_path, "bad.csv", ALDER.replace(",9\n", ",nine\n"))
+    rows = "".join(
+        f"{PREMIUM},Cost center split adjusted,2026-03-{day:02d},31,Litigation,{quantity}\n"
+        for day, quantity in ((1, "ten"), (2, "eleven"), (3, 31))
+    )
+    bad = scenario(tmp_path, "bad.csv", ALDER.replace(",9\n", ",nine\n") + rows)
     book = openpyxl.Workbook()
     sheet = book.active
     assert sheet is not None
@@ -286,8 +290,10 @@ def test_unusable_rows_are_reported_and_nothing_is_computed(
     assert state(data) == before
     shown = capsys.readouterr()
     assert "Open billing periods" not in shown.out
-    assert f"{bad}: row 3: Allocated Quantity is not a number" in shown.err
-    assert "(found: 'nine')" in shown.err
+    # Rows with one fault are one line, as in the report of an inspection.
+    assert "4 rows or files cannot be used" in shown.err
+    assert f"{bad}: row 3 and 2 more: Allocated Quantity is not a number" in shown.err
+    assert "(found: 'nine')" in shown.err and "ten" not in shown.err
     assert f"{tmp_path / 'May.xlsx'}: May!C2: Datetime is not a date" in shown.err
     assert "(found: 'soon')" in shown.err
     assert not out.exists()

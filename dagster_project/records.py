@@ -1,7 +1,7 @@
 """Append-only records of what people do in the app: files of JSON lines in the data folder.
 
-Belongs here: reading and appending lines, whatever they record. Does not: their meaning (changes,
-reviews).
+Belongs here: reading and appending lines, whatever they record. Does not: their meaning (reviews,
+app/changes).
 """
 
 import json

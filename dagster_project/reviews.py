@@ -1,22 +1,22 @@
 """Reviews of findings and allocations: who did what with them, in `reviews.jsonl`.
 
-Belongs here: the record and the state that follows from it. Does not: the findings and their keys
-(queries/review), Streamlit.
+Belongs here: the record, and the state of findings that follows from it, for the app and for the
+summary of a run. Does not: which findings a page shows (app/queries/review), Streamlit.
 
 The broker and each organization review by themselves: an organization never reads what the broker
 wrote, which may name a cost.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
-from app import records
-from app.records import Person, RecordDamaged
-from dagster_project import wording
+from dagster_project import finding_keys, records, wording
 from dagster_project.errors import ApportionError
+from dagster_project.records import Person, RecordDamaged
 from dagster_project.settings import DataFolder
 
 Action = Literal["assigned", "commented", "accepted", "reopened", "confirmed"]
@@ -25,6 +25,12 @@ BROKER = ""
 """The side of the broker; that of an organization is its id."""
 
 LONGEST_ACCEPTANCE_DAYS = 366
+
+AMOUNT_GROWTH = "1.1"
+"""An amount at stake that has grown by more than a tenth is no longer the accepted one."""
+
+Reviewed = Mapping[str, Mapping[str, str | None]]
+"""The state of reviewed findings by their key: assigned_to, accepted_until, accepted_amount."""
 
 
 class NotAcceptable(ApportionError):
@@ -105,6 +111,46 @@ def states(
             "accepted_amount": (decided.amount or None) if decided and is_accepted else None,
         }
     return found
+
+
+def with_states(findings: str, reviewed: Reviewed) -> tuple[str, dict[str, str]]:
+    """SQL of findings with their key and the state of their review, and its parameters.
+
+    `findings` is a table, or a query in parentheses. The parameter `today` is the caller's.
+    `accepted_until` is null if the acceptance has ended, or the amount at stake has grown since.
+    """
+    rows = [{"finding_key": key, **state} for key, state in reviewed.items()]
+    return (
+        f"""
+        (
+            with keyed as (
+                select * from {finding_keys.with_keys(findings)}
+            ),
+            states as (
+                select unnest(
+                    from_json(
+                        $reviewed::json,
+                        '[{{"finding_key": "VARCHAR", "assigned_to": "VARCHAR",'
+                        ' "accepted_until": "DATE", "accepted_amount": "DECIMAL(28, 10)"}}]'
+                    ),
+                    recursive := true
+                )
+            )
+            select
+                keyed.*, states.assigned_to,
+                case
+                    when
+                        states.accepted_until >= $today::date
+                        and abs(coalesce(keyed.amount_at_stake, 0))
+                            <= abs(coalesce(states.accepted_amount, 0)) * {AMOUNT_GROWTH}
+                        then states.accepted_until
+                end as accepted_until
+            from keyed
+            left join states on keyed.finding_key = states.finding_key
+        )
+        """,
+        {**dict(finding_keys.PARAMETERS), "reviewed": json.dumps(rows)},
+    )
 
 
 def _key_of_allocations(organization_id: str, period: str) -> str:
