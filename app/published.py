@@ -19,9 +19,8 @@ import duckdb
 
 from dagster_project.errors import ApportionError
 from dagster_project.exports.scope import (
-    SALTED_LINE_IDS,
+    READER_MASKS,
     NothingPublished,
-    customer_masks,
     open_published,
 )
 from dagster_project.exports.visibility import customer_marts
@@ -30,10 +29,6 @@ from dagster_project.settings import DataFolder
 
 START_SALT = secrets.token_hex(16)
 """The salt of line ids where the app may not write to the data folder: new at every start."""
-
-MASKS = customer_masks(SALTED_LINE_IDS)
-"""SQL of the masked columns, by mart. The app has no mask for billing_line_details and
-shows the charge type and the days instead."""
 
 
 BROKER_MEASURES = (
@@ -285,7 +280,7 @@ def _narrow(
     connection.execute("set variable cost_centers = $ids::varchar[]", {"ids": cost_center_ids})
     # billing_report first: the rows of another mart depend on it.
     for mart in sorted(customer_marts(), key=lambda each: each.name):
-        columns = mart.values(MASKS.get(mart.name, {}), published.get(mart.name, {}))
+        columns = mart.values(READER_MASKS.get(mart.name, {}), published.get(mart.name, {}))
         own_rows = "true" if cost_center_ids is None else _owner_rows(mart.name, mart.columns)
         if columns and own_rows is not None:
             selected = ", ".join(f"{value} as {column}" for column, value in columns.items())

@@ -235,6 +235,7 @@ def _pages(viewer: Viewer) -> dict[str, list[st.Page]]:
         licenses.append(page("cost_centers", "Cost centers"))
     review = [page("findings", "Findings to review")]
     if viewer.cost_center_ids is not None:
+        bills.append(page("statements", "Statements"))
         return {"Bills": bills, "Licenses": licenses}
     bills.append(page("exports", "Exports"))
     if not viewer.is_customer:

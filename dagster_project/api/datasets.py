@@ -8,16 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dagster_project.api.tokens import Token
-from dagster_project.exports.scope import (
-    CUSTOMER_DETAILS,
-    SALTED_LINE_IDS,
-    customer_masks,
-)
+from dagster_project.exports.scope import READER_MASKS
 from dagster_project.exports.visibility import VisibleMart, customer_marts
 from dagster_project.quoting import sql_identifier
-
-MASKS = customer_masks({**SALTED_LINE_IDS, "billing_line_details": CUSTOMER_DETAILS})
-"""SQL of the masked columns for organizations, by mart."""
 
 PERIOD_COLUMNS: Mapping[str, str] = {
     "billing_period": "billing_period",
@@ -103,7 +96,7 @@ def reading(dataset: Dataset, token: Token, published: Mapping[str, str]) -> Rea
     mart = organization_mart(dataset)
     if mart is None:
         raise NotReadable(f"{dataset.name} is for the broker only")
-    values = mart.values(MASKS.get(mart.name, {}), published)
+    values = mart.values(READER_MASKS.get(mart.name, {}), published)
     return Reading(values, mart.condition("published.marts.chargeback"))
 
 

@@ -86,6 +86,11 @@ def customer_masks(of_lines: Mapping[str, str]) -> Mapping[str, Mapping[str, str
     }
 
 
+READER_MASKS = customer_masks({**SALTED_LINE_IDS, "billing_line_details": CUSTOMER_DETAILS})
+"""SQL of the masked columns for organizations that read published tables by a connection, by mart.
+It needs the variable `line_salt`."""
+
+
 def shared_cost_sides(measures: Sequence[str]) -> str:
     """SQL of shared costs per cost center: amounts received and amounts passed on.
 

@@ -6,17 +6,20 @@ from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from html import escape, unescape
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import parse_qsl
 from xml.etree import ElementTree
 
 import duckdb
+import pypdf
 import pytest
 from conftest import Company, MadeOnce
 from published_company import BILL_HEADER, copied, published_company, query
 from streamlit.testing.v1 import AppTest
 
 from app import changes, screen
+from app.own_statements import own_statements, statement_name
 from app.published import Viewer, tables
 from app.queries import changes as changes_shown
 from app.roles import Roles
@@ -66,6 +69,12 @@ def opened(data: DataFolder, monkeypatch: pytest.MonkeyPatch) -> Open:
 def text(app: AppTest) -> str:
     """All markup of the page."""
     return "\n".join(element.proto.body for element in app.get("html"))
+
+
+def pdf_words(content: bytes) -> str:
+    """The words of a PDF, with one space between them."""
+    pages = pypdf.PdfReader(BytesIO(content)).pages
+    return " ".join(" ".join(page.extract_text() for page in pages).split())
 
 
 def picker(app: AppTest, label: str) -> list[str]:
@@ -666,6 +675,39 @@ def test_an_owner_has_no_findings(opened: Open, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(screen, "_viewer", lambda data: (owner, Person("sam", "s1"), Roles()))
     with pytest.raises(ValueError, match="navigation page"):
         opened("findings")
+
+
+def test_an_owner_downloads_own_statements_only(
+    opened: Open, data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = Viewer("evergreen", cost_center_ids=("EVG-SALES",))
+    (sales,) = own_statements(data, owner, "2026-01")
+    assert statement_name(sales) == "statement-2026-01-EVG-SALES-USD.pdf"
+    printed = pdf_words(sales.content)
+    assert "Sales" in printed and "Total 331.00" in printed
+    # Neither the total of the organization, 722.68, nor another cost center, nor a cost.
+    for unseen in ("722.68", "sum to", "Marketing", "264.80"):
+        assert unseen not in printed
+    # The owner of one that receives a shared cost.
+    (marketing,) = own_statements(
+        data, Viewer("evergreen", cost_center_ids=("EVG-MKT",)), "2026-02"
+    )
+    assert "Sales" not in pdf_words(marketing.content)
+    assert own_statements(data, Viewer("evergreen", cost_center_ids=("HAR-1",)), "2026-01") == ()
+    # An organization that is charged its cost.
+    assert own_statements(data, Viewer("harbor", cost_center_ids=("HAR-1",)), "2026-01") == ()
+    for other in (Viewer(), Viewer("evergreen")):
+        with pytest.raises(ValueError, match="for their owners"):
+            own_statements(data, other, "2026-01")
+
+    monkeypatch.setattr(screen, "_viewer", lambda data: (owner, Person("sam", "s1"), Roles()))
+    app = opened("statements", period="2026-01")
+    assert '331.00 <span class="currency">USD</span>' in text(app)
+    (button,) = app.get("download_button")
+    assert button.proto.label == "Download EVG-SALES, USD (PDF)"
+    monkeypatch.setattr(screen, "_viewer", lambda data: (Viewer(), None, None))
+    with pytest.raises(ValueError, match="navigation page"):
+        opened("statements")
 
 
 @pytest.mark.parametrize("arguments", [["--customer", "nobody"], ["--custmer", "evergreen"]])

@@ -41,11 +41,8 @@ from dagster_project.exports.scope import NothingPublished
 from dagster_project.exports.visibility import customer_marts
 from dagster_project.settings import PROJECT_ROOT, DataFolder
 
-CUSTOMER_COLUMNS = {
-    mart.name: {name for name in mart.columns if name != "billing_line_details"}
-    for mart in customer_marts()
-}
-"""The columns that customers see, by mart; the app has no mask for billing_line_details."""
+CUSTOMER_COLUMNS = {mart.name: set(mart.columns) for mart in customer_marts()}
+"""The columns that customers see, by mart."""
 
 OF_COST = re.compile(r"(^|_)(cost|margin|price)(_|$)")
 
