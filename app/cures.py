@@ -95,6 +95,7 @@ CURES: Mapping[str, Cure] = {
     "sold_far_above_cost": _PRICES,
     "no_exchange_rate": _RATES,
     "old_exchange_rate": _RATES,
+    "reporting_rate_missing": _RATES,
     "ambiguous_price": Cure(
         "see the charges, then correct the file in landing/price_list", "chargeback"
     ),

@@ -25,8 +25,8 @@ from app.published import (
     columns_by_mart,
     tables,
 )
-from app.queries import lines, pickers
-from app.queries.query import Query, Row, Selection, every_row, fetch
+from app.queries import lines, pickers, reporting
+from app.queries.query import Column, Query, Row, Selection, every_row, fetch
 from app.queries.query import count as count_rows
 from app.roles import Roles, read_roles
 from dagster_project import wording
@@ -128,6 +128,10 @@ def columns_of(mart: str) -> Mapping[str, str] | None:
     here = page_context()
     return _marts(str(here.data.root), here.viewer, here.version).get(mart)
 
+
+PERIOD_END = Column("period_end", "Period end", "day")
+RATE = Column("exchange_rate", "Exchange rate", "quantity")
+RATE_DATE = Column("exchange_rate_date", "Rate date", "day")
 
 # --- the frame -------------------------------------------------------------------------
 
@@ -390,6 +394,30 @@ def unpriced_notices(selection: Selection, is_corrected: bool = False) -> list[s
         )
         notices.append(markup.notice(escape(words), "warn"))
     return notices
+
+
+def converted_total(selection: Selection) -> str:
+    """The charged total in the reporting currency with its rates, as markup.
+
+    Empty without a reporting currency, if a rate is unknown, or if nothing is converted.
+    """
+    if columns_of(reporting.MART) is None:
+        return ""
+    totals = ask(reporting.total(selection))
+    rates = ask(reporting.rates(selection))
+    if not rates or any(row["unknown_count"] for row in totals):
+        return ""
+    (total,) = totals
+    sentences = [
+        f"In {total['currency']} at the rates of {markup.value(total, PERIOD_END)}:"
+        f" {markup.money(total, 'charged_amount')} charged."
+    ]
+    sentences += [
+        f"{markup.money(rate, 'charged_amount')} at {markup.value(rate, RATE)}"
+        f" {total['currency']}, the rate of {markup.value(rate, RATE_DATE)}."
+        for rate in rates
+    ]
+    return markup.notice(escape(" ".join(sentences)))
 
 
 def show(

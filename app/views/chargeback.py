@@ -15,6 +15,7 @@ from app.screen import (
     ALL,
     ask,
     columns_of,
+    converted_total,
     heading,
     page_context,
     pick,
@@ -77,6 +78,9 @@ def overview() -> None:
         show_totals(selection, "product", view)
     else:
         show_totals(selection, "organization", view)
+    is_whole = not (selection.product_name or selection.subscription_id or selection.invoice_number)
+    if is_whole and view == "chargeback" and (words := converted_total(selection)):
+        st.html(words)
     notices = unpriced_notices(selection, is_corrected=view == "chargeback_as_corrected")
     if notices:
         st.html("".join(notices))

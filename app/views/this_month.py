@@ -9,7 +9,15 @@ import streamlit as st
 from app import drawing, markup
 from app.queries import budgets, charges, overview, review, trend, units
 from app.queries.query import Row, Selection
-from app.screen import ask, columns_of, heading, page_context, show, unpriced_notices
+from app.screen import (
+    ask,
+    columns_of,
+    converted_total,
+    heading,
+    page_context,
+    show,
+    unpriced_notices,
+)
 from dagster_project import reviews, wording
 from dagster_project.records import RecordDamaged, now
 
@@ -334,6 +342,8 @@ def search() -> None:
 heading(wording.period(here.period), f"Charges of {here.owner}")
 search()
 money_cards()
+if words := converted_total(selection):
+    st.html(words)
 show_notices()
 twelve_months()
 movers()

@@ -39,6 +39,7 @@ DATASETS: Mapping[str, Dataset] = {
         ("summary", "billing_summary"),
         ("chargeback", "chargeback"),
         ("chargeback-as-corrected", "chargeback_as_corrected"),
+        ("chargeback-in-reporting-currency", "chargeback_in_reporting_currency"),
         ("shared-costs", "shared_costs"),
         ("changes", "chargeback_changes"),
         ("change-details", "chargeback_change_details"),

@@ -146,6 +146,15 @@ class Display(BaseModel):
         return name
 
 
+class Reporting(BaseModel):
+    """One currency that charged amounts of all currencies are converted to, beside their own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    currency: str | None = Field(default=None, pattern="^[A-Z]{3}$")
+    """ISO 4217 code, e.g. EUR."""
+
+
 class Declarations(BaseModel):
     """The settings of `apportion.toml`."""
 
@@ -156,6 +165,7 @@ class Declarations(BaseModel):
     files: tuple[FilePattern, ...] = ()
     fiscal_year: FiscalYear = FiscalYear()
     reports: Reports = Reports()
+    reporting: Reporting = Reporting()
     display: Display = Display()
 
     @field_validator("feeds")
@@ -223,6 +233,8 @@ def _known_keys(place: tuple[int | str, ...]) -> list[str]:
         return list(FiscalYear.model_fields)
     if place[0] == "reports":
         return list(Reports.model_fields)
+    if place[0] == "reporting":
+        return list(Reporting.model_fields)
     if place[0] == "display":
         return list(Display.model_fields)
     return list(FilePattern.model_fields if place[0] == "files" else Declaration.model_fields)

@@ -28,7 +28,7 @@ def reader_version(
     The form of figures for people changes nothing that is read.
     """
     digest = hashlib.sha256(repr(forgotten).encode())
-    digest.update(declarations.model_dump_json(exclude={"display"}).encode())
+    digest.update(declarations.model_dump_json(exclude={"display", "reporting"}).encode())
     for package in (Path(__file__).parent, Path(formats.__file__).parent):
         for module in sorted(package.glob("*.py")):
             digest.update(module.read_bytes())
@@ -56,13 +56,17 @@ def create_tables(
     connection.execute(
         """
         create or replace table raw.declared_settings (
-            fiscal_year_first_month bigint, equal_lines varchar
+            fiscal_year_first_month bigint, equal_lines varchar, reporting_currency varchar
         )
         """
     )
     connection.execute(
-        "insert into raw.declared_settings values (?, ?)",
-        [declarations.fiscal_year.first_month, declarations.reports.equal_lines],
+        "insert into raw.declared_settings values (?, ?, ?)",
+        [
+            declarations.fiscal_year.first_month,
+            declarations.reports.equal_lines,
+            declarations.reporting.currency,
+        ],
     )
     connection.execute(
         """

@@ -14,13 +14,16 @@ floats. Null if a factor is too large, which is far above any bill.
     end
 {%- endmacro %}
 
-{#- A price converted to another currency. -#}
-{% macro in_other_currency(price, multiplier, divisor) -%}
+{#- A price or an amount converted to another currency. -#}
+{% macro in_other_currency(amount, multiplier, divisor) -%}
     case
-        when abs({{ price }}) < 1000000000 and {{ multiplier }} < 1000000
+        when
+            abs(cast({{ amount }} as double)) < 1000000000000000
+            and abs(cast({{ amount }} as double)) * cast({{ multiplier }} as double)
+            < 1000000000000000 * least(cast(1 as double), cast({{ divisor }} as double))
             then
                 {{ _rounded_quotient(
-                    _units(price) ~ ' * ' ~ _units(multiplier),
+                    _units(amount) ~ ' * ' ~ _units(multiplier),
                     _units(divisor)
                 ) }}
     end

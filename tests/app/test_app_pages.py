@@ -387,6 +387,56 @@ def test_budget_shows_manual_forecasts_beside_the_other_amounts(opened: Open) ->
     assert "Manual forecasts, EUR" in [each.value for each in app.subheader]
 
 
+def test_converted_totals_are_shown_with_their_rates(
+    opened: Open, data: DataFolder, tmp_path: Path
+) -> None:
+    # Without the setting nothing is converted.
+    assert "at the rates of" not in text(opened()) + text(opened("chargeback"))
+    mine = copied(data, tmp_path / "data")
+    with duckdb.connect(str(mine.published_database)) as connection:
+        connection.execute(
+            """
+            insert into marts.chargeback_in_reporting_currency by name
+            with charged as (
+                select
+                    billing_period, billing_period_start, organization_id, organization_name,
+                    cost_center_id, cost_center_name, currency, amount_basis,
+                    sum(charged_amount) as charged_amount
+                from marts.chargeback group by all
+            )
+            select
+                *, 'EUR' as reporting_currency, if(currency = 'EUR', 1, 0.8) as exchange_rate,
+                if(currency = 'EUR', null, date '2026-02-27') as exchange_rate_date,
+                charged_amount * exchange_rate as charged_amount_in_reporting_currency
+            from charged
+            """
+        )
+        ((usd, eur),) = connection.execute(
+            """
+            select
+                sum(charged_amount) filter (currency = 'USD'),
+                sum(charged_amount) filter (currency = 'EUR')
+            from marts.chargeback where billing_period = '2026-02'
+            """
+        ).fetchall()
+    words = f"In EUR at the rates of 28 Feb 2026: {usd * 8 / 10 + eur:,.2f} EUR charged."
+    for page in ("", "chargeback"):
+        shown = text(opened(page, mine) if page else opened(of=mine))
+        assert words in shown
+        assert f"{usd:,.2f} USD at 0.8 EUR, the rate of 27 Feb 2026." in shown
+    # In its own currency alone nothing is converted, nor with an unknown rate.
+    assert "at the rates of" not in text(opened("chargeback", mine, organization="harbor"))
+    with duckdb.connect(str(mine.published_database)) as connection:
+        connection.execute(
+            """
+            update marts.chargeback_in_reporting_currency
+            set exchange_rate = null, charged_amount_in_reporting_currency = null
+            where cost_center_id = 'EVG-SALES'
+            """
+        )
+    assert "at the rates of" not in text(opened("chargeback", mine))
+
+
 def test_budget_states_that_there_is_none(opened: Open, data: DataFolder, tmp_path: Path) -> None:
     mine = copied(data, tmp_path / "data")
     with duckdb.connect(str(mine.published_database)) as connection:

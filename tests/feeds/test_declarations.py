@@ -71,6 +71,8 @@ def test_a_later_pattern_overrides_an_earlier_one(declared) -> None:
         ("[reports]\nequal_lines = 'twice'", "reports.equal_lines"),
         ("[reports]\nequal = 'once'", "unknown setting reports.equal"),
         ("[fiscal_year]\nmonth = 4", "unknown setting fiscal_year.month"),
+        ("[reporting]\ncurrency = 'euro'", "reporting.currency"),
+        ("[reporting]\ncurrencies = 'EUR'", "unknown setting reporting.currencies"),
         ("[fiscal_year]\nfirst_month = 13", "fiscal_year.first_month"),
         ("[feeds.bills]\nsheet = 'a'", "'bills' is not a feed"),
         ("[[files]]\nsheet = 'a'", "files.0.pattern"),

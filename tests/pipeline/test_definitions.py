@@ -42,6 +42,7 @@ def test_the_graph_leads_from_raw_to_published() -> None:
         "chargeback_as_corrected",
         "chargeback_change_details",
         "chargeback_changes",
+        "chargeback_in_reporting_currency",
         "committed_spend",
         "cost_forecast",
         "cost_forecast_summary",

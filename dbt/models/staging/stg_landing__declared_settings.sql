@@ -10,5 +10,6 @@ declared_settings as (
 
 select
     fiscal_year_first_month,
-    equal_lines
+    equal_lines,
+    reporting_currency
 from declared_settings

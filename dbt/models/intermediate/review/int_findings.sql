@@ -8,6 +8,7 @@
     'int_findings_lines',
     'int_findings_line_splits',
     'int_findings_prices',
+    'int_findings_reporting',
     'int_findings_sales',
     'int_findings_directory',
     'int_findings_license_use',
