@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import duckdb
 
@@ -28,6 +29,7 @@ from dagster_project.settings import FEEDS, DataFolder, Limits
 
 SHOWN_ROWS = 3
 BLOB = "blob"
+REJECTION = "macro.apportion.rejection"
 """Name of an export's blob while it is inspected; a run refuses one without its manifest."""
 NOT_SHOWN = (
     *("file", "row_number", "content_hash", "source_format", "charge_source", "raw_row"),
@@ -255,7 +257,7 @@ def _staged(copy: DataFolder, format_names: list[str]) -> dict[str, str]:
         for node in manifest["nodes"].values()
         if node["resource_type"] == "model"
         and node["depends_on"]["nodes"] == [f"source.apportion.raw.{name}"]
-        and "rejection()" in node["raw_code"]
+        and _states_rejections(node, manifest["macros"])
     }
     if compiled_build.build_models(copy.warehouse, models.values(), manifest):
         return models
@@ -265,6 +267,14 @@ def _staged(copy: DataFolder, format_names: list[str]) -> dict[str, str]:
     if not outcome.is_success:
         raise StagingFailed("; ".join(outcome.failures))
     return models
+
+
+def _states_rejections(model: dict[str, Any], macros: dict[str, Any]) -> bool:
+    """Whether a staging model has the columns of the macro rejection, of its own or by a macro."""
+    return any(
+        REJECTION in (name, *macros[name]["depends_on"]["macros"])
+        for name in model["depends_on"]["macros"]
+    )
 
 
 def _statements(copy: DataFolder, models: Collection[str]) -> dict[str, str]:

@@ -212,13 +212,27 @@ def test_no_settings_are_suggested_for_readable_files() -> None:
         name = folder.name_of(path, SAMPLE / "landing")
         if path.name != "manifest.json":
             content = contents.only_content(path.read_bytes(), Limits())
-            understood = understanding.understand(content, name, None, reading)
+            feed = folder.feed_of(name)
+            understood = understanding.understand(content, name, feed, reading)
             rows = understanding.rows_as_they_stand(content, reading, name, NOTHING_DECLARED)
-            suggested[name] = suggest(
-                content, rows, NOTHING_DECLARED, folder.feed_of(name), understood.file_format
-            )
+            suggested[name] = suggest(content, rows, NOTHING_DECLARED, feed, understood.file_format)
     assert len(suggested) > 20
     assert {name for name, suggestion in suggested.items() if suggestion} == set()
+
+
+@pytest.mark.parametrize("feed", ["budgets", "manual_forecasts"])
+def test_plans_of_the_same_columns_are_read_as_the_folder_says(
+    company: Company, tmp_path: Path, feed: str
+) -> None:
+    company.data.landing.mkdir(parents=True)
+    builds.prepare()
+    path = tmp_path / "plan.csv"
+    path.write_text("Cost Center ID,Month,Currency,Amount\nF,2026-01,USD,80\nF,2026-13,USD,1\n")
+    (unplaced,) = inspect_file(path, company.data)
+    assert unplaced.refusal and "--as budgets/FILE" in unplaced.refusal
+    (placed,) = inspect_file(path, company.data, f"{feed}/plan.csv")
+    assert placed.file_format and placed.file_format.name == feed
+    assert placed.staged and placed.staged.unusable_count == 1
 
 
 def test_each_file_of_an_archive_is_shown(inspected: Inspect) -> None:
