@@ -399,15 +399,23 @@ def unpriced_notices(selection: Selection, is_corrected: bool = False) -> list[s
 def converted_total(selection: Selection) -> str:
     """The charged total in the reporting currency with its rates, as markup.
 
-    Empty without a reporting currency, if a rate is unknown, or if nothing is converted.
+    With an unknown rate, the reason why there is no total. Empty without a reporting currency, or
+    if nothing is converted.
     """
     if columns_of(reporting.MART) is None:
         return ""
     totals = ask(reporting.total(selection))
     rates = ask(reporting.rates(selection))
-    if not rates or any(row["unknown_count"] for row in totals):
+    if not rates:
         return ""
     (total,) = totals
+    if total["unknown_count"]:
+        unknown = ", ".join(str(rate["currency"]) for rate in rates if not rate["exchange_rate"])
+        words = (
+            f"No total in {total['currency']}: no exchange rate of"
+            f" {markup.value(total, PERIOD_END)} or before is known from {unknown}."
+        )
+        return markup.notice(escape(words), "warn")
     sentences = [
         f"In {total['currency']} at the rates of {markup.value(total, PERIOD_END)}:"
         f" {markup.money(total, 'charged_amount')} charged."

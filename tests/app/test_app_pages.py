@@ -424,17 +424,19 @@ def test_converted_totals_are_shown_with_their_rates(
         shown = text(opened(page, mine) if page else opened(of=mine))
         assert words in shown
         assert f"{usd:,.2f} USD at 0.8 EUR, the rate of 27 Feb 2026." in shown
-    # In its own currency alone nothing is converted, nor with an unknown rate.
+    # In its own currency alone nothing is converted.
     assert "at the rates of" not in text(opened("chargeback", mine, organization="harbor"))
     with duckdb.connect(str(mine.published_database)) as connection:
         connection.execute(
             """
             update marts.chargeback_in_reporting_currency
             set exchange_rate = null, charged_amount_in_reporting_currency = null
-            where cost_center_id = 'EVG-SALES'
+            where currency = 'USD'
             """
         )
-    assert "at the rates of" not in text(opened("chargeback", mine))
+    shown = text(opened("chargeback", mine))
+    assert "at the rates of" not in shown
+    assert "No total in EUR: no exchange rate of 28 Feb 2026 or before is known from USD." in shown
 
 
 def test_budget_states_that_there_is_none(opened: Open, data: DataFolder, tmp_path: Path) -> None:
