@@ -98,6 +98,15 @@ def build(company: Company, costs: Mapping[str, str], grows: bool) -> Company:
         "budgets/budgets.csv",
         "Cost Center ID,Month,Currency,Amount\nLaw,2026-02,USD,70\nSales,2026-02,USD,60\n",
     )
+    company.drop(
+        "manual_forecasts/forecasts.csv",
+        "Cost Center ID,Month,Currency,Amount\nLaw,2026-02,USD,72\nSales,2026-03,USD,66\n",
+    )
+    company.drop(
+        "exchange_rates/rates.csv",
+        "From Currency,To Currency,Date,Rate\nEUR,USD,2025-01-01,1.25\n",
+    )
+    company.data.declarations.write_text('[reporting]\ncurrency = "EUR"\n')
     company.build()
     publish.publish(company.data, dbt_runner.read_manifest(), "0" * 64)
     return company
