@@ -359,19 +359,13 @@ def stacked_described(rows: Sequence[Row], currency: str) -> str:
     return f"{months} {named}." if named else months
 
 
-_BUDGET_TONES = {
-    "Budget": "#8795a1",
-    "Manual forecast": MANUAL,
-    "Computed forecast": FORECAST,
-    "Charged": BILLED,
-}
 _PLANNED = {
-    "Budget": "budget",
-    "Manual forecast": "manual_forecast",
-    "Computed forecast": "forecast",
-    "Charged": "actual",
+    "Budget": ("budget", "#8795a1"),
+    "Manual forecast": ("manual_forecast", MANUAL),
+    "Computed forecast": ("forecast", FORECAST),
+    "Charged": ("actual", BILLED),
 }
-"""The amounts of a chart of budgets: their titles, and their columns if the rows have them."""
+"""The amounts of a chart of budgets: by title their column, which rows may lack, and color."""
 
 MOST_BUDGETS = 20
 """Rows of a chart of budgets; the others are in the table only."""
@@ -387,11 +381,11 @@ def budgets(rows: Sequence[Row], currency: str) -> Chart:
             "label": wording.money(_decimal(row[name]), currency),
         }
         for row in budgets_drawn(rows, currency)
-        for what, name in _PLANNED.items()
+        for what, (name, _) in _PLANNED.items()
         if row.get(name) is not None
     ]
     drawn = {str(bar["what"]) for bar in bars}
-    tones = {what: tone for what, tone in _BUDGET_TONES.items() if what in drawn}
+    tones = {what: tone for what, (_, tone) in _PLANNED.items() if what in drawn}
     return {
         "data": {"values": bars},
         "mark": {"type": "bar"},
@@ -432,13 +426,13 @@ def budgets_drawn(rows: Sequence[Row], currency: str) -> list[Row]:
     """The rows of a chart of budgets: those with the largest amounts."""
 
     def size(row: Row) -> Decimal:
-        return max(abs(_decimal(row.get(name)) or Decimal()) for name in _PLANNED.values())
+        return max(abs(_decimal(row.get(name)) or Decimal()) for name, _ in _PLANNED.values())
 
     known = [
         row
         for row in rows
         if row["currency"] == currency
-        and any(row.get(name) is not None for name in _PLANNED.values())
+        and any(row.get(name) is not None for name, _ in _PLANNED.values())
     ]
     return sorted(known, key=size, reverse=True)[:MOST_BUDGETS]
 
@@ -454,7 +448,7 @@ def _planned(row: Row) -> str:
     currency = str(row["currency"])
     return ", ".join(
         f"{what.lower()} {wording.money(_decimal(row.get(name)), currency)}"
-        for what, name in _PLANNED.items()
+        for what, (name, _) in _PLANNED.items()
         if name in ("budget", "actual") or row.get(name) is not None
     )
 

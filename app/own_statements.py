@@ -10,7 +10,6 @@ from app.published import Viewer, tables
 from dagster_project.exports.scope import Scope
 from dagster_project.exports.statement_look import read_look
 from dagster_project.exports.statements import Document, statement_documents
-from dagster_project.files import file_name
 from dagster_project.mail.settings import read_delivery
 from dagster_project.settings import DataFolder
 
@@ -27,10 +26,3 @@ def own_statements(data: DataFolder, viewer: Viewer, period: str) -> tuple[Docum
     scope = Scope(period, period, viewer.customer_id, "customer")
     with tables(data, viewer) as connection:
         return tuple(statement_documents(connection, scope, look, has_bill_total=False))
-
-
-def statement_name(document: Document) -> str:
-    """The name of the file: period, cost center and currency."""
-    account = document.statement.account
-    parts = (account.billing_period, file_name(account.cost_center_id), file_name(account.currency))
-    return f"statement-{'-'.join(parts)}{document.suffix}"

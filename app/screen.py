@@ -404,11 +404,10 @@ def converted_total(selection: Selection) -> str:
     """
     if columns_of(reporting.MART) is None:
         return ""
-    totals = ask(reporting.total(selection))
     rates = ask(reporting.rates(selection))
     if not rates:
         return ""
-    (total,) = totals
+    (total,) = ask(reporting.total(selection))
     if total["unknown_count"]:
         unknown = ", ".join(str(rate["currency"]) for rate in rates if not rate["exchange_rate"])
         words = (

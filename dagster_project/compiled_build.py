@@ -83,18 +83,15 @@ class CompiledBuild:
             statements=tuple(each for each in self.statements if each.unique_id in unique_ids),
         )
 
-    def models_for(self, names: Collection[str], manifest: Mapping[str, Any]) -> "CompiledBuild":
+    def models_for(self, names: Collection[str]) -> "CompiledBuild":
         """The build of these models and everything that they are made of, without tests."""
-        wanted = [
-            unique_id for unique_id, node in manifest["nodes"].items() if node["name"] in names
-        ]
-        found: set[str] = set()
-        while wanted:
-            unique_id = wanted.pop()
-            if unique_id not in found:
-                found.add(unique_id)
-                wanted += manifest["parent_map"].get(unique_id, ())
-        return self.only(found)
+        made_of = self.made_of()
+        chosen = {
+            each.unique_id
+            for each in self.statements
+            if each.kind != "test" and _name(each.unique_id) in names
+        }
+        return self.only(chosen.union(*map(made_of.__getitem__, chosen)))
 
     def without_tests(self) -> "CompiledBuild":
         """The build of seeds and models alone."""
@@ -140,8 +137,8 @@ class CompiledBuild:
                 failing_rows, is_unchanged = self._unless_unchanged(statement, versions, execute)
             except duckdb.Error as error:
                 raise DbtNeeded(statement.unique_id, error) from error
-            has_failed = bool(failing_rows) and statement.severity == "error"
-            if has_failed:
+            failure = _failure(statement, failing_rows)
+            if failure is not None:
                 skipped |= self._skipped_after(statement)
             yield NodeResult(
                 statement.unique_id,
@@ -149,7 +146,7 @@ class CompiledBuild:
                 failing_rows,
                 is_unchanged,
                 None if statement.kind == "test" else versions.version(statement.unique_id),
-                _failure(statement, failing_rows) if has_failed and failing_rows else None,
+                failure,
             )
         versions.record_tests()
 
@@ -257,8 +254,16 @@ class CompiledBuild:
         connection.commit()
 
 
-def _failure(test: Statement, failing_rows: int) -> str:
-    return dbt_runner.failed_check(test.unique_id.split(".")[2], failing_rows)
+def _failure(statement: Statement, failing_rows: int | None) -> str | None:
+    """The message of a test of severity `error` that found rows."""
+    if not failing_rows or statement.severity != "error":
+        return None
+    return dbt_runner.failed_check(_name(statement.unique_id), failing_rows)
+
+
+def _name(unique_id: str) -> str:
+    """The name of a node: `model.apportion.chargeback` is chargeback."""
+    return unique_id.split(".")[2]
 
 
 def execute_statement(connection: duckdb.DuckDBPyConnection, statement: Statement) -> int:
@@ -308,7 +313,6 @@ def connect(warehouse: Path) -> duckdb.DuckDBPyConnection:
 def build_models(
     warehouse: Path,
     names: Collection[str],
-    manifest: Mapping[str, Any],
     on_result: Callable[[int, int], None] = lambda done, total: None,
 ) -> bool:
     """Build models and all that they are made of, without tests; false if dbt must build them.
@@ -317,7 +321,7 @@ def build_models(
     """
     if (complete := kept()) is None:
         return False
-    compiled = complete.models_for(names, manifest)
+    compiled = complete.models_for(names)
     with connect(warehouse) as connection:
         try:
             for done, _ in enumerate(compiled.execute_and_commit(connection), start=1):

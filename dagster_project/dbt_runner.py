@@ -15,6 +15,7 @@ from typing import Any
 
 import filelock
 
+from dagster_project import wording
 from dagster_project.private_interfaces import read_parsed_project, release_warehouse
 from dagster_project.settings import DBT_FOLDER, DataFolder
 
@@ -134,7 +135,7 @@ def invoke(
 
 def failed_check(name: str, failing_rows: int) -> str:
     """The message of a data test that found rows."""
-    return f"{name} found {failing_rows:,} {'row' if failing_rows == 1 else 'rows'}"
+    return f"{name} found {wording.counted(failing_rows, 'row')}"
 
 
 def _parsed_project(arguments: Sequence[str]) -> Any:

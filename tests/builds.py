@@ -92,10 +92,8 @@ def _selected(
     compiled: compiled_build.CompiledBuild, models: Collection[str]
 ) -> compiled_build.CompiledBuild:
     """The build of some models, by their names; dbt calls its selection of tests cautious."""
-    made_of = compiled.made_of()
-    chosen = [node for node in made_of if node.startswith("model.") and node[16:] in models]
-    assert len(chosen) == len(models), models
-    built = set(chosen).union(*map(made_of.__getitem__, chosen))
+    built = {each.unique_id for each in compiled.models_for(models).statements}
+    assert built.issuperset(f"model.apportion.{name}" for name in models), models
     return compiled.only(
         [
             each.unique_id

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import markup
-from app.own_statements import own_statements, statement_name
+from app.own_statements import own_statements
 from app.queries.query import Column
 from app.screen import heading, nothing, page_context, problem
 from dagster_project import wording
@@ -37,7 +37,7 @@ def show_statements(documents: tuple[Document, ...]) -> None:
         st.download_button(
             f"Download {account.cost_center_id}, {account.currency} ({each.suffix[1:].upper()})",
             data=each.content,
-            file_name=statement_name(each),
+            file_name=each.name,
             mime=TYPES[each.suffix],
             key=f"statement {account.cost_center_id} {account.currency}",
             on_click="ignore",

@@ -124,6 +124,13 @@ class Document:
     suffix: str
     content: bytes
 
+    @property
+    def name(self) -> str:
+        """The name of the file: period, cost center and currency."""
+        account = self.statement.account
+        center, currency = file_name(account.cost_center_id), file_name(account.currency)
+        return f"statement-{account.billing_period}-{center}-{currency}{self.suffix}"
+
 
 def statement_documents(
     connection: duckdb.DuckDBPyConnection,

@@ -227,14 +227,12 @@ def _problem(error: Any) -> str:
 
 
 def _known_keys(place: tuple[int | str, ...]) -> list[str]:
-    if not place:
-        return list(Declarations.model_fields)
-    if place[0] == "fiscal_year":
-        return list(FiscalYear.model_fields)
-    if place[0] == "reports":
-        return list(Reports.model_fields)
-    if place[0] == "reporting":
-        return list(Reporting.model_fields)
-    if place[0] == "display":
-        return list(Display.model_fields)
-    return list(FilePattern.model_fields if place[0] == "files" else Declaration.model_fields)
+    sections: dict[int | str, type[BaseModel]] = {
+        "files": FilePattern,
+        "fiscal_year": FiscalYear,
+        "reports": Reports,
+        "reporting": Reporting,
+        "display": Display,
+    }
+    model = sections.get(place[0], Declaration) if place else Declarations
+    return list(model.model_fields)

@@ -28,8 +28,8 @@ from dagster_project.quoting import sql_identifier
 from dagster_project.settings import FEEDS, DataFolder, Limits
 
 SHOWN_ROWS = 3
-BLOB = "blob"
 REJECTION = "macro.apportion.rejection"
+BLOB = "blob"
 """Name of an export's blob while it is inspected; a run refuses one without its manifest."""
 NOT_SHOWN = (
     *("file", "row_number", "content_hash", "source_format", "charge_source", "raw_row"),
@@ -259,7 +259,7 @@ def _staged(copy: DataFolder, format_names: list[str]) -> dict[str, str]:
         and node["depends_on"]["nodes"] == [f"source.apportion.raw.{name}"]
         and _states_rejections(node, manifest["macros"])
     }
-    if compiled_build.build_models(copy.warehouse, models.values(), manifest):
+    if compiled_build.build_models(copy.warehouse, models.values()):
         return models
     outcome = dbt_runner.invoke(
         ["run", "--no-write-json", "--select", *models.values()], copy, copy.run_folder / "dbt"

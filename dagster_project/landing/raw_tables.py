@@ -25,7 +25,7 @@ def reader_version(
 ) -> str:
     """A hash of the readers, declarations and forgotten people. A change reads all files again.
 
-    The form of figures for people changes nothing that is read.
+    The form of figures and the reporting currency change nothing that is read.
     """
     digest = hashlib.sha256(repr(forgotten).encode())
     digest.update(declarations.model_dump_json(exclude={"display", "reporting"}).encode())

@@ -52,7 +52,7 @@ class Page:
     organization_name: str
     currency: str
     billed_amount: Decimal
-    suffix: str
+    name: str
     content: bytes
 
 
@@ -208,13 +208,13 @@ def _organization_letters(
             continue
         if wants_all:
             item = Item(posting, address, organization_id)
-            parts = [_part(item, period, pages, book)]
+            parts = [_part(item, pages, book)]
         else:
             by_center: dict[str, list[Page]] = {}
             for page in pages:
                 by_center.setdefault(page.cost_center_id, []).append(page)
             parts = [
-                _part(Item(posting, address, organization_id, center), period, theirs)
+                _part(Item(posting, address, organization_id, center), theirs)
                 for center, theirs in sorted(by_center.items())
             ]
         names = sorted({each.cost_center_name for each in pages})
@@ -232,7 +232,6 @@ def _organization_letters(
 
 def _part(
     item: Item,
-    period: str,
     pages: Sequence[Page],
     more: tuple[tuple[str, bytes], ...] = (),
 ) -> Part:
@@ -241,14 +240,7 @@ def _part(
         f" {wording.money(each.billed_amount, each.currency)}"
         for each in pages
     )
-    files = tuple(
-        (
-            f"statement-{period}-{file_name(each.cost_center_id)}-{file_name(each.currency)}"
-            + each.suffix,
-            each.content,
-        )
-        for each in pages
-    )
+    files = tuple((each.name, each.content) for each in pages)
     return Part(item, lines, (*files, *more))
 
 
@@ -268,7 +260,7 @@ def _pages(
             document.statement.organization_name,
             document.statement.account.currency,
             document.statement.billed_amount,
-            document.suffix,
+            document.name,
             document.content,
         )
         for document in statements.statement_documents(

@@ -169,8 +169,7 @@ def build(copy: DataFolder) -> bool:
     except ApportionError as error:
         print(error)
         return False
-    manifest = dbt_runner.read_manifest()
-    if compiled_build.build_models(copy.warehouse, MODELS, manifest, progress):
+    if compiled_build.build_models(copy.warehouse, MODELS, progress):
         return True
     outcome = dbt_runner.invoke(
         [

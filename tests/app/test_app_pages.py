@@ -19,7 +19,7 @@ from published_company import BILL_HEADER, copied, published_company, query
 from streamlit.testing.v1 import AppTest
 
 from app import changes, screen
-from app.own_statements import own_statements, statement_name
+from app.own_statements import own_statements
 from app.published import Viewer, tables
 from app.queries import changes as changes_shown
 from app.roles import Roles
@@ -734,7 +734,7 @@ def test_an_owner_downloads_own_statements_only(
 ) -> None:
     owner = Viewer("evergreen", cost_center_ids=("EVG-SALES",))
     (sales,) = own_statements(data, owner, "2026-01")
-    assert statement_name(sales) == "statement-2026-01-EVG-SALES-USD.pdf"
+    assert sales.name == "statement-2026-01-EVG-SALES-USD.pdf"
     printed = pdf_words(sales.content)
     assert "Sales" in printed and "Total 331.00" in printed
     # Neither the total of the organization, 722.68, nor another cost center, nor a cost.
